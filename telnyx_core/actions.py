@@ -1,0 +1,212 @@
+"""What the core orders the driver to do: plain data in the imperative.
+
+A driver performs every action in the order given, without waiting in between, and ignores one for a handle it no
+longer has. What each action is owed in return:
+
+| action | owed | instead, when it fails |
+|---|---|---|
+| `OpenSocket` | `SocketOpened`, then one `SocketClosed` some day | `SocketRefused`, or `SocketClosed` with ``error`` |
+| `CloseSocket` | `SocketClosed` | - (the core gives up after its own deadline and sends `AbandonSocket`) |
+| `OpenSource` | `SourceOpened` | `SourceRefused` |
+| `CreateOffer`, `CreateAnswer` | `LocalDescribed`, the last one complete | `NegotiationFailed` |
+| `ApplyRemote` | `RemoteApplied` | `RemoteRefused` |
+| everything else | nothing | - |
+
+`PeerStateChanged`, `CandidateFound`, `MediaHeard` and `DigitHeard` may come for an open peer at any time.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from attrs import field, frozen
+
+from telnyx_core.errors import Failure
+from telnyx_core.events import Event
+from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
+from telnyx_core.json_types import Json, JsonView
+from telnyx_core.options import Codec, IceServer
+
+DescriptionKind: TypeAlias = Literal["offer", "answer"]
+ToneKind: TypeAlias = Literal["ringtone", "ringback"]
+
+
+@frozen
+class OpenSocket:
+    socket: SocketId
+    url: str
+
+
+@frozen
+class SendText:
+    socket: SocketId
+    text: str = field(repr=False)
+
+
+@frozen
+class CloseSocket:
+    """Close politely; `SocketClosed` is awaited."""
+
+    socket: SocketId
+
+
+@frozen
+class AbandonSocket:
+    """Drop it now: nothing more will be heard of this handle."""
+
+    socket: SocketId
+
+
+@frozen(kw_only=True)
+class PeerConfig:
+    """Everything a media engine must know to build one peer connection (MEDIA section 2)."""
+
+    role: DescriptionKind
+    ice_servers: tuple[IceServer, ...]
+    force_relay: bool = False
+    prefetch: bool = True
+    trickle: bool = False
+    send_audio: bool = True
+    receive_audio: bool = True
+    preferred_codecs: tuple[Codec, ...] = ()
+    use_stereo: bool = False
+    max_kbps: int | None = None
+    """``b=AS`` bandwidth in kilobits per second (MEDIA-045), or ``None``."""
+    muted: bool = False
+    deaf: bool = False
+
+
+@frozen
+class OpenPeer:
+    """Create a peer connection for a call; with ``prefetch`` start gathering at once (MEDIA-023)."""
+
+    media: MediaId
+    call: CallId
+    config: PeerConfig
+
+
+@frozen
+class OpenSource:
+    """Open the audio source of the peer's call. ``source`` is a registered id or ``None`` for the default."""
+
+    media: MediaId
+    source: str | None = None
+    constraints: Mapping[str, Json] = field(factory=dict)
+
+
+@frozen
+class CreateOffer:
+    media: MediaId
+
+
+@frozen
+class CreateAnswer:
+    media: MediaId
+
+
+@frozen
+class ApplyRemote:
+    media: MediaId
+    kind: DescriptionKind
+    sdp: str = field(repr=False)
+
+
+@frozen
+class AddCandidate:
+    """A remote candidate; an empty string is the end of candidates (MEDIA-111)."""
+
+    media: MediaId
+    candidate: str
+    sdp_mid: str | None = None
+    sdp_m_line_index: int = 0
+
+
+@frozen
+class UseMedia:
+    """From now on this peer is the one that the call's audio goes through (make before break, CALL-532)."""
+
+    media: MediaId
+
+
+@frozen
+class SetMuted:
+    media: MediaId
+    muted: bool
+
+
+@frozen
+class SetDeaf:
+    media: MediaId
+    deaf: bool
+
+
+@frozen
+class ClosePeer:
+    """Close the peer. The call's source is released with its last peer."""
+
+    media: MediaId
+
+
+@frozen
+class StartTone:
+    call: CallId
+    tone: ToneKind
+
+
+@frozen
+class StopTone:
+    call: CallId
+    tone: ToneKind
+
+
+@frozen
+class Done:
+    """The ticket's command was carried out. ``value`` is the server's result object, possibly empty."""
+
+    value: JsonView = field(factory=dict)
+
+
+@frozen
+class Failed:
+    failure: Failure
+
+
+Outcome: TypeAlias = Done | Failed
+
+
+@frozen
+class Settle:
+    """The one outcome of a command that returned this ticket."""
+
+    ticket: Ticket
+    outcome: Outcome
+
+
+@frozen
+class Remember:
+    """Values worth keeping for a later process (SIG-230, SIG-316); the driver's store, if any, writes them."""
+
+    values: JsonView = field(repr=False)
+
+
+@frozen
+class Notify:
+    """Tell the application. Part of the same queue, so that what it reports has been ordered before it."""
+
+    event: Event
+
+
+SocketAction: TypeAlias = OpenSocket | SendText | CloseSocket | AbandonSocket
+MediaAction: TypeAlias = (
+    OpenPeer
+    | OpenSource
+    | CreateOffer
+    | CreateAnswer
+    | ApplyRemote
+    | AddCandidate
+    | UseMedia
+    | SetMuted
+    | SetDeaf
+    | ClosePeer
+)
+ToneAction: TypeAlias = StartTone | StopTone
+Action: TypeAlias = SocketAction | MediaAction | ToneAction | Settle | Remember | Notify

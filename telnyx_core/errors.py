@@ -1,0 +1,104 @@
+"""The three failures, kept apart.
+
+The *caller* asks for something that cannot be done now: a `LocalProtocolError` is raised and nothing has changed.
+The *peer* breaks a rule or refuses: the application hears one event that carries a `TelnyxError` or a
+`TelnyxWarning` of the catalogue (signaling.md section 6). *We* are wrong: an ``assert`` says why it cannot be.
+"""
+
+from enum import Enum
+
+from attrs import field, frozen
+
+
+class ProtocolError(Exception):
+    """Base of what this package raises for misuse of the protocol."""
+
+
+class LocalProtocolError(ProtocolError):
+    """The command is not possible now. Nothing has changed."""
+
+
+class NotConnected(LocalProtocolError):
+    """There is no usable socket (SIG-081)."""
+
+
+class NotReady(LocalProtocolError):
+    """The session has not been registered yet on this socket (SIG-082)."""
+
+
+class InvalidCallState(LocalProtocolError):
+    """The call has ended, does not exist, or is in a state that does not allow the command (CALL-120)."""
+
+
+class InvalidCallParameters(LocalProtocolError):
+    """The call's options are unusable: catalogue code 44002 (SIG-362)."""
+
+    code = 44002
+
+
+class InvalidCredentials(LocalProtocolError):
+    """`login` was given no usable set of credentials: catalogue code 46002 (SIG-247)."""
+
+    code = 46002
+
+
+class OptionsError(ValueError):
+    """Client options that cannot be used; raised while they are built, before anything is connected."""
+
+
+class FailureKind(Enum):
+    """Why a request, a socket or the media engine did not do what was asked."""
+
+    REQUEST_TIMEOUT = "RequestTimeout"
+    STALE_REQUEST = "StaleRequest"
+    NOT_CONNECTED = "NotConnected"
+    NOT_READY = "NotReady"
+    SERVER_ERROR = "ServerError"
+    GATEWAY_STATE = "GatewayState"
+    SOCKET = "Socket"
+    MEDIA = "Media"
+    CALL_ENDED = "CallEnded"
+    PROTOCOL = "Protocol"
+
+
+@frozen
+class Failure:
+    """The cause behind an error event or a refused ticket; the server's own words when it spoke."""
+
+    kind: FailureKind
+    text: str
+    code: int | None = None
+    """The server's error code (SIG-072), or ``None``."""
+    method: str = ""
+
+    def __str__(self) -> str:
+        code = "" if self.code is None else f" {self.code}"
+        method = f" ({self.method})" if self.method else ""
+        return f"{self.kind.value}{code}: {self.text}{method}"
+
+
+@frozen
+class TelnyxError:
+    """One entry of the error catalogue as it happened (SIG-350)."""
+
+    code: int
+    name: str
+    message: str
+    description: str = field(repr=False)
+    causes: tuple[str, ...] = field(repr=False)
+    solutions: tuple[str, ...] = field(repr=False)
+    fatal: bool
+    """True: what the event names is over and the client does nothing more for it (SIG-352)."""
+    original: Failure | None = None
+
+
+@frozen
+class TelnyxWarning:
+    """One entry of the warning catalogue (signaling.md 6.3)."""
+
+    code: int
+    name: str
+    message: str
+    description: str = field(repr=False)
+    causes: tuple[str, ...] = field(repr=False)
+    solutions: tuple[str, ...] = field(repr=False)

@@ -1,0 +1,290 @@
+"""What the application hears, as typed values. `EVENT_NAMES` gives the seed's name for each of them."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, Literal, TypeAlias
+
+from attrs import field, frozen
+
+from telnyx_core.errors import TelnyxError, TelnyxWarning
+from telnyx_core.ids import CallId, SocketId
+from telnyx_core.json_types import Json, JsonView
+from telnyx_core.options import CustomHeader
+from telnyx_core.states import CallState
+
+Direction: TypeAlias = Literal["inbound", "outbound"]
+
+
+@frozen
+class Cause:
+    """How a call ended (calls.md section 7). SIP fields are ``None`` unless the far end told them."""
+
+    cause: str | None
+    cause_code: int | None
+    sip_code: int | None = None
+    sip_reason: str | None = None
+    sip_call_id: str | None = None
+
+
+@frozen(kw_only=True)
+class CallInfo:
+    """A snapshot of one call (calls.md section 3)."""
+
+    id: CallId
+    state: CallState
+    previous: CallState
+    direction: Direction
+    destination_number: str
+    caller_name: str
+    caller_number: str
+    remote_caller_name: str
+    remote_caller_number: str
+    custom_headers: tuple[CustomHeader, ...] = ()
+    client_state: str | None = None
+    telnyx_call_control_id: str | None = None
+    telnyx_session_id: str | None = None
+    telnyx_leg_id: str | None = None
+    muted: bool = False
+    deaf: bool = False
+    answered: bool = False
+    """True once the call has been active or held."""
+    extension: str | None = None
+    recovered_call_id: CallId | None = None
+    ended: Cause | None = None
+
+
+@frozen
+class Ready:
+    """Registered: calls can be made and received (SIG-211). Once per loss of registration."""
+
+    session_id: str | None
+    state: str
+    region: str | None = None
+    dc: str | None = None
+    call_report_id: str | None = None
+
+
+@frozen(kw_only=True)
+class ErrorRaised:
+    """``telnyx.error``. The members of the error stand on the event too, as in the seed's example (SIG-351)."""
+
+    error: TelnyxError
+    session_id: str | None = None
+    call: CallId | None = None
+    recoverable: bool = False
+    retry_deadline: float | None = None
+    """Epoch seconds until which `resume_media` may be called, for a recoverable microphone failure (MEDIA-300)."""
+    custom_headers: tuple[CustomHeader, ...] = ()
+
+    @property
+    def code(self) -> int:
+        return self.error.code
+
+    @property
+    def name(self) -> str:
+        return self.error.name
+
+    @property
+    def message(self) -> str:
+        return self.error.message
+
+    @property
+    def fatal(self) -> bool:
+        return self.error.fatal
+
+
+@frozen(kw_only=True)
+class WarningRaised:
+    """``telnyx.warning``; ``details`` holds the members that the catalogue names for this code."""
+
+    warning: TelnyxWarning
+    session_id: str | None = None
+    call: CallId | None = None
+    details: Mapping[str, Json] = field(factory=dict)
+
+    @property
+    def code(self) -> int:
+        return self.warning.code
+
+    @property
+    def name(self) -> str:
+        return self.warning.name
+
+    @property
+    def message(self) -> str:
+        return self.warning.message
+
+
+@frozen
+class CallUpdated:
+    """``telnyx.notification`` of type ``callUpdate``: a state, an id or another visible member changed (CALL-007)."""
+
+    call: CallInfo
+
+
+@frozen
+class ParticipantData:
+    """``telnyx.notification`` of type ``participantData`` (SIG-153)."""
+
+    call: CallId
+    display_name: str
+    display_number: str
+    display_direction: str
+
+
+@frozen
+class ServerEvent:
+    """``telnyx.notification`` of type ``event``: an info or event message, passed through (SIG-164, SIG-172)."""
+
+    params: JsonView
+    call: CallId | None = None
+
+
+@frozen
+class UserMediaError:
+    """``telnyx.notification`` of type ``userMediaError`` (CALL-541)."""
+
+    call: CallId
+    error: TelnyxError
+
+
+@frozen
+class PeerConnectionFailure:
+    """``telnyx.rtc.peerConnectionFailureError`` (CALL-542)."""
+
+    call: CallId
+    warning: TelnyxWarning
+
+
+@frozen
+class MediaStarted:
+    """The first remote audio of a call arrived. Ours; the reference has no such event."""
+
+    call: CallId
+
+
+@frozen
+class DigitReceived:
+    """The far end sent a digit in the audio stream (RFC 4733). ``duration`` in seconds."""
+
+    call: CallId
+    digit: str
+    duration: float
+
+
+@frozen
+class ToneChanged:
+    """``telnyx.tone``: the ringtone or the ringback starts or stops (MEDIA-431)."""
+
+    call: CallId
+    kind: Literal["ringtone", "ringback"]
+    action: Literal["start", "stop"]
+
+
+@frozen
+class SocketOpen:
+    """``telnyx.socket.open``"""
+
+    socket: SocketId
+
+
+@frozen
+class SocketClose:
+    """``telnyx.socket.close``, once per socket (SIG-405)."""
+
+    socket: SocketId
+    code: int
+    reason: str
+    was_clean: bool
+
+
+@frozen
+class SocketError:
+    """``telnyx.socket.error``: the transport failed; 45002 precedes it (SIG-406)."""
+
+    socket: SocketId
+    reason: str
+
+
+@frozen
+class SocketMessage:
+    """``telnyx.socket.message``: a frame that no request of ours was waiting for (SIG-407)."""
+
+    frame: JsonView = field(repr=False)
+
+
+@frozen
+class FrameIgnored:
+    """A frame that means nothing: not JSON, not an object, unknown method, too large. Ours; nothing else happens."""
+
+    reason: str
+
+
+@frozen
+class AiConversation:
+    """``telnyx.ai.conversation`` (SIG-183)."""
+
+    params: JsonView
+    voice_sdk_id: str | None = field(default=None, repr=False)
+    call: CallId | None = None
+
+
+class CloseReason(Enum):
+    """Why a session is not connected and will not be by itself."""
+
+    DISCONNECTED = "disconnected"
+    EXHAUSTED = "exhausted"
+    PUNTED = "punted"
+    LOST = "lost"
+    REFUSED = "refused"
+
+
+@frozen
+class SessionClosed:
+    """The session has come to rest: no socket, no timer, no call. `connect` starts it again."""
+
+    reason: CloseReason
+
+
+Event: TypeAlias = (
+    Ready
+    | ErrorRaised
+    | WarningRaised
+    | CallUpdated
+    | ParticipantData
+    | ServerEvent
+    | UserMediaError
+    | PeerConnectionFailure
+    | MediaStarted
+    | DigitReceived
+    | ToneChanged
+    | SocketOpen
+    | SocketClose
+    | SocketError
+    | SocketMessage
+    | FrameIgnored
+    | AiConversation
+    | SessionClosed
+)
+
+EVENT_NAMES: Final[Mapping[type[Event], str]] = {
+    Ready: "telnyx.ready",
+    ErrorRaised: "telnyx.error",
+    WarningRaised: "telnyx.warning",
+    CallUpdated: "telnyx.notification",
+    ParticipantData: "telnyx.notification",
+    ServerEvent: "telnyx.notification",
+    UserMediaError: "telnyx.notification",
+    PeerConnectionFailure: "telnyx.rtc.peerConnectionFailureError",
+    MediaStarted: "telnyx.media.started",
+    DigitReceived: "telnyx.digit",
+    ToneChanged: "telnyx.tone",
+    SocketOpen: "telnyx.socket.open",
+    SocketClose: "telnyx.socket.close",
+    SocketError: "telnyx.socket.error",
+    SocketMessage: "telnyx.socket.message",
+    FrameIgnored: "telnyx.socket.ignored",
+    AiConversation: "telnyx.ai.conversation",
+    SessionClosed: "telnyx.closed",
+}
+"""The names under which ``client.on`` delivers them: the seed's and the reference's where they have one."""

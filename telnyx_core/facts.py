@@ -1,0 +1,165 @@
+"""What the driver tells the core: plain data in the past tense.
+
+`Session.receive` takes any of these in any state and never raises. A fact for a handle that has been let go changes
+nothing. Commands are methods, because they return ids and refuse; facts are objects, because they can be queued,
+journalled, generated and replayed.
+"""
+
+from typing import Literal, TypeAlias
+
+from attrs import field, frozen
+
+from telnyx_core.ids import MediaId, SocketId
+
+SourceFault: TypeAlias = Literal["permission", "not_found", "other"]
+Stage: TypeAlias = Literal["create_offer", "create_answer", "set_local", "other"]
+PeerState: TypeAlias = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
+"""W3C ``RTCPeerConnectionState`` names. ``closed`` means: closed by something else than `ClosePeer`."""
+NetworkChange: TypeAlias = Literal["offline", "online", "path_changed"]
+
+
+@frozen
+class SocketOpened:
+    """The WebSocket handshake is done. ``wall`` is the epoch time in seconds, for stamps and token expiry."""
+
+    socket: SocketId
+    wall: float
+
+
+@frozen
+class SocketRefused:
+    """The socket object could not even be created: bad URL, no TLS context (SIG-032). Nothing follows."""
+
+    socket: SocketId
+    reason: str
+
+
+@frozen
+class TextReceived:
+    socket: SocketId
+    text: str = field(repr=False)
+
+
+@frozen
+class BinaryReceived:
+    """A binary frame came; it counts as activity and is otherwise ignored (SIG-086)."""
+
+    socket: SocketId
+    size: int
+
+
+@frozen
+class SocketClosed:
+    """The socket is gone, for whatever reason; exactly one for each `OpenSocket` that was not refused or abandoned.
+
+    ``error`` is the transport's own text when it failed rather than closed (SIG-033: then ``code`` is 1006).
+    """
+
+    socket: SocketId
+    code: int
+    reason: str
+    clean: bool = field(kw_only=True)
+    error: str = field(default="", kw_only=True)
+
+
+@frozen
+class NetworkChanged:
+    """The host's own network news, where something can observe it (SIG-272 to SIG-274)."""
+
+    change: NetworkChange
+
+
+@frozen
+class SourceOpened:
+    """The audio source runs. ``label`` names it for people; it is never sent unless the application asks."""
+
+    media: MediaId
+    label: str
+
+
+@frozen
+class SourceRefused:
+    """The audio source cannot be opened (MEDIA-409)."""
+
+    media: MediaId
+    fault: SourceFault
+    reason: str
+
+
+@frozen
+class LocalDescribed:
+    """The local description, as of now. Sent again as it grows; ``complete`` once gathering is over (MEDIA-063)."""
+
+    media: MediaId
+    sdp: str = field(repr=False)
+    complete: bool = field(kw_only=True)
+
+
+@frozen
+class CandidateFound:
+    """One local ICE candidate, ``candidate:`` form of RFC 8839."""
+
+    media: MediaId
+    candidate: str
+    sdp_mid: str = field(kw_only=True)
+    sdp_m_line_index: int = field(kw_only=True)
+
+
+@frozen
+class NegotiationFailed:
+    """The engine could not produce or set the local description (MEDIA-050)."""
+
+    media: MediaId
+    stage: Stage
+    reason: str
+
+
+@frozen
+class RemoteApplied:
+    media: MediaId
+
+
+@frozen
+class RemoteRefused:
+    """The engine did not accept the remote description (MEDIA-051, MEDIA-052)."""
+
+    media: MediaId
+    reason: str
+
+
+@frozen
+class PeerStateChanged:
+    media: MediaId
+    state: PeerState
+
+
+@frozen
+class MediaHeard:
+    """The first remote audio packet of this peer arrived."""
+
+    media: MediaId
+
+
+@frozen
+class DigitHeard:
+    """The far end sent a digit in the audio stream (RFC 4733). ``duration`` in seconds."""
+
+    media: MediaId
+    digit: str
+    duration: float
+
+
+SocketFact: TypeAlias = SocketOpened | SocketRefused | TextReceived | BinaryReceived | SocketClosed
+MediaFact: TypeAlias = (
+    SourceOpened
+    | SourceRefused
+    | LocalDescribed
+    | CandidateFound
+    | NegotiationFailed
+    | RemoteApplied
+    | RemoteRefused
+    | PeerStateChanged
+    | MediaHeard
+    | DigitHeard
+)
+Fact: TypeAlias = SocketFact | MediaFact | NetworkChanged

@@ -1,0 +1,120 @@
+"""Deadlines: a table of reasons, the earliest first.
+
+Rules, each with a test: waking early or twice is a no-op; waking late fires everything due once, in deadline order; a
+handler may stop another timer that is due in the same wake-up; what belongs to an ended owner is gone.
+"""
+
+import heapq
+from collections.abc import Hashable, Iterator
+from enum import IntEnum, auto
+from typing import TypeAlias
+
+from attrs import frozen
+
+
+class Timer(IntEnum):
+    """Why the core wants to be woken; the order decides ties. Values of signaling.md 8, calls.md 14, media.md 9."""
+
+    CLOSE_SAFETY = auto()
+    CONNECT_TIMEOUT = auto()
+    REQUEST = auto()
+    DISCONNECT_BYE = auto()
+    HEALTH_CHECK = auto()
+    KEEPALIVE = auto()
+    REGISTRATION_WATCH = auto()
+    REG_POLL = auto()
+    GATEWAY_RETRY = auto()
+    RECONNECT = auto()
+    TOKEN_EXPIRY = auto()
+    SPEED_TEST = auto()
+    SWEEP = auto()
+    BYE_GUARD = auto()
+    SETUP = auto()
+    AWAIT_REMOTE = auto()
+    GATHER_WINDOW = auto()
+    GATHER_SAFETY = auto()
+    MEDIA_RECOVERY = auto()
+    ATTACH_WAIT = auto()
+    ORPHAN = auto()
+    DISCONNECTED_GRACE = auto()
+    CONNECT_LIMIT = auto()
+    RENEW_LIMIT = auto()
+    RENEW_VERIFY = auto()
+    RENEW_BACKOFF = auto()
+    EPISODE_RESET = auto()
+    OLD_PEER_LINGER = auto()
+
+
+Owner: TypeAlias = Hashable
+
+
+@frozen
+class TimerKey:
+    timer: Timer
+    owner: Owner = None
+    """A call id, a request id, or ``None`` for the session itself."""
+
+
+class TimerTable:
+    """Deadlines by key; O(log n) to set, O(1) to stop, and stale heap entries are swept before they outnumber live ones."""
+
+    __slots__ = ("_at", "_heap", "_owned", "_serial")
+
+    def __init__(self) -> None:
+        self._at: dict[tuple[Timer, Owner], tuple[float, int]] = {}
+        self._heap: list[tuple[float, int, int, Owner]] = []
+        self._owned: dict[Owner, set[Timer]] = {}
+        self._serial = 0
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def set(self, timer: Timer, at: float, owner: Owner = None) -> None:
+        self._serial += 1
+        self._at[timer, owner] = (at, self._serial)
+        if owner is not None:
+            self._owned.setdefault(owner, set()).add(timer)
+        heapq.heappush(self._heap, (at, timer, self._serial, owner))
+        if len(self._heap) > 64 and len(self._heap) > 2 * len(self._at):
+            self._heap = [(at, timer, serial, owner) for (timer, owner), (at, serial) in self._at.items()]
+            heapq.heapify(self._heap)
+
+    def stop(self, timer: Timer, owner: Owner = None) -> None:
+        if self._at.pop((timer, owner), None) is not None and owner is not None:
+            self._disown(timer, owner)
+
+    def stop_all(self, owner: Owner) -> None:
+        """Stop everything that belongs to one owner."""
+        for timer in self._owned.pop(owner, ()):
+            self._at.pop((timer, owner), None)
+
+    def clear(self) -> None:
+        self._at.clear()
+        self._heap.clear()
+        self._owned.clear()
+
+    def is_set(self, timer: Timer, owner: Owner = None) -> bool:
+        return (timer, owner) in self._at
+
+    def next(self) -> tuple[float, TimerKey] | None:
+        heap = self._heap
+        while heap:
+            at, timer, serial, owner = heap[0]
+            if self._at.get((Timer(timer), owner)) == (at, serial):
+                return at, TimerKey(Timer(timer), owner)
+            heapq.heappop(heap)
+        return None
+
+    def expired(self, now: float) -> Iterator[TimerKey]:
+        """Pop what is due, one at a time, looking again after each: a handler may have stopped the next one."""
+        while (first := self.next()) is not None and first[0] <= now:
+            key = first[1]
+            self.stop(key.timer, key.owner)
+            yield key
+
+    def _disown(self, timer: Timer, owner: Owner) -> None:
+        timers = self._owned.get(owner)
+        if timers is not None:
+            timers.discard(timer)
+            if not timers:
+                del self._owned[owner]

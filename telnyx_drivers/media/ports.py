@@ -1,0 +1,50 @@
+"""The two seams of media: what a driver sees of an engine, and what a peer's RTP path sees of its call."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from telnyx_core.actions import MediaAction, ToneAction
+from telnyx_core.facts import MediaFact
+from telnyx_core.ids import CallId
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from telnyx_drivers.media.call_audio import CallAudio
+
+    Samples: TypeAlias = NDArray[np.int16]
+
+Report: TypeAlias = Callable[[MediaFact], None]
+
+
+class MediaEngine(Protocol):
+    """Performs the core's media actions. Never raises; failures are facts."""
+
+    def perform(self, action: MediaAction | ToneAction) -> None:
+        """Start on an action without waiting. Handles exist when this returns; dead handles are ignored."""
+        ...
+
+    def audio(self, call: CallId) -> "CallAudio":
+        """The audio of a call: created on first use, the same object over every re-attach, gone after `release`."""
+        ...
+
+    def release(self, call: CallId) -> None:
+        """The call has ended and nobody holds it any more."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every peer and source within a bounded time, also when cancelled. Idempotent."""
+        ...
+
+
+class AudioPort(Protocol):
+    """What a peer's RTP path sees of its call: 20 ms in, 20 ms out, never waiting."""
+
+    def pull(self, rate: int) -> "Samples":
+        """The next 20 ms to send: mono PCM16, ``rate // 50`` samples; silence when there is nothing or when muted."""
+        ...
+
+    def push(self, samples: "Samples", rate: int) -> None:
+        """Remote audio just decoded, mono PCM16 at ``rate`` samples per second."""
+        ...
