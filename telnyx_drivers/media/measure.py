@@ -1,0 +1,85 @@
+"""Measuring audio: is what was heard what was played, how much later, and at which pitch.
+
+Samples are one-dimensional arrays of any real type; only the shape of the signal matters, never its level. Rates are in
+samples per second, times in seconds, frequencies in hertz.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Signal = NDArray[np.int16] | NDArray[np.float32] | NDArray[np.float64]
+
+
+def dominant_frequency(samples: "Signal", rate: int) -> float:
+    """The strongest frequency of a signal, in hertz; ``0.0`` for silence.
+
+    The peak of the windowed spectrum is refined between its bins by a parabola through the logarithms of the peak and
+    its neighbours, so the error stays far below the bin width ``rate / len(samples)``.
+
+    Raises `ValueError` for fewer than 8 samples.
+    """
+    signal = _centred(samples)
+    if signal.size < 8:
+        raise ValueError(f"a frequency needs at least 8 samples, not {signal.size}")
+    magnitudes = np.abs(np.fft.rfft(signal * np.hanning(signal.size)))
+    if not magnitudes.any():
+        return 0.0
+    peak = int(np.argmax(magnitudes))
+    offset = 0.0
+    if 0 < peak < magnitudes.size - 1:
+        left, middle, right = (float(np.log(max(float(magnitudes[peak + i]), 1e-300))) for i in (-1, 0, 1))
+        curvature = left - 2 * middle + right
+        if curvature < 0:
+            offset = 0.5 * (left - right) / curvature
+    return (peak + offset) * rate / signal.size
+
+
+def correlate(played: "Signal", heard: "Signal", rate: int) -> tuple[float, float]:
+    """Where in ``heard`` the signal ``played`` stands, and how alike the two are there: ``(lag, correlation)``.
+
+    ``lag`` is in seconds: how long after the start of ``heard`` the start of ``played`` is found; negative when
+    ``heard`` begins in the middle of it. ``correlation`` is Pearson's coefficient of ``played`` and the part of ``heard``
+    beside it, from -1 to 1: 1 for a copy at any level, near 0 for unrelated sound or silence, -1 for a copy with its
+    sign turned. What ``heard`` lacks of ``played`` counts as silence and so lowers the correlation.
+
+    Raises `ValueError` when either signal is empty.
+    """
+    wanted, given = _centred(played), _centred(heard)
+    if not wanted.size or not given.size:
+        raise ValueError("nothing to correlate: a signal is empty")
+    energy = float(np.dot(wanted, wanted))
+    if energy == 0.0 or not given.any():
+        return 0.0, 0.0
+    size = wanted.size + given.size - 1
+    padded = 1 << (size - 1).bit_length()
+    spectrum = np.fft.rfft(given, padded) * np.conj(np.fft.rfft(wanted, padded))
+    products = np.fft.irfft(spectrum, padded)
+    # The product at index i of a circular correlation belongs to lag i, and the one at index -i to lag -i.
+    lags = np.arange(-(wanted.size - 1), given.size)
+    products = products[lags % padded]
+    spread = _spread(given, wanted.size, lags)
+    # Where there is next to no sound, rounding errors must not look like a match: hence the floor.
+    floor = 1e-6 * float(spread.max())
+    likeness = products / np.sqrt(energy * np.maximum(spread, floor))
+    best = int(np.argmax(np.abs(likeness)))
+    return float(lags[best]) / rate, float(np.clip(likeness[best], -1.0, 1.0))
+
+
+def _centred(samples: "Signal") -> "NDArray[np.float64]":
+    """As floats without their mean: a constant offset is inaudible, and would look like likeness."""
+    signal = np.asarray(samples, dtype=np.float64)
+    if signal.ndim != 1:
+        raise ValueError(f"one channel of samples is needed, not an array of shape {signal.shape}")
+    return signal - signal.mean() if signal.size else signal
+
+
+def _spread(given: "NDArray[np.float64]", length: int, lags: "NDArray[np.int64]") -> "NDArray[np.float64]":
+    """The sum of squares about the mean of the ``length`` samples of ``given`` from each lag on, silence outside."""
+    start, end = np.clip(lags, 0, given.size), np.clip(lags + length, 0, given.size)
+    sums = np.concatenate(([0.0], np.cumsum(given)))
+    squares = np.concatenate(([0.0], np.cumsum(given * given)))
+    return squares[end] - squares[start] - (sums[end] - sums[start]) ** 2 / length
