@@ -42,9 +42,9 @@ def correlate(played: "Signal", heard: "Signal", rate: int) -> tuple[float, floa
     """Where in ``heard`` the signal ``played`` stands, and how alike the two are there: ``(lag, correlation)``.
 
     ``lag`` is in seconds: how long after the start of ``heard`` the start of ``played`` is found; negative when
-    ``heard`` begins in the middle of it. ``correlation`` is Pearson's coefficient of ``played`` and the part of ``heard``
-    beside it, from -1 to 1: 1 for a copy at any level, near 0 for unrelated sound or silence, -1 for a copy with its
-    sign turned. What ``heard`` lacks of ``played`` counts as silence and so lowers the correlation.
+    ``heard`` begins in the middle of it. ``correlation`` is Pearson's coefficient of ``played`` and the part of
+    ``heard`` beside it, from -1 to 1: 1 for a copy at any level, near 0 for unrelated sound or silence, -1 for a copy
+    with its sign turned. What ``heard`` lacks of ``played`` counts as silence and so lowers the correlation.
 
     Raises `ValueError` when either signal is empty.
     """

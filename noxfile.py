@@ -1,0 +1,61 @@
+"""The workshop's tasks. `nox -l` lists them; `.ci/run` does all that matters in one go."""
+
+import json
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.error_on_missing_interpreters = False
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, imports, and the fence around the core."""
+    session.install("ruff>=0.17,<0.18")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Two independent readers."""
+    session.install(".[all,dev]")
+    session.run("mypy")
+    session.run("pyright", "--pythonpath", str(Path(session.virtualenv.bin) / "python"))
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Every test, with the core's coverage gate. Arguments go to pytest."""
+    session.install(".[test]")
+    gate = [] if session.posargs else ["--cov", "--cov-report=term-missing:skip-covered"]
+    session.run("python", "-m", "pytest", *gate, *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; warnings are errors."""
+    session.install(".", "-r", "docs/requirements.txt")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the wheel and the source archive, and import the wheel with no extra installed."""
+    session.install("build")
+    target = session.create_tmp()
+    session.run("python", "-m", "build", "--outdir", target)
+    (wheel,) = Path(target).glob("*.whl")
+    session.install("--force-reinstall", str(wheel))
+    session.chdir(target)
+    session.run("python", "-c", "import telnyx_core, telnyx_drivers.cli")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """A real call to the embedded gateway, measured."""
+    session.install(".[media,cli]")
+    output = session.run("telnyx-rtc", "demo", "--json", silent=True) or ""
+    session.log(json.dumps(json.loads(output.splitlines()[-1]), indent=2))
