@@ -1,0 +1,66 @@
+"""A WebSocket server's address in parts, read and written as the WHATWG URL standard does it (SIG-003, SIG-008)."""
+
+import re
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from attrs import evolve, frozen
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_DEFAULT_PORT: Final = {"ws": 80, "wss": 443}
+_PATH_SAFE: Final = "!$%&'()*+,-./:;=@[\\]_|~"
+_QUERY_SAFE: Final = _PATH_SAFE + "?^`{}"
+_RTC_LABELS: Final = frozenset({"rtc", "rtcdev"})
+
+
+@frozen
+class Address:
+    """``scheme://host[:port]path[?query]``; ``port`` is ``None`` when it is the scheme's default."""
+
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    query: str
+
+    def in_region(self, region: str) -> "Address":
+        """Make the host regional (SIG-005): ``region`` goes before the label ``rtc`` or ``rtcdev``, if there is one."""
+        labels = self.host.split(".")
+        for index, label in enumerate(labels):
+            if label in _RTC_LABELS:
+                return evolve(self, host=".".join((region.lower(), *labels[index:])))
+        return self
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port is None else f":{self.port}"
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.scheme}://{host}{port}{self.path}{query}"
+
+
+def parse_address(text: str) -> Address:
+    """Read a server address; without a scheme it is ``wss`` (SIG-003). Raises `ValueError` with the reason.
+
+    User information is refused, because a URL must not carry credentials (SIG-021). A fragment is dropped.
+    """
+    text = text.strip()
+    match = _SCHEME.match(text)
+    scheme = match.group(1).lower() if match else "wss"
+    if scheme not in _DEFAULT_PORT:
+        raise ValueError("the scheme is neither ws nor wss")
+    parts = urlsplit(f"{scheme}://{text[match.end() :] if match else text}")
+    if "@" in parts.netloc:
+        raise ValueError("user information is not allowed in the address")
+    host = parts.hostname or ""
+    if not host.isascii():
+        host = host.encode("idna").decode("ascii")
+    if not host or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*", host):
+        raise ValueError("there is no valid host name")
+    port = parts.port
+    return Address(
+        scheme=scheme,
+        host=host,
+        port=None if port == _DEFAULT_PORT[scheme] else port,
+        path=quote(parts.path, safe=_PATH_SAFE, errors="replace") or "/",
+        query=quote(parts.query, safe=_QUERY_SAFE, errors="replace"),
+    )
