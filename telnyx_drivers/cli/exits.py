@@ -1,0 +1,19 @@
+"""Exit statuses: what a script can rely on (docs/reference/cli.md)."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    OK = 0
+    FAILED = 1
+    """The server could not be reached, the login was refused, or the call did not come about."""
+    USAGE = 2
+    """The command line, a file or the environment is wrong; nothing was tried."""
+    DEGRADED = 3
+    """The call was had, but not as it should be: a direction was silent, or a part was cut off."""
+    INTERRUPTED = 130
+    """Ctrl-C or SIGTERM. What was going on was ended politely first."""
+
+
+class UsageError(Exception):
+    """The user must change something; the text says what. Ends the program with `Exit.USAGE`."""
