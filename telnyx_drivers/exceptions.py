@@ -1,0 +1,60 @@
+"""What the client raises when the world, not the caller, is the trouble.
+
+A command that cannot be done *now* raises from the `telnyx_core.errors.LocalProtocolError` family and changes nothing.
+Everything below is what an awaited outcome turns into, with the entry of the error catalogue where there is one.
+"""
+
+from telnyx_core.errors import Failure, TelnyxError
+from telnyx_core.events import Cause, CloseReason
+
+
+class TelnyxClientError(Exception):
+    """Base of this module."""
+
+    def __init__(self, text: str, *, error: TelnyxError | None = None, failure: Failure | None = None) -> None:
+        super().__init__(text)
+        self.error = error
+        """The catalogue's entry that the matching ``telnyx.error`` event carried (signaling.md section 6)."""
+        self.failure = failure
+        """The cause in the server's or the transport's own words, or ``None``."""
+
+
+class LoginFailed(TelnyxClientError):
+    """The server does not accept the credentials: 46001, 46002."""
+
+
+class ConnectionFailed(TelnyxClientError):
+    """The session is not connected and will not be by itself, or not in time."""
+
+    def __init__(self, text: str, *, error: TelnyxError | None = None, reason: CloseReason | None = None) -> None:
+        super().__init__(text, error=error)
+        self.reason = reason
+        """Why the session closed; ``None`` when it goes on trying and only the caller's patience ended."""
+
+
+class CallFailed(TelnyxClientError):
+    """A command on a call was refused by the server or got no answer; the call itself may go on."""
+
+
+class CallEnded(CallFailed):
+    """The call ended before what was waited for."""
+
+    def __init__(self, text: str, cause: Cause, *, error: TelnyxError | None = None) -> None:
+        super().__init__(text, error=error)
+        self.cause = cause
+
+
+class MediaUnavailable(TelnyxClientError):
+    """The call needs media and there is no engine: the ``media`` extra is not installed."""
+
+
+class EventsOverrun(TelnyxClientError):
+    """A reader fell so far behind that its backlog was given up; ``lost`` events were not delivered to it."""
+
+    def __init__(self, lost: int) -> None:
+        super().__init__(f"{lost} events were not read in time: read faster, or ask for a new stream")
+        self.lost = lost
+
+
+class DriverFailed(TelnyxClientError):
+    """A fault of this package stopped the client; ``__cause__`` is the fault itself. Please report it."""

@@ -1,0 +1,124 @@
+"""No secret appears in what is written down (promise 6). Every test plants one and looks for it."""
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telnyx_core.json_types import Json
+from telnyx_drivers.redact import HIDDEN, is_secret_name, redact, redact_text, redact_url
+
+PLANTED = "pl4nt3d-S3cret"
+JWT = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzUxMiJ9.eyJzdWIiOiJyaWcifQ.c2lnbmF0dXJl"
+SECRET_MEMBERS = ["passwd", "password", "login_token", "credential", "voice_sdk_id", "sessid", "Authorization"]
+SDP = (
+    "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 192.0.2.1\r\n"
+    f"a=ice-ufrag:abcd\r\na=ice-pwd:{PLANTED}\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{PLANTED}\r\na=mid:0\r\n"
+)
+
+
+@pytest.mark.parametrize("name", SECRET_MEMBERS)
+def test_a_secret_member_is_hidden_at_any_depth(name: str) -> None:
+    frame: Json = {"method": "login", "params": {name: PLANTED, "list": [{name: {"inner": PLANTED}}], "login": "bob"}}
+    cleaned = redact(frame)
+    assert PLANTED not in json.dumps(cleaned)
+    assert isinstance(cleaned, dict)
+    assert cleaned["method"] == "login"
+    assert cleaned["params"] == {name: HIDDEN, "list": [{name: HIDDEN}], "login": "bob"}
+
+
+def test_sdp_keeps_its_lines_and_loses_its_keys() -> None:
+    frame = json.dumps({"params": {"sdp": SDP}})
+    for cleaned in (json.loads(redact_text(frame))["params"]["sdp"], redact_text(SDP)):
+        assert PLANTED not in cleaned
+        assert cleaned.count("\r\n") == SDP.count("\r\n")
+        assert "a=ice-ufrag:abcd\r\n" in cleaned
+        assert "a=mid:0\r\n" in cleaned
+
+
+@pytest.mark.parametrize("text", [JWT, f"Bearer {JWT}", f'{{"note": "use {JWT} now"}}', f"refused: token={JWT}, bye"])
+def test_a_json_web_token_is_hidden_wherever_it_stands(text: str) -> None:
+    cleaned = redact_text(text)
+    assert "eyJ" not in cleaned
+    assert "c2lnbmF0dXJl" not in cleaned
+
+
+@pytest.mark.parametrize("name", SECRET_MEMBERS)
+@pytest.mark.parametrize("form", ["{}={}", '"{}": "{}", x', "{}:{} x", "{{'{}': '{}'"])
+def test_text_that_is_not_json_is_scanned_for_members(name: str, form: str) -> None:
+    cleaned = redact_text(form.format(name, PLANTED))
+    assert PLANTED not in cleaned
+    assert name in cleaned
+
+
+def test_a_url_loses_user_information_and_secret_parameters() -> None:
+    cleaned = redact_url(f"wss://me:{PLANTED}@rtc.example/?voice_sdk_id={PLANTED}&rtc_port=7#x")
+    assert PLANTED not in cleaned
+    assert cleaned.startswith("wss://***@rtc.example/?voice_sdk_id=")
+    assert cleaned.endswith("&rtc_port=7#x")
+
+
+def test_a_turn_credential_is_hidden_in_an_ice_server() -> None:
+    server: Json = {"iceServers": [{"urls": ["turn:t.example:3478"], "username": "u", "credential": PLANTED}]}
+    assert redact(server) == {"iceServers": [{"urls": ["turn:t.example:3478"], "username": "u", "credential": HIDDEN}]}
+
+
+def test_what_is_empty_is_shown_to_be_empty() -> None:
+    assert redact({"login_token": None, "password": ""}) == {"login_token": None, "password": ""}
+
+
+def test_a_value_too_deep_to_look_through_is_hidden_whole() -> None:
+    value: Json = PLANTED
+    for _ in range(100):
+        value = [value]
+    assert PLANTED not in json.dumps(redact(value))
+    assert PLANTED not in redact_text("[" * 100_000 + f'"{PLANTED}"' + "]" * 100_000)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*SECRET_MEMBERS, "a", "params"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_only_secret_members_change_and_the_shape_stays(value: Json) -> None:
+    def check(before: Json, after: Json) -> None:
+        match before, after:
+            case dict(), dict():
+                assert before.keys() == after.keys()
+                for name, inner in before.items():
+                    if is_secret_name(name):
+                        assert after[name] == HIDDEN or inner in (None, "")
+                    else:
+                        check(inner, after[name])
+            case list(), list():
+                for one, other in zip(before, after, strict=True):
+                    check(one, other)
+            case _:
+                assert before == after
+
+    check(value, redact(value))
+    check(value, json.loads(redact_text(json.dumps(value))))
+
+
+@pytest.mark.parametrize("unit", ["a-", "eyJaaaaa-", 'a="\\', "://", "a=ice-pwd:", "password", "passwd='"])
+def test_no_text_costs_more_than_a_pass_or_so(unit: str) -> None:
+    """Compared with itself: eight times the text may cost about eight times as much, not sixty-four."""
+
+    def cost(repeat: int) -> float:
+        text = unit * repeat
+        best = float("inf")
+        for _ in range(3):
+            start = time.process_time()
+            redact_text(text)
+            best = min(best, time.process_time() - start)
+        return best
+
+    assert cost(32_000) < 24 * cost(4_000) + 0.01

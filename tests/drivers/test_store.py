@@ -1,0 +1,86 @@
+"""The file that carries a session from one process to the next (SIG-230)."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from telnyx_drivers.store import LIMIT, FileStore, MemoryStore
+
+VALUES = {"token": "VSDK1", "session": {"id": "s", "at": 1.5}, "calls": ["a"]}
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_what_is_saved_is_loaded_and_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "session.json"
+    before = os.umask(umask)
+    try:
+        FileStore(path).save(VALUES)
+    finally:
+        os.umask(before)
+    assert FileStore(str(path)).load() == VALUES
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["session.json"]
+
+
+def test_a_public_file_becomes_private_when_it_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "session.json"
+    path.write_text("{}")
+    path.chmod(0o644)
+    FileStore(path).save(VALUES)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = FileStore(tmp_path / "session.json")
+    store.save(VALUES)
+    store.save({"token": {1, 2}})  # type: ignore[dict-item]
+    assert store.load() == VALUES
+    assert "cannot be stored: TypeError" in caplog.text
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_link_planted_under_the_temporary_name_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / f".session.json.{os.getpid()}.new").symlink_to(victim)
+    FileStore(tmp_path / "session.json").save(VALUES)
+    assert victim.read_text() == "mine"
+    assert FileStore(tmp_path / "session.json").load() == VALUES
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"\xff\xfe", b"[" * 100_000, b'"' + b"a" * LIMIT + b'"'])
+def test_a_broken_file_counts_as_empty(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "session.json"
+    path.write_bytes(content)
+    assert FileStore(path).load() is None
+
+
+def test_a_missing_file_is_empty_and_an_impossible_one_neither_reads_nor_writes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert FileStore(tmp_path / "none").load() is None
+    assert caplog.text == ""
+    nowhere = FileStore(tmp_path / "no" / "such" / "directory")
+    nowhere.save(VALUES)
+    assert nowhere.load() is None
+    assert "cannot be stored: No such file" in caplog.text
+
+
+def test_the_log_quotes_nothing_of_the_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "session.json"
+    path.write_text('{"token": "pl4nted" oops}')
+    assert FileStore(path).load() is None
+    assert "not readable" in caplog.text
+    assert "pl4nted" not in caplog.text
+
+
+def test_memory_keeps_a_copy() -> None:
+    store = MemoryStore()
+    assert store.load() is None
+    values = json.loads(json.dumps(VALUES))
+    store.save(values)
+    values.clear()
+    assert store.load() == VALUES
