@@ -1,0 +1,1 @@
+"""A call's audio as applications meet it: frames, readers, the paced writer, playback, recording, tones."""

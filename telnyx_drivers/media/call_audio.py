@@ -1,0 +1,281 @@
+"""The audio of one call: what a peer's RTP path pulls and pushes, and what an application writes, plays and hears.
+
+It outlives the peers of its call: a re-attach changes who pulls and pushes, nothing else.
+"""
+
+import logging
+import os
+from collections.abc import AsyncIterable, Callable
+from pathlib import Path
+from threading import Lock
+from typing import Literal, TypeAlias
+
+import anyio.to_thread
+from attrs import frozen
+
+from telnyx_drivers.media.audio.coupling import Coupling
+from telnyx_drivers.media.audio.decode import open_decoder
+from telnyx_drivers.media.audio.frames import FRAMES_PER_SECOND, AudioFrame, Samples, mix, silence
+from telnyx_drivers.media.audio.levels import LevelMeter
+from telnyx_drivers.media.audio.player import Playback
+from telnyx_drivers.media.audio.readers import AudioIn, Listeners
+from telnyx_drivers.media.audio.recorder import Channels, Recording
+from telnyx_drivers.media.audio.sources import Background, FileVoice, SourceVoice
+from telnyx_drivers.media.audio.spawn import Spawn, spawn
+from telnyx_drivers.media.audio.voice import Voice
+from telnyx_drivers.media.audio.wakeup import CallSoon, directly
+from telnyx_drivers.media.audio.worker import in_background
+from telnyx_drivers.media.audio.writer import AudioOut
+
+_log = logging.getLogger(__name__)
+
+
+@frozen
+class AudioFault:
+    """Part of a call's audio broke; the call goes on without it (MEDIA-403, MEDIA-415)."""
+
+    what: Literal["source", "recording"]
+    error: Exception
+
+
+@frozen
+class AudioCounts:
+    """Frames of 20 ms since the start of the call."""
+
+    sent: int = 0
+    sent_silent: int = 0
+    """Of those sent: nobody had anything to say, or the call was muted."""
+    heard: int = 0
+    dropped: int = 0
+    """Frames that readers lost because nobody read them in time."""
+
+
+Playable: TypeAlias = str | os.PathLike[str] | AsyncIterable[AudioFrame] | Voice
+
+
+class CallAudio:
+    """Implements `AudioPort` for the media loop; everything else is for the application's loop."""
+
+    def __init__(
+        self,
+        *,
+        call_soon: CallSoon = directly,
+        spawn: Spawn = spawn,
+        background: Background = in_background,
+    ) -> None:
+        self._call_soon = call_soon
+        self._spawn = spawn
+        self._background = background
+        self._lock = Lock()
+        self._listeners = Listeners()
+        self._recordings: tuple[Recording, ...] = ()
+        self._couplings: tuple[Coupling, ...] = ()
+        """Where what is heard here goes as well."""
+        self.audio_out = AudioOut(call_soon=call_soon)
+        self._voices: tuple[Voice, ...] = (self.audio_out,)
+        self._muted = self._deaf = self._closed = False
+        self._sent = self._sent_silent = self._heard = 0
+        self.sent_level = LevelMeter()
+        self.heard_level = LevelMeter()
+        """Before deafness: it is about the line, not about the listener."""
+        self.on_fault: Callable[[AudioFault], None] | None = None
+        """Told on the application's loop, once for each thing that breaks."""
+
+    # For the media loop.
+
+    def pull(self, rate: int) -> Samples:
+        """The next 20 ms to send (MEDIA-405: while muted too, so that the stream and all clocks keep running)."""
+        count = rate // FRAMES_PER_SECOND
+        mixed: Samples | None = None
+        for voice in self._voices:
+            samples = voice.read(rate)
+            if samples is not None:
+                mixed = samples if mixed is None else mix(mixed, samples)
+            if voice.ended:
+                self._drop_voice(voice)
+        self._sent += 1
+        if mixed is None or self._muted:
+            mixed = silence(count)
+            self._sent_silent += 1
+        self.sent_level.add(mixed, rate)
+        for recording in self._recordings:
+            recording.sent(mixed, rate)
+        return mixed
+
+    def push(self, samples: Samples, rate: int) -> None:
+        """Remote audio just decoded (MEDIA-402: a deaf listener gets silence of equal length)."""
+        if self._closed:
+            return
+        self._heard += 1
+        self.heard_level.add(samples, rate)
+        for recording in self._recordings:
+            recording.heard(samples, rate)
+        for coupling in self._couplings:
+            coupling.feed(samples, rate)
+        self._listeners.feed(silence(samples.size) if self._deaf else samples, rate)
+
+    # For the application.
+
+    @property
+    def muted(self) -> bool:
+        return self._muted
+
+    @property
+    def deaf(self) -> bool:
+        return self._deaf
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @property
+    def counts(self) -> AudioCounts:
+        return AudioCounts(self._sent, self._sent_silent, self._heard, self._listeners.dropped)
+
+    def set_muted(self, muted: bool) -> None:
+        self._muted = muted
+
+    def set_deaf(self, deaf: bool) -> None:
+        self._deaf = deaf
+
+    def audio_in(self, sample_rate: int = 16_000, channels: int = 1, frame_ms: int = 20) -> AudioIn:
+        """A new reader of the remote audio from now on: ``async for frame in call.audio_in(): ...``.
+
+        It ends with the call. What it has not read for a second is dropped, oldest first, and counted in ``dropped``.
+        Raises ``ValueError`` for an impossible format.
+        """
+        reader = AudioIn(sample_rate, channels, frame_ms, self._call_soon)
+        if self._closed:
+            reader.close()
+        else:
+            self._listeners.add(reader)
+        return reader
+
+    async def play(self, what: Playable, *, loop: bool = False) -> Playback:
+        """Play a file, an asynchronous iterator of `AudioFrame`, or any `Voice` such as a `Tone`.
+
+        It is added to whatever else is being sent, saturating. Returns as soon as it can start. Raises ``OSError`` for
+        a file that cannot be opened, ``ValueError`` for one that holds no audio; ``loop`` is for files.
+        """
+        voice = await self._open(what, loop)
+        playback = Playback(voice, self._call_soon)
+        self.add_voice(playback)
+        if isinstance(voice, SourceVoice):
+            self._spawn(voice.run)
+        return playback
+
+    async def record(
+        self, path: str | os.PathLike[str], *, sample_rate: int = 16_000, channels: Channels = "both"
+    ) -> Recording:
+        """Record into a WAV file: stereo with ``sent`` left and ``received`` right, or ``"received"`` alone in mono.
+
+        Muting is heard in it, deafness is not. Raises ``OSError`` when the file cannot be written.
+        """
+
+        def create() -> Recording:
+            return Recording(
+                Path(path),
+                sample_rate=sample_rate,
+                channels=channels,
+                background=self._background,
+                call_soon=self._call_soon,
+                on_fault=lambda error: self._fault("recording", error),
+            )
+
+        recording = await anyio.to_thread.run_sync(create)
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self._recordings = (*(each for each in self._recordings if not each.ended), recording)
+        if closed:
+            recording.close()
+        return recording
+
+    async def drain(self) -> None:
+        """Wait until everything written has been sent. Playbacks have their own `Playback.wait`."""
+        await self.audio_out.drain()
+
+    def connect(self, other: "CallAudio") -> Callable[[], None]:
+        """Let two calls hear each other, or one call itself (an echo), with no more delay than the beat of the clock.
+
+        Returns a function that ends it.
+        """
+        ends = [self._couple_to(other)]
+        if other is not self:
+            ends.append(other._couple_to(self))
+
+        def disconnect() -> None:
+            for end in ends:
+                end()
+
+        return disconnect
+
+    def add_voice(self, voice: Voice) -> None:
+        """Mix a voice into what is sent until it ends. Any thread."""
+        with self._lock:
+            if not self._closed:
+                self._voices = (*self._voices, voice)
+                return
+        voice.close()
+
+    def close(self) -> None:
+        """The call has ended: readers and writers end, playbacks stop, recordings are completed. Idempotent."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            voices, self._voices = self._voices, ()
+            recordings, self._recordings = self._recordings, ()
+            self._couplings = ()
+        for voice in voices:
+            voice.close()
+        for recording in recordings:
+            recording.close()
+        self._listeners.close()
+
+    async def _open(self, what: Playable, loop: bool) -> Voice:
+        if isinstance(what, (str, os.PathLike)):
+            path = Path(what)
+
+            def open_file() -> FileVoice:
+                voice = FileVoice(
+                    open_decoder(path),
+                    loop=loop,
+                    background=self._background,
+                    on_fault=lambda error: self._fault("source", error),
+                )
+                voice.fill()
+                return voice
+
+            return await anyio.to_thread.run_sync(open_file)
+        if isinstance(what, AsyncIterable):
+            return SourceVoice(what, call_soon=self._call_soon, on_fault=lambda error: self._fault("source", error))
+        return what
+
+    def _couple_to(self, other: "CallAudio") -> Callable[[], None]:
+        coupling = Coupling()
+        with self._lock:
+            self._couplings = (*self._couplings, coupling)
+        other.add_voice(coupling)
+
+        def end() -> None:
+            with self._lock:
+                self._couplings = tuple(each for each in self._couplings if each is not coupling)
+            coupling.close()
+
+        return end
+
+    def _drop_voice(self, voice: Voice) -> None:
+        if voice is not self.audio_out:
+            with self._lock:
+                self._voices = tuple(each for each in self._voices if each is not voice)
+            voice.close()
+
+    def _fault(self, what: Literal["source", "recording"], error: Exception) -> None:
+        _log.warning("the %s of a call broke off: %s", what, error)
+
+        def tell() -> None:
+            if self.on_fault is not None:
+                self.on_fault(AudioFault(what, error))
+
+        self._call_soon(tell)
