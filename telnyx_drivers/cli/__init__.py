@@ -1,19 +1,16 @@
 """The command ``telnyx-rtc``. This package imports without the ``cli`` extra, to be able to say how to get it."""
 
 import sys
+from importlib.util import find_spec
 
-HINT = "telnyx-rtc: the command line needs two more packages. Install them with:  pip install 'telnyx-rtc[media,cli]'"
+HINT = "telnyx-rtc: {} not installed. The command line comes with:  pip install 'telnyx-rtc[media,cli]'"
 
 
 def main() -> None:
     """Run the command line and leave with its exit status (docs/reference/cli.md)."""
-    try:
-        import rich  # noqa: F401
-        import typer  # noqa: F401
-    except ModuleNotFoundError as missing:
-        if missing.name not in {"rich", "typer"}:
-            raise
-        sys.exit(HINT)
-    from telnyx_drivers.cli.app import run
+    missing = [name for name in ("rich", "typer") if find_spec(name) is None]
+    if missing:
+        sys.exit(HINT.format(" and ".join(missing) + (" is" if len(missing) == 1 else " are")))
+    from telnyx_drivers.cli.app import app
 
-    run()
+    app()

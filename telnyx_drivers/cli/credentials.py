@@ -31,7 +31,7 @@ class Credentials:
 
 
 def find_credentials(environ: Mapping[str, str], file: Path | None, *, warn: Callable[[str], None]) -> Credentials:
-    """The credentials of ``file`` if one is named, else of the environment. `UsageError` when there is no usable set."""
+    """The credentials of ``file`` if one is named, else of the environment; `UsageError` without a usable set."""
     if file is None:
         return _choose({name: environ.get(name, "") for name in NAMES}, "the environment")
     return _choose(read_credentials(file, warn=warn), str(file))

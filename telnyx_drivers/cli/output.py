@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 
 from rich.console import Console
+from rich.markup import escape
 
 from telnyx_core.json_types import Json
 
@@ -12,8 +13,8 @@ from telnyx_core.json_types import Json
 class Output:
     """What a command says.
 
-    People read ``console``: standard output, or standard error once a script has asked for the document. ``warn`` always
-    goes to standard error.
+    People read ``console``: standard output, or standard error once a script has asked for the document. Warnings and
+    errors always go to standard error.
     """
 
     def __init__(self, *, json: bool) -> None:
@@ -21,11 +22,23 @@ class Output:
         self.errors = Console(stderr=True, highlight=False)
         self.console = self.errors if json else Console(highlight=False)
 
+    def say(self, text: str = "") -> None:
+        """One line of rich's markup; what came from elsewhere must have gone through `clean`."""
+        self.console.print(text)
+
+    def done(self, text: str) -> None:
+        self.console.print(f"[green]✓[/] {text}")
+
     def warn(self, text: str) -> None:
-        self.errors.print(f"Warning: {text}", style="yellow", markup=False)
+        self.errors.print(f"[yellow]Warning:[/] {clean(text)}")
 
     def emit(self, document: Mapping[str, Json]) -> None:
         """The one JSON document, on one line, the last of standard output; nothing unless ``--json`` was given."""
         if self.json:
             sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
             sys.stdout.flush()
+
+
+def clean(text: str) -> str:
+    """Text from elsewhere as it may be printed: a caller's name must not colour, move or clear the terminal."""
+    return escape("".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text))

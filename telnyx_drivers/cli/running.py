@@ -1,0 +1,58 @@
+"""From a command's coroutine to its exit status and its document, whatever ended it."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Coroutine
+from typing import NoReturn, TypeAlias
+
+import typer
+
+from telnyx_core.json_types import JsonObject
+from telnyx_drivers.cli import HINT
+from telnyx_drivers.cli.exits import Exit, UsageError
+from telnyx_drivers.cli.failures import EXPECTED, describe, show
+from telnyx_drivers.cli.output import Output, clean
+
+Work: TypeAlias = Callable[[JsonObject], Coroutine[None, None, Exit]]
+"""Does a command's work and writes what a script wants to know into the document as it becomes known."""
+
+_MEDIA = frozenset({"aiortc", "aioice", "av", "numpy"})
+
+
+def perform(output: Output, work: Work) -> NoReturn:
+    """Run the work, say how it ended, emit its document, and leave with its status."""
+    document: JsonObject = {}
+    status = _attempt(output, work, document)
+    output.emit({"ok": status is Exit.OK, "status": status.name.lower(), **document})
+    raise typer.Exit(status)
+
+
+def _attempt(output: Output, work: Work, document: JsonObject) -> Exit:
+    try:
+        return asyncio.run(_until_told(work(document)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        output.errors.print("[yellow]Interrupted.[/]")
+        return Exit.INTERRUPTED
+    except UsageError as error:
+        output.errors.print(f"[red]Error:[/] {clean(str(error))}")
+        document["error"] = {"type": "UsageError", "message": str(error)}
+        return Exit.USAGE
+    except ModuleNotFoundError as error:
+        if error.name not in _MEDIA:
+            raise
+        output.errors.print(clean(HINT.format(f"{error.name} is")))
+        document["error"] = {"type": "MediaUnavailable", "message": str(error)}
+        return Exit.USAGE
+    except EXPECTED as error:
+        show(output, error)
+        document["error"] = describe(error)
+        return Exit.FAILED
+
+
+async def _until_told(work: Coroutine[None, None, Exit]) -> Exit:
+    """SIGTERM, like Ctrl-C, cancels the work, so that calls are hung up and files are finished."""
+    task = asyncio.ensure_future(work)
+    with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows; not the main thread
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task

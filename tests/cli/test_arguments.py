@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from telnyx_core.options import CustomHeader
+from telnyx_drivers.cli.arguments import (
+    CodecName,
+    check_playable,
+    check_writable,
+    parse_codecs,
+    parse_digits,
+    parse_headers,
+)
+from telnyx_drivers.cli.exits import UsageError
+
+
+def test_headers_are_written_as_in_sip() -> None:
+    assert parse_headers(["X-Account: 42", "X-Url:http://a/b:c", "X-Empty:"]) == (
+        CustomHeader("X-Account", "42"),
+        CustomHeader("X-Url", "http://a/b:c"),
+        CustomHeader("X-Empty", ""),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "X-Account", ": value", "X Account: 1", "X-A: 1\r\nX-B: 2", "X-A: \x1b[2J"])
+def test_a_header_that_could_be_misread_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--header"):
+        parse_headers([text])
+
+
+@pytest.mark.parametrize("digits", ["1", "0123456789*#ABCDabcd", "1,2w3W"])
+def test_digits_of_call_135(digits: str) -> None:
+    assert parse_digits(digits) == digits
+
+
+@pytest.mark.parametrize("digits", ["", "12 3", "12e", "１"])
+def test_other_digits_are_refused(digits: str) -> None:
+    with pytest.raises(UsageError, match="--dtmf"):
+        parse_digits(digits)
+
+
+def test_codecs_keep_their_order_and_come_once() -> None:
+    codecs = parse_codecs([CodecName.PCMA, CodecName.OPUS, CodecName.PCMA])
+    assert [(codec.mime_type, codec.clock_rate) for codec in codecs] == [("audio/PCMA", 8_000), ("audio/opus", 48_000)]
+
+
+def test_files_are_checked_before_the_call(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        check_playable(tmp_path / "missing.wav")
+    with pytest.raises(UsageError, match="no folder"):
+        check_writable(tmp_path / "missing" / "out.wav")
+    with pytest.raises(UsageError, match="no folder"):
+        check_writable(tmp_path)
+    assert check_writable(tmp_path / "out.wav") == tmp_path / "out.wav"
