@@ -13,6 +13,14 @@ _QUERY_SAFE: Final = _PATH_SAFE + "?^`{}"
 _RTC_LABELS: Final = frozenset({"rtc", "rtcdev"})
 
 
+_REGION: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+
+
+def is_region(text: str) -> bool:
+    """Whether a name can stand before ``rtc`` in a host (SIG-006): any other would change more than the host."""
+    return _REGION.fullmatch(text) is not None
+
+
 @frozen
 class Address:
     """``scheme://host[:port]path[?query]``; ``port`` is ``None`` when it is the scheme's default."""

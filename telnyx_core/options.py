@@ -1,66 +1,150 @@
 """Client and call options: validated when built, never changed afterwards (signaling.md 0.3, calls.md section 2)."""
 
-from collections.abc import Callable, Mapping
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Final, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, fields_dict, frozen
 
+from telnyx_core.address import is_region, parse_address
+from telnyx_core.call_options import CallOptions
+from telnyx_core.errors import InvalidCredentials, OptionsError
 from telnyx_core.json_types import Json
+from telnyx_core.option_values import Codec, CustomHeader, IceServer, read_ice_servers
+from telnyx_core.parsing import Checks, Name, as_given, both_spellings, build, finite, kind, milliseconds
+
+__all__ = [
+    "AnonymousLogin",
+    "CallOptions",
+    "ClientOptions",
+    "Codec",
+    "CustomHeader",
+    "DebugOutput",
+    "IceServer",
+    "MediaPermissionsRecovery",
+]
 
 DebugOutput: TypeAlias = Literal["socket", "file"]
 
+DEFAULT_RECOVERY_TIMEOUT: Final = 20.0
+SHORTEST_REPORT_INTERVAL: Final = 0.1
+LONGEST_INTERVAL: Final = 3600.0
+"""Nobody wants to wait longer; a larger number of seconds was meant as milliseconds."""
 
-@frozen
-class IceServer:
-    """One ``RTCIceServer``."""
-
-    urls: tuple[str, ...]
-    username: str | None = field(default=None, repr=False)
-    credential: str | None = field(default=None, repr=False)
-
-
-@frozen
-class CustomHeader:
-    """One SIP header sent with a call, normally ``X-...``."""
-
-    name: str
-    value: str
+_CHECK: Final = Checks(OptionsError)
+_ANONYMOUS: Final = Checks(OptionsError, "anonymous_login.")
+_RECOVERY: Final = Checks(OptionsError, "media_permissions_recovery.")
 
 
-@frozen
-class Codec:
-    """One entry of ``preferred_codecs`` (MEDIA-040)."""
-
-    mime_type: str
-    clock_rate: int
-    channels: int | None = None
-    sdp_fmtp_line: str | None = None
+def _target_params(value: Mapping[str, Json] | None) -> Mapping[str, Json] | None:
+    return None if value is None else _ANONYMOUS.json_object("target_params", value)
 
 
 @frozen
 class AnonymousLogin:
+    """A login without credentials to one AI assistant (SIG-120, AI-001)."""
+
     target_id: str
     target_type: str = "ai_assistant"
     target_version_id: str | None = None
-    target_params: Mapping[str, Json] | None = None
+    target_params: Mapping[str, Json] | None = field(default=None, converter=_target_params, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        _ANONYMOUS.types(self)
+        if not self.target_id:
+            raise OptionsError("anonymous_login.target_id must not be empty")
+        if self.target_type != "ai_assistant":
+            raise OptionsError("anonymous_login.target_type must be 'ai_assistant', the only type there is")
+
+
+def _recovery_timeout(value: float | None) -> float:
+    """MEDIA-303: what is missing, no number or not positive means the default."""
+    seconds = finite(value)
+    if seconds is None or seconds <= 0:
+        return DEFAULT_RECOVERY_TIMEOUT
+    return _RECOVERY.seconds("timeout", seconds, most=LONGEST_INTERVAL)
 
 
 @frozen
 class MediaPermissionsRecovery:
+    """What to do when the microphone cannot be opened for an incoming call (MEDIA-300 to MEDIA-307)."""
+
     enabled: bool = False
-    timeout: float = 20.0
+    timeout: float = field(default=DEFAULT_RECOVERY_TIMEOUT, converter=_recovery_timeout)
     """Seconds; the seed's mapping gives milliseconds."""
     on_success: Callable[[], object] | None = field(default=None, repr=False, eq=False)
     on_error: Callable[[Exception], object] | None = field(default=None, repr=False, eq=False)
 
+    def __attrs_post_init__(self) -> None:
+        _RECOVERY.types(self)
+        for name, callback in (("on_success", self.on_success), ("on_error", self.on_error)):
+            if callback is not None and not callable(callback):
+                raise _RECOVERY.refuse(name, f"must be callable, not {kind(callback)}")
+
+
+_ANONYMOUS_NAMES: Final = {name: Name(name) for name in fields_dict(AnonymousLogin)}
+_RECOVERY_NAMES: Final = both_spellings(dict.fromkeys(fields_dict(MediaPermissionsRecovery), as_given))
+_METHOD_OF: Final = {
+    "login_token": "token",
+    "login": "password",
+    "password": "password",
+    "anonymous_login": "anonymous",
+}
+"""The login method that each credential belongs to."""
+
+
+def _blank_is_none(value: str | None) -> str | None:
+    return None if value == "" else value
+
+
+def _anonymous(value: AnonymousLogin | Mapping[str, object] | None) -> AnonymousLogin | None:
+    if value is None or isinstance(value, AnonymousLogin):
+        return value
+    given = _ANONYMOUS.keywords(value, _ANONYMOUS_NAMES)
+    if "target_id" not in given:
+        raise OptionsError("anonymous_login.target_id is missing")
+    return build(AnonymousLogin, given)
+
+
+def _variables(value: Mapping[str, Json]) -> Mapping[str, Json]:
+    return _CHECK.json_object("user_variables", value)
+
+
+def _ice_servers(value: Iterable[IceServer | Mapping[str, object]] | None) -> tuple[IceServer, ...] | None:
+    return None if value is None else read_ice_servers(value)
+
+
+def _report_interval(value: float) -> float:
+    return max(SHORTEST_REPORT_INTERVAL, _CHECK.seconds("call_report_interval", value, most=LONGEST_INTERVAL))
+
+
+def _recovery(value: MediaPermissionsRecovery | Mapping[str, object]) -> MediaPermissionsRecovery:
+    if isinstance(value, MediaPermissionsRecovery):
+        return value
+    return build(MediaPermissionsRecovery, _RECOVERY.keywords(value, _RECOVERY_NAMES))
+
+
+def _recovery_in_ms(value: object) -> object:
+    names = {**_RECOVERY_NAMES, "timeout": Name("timeout", milliseconds)}
+    if isinstance(value, MediaPermissionsRecovery):
+        return value
+    return build(MediaPermissionsRecovery, _RECOVERY.keywords(value, names))
+
 
 @frozen(kw_only=True)
 class ClientOptions:
-    login_token: str | None = field(default=None, repr=False)
-    login: str | None = None
-    password: str | None = field(default=None, repr=False)
-    anonymous_login: AnonymousLogin | None = None
-    user_variables: Mapping[str, Json] = field(factory=dict)
+    """What a client is built with. The fields are the Python keywords; times are seconds.
+
+    Raises `OptionsError` that names the option for a wrong type or range, and unless exactly one login method is given.
+    Blank texts of a login method count as not given. Mappings are copied deeply, so a later change by the caller has
+    no effect.
+    """
+
+    login_token: str | None = field(default=None, repr=False, converter=_blank_is_none)
+    login: str | None = field(default=None, converter=_blank_is_none)
+    password: str | None = field(default=None, repr=False, converter=_blank_is_none)
+    anonymous_login: AnonymousLogin | None = field(default=None, converter=_anonymous)
+    user_variables: Mapping[str, Json] = field(factory=dict[str, Json], repr=False, converter=_variables)
     push_when_active: bool | None = None
     early_sdp_answer: bool = False
 
@@ -75,10 +159,13 @@ class ClientOptions:
     use_canary_rtc_server: bool = False
     auto_reconnect: bool = True
     max_reconnect_attempts: int = 10
+    """0 means no limit (SIG-241)."""
     hangup_on_before_unload: bool = True
 
-    ice_servers: tuple[IceServer, ...] | None = None
-    """``None``: the platform's list (MEDIA-021). Empty: host candidates only."""
+    ice_servers: tuple[IceServer, ...] | None = field(default=None, converter=_ice_servers)
+    """``None``: the platform's list (MEDIA-021). Empty: host candidates only. As given: `ice_servers_for` tells which
+    of them are usable.
+    """
     prefetch_ice_candidates: bool = True
     force_relay_candidate: bool = False
     trickle_ice: bool = False
@@ -88,44 +175,89 @@ class ClientOptions:
     ringback_file: str | None = None
 
     enable_call_reports: bool = True
-    call_report_interval: float = 5.0
-    """Seconds; the seed's mapping gives milliseconds."""
+    call_report_interval: float = field(default=5.0, converter=_report_interval)
+    """Seconds, at least 0.1 (STATS-008); the seed's mapping gives milliseconds."""
 
     debug: bool = False
     debug_output: DebugOutput | None = None
 
-    media_permissions_recovery: MediaPermissionsRecovery = field(factory=MediaPermissionsRecovery)
+    media_permissions_recovery: MediaPermissionsRecovery = field(factory=MediaPermissionsRecovery, converter=_recovery)
+
+    def __attrs_post_init__(self) -> None:
+        _CHECK.types(self)
+        _CHECK.range("rtc_port", self.rtc_port, 1, 65535)
+        _CHECK.range("max_reconnect_attempts", self.max_reconnect_attempts, 0)
+        if self.debug_output not in (None, "socket", "file"):
+            raise _CHECK.refuse("debug_output", "must be 'socket' or 'file'")
+        if self.region and not is_region(self.region):
+            raise _CHECK.refuse("region", "must be usable as a part of a host name")
+        for name, address in (("env", self.env), ("host", self.host)):
+            try:
+                if address:
+                    parse_address(address)
+            except ValueError as error:
+                raise _CHECK.refuse(name, f"is no address of a WebSocket server: {error}") from None
+        self._check_login()
+
+    def _check_login(self) -> None:
+        """The seed: choose one authentication method."""
+        given = [
+            name
+            for name, member in (
+                ("login_token", self.login_token),
+                ("login and password", self.login or self.password),
+                ("anonymous_login", self.anonymous_login),
+            )
+            if member is not None
+        ]
+        if not given:
+            raise OptionsError("give one login method: login_token, or login and password, or anonymous_login")
+        if len(given) > 1:
+            raise OptionsError(f"choose one login method; these were given: {', '.join(given)}")
+        if self.login_token is None and self.anonymous_login is None and (self.login is None or self.password is None):
+            missing = "login" if self.login is None else "password"
+            raise OptionsError(f"login and password belong together; {missing} is missing")
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, object]) -> "ClientOptions":
+        """Build from the seed's spelling (``callReportInterval``) or from the keywords (``call_report_interval``).
+
+        Under the seed's names times are milliseconds; under the keywords they are seconds, and so is the ``timeout``
+        inside ``media_permissions_recovery``. ``passwd`` is ``password``. ``None`` means not given. Raises
+        `OptionsError` for an unknown name, suggesting the nearest, and for two spellings that disagree. The mapping is
+        only read.
+        """
+        return build(cls, _CHECK.keywords(mapping, _NAMES))
+
+    def with_credentials(self, credentials: Mapping[str, object]) -> "ClientOptions":
+        """These options with other credentials, as `Session.login` takes them (SIG-245).
+
+        Each given member replaces its predecessor; members of the other login methods go (SIG-248). Nothing given
+        means the same credentials again. Raises `InvalidCredentials` (46002) if what results is no usable set.
+        """
+        try:
+            given = _CHECK.keywords(credentials, _CREDENTIAL_NAMES)
+            methods = {_METHOD_OF[keyword] for keyword in given if keyword in _METHOD_OF}
+            kept = {
+                keyword: None if methods and method not in methods else getattr(self, keyword)
+                for keyword, method in _METHOD_OF.items()
+            }
+            changed = {**kept, "user_variables": self.user_variables, **given}
+            return build(partial(evolve, self), changed)
+        except OptionsError as error:
+            raise InvalidCredentials(str(error)) from None
+
+    def same_credentials(self, other: "ClientOptions") -> bool:
+        """Whether both log in as the same user by the same method; user variables do not count."""
+        return all(getattr(self, keyword) == getattr(other, keyword) for keyword in _METHOD_OF)
 
 
-@frozen(kw_only=True)
-class CallOptions:
-    """What one call may say differently; ``None`` means: as the client's options say."""
-
-    destination_number: str = ""
-    caller_number: str = ""
-    caller_name: str = ""
-    remote_caller_name: str = "Outbound Call"
-    remote_caller_number: str = ""
-    id: str | None = None
-    custom_headers: tuple[CustomHeader, ...] = ()
-    client_state: str | None = None
-    user_variables: Mapping[str, Json] | None = None
-    audio: bool | Mapping[str, Json] = True
-    receive_only_audio: bool = False
-    mic_id: str | None = None
-    ice_servers: tuple[IceServer, ...] | None = None
-    prefetch_ice_candidates: bool | None = None
-    force_relay_candidate: bool | None = None
-    trickle_ice: bool | None = None
-    muted_mic_on_start: bool | None = None
-    ringtone_file: str | None = None
-    ringback_file: str | None = None
-    preferred_codecs: tuple[Codec, ...] = ()
-    use_stereo: bool = False
-    max_kbps: int | None = None
-    """``mediaSettings`` with ``useSdpASBandwidthKbps``: kilobits per second, or ``None``."""
-    telnyx_call_control_id: str | None = None
-    telnyx_session_id: str | None = None
-    telnyx_leg_id: str | None = None
-    setup_timeout: float | None = None
-    """Seconds from `Session.new_call` to ``active``; ``timeoutSecs`` of the documents (CALL-052)."""
+_NAMES: Final[Mapping[str, Name]] = {
+    **both_spellings(dict.fromkeys(fields_dict(ClientOptions), as_given)),
+    "passwd": Name("password"),
+    "callReportInterval": Name("call_report_interval", milliseconds),
+    "mediaPermissionsRecovery": Name("media_permissions_recovery", _recovery_in_ms),
+}
+_CREDENTIAL_NAMES: Final[Mapping[str, Name]] = {
+    name: _NAMES[name] for name in (*_METHOD_OF, "passwd", "userVariables", "user_variables")
+}
