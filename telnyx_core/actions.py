@@ -33,7 +33,7 @@ ToneKind: TypeAlias = Literal["ringtone", "ringback"]
 @frozen
 class OpenSocket:
     socket: SocketId
-    url: str
+    url: str = field(repr=False)
 
 
 @frozen

@@ -149,6 +149,15 @@ class UserMediaError:
 
 
 @frozen
+class MediaRecovery:
+    """The outcome of a recoverable microphone failure; the driver calls ``onSuccess`` or ``onError`` (MEDIA-306)."""
+
+    call: CallId
+    recovered: bool
+    reason: str = ""
+
+
+@frozen
 class PeerConnectionFailure:
     """``telnyx.rtc.peerConnectionFailureError`` (CALL-542)."""
 
@@ -254,6 +263,7 @@ Event: TypeAlias = (
     | ParticipantData
     | ServerEvent
     | UserMediaError
+    | MediaRecovery
     | PeerConnectionFailure
     | MediaStarted
     | DigitReceived
@@ -275,6 +285,7 @@ EVENT_NAMES: Final[Mapping[type[Event], str]] = {
     ParticipantData: "telnyx.notification",
     ServerEvent: "telnyx.notification",
     UserMediaError: "telnyx.notification",
+    MediaRecovery: "telnyx.media.recovery",
     PeerConnectionFailure: "telnyx.rtc.peerConnectionFailureError",
     MediaStarted: "telnyx.media.started",
     DigitReceived: "telnyx.digit",

@@ -4,6 +4,6 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
-JsonObject: TypeAlias = "dict[str, Json]"
-JsonView: TypeAlias = "Mapping[str, Json]"
+JsonObject: TypeAlias = dict[str, "Json"]
+JsonView: TypeAlias = Mapping[str, "Json"]
 """A JSON object that its receiver must not change; used where the application gets a server's own members."""

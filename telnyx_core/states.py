@@ -102,7 +102,7 @@ SESSION: Final[Mapping[SessionState, Mapping[SessionInput, SessionState]]] = {
         _I.DISCONNECT: _S.IDLE,
         **_LOSSES,
     },
-    _S.CLOSING: {**_LOSSES},
+    _S.CLOSING: {_I.LOST_REJECTED: _S.AUTH_FAILED, **_LOSSES},
     _S.BACKOFF: {
         _I.CONNECT: _S.CONNECTING,
         _I.RETRY: _S.CONNECTING,

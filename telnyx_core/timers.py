@@ -56,7 +56,7 @@ class TimerKey:
 
 
 class TimerTable:
-    """Deadlines by key; O(log n) to set, O(1) to stop, and stale heap entries are swept before they outnumber live ones."""
+    """Deadlines by key: O(log n) to set, O(1) to stop; stale heap entries never outnumber the live ones for long."""
 
     __slots__ = ("_at", "_heap", "_owned", "_serial")
 

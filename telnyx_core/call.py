@@ -1,0 +1,779 @@
+"""One call: its dialog with the server, from the first offer to the last release (calls.md section 6).
+
+Private: the session is the only caller. A call acts only through its `CallHost`; it knows neither the socket nor its
+siblings. Media comes and goes in `MediaPath`; what has to be said about it is said here.
+"""
+
+from collections import deque
+from random import Random
+
+from attrs import evolve, frozen
+
+from telnyx_core import messages as m
+from telnyx_core import timeouts
+from telnyx_core.actions import Done, Failed, Notify, StartTone, StopTone, ToneKind
+from telnyx_core.call_host import CallHost
+from telnyx_core.catalogue import ErrorCode, WarningCode, make_error
+from telnyx_core.errors import Failure, FailureKind, InvalidCallState
+from telnyx_core.events import (
+    CallInfo,
+    CallUpdated,
+    Cause,
+    Direction,
+    MediaRecovery,
+    ParticipantData,
+    ToneChanged,
+    UserMediaError,
+)
+from telnyx_core.facts import MediaFact, SourceFault
+from telnyx_core.ids import CallId, MediaId, Ticket
+from telnyx_core.json_types import JsonObject, JsonView
+from telnyx_core.limits import MAX_QUEUED_MODIFIES
+from telnyx_core.media_path import MediaPath
+from telnyx_core.microphone import MicrophoneRecovery, Phase
+from telnyx_core.negotiation import (
+    CandidateReady,
+    CandidatesEnded,
+    GatheringSlow,
+    LocalFailed,
+    Progress,
+    RemoteFailed,
+    RemoteInPlace,
+    SdpReady,
+    SourceFailed,
+    SourceReady,
+)
+from telnyx_core.options import CallOptions, CustomHeader
+from telnyx_core.renewal import RenewalPhase
+from telnyx_core.requests import Pending, Purpose, new_uuid
+from telnyx_core.states import ESTABLISHED, LIVE, CallInput, CallState, move_call
+from telnyx_core.timers import Timer
+from telnyx_core.wire import ServerError, mapping, string
+
+BUSY = Cause("USER_BUSY", 17)
+NORMAL = Cause("NORMAL_CLEARING", 16)
+TEMPORARY_FAILURE = Cause("NORMAL_TEMPORARY_FAILURE", 41)
+INCOMPATIBLE = Cause("INCOMPATIBLE_DESTINATION", 88)
+NO_ANSWER = Cause("NO_ANSWER", 19)
+
+_SOURCE_ERRORS: dict[SourceFault, ErrorCode] = {
+    "permission": ErrorCode.MEDIA_MICROPHONE_PERMISSION_DENIED,
+    "not_found": ErrorCode.MEDIA_DEVICE_NOT_FOUND,
+    "other": ErrorCode.MEDIA_GET_USER_MEDIA_FAILED,
+}
+_STAGE_ERRORS = {
+    "create_offer": ErrorCode.SDP_CREATE_OFFER_FAILED,
+    "create_answer": ErrorCode.SDP_CREATE_ANSWER_FAILED,
+    "set_local": ErrorCode.SDP_SET_LOCAL_DESCRIPTION_FAILED,
+    "other": ErrorCode.UNEXPECTED_ERROR,
+}
+_PRE_ANSWER = frozenset({CallState.REQUESTING, CallState.TRYING, CallState.RINGING})
+_OWED = frozenset({CallState.NEW, CallState.REQUESTING, CallState.ANSWERING})
+"""States in which a request of ours is unanswered, or about to be sent: a lost socket ends the call (CALL-511)."""
+
+
+@frozen
+class _Modify:
+    action: str
+    ticket: Ticket
+
+
+class Call:
+    def __init__(
+        self, ident: CallId, *, direction: Direction, options: CallOptions, host: CallHost, rng: Random
+    ) -> None:
+        self.id = ident
+        self.direction: Direction = direction
+        self.options = options
+        self.state = CallState.NEW
+        self.previous = CallState.NEW
+        self.answered = False
+        self.ended: Cause | None = None
+        self.created_on = host.generation
+        self.attached_on = 0
+        self.call_control_id = options.telnyx_call_control_id
+        self.session_id = options.telnyx_session_id
+        self.leg_id = options.telnyx_leg_id
+        self.media = MediaPath(ident, options, host)
+        self._host = host
+        self._rng = rng
+        self._headers = options.custom_headers
+        self._client_state = options.client_state
+        self._extension: str | None = None
+        self._recovered = False
+        self._known = direction == "inbound"
+        self._remote_offer: str | None = None
+        self._wish = False
+        self._early = False
+        self._far_answer = False
+        self._tone: ToneKind | None = None
+        self._microphone = MicrophoneRecovery(host.options.media_permissions_recovery.enabled)
+        self._modifies: deque[_Modify] = deque()
+        self._modify: _Modify | None = None
+        self._endings: list[Ticket] = []
+        self._quiet = False
+
+    # Looking.
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE
+
+    def info(self) -> CallInfo:
+        options = self.options
+        return CallInfo(
+            id=self.id,
+            state=self.state,
+            previous=self.previous,
+            direction=self.direction,
+            destination_number=options.destination_number,
+            caller_name=options.caller_name,
+            caller_number=options.caller_number,
+            remote_caller_name=options.remote_caller_name,
+            remote_caller_number=options.remote_caller_number or options.destination_number,
+            custom_headers=self._headers,
+            client_state=self._client_state,
+            telnyx_call_control_id=self.call_control_id,
+            telnyx_session_id=self.session_id,
+            telnyx_leg_id=self.leg_id,
+            muted=self.media.muted,
+            deaf=self.media.deaf,
+            answered=self.answered,
+            extension=self._extension,
+            recovered_call_id=self.id if self._recovered else None,
+            ended=self.ended,
+        )
+
+    @property
+    def held(self) -> bool:
+        return self.media.held
+
+    @property
+    def default_cause(self) -> Cause:
+        """CALL-401: by whether it was ever answered, never by the state."""
+        return NORMAL if self.answered else BUSY
+
+    # Beginning.
+
+    def dial(self, now: float) -> None:
+        if self.options.setup_timeout is not None:
+            self._host.timers.set(Timer.SETUP, now + self.options.setup_timeout, self.id)
+        self.media.open_offer()
+
+    def offer(self, sdp: str | None, control: JsonView) -> None:
+        """The server rings (CALL-340)."""
+        self._remote_offer = sdp
+        self._take_ids(control)
+        self.announce()
+        self._move(CallInput.OFFERED)
+        self._start_tone("ringtone")
+
+    def rebuild(self, control: JsonView) -> None:
+        """The server attaches a call that this process never knew (CALL-533)."""
+        self._take_ids(control)
+        self.answered = True
+
+    # Commands. The session has checked that the call is live.
+
+    def answer(self, now: float, headers: tuple[CustomHeader, ...]) -> None:
+        if (
+            self.direction == "outbound"
+            or self.state is not CallState.RINGING
+            or self._wish
+            or self.media.peer is not None
+        ):
+            self._host.warn(WarningCode.ANSWER_WHILE_PEER_ACTIVE, call=self.id)
+            return
+        if headers:
+            self._headers = headers
+        self._wish = True
+        self._stop_tone()
+        if self._remote_offer is None:
+            self._host.timers.set(Timer.AWAIT_REMOTE, now + timeouts.AWAIT_REMOTE, self.id)
+        else:
+            self.media.open_answer(self._remote_offer)
+
+    def hangup(self, cause: Cause, headers: tuple[CustomHeader, ...], ticket: Ticket, now: float) -> None:
+        self._endings.append(ticket)
+        self._headers += headers
+        self.end(cause, now)
+
+    def join_ending(self, ticket: Ticket) -> None:
+        """A second hang-up waits for the first (CALL-390)."""
+        self._endings.append(ticket)
+
+    def modify(self, action: str, ticket: Ticket, now: float) -> None:
+        """`hold`, `unhold`, `toggleHold`: one at a time, in order (CALL-133, CALL-134)."""
+        if self.state not in ESTABLISHED:
+            self._hold_failed(ticket, Failure(FailureKind.PROTOCOL, f"the call is {self.state.value}"))
+        elif not self._host.usable:
+            self._hold_failed(ticket, Failure(FailureKind.NOT_CONNECTED, "the socket is down"))
+        elif len(self._modifies) >= MAX_QUEUED_MODIFIES:
+            self._hold_failed(ticket, Failure(FailureKind.PROTOCOL, "too many hold commands wait"))
+        else:
+            self._modifies.append(_Modify(action, ticket))
+            self._next_modify(now)
+
+    def dtmf(self, digits: str, ticket: Ticket, now: float) -> None:
+        if self.state not in ESTABLISHED and self.state is not CallState.EARLY:
+            raise InvalidCallState(f"digits cannot be sent while the call is {self.state.value}")
+        self._request(Purpose.TICKET, m.INFO, {"dtmf": digits, "dialogParams": self._dialog()}, now, ticket)
+
+    def message(self, to: str, body: str, ticket: Ticket, now: float) -> None:
+        text: JsonObject = {"from": self._host.options.login or "", "to": to, "body": body}
+        self._request(Purpose.TICKET, m.INFO, {"msg": text, "dialogParams": self._dialog()}, now, ticket)
+
+    def converse(self, text: str, images: tuple[str, ...], ticket: Ticket, now: float) -> None:
+        params = m.conversation_params(new_uuid(self._rng), text, images)
+        self._request(Purpose.TICKET, m.AI_CONVERSATION, params, now, ticket)
+
+    def resume_media(self) -> bool:
+        """Open the refused source again (MEDIA-313)."""
+        if self.media.peer is None or not self._microphone.resume():
+            return False
+        self._host.timers.stop(Timer.MEDIA_RECOVERY, self.id)
+        self.media.peer.retry_source()
+        return True
+
+    def reject_media(self, now: float) -> bool:
+        return self._give_up_media("rejected by the application", now)
+
+    # What the server says.
+
+    def heard(self, method: str, params: JsonView, now: float) -> None:
+        """A message for this call, also while it is ending (CALL-393)."""
+        if not self.live:
+            if method == m.BYE and self.state is CallState.HANGUP:
+                self._destroy(now, confirmed=True)
+            return
+        match method:
+            case m.RINGING:
+                self._remote_ringing(params)
+            case m.MEDIA:
+                self._remote_media(params)
+            case m.ANSWER:
+                self._remote_answer(params, now)
+            case m.BYE:
+                self._remote_bye(params, now)
+            case m.DISPLAY:
+                self._display(params)
+            case m.CANDIDATE:
+                self._candidate(params)
+            case m.END_OF_CANDIDATES:
+                self.media.add_remote_candidate("", None, 0)
+            case _:
+                raise AssertionError(f"not a message of a call: {method}")
+
+    def again(self, params: JsonView) -> None:
+        """The same invite once more (CALL-341)."""
+        if self._take_ids(params):
+            self.announce()
+
+    def attach(self, offer: m.Offered, params: JsonView, now: float) -> None:
+        """The server offers new media for this call (SIG-341, CALL-530 to CALL-539)."""
+        timers = self._host.timers
+        timers.stop(Timer.ORPHAN, self.id)
+        timers.stop(Timer.ATTACH_WAIT, self.id)
+        if offer.sdp is None:
+            self.retain(now)
+            return
+        self.attached_on = self._host.generation
+        self._take_ids(params)
+        self._remote_offer = offer.sdp
+        if offer.headers:
+            self._headers = offer.headers
+        if offer.client_state is not None:
+            self._client_state = offer.client_state
+        if self.state is CallState.RINGING and self.direction == "inbound":
+            self._move(CallInput.REOFFERED)
+            if self._wish:
+                timers.stop(Timer.MEDIA_RECOVERY, self.id)
+                self._microphone.phase = Phase.IDLE
+                self.media.restart_answer(offer.sdp)
+            return
+        self._fail_modifies(Failure(FailureKind.STALE_REQUEST, "the call is attached anew"))
+        self.media.suspended()
+        self._recovered = True
+        self._stop_tone()
+        self._move(CallInput.REATTACHED)
+        keep = self._host.options.keep_connection_alive_on_socket_close
+        peer = self.media.peer
+        if keep and peer is not None and peer.local_sdp is not None and self.media.same_transport(offer.sdp):
+            self._send_description(m.ATTACH, Purpose.ATTACH, peer.local_sdp, now, trickle=False)
+        else:
+            self.media.open_attach(offer.sdp)
+
+    def listed(self, now: float) -> None:
+        """The server says that it kept this call: its attach has to follow (SIG-326)."""
+        if self.attached_on != self._host.generation:
+            self._host.timers.set(Timer.ATTACH_WAIT, now + timeouts.ATTACH_WAIT, self.id)
+
+    # Replies. `error` is what went wrong, `result` what came otherwise.
+
+    def replied(
+        self, pending: Pending, result: JsonView, error: Failure | None, server: ServerError | None, now: float
+    ) -> None:
+        match pending.purpose:
+            case Purpose.BYE:
+                self._bye_replied(error, now)
+            case _ if not self.live:
+                if pending.ticket is not None:
+                    self._host.settle(pending.ticket, Failed(Failure(FailureKind.CALL_ENDED, "the call ended")))
+            case Purpose.HOLD:
+                self._hold_replied(result, error, now)
+            case Purpose.RENEW:
+                self._renew_replied(result, error, now)
+            case Purpose.INVITE:
+                if error is not None:
+                    self._send_failed(error, server, now)
+                elif self.state is CallState.REQUESTING:
+                    self._move(CallInput.INVITE_ACCEPTED)
+            case Purpose.ANSWER | Purpose.ATTACH:
+                if error is not None:
+                    self._send_failed(error, server, now)
+                elif self.state in (CallState.ANSWERING, CallState.RECOVERING):
+                    self._activate(now)
+            case _:
+                raise AssertionError(f"not a request of a call: {pending.purpose.value}")
+
+    # What the media engine says.
+
+    def told(self, fact: MediaFact, now: float) -> None:
+        self._progress(self.media.told(fact, now), fact.media, now)
+
+    def timed_out(self, timer: Timer, media: MediaId | None, now: float) -> None:
+        match timer:
+            case Timer.BYE_GUARD:
+                self._destroy(now, confirmed=False)
+            case Timer.SETUP:
+                self.end(NO_ANSWER, now)
+            case Timer.AWAIT_REMOTE:
+                self.end(INCOMPATIBLE, now)
+            case Timer.MEDIA_RECOVERY:
+                self._give_up_media("no answer from the application in time", now)
+            case Timer.ATTACH_WAIT:
+                peer = self.media.peer
+                if peer is not None and peer.alive:
+                    self.retain(now)
+                else:
+                    self.not_reattached(now)
+            case Timer.ORPHAN:
+                if self._host.usable:
+                    self.not_reattached(now)
+                else:
+                    self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN_AGAIN, self.id)
+            case _:
+                self._progress(self.media.timed_out(timer, media, now), media, now)
+                self._next_modify(now)
+
+    # What befalls the session.
+
+    def lost(self, now: float) -> None:
+        """The socket is gone (CALL-510 to CALL-512)."""
+        stale = Failure(FailureKind.STALE_REQUEST, "the socket was lost")
+        self._host.timers.stop(Timer.ATTACH_WAIT, self.id)
+        if self.state is CallState.HANGUP:
+            self._bye_replied(stale, now)
+            return
+        if self.state in _OWED:
+            self._host.error(ErrorCode.SDP_SEND_FAILED, call=self.id, original=stale)
+            self.end(TEMPORARY_FAILURE, now, bye=False, confirmed=not self._known)
+            return
+        self._fail_modifies(stale)
+        self.media.suspended()
+        self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN, self.id)
+        if self.state in ESTABLISHED:
+            self._move(CallInput.LOST)
+
+    def retain(self, now: float) -> None:
+        """The call goes on as it is: the server kept it, and so did its peer (CALL-517, CALL-539)."""
+        if self.state is CallState.RECOVERING and self.answered:
+            self._move(CallInput.HELD if self.media.held else CallInput.RETAINED)
+            self.media.established(now)
+
+    def not_reattached(self, now: float) -> None:
+        """48501 first, then the end (SIG-311, CALL-372)."""
+        self._host.error(ErrorCode.SESSION_NOT_REATTACHED, call=self.id)
+        self.end(NORMAL, now, bye=False)
+
+    def purge(self, now: float, *, bye: bool) -> None:
+        """The session ends (CALL-370, CALL-371)."""
+        if self.live:
+            self.end(self.default_cause if bye else TEMPORARY_FAILURE, now, bye=bye, purge=True)
+
+    def end(self, cause: Cause, now: float, *, bye: bool = True, purge: bool = False, confirmed: bool = True) -> None:
+        """End the call from our side; media stops at once, in parallel with the BYE (CALL-420 to CALL-423).
+
+        ``confirmed=False`` says of an end without BYE that the server may still hold the call.
+        """
+        if not self.live:
+            return
+        self.ended = cause
+        if purge:
+            self._move(CallInput.PURGE)
+        self._move(CallInput.END)
+        self._release()
+        if not bye or not self._known:
+            self._destroy(now, confirmed=confirmed or not self._known)
+        elif self._host.usable:
+            self._request(Purpose.BYE, m.BYE, m.bye_params(cause, self._dialog()), now)
+            self._host.timers.set(Timer.BYE_GUARD, now + timeouts.BYE_GUARD, self.id)
+        else:
+            if not self._quiet:
+                self._host.error(
+                    ErrorCode.BYE_SEND_FAILED,
+                    call=self.id,
+                    original=Failure(
+                        FailureKind.NOT_CONNECTED, "the socket is down; the server hears it after it is back"
+                    ),
+                )
+            self._destroy(now, confirmed=False)
+
+    # Inside.
+
+    def announce(self) -> None:
+        self._host.act(Notify(CallUpdated(self.info())))
+
+    def _move(self, given: CallInput) -> None:
+        state = move_call(self.state, given)
+        if state is not self.state:
+            self.previous, self.state = self.state, state
+            self.announce()
+
+    def _progress(self, steps: tuple[Progress, ...], media: MediaId | None, now: float) -> None:
+        for step in steps:
+            if not self.live:
+                return
+            match step:
+                case SdpReady(sdp, only_host):
+                    if only_host:
+                        self._host.warn(WarningCode.ONLY_HOST_ICE_CANDIDATES, call=self.id)
+                    self._describe(sdp, media, now)
+                case CandidateReady(found):
+                    if self._host.logged_in:
+                        self._request(Purpose.UNATTENDED, m.CANDIDATE, m.candidate_params(self.id, found), now)
+                case CandidatesEnded():
+                    if self._host.logged_in:
+                        params: JsonObject = {"endOfCandidates": True, "dialogParams": {"callID": self.id}}
+                        self._request(Purpose.UNATTENDED, m.END_OF_CANDIDATES, params, now)
+                case GatheringSlow(some):
+                    code = WarningCode.ICE_GATHERING_TIMEOUT if some else WarningCode.ICE_GATHERING_EMPTY
+                    self._host.warn(code, call=self.id)
+                case SourceReady():
+                    if self._microphone.finish():
+                        self._host.act(Notify(MediaRecovery(self.id, recovered=True)))
+                case SourceFailed(fault, reason):
+                    self._source_failed(fault, reason, now)
+                case LocalFailed(stage, reason):
+                    self._fail(_STAGE_ERRORS[stage], reason, now)
+                case RemoteInPlace("answer"):
+                    self._answer_in_place(now)
+                case RemoteInPlace():
+                    pass
+                case RemoteFailed(_, reason):
+                    self._fail(ErrorCode.SDP_SET_REMOTE_DESCRIPTION_FAILED, reason, now)
+
+    def _describe(self, sdp: str, media: MediaId | None, now: float) -> None:
+        """A local description is ready: whose it is decides how it is sent."""
+        renewing, peer = self.media.renewing, self.media.peer
+        if renewing is not None and renewing.media == media:
+            params: JsonObject = {
+                "action": "updateMedia",
+                "callID": self.id,
+                "sdp": sdp,
+                "dialogParams": self._dialog(),
+            }
+            if renewing.config.trickle:
+                params["trickle"] = True
+            self._request(Purpose.RENEW, m.MODIFY, params, now)
+        elif self.state is CallState.NEW:
+            self._move(CallInput.INVITE_SENT)
+            self._known = True
+            self._send_description(m.INVITE, Purpose.INVITE, sdp, now, trickle=peer is not None and peer.config.trickle)
+        elif self.state is CallState.RECOVERING:
+            if self._host.logged_in:
+                self._send_description(m.ATTACH, Purpose.ATTACH, sdp, now, trickle=False)
+        elif self.state is CallState.RINGING and self._host.usable:
+            self._move(CallInput.ANSWER_SENT)
+            self._send_description(m.ANSWER, Purpose.ANSWER, sdp, now, trickle=peer is not None and peer.config.trickle)
+
+    def _send_description(self, method: str, purpose: Purpose, sdp: str, now: float, *, trickle: bool) -> None:
+        dialog = self._dialog_values(attach=method == m.ATTACH)
+        self._request(purpose, method, m.description_params(sdp, dialog, trickle=trickle), now)
+
+    def _remote_ringing(self, params: JsonView) -> None:
+        changed = self._take_ids(params)
+        if self.direction == "outbound" and self.state in (CallState.REQUESTING, CallState.TRYING):
+            self._move(CallInput.REMOTE_RINGING)
+            if not self._early:
+                self._start_tone("ringback")
+        elif changed:
+            self.announce()
+
+    def _remote_media(self, params: JsonView) -> None:
+        sdp = string(params, "sdp")
+        changed = self._take_ids(params)
+        if sdp is not None and self.direction == "outbound" and self.state in _PRE_ANSWER and not self._remote_used:
+            self._early = True
+            self._apply_answer(sdp)
+        elif sdp is not None and self.direction == "inbound" and self.state is CallState.RINGING:
+            if self.media.peer is None:
+                self._remote_offer = sdp
+                if self._wish:
+                    self._host.timers.stop(Timer.AWAIT_REMOTE, self.id)
+                    self.media.open_answer(sdp)
+        if changed:
+            self.announce()
+
+    def _remote_answer(self, params: JsonView, now: float) -> None:
+        sdp = string(params, "sdp")
+        changed = self._take_ids(params)
+        if self.direction == "outbound" and self.state is CallState.EARLY:
+            self._stop_tone()
+            self._activate(now)
+            return
+        if self.direction == "outbound" and self.state in _PRE_ANSWER and not self._far_answer:
+            self._stop_tone()
+            if self._early:
+                self._far_answer = True
+            elif sdp is not None:
+                self._far_answer = True
+                self._apply_answer(sdp)
+            else:
+                self._fail(ErrorCode.SDP_SET_REMOTE_DESCRIPTION_FAILED, "the answer came without a description", now)
+                return
+        if changed:
+            self.announce()
+
+    @property
+    def _remote_used(self) -> bool:
+        return self._early or self._far_answer
+
+    def _apply_answer(self, sdp: str) -> None:
+        assert self.media.peer is not None, "an invite was sent, so there is a peer"
+        self.media.peer.apply_answer(sdp)
+
+    def _answer_in_place(self, now: float) -> None:
+        if self.state not in _PRE_ANSWER:
+            return
+        if self._early:
+            self._move(CallInput.EARLY_MEDIA)
+            self._stop_tone()
+        if self._far_answer:
+            self._activate(now)
+
+    def _remote_bye(self, params: JsonView, now: float) -> None:
+        self._client_state = m.client_state(params) or self._client_state
+        self._headers += m.custom_headers(params)
+        self.ended = m.bye_cause(params, self.default_cause)
+        self._move(CallInput.END)
+        self._release()
+        self._destroy(now, confirmed=True)
+
+    def _display(self, params: JsonView) -> None:
+        number = string(params, "display_number")
+        heading = string(params, "display_direction") or ""
+        direction = {"inbound": "outbound", "outbound": "inbound"}.get(heading, heading)
+        self._host.act(Notify(ParticipantData(self.id, string(params, "display_name") or "", number or "", direction)))
+        if number is not None and number != self._extension:
+            self._extension = number
+            self.announce()
+
+    def _candidate(self, params: JsonView) -> None:
+        candidate = string(params, "candidate") or ""
+        index = params.get("sdpMLineIndex")
+        valid = isinstance(index, int) and not isinstance(index, bool) and 0 <= index < 32
+        self.media.add_remote_candidate(
+            candidate.removeprefix("a="), string(params, "sdpMid"), index if valid and isinstance(index, int) else 0
+        )
+
+    def _activate(self, now: float) -> None:
+        self._host.timers.stop(Timer.SETUP, self.id)
+        self._host.timers.stop(Timer.ORPHAN, self.id)
+        self.answered = True
+        self._move(CallInput.HELD if self.state is CallState.RECOVERING and self.media.held else CallInput.ANSWERED)
+        self.media.established(now)
+
+    def _source_failed(self, fault: SourceFault, reason: str, now: float) -> None:
+        code = _SOURCE_ERRORS[fault]
+        failure = Failure(FailureKind.MEDIA, reason)
+        peer = self.media.peer
+        answering = peer is not None and peer.config.role == "answer"
+        if answering and self._microphone.refused():
+            timeout = self._host.options.media_permissions_recovery.timeout
+            self._host.timers.set(Timer.MEDIA_RECOVERY, now + timeout, self.id)
+            self._host.error(code, call=self.id, original=failure, fatal=False, retry_within=timeout, now=now)
+            return
+        if self._microphone.finish():
+            self._host.act(Notify(MediaRecovery(self.id, recovered=False, reason=reason)))
+        self._media_refused(code, failure, now)
+
+    def _give_up_media(self, reason: str, now: float) -> bool:
+        if not self.live or not self._microphone.give_up():
+            return False
+        self._host.timers.stop(Timer.MEDIA_RECOVERY, self.id)
+        self._host.act(Notify(MediaRecovery(self.id, recovered=False, reason=reason)))
+        self._media_refused(ErrorCode.MEDIA_GET_USER_MEDIA_FAILED, Failure(FailureKind.MEDIA, reason), now)
+        return True
+
+    def _media_refused(self, code: ErrorCode, failure: Failure, now: float) -> None:
+        self._host.error(code, call=self.id, original=failure)
+        self._host.act(Notify(UserMediaError(self.id, make_error(code, failure))))
+        self.end(self.default_cause, now)
+
+    def _fail(self, code: ErrorCode, reason: str, now: float) -> None:
+        self._host.error(code, call=self.id, original=Failure(FailureKind.MEDIA, reason))
+        self.end(self.default_cause, now)
+
+    def _send_failed(self, error: Failure, server: ServerError | None, now: float) -> None:
+        """40005, then the end with the server's cause if it gave one (CALL-317, CALL-349, CALL-384)."""
+        self._host.error(ErrorCode.SDP_SEND_FAILED, call=self.id, original=error)
+        self._quiet = True
+        default = self.default_cause
+        self.end(default if server is None else m.bye_cause(server.members, default), now)
+
+    # Hold.
+
+    def _next_modify(self, now: float) -> None:
+        if self._modify is None and self._modifies and self.media.renewal.phase is not RenewalPhase.WAITING:
+            self._modify = self._modifies.popleft()
+            params: JsonObject = {"action": self._modify.action, "dialogParams": self._dialog()}
+            self._request(Purpose.HOLD, m.MODIFY, params, now, self._modify.ticket)
+
+    def _hold_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
+        modify = self._modify
+        if modify is None:
+            return
+        self._modify = None
+        if error is not None:
+            self._hold_failed(modify.ticket, error)
+        else:
+            self._hold_changed(modify, string(result, "holdState"))
+            self._host.settle(modify.ticket, Done(result))
+        if self.live:
+            self._next_modify(now)
+
+    def _hold_changed(self, modify: _Modify, said: str | None) -> None:
+        """CALL-361, CALL-222: the reply decides; where it is silent, what was asked for."""
+        asked = modify.action == "hold" or (modify.action == "toggleHold" and not self.media.held)
+        held = {"held": True, "active": False, "unheld": False}.get(said or "", asked)
+        self.media.held = held
+        if held and self.state is CallState.ACTIVE:
+            self._move(CallInput.HELD)
+        elif not held and self.state is CallState.HELD:
+            self._move(CallInput.UNHELD)
+
+    def _hold_failed(self, ticket: Ticket, failure: Failure) -> None:
+        self._host.error(ErrorCode.HOLD_FAILED, call=self.id, original=failure)
+        self._host.settle(ticket, Failed(failure))
+
+    def _fail_modifies(self, failure: Failure) -> None:
+        waiting = [self._modify, *self._modifies]
+        self._modify = None
+        self._modifies.clear()
+        for modify in waiting:
+            if modify is not None:
+                self._hold_failed(modify.ticket, failure)
+
+    def _renew_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
+        sdp = string(result, "sdp")
+        if error is None and sdp is not None:
+            self.media.renewal_answered(sdp, now)
+        else:
+            self.media.renewal_failed(error or Failure(FailureKind.PROTOCOL, "the reply has no description"), now)
+        self._next_modify(now)
+
+    # Ending.
+
+    def _bye_replied(self, error: Failure | None, now: float) -> None:
+        """The server's word on our BYE; that it knows no such call is as good as yes (CALL-425)."""
+        if self.state is not CallState.HANGUP:
+            return
+        gone = error is None or error.code == -32002
+        if not gone and error is not None and error.kind is not FailureKind.REQUEST_TIMEOUT and not self._quiet:
+            self._host.error(ErrorCode.BYE_SEND_FAILED, call=self.id, original=error)
+        self._destroy(now, confirmed=gone)
+
+    def _release(self) -> None:
+        """Stop everything that the call holds, before its last words."""
+        self._stop_tone()
+        self._host.timers.stop_all(self.id)
+        self._microphone.finish()
+        self._wish = False
+        self.media.close()
+        ended = Failed(Failure(FailureKind.CALL_ENDED, "the call ended"))
+        for modify in (self._modify, *self._modifies):
+            if modify is not None:
+                self._host.settle(modify.ticket, ended)
+        self._modify = None
+        self._modifies.clear()
+
+    def _destroy(self, now: float, *, confirmed: bool) -> None:
+        self._host.timers.stop_all(self.id)
+        self._move(CallInput.ENDED)
+        for ticket in self._endings:
+            self._host.settle(ticket, Done())
+        self._endings.clear()
+        self._host.call_ended(self.id, now, confirmed=confirmed)
+
+    # Small things.
+
+    def _request(
+        self, purpose: Purpose, method: str, params: JsonObject, now: float, ticket: Ticket | None = None
+    ) -> None:
+        self._host.request(purpose, method, params, now, call=self.id, ticket=ticket)
+
+    def _dialog_values(self, *, attach: bool = False) -> m.Dialog:
+        client, options = self._host.options, self.options
+        variables = client.user_variables if options.user_variables is None else options.user_variables
+        return m.Dialog(
+            id=self.id,
+            options=options,
+            headers=self._headers,
+            client_state=self._client_state,
+            call_control_id=self.call_control_id,
+            session_id=self.session_id,
+            leg_id=self.leg_id,
+            user_variables=variables,
+            trickle=client.trickle_ice if options.trickle_ice is None else options.trickle_ice,
+            attach=attach,
+        )
+
+    def _dialog(self) -> JsonObject:
+        return self._dialog_values().params()
+
+    def _take_ids(self, params: JsonView) -> bool:
+        """Non-empty telnyx ids replace the known ones (CALL-110); True when one changed."""
+        before = (self.call_control_id, self.session_id, self.leg_id)
+        self.call_control_id = string(params, "telnyx_call_control_id") or self.call_control_id
+        self.session_id = string(params, "telnyx_session_id") or self.session_id
+        self.leg_id = string(params, "telnyx_leg_id") or self.leg_id
+        return before != (self.call_control_id, self.session_id, self.leg_id)
+
+    def _start_tone(self, tone: ToneKind) -> None:
+        self._tone = tone
+        self._host.act(StartTone(self.id, tone))
+        self._host.act(Notify(ToneChanged(self.id, tone, "start")))
+
+    def _stop_tone(self) -> None:
+        if self._tone is not None:
+            tone, self._tone = self._tone, None
+            self._host.act(StopTone(self.id, tone))
+            self._host.act(Notify(ToneChanged(self.id, tone, "stop")))
+
+
+def inbound_options(offer: m.Offered, params: JsonView) -> CallOptions:
+    """A call's options as the server's invite or attach describes them (SIG-107)."""
+    settings = mapping(params, "mediaSettings")
+    kbps = settings.get("sdpASBandwidthKbps")
+    wanted = settings.get("useSdpASBandwidthKbps") is True and isinstance(kbps, int) and not isinstance(kbps, bool)
+    options = CallOptions(
+        destination_number=offer.callee_number,
+        caller_number=offer.callee_number,
+        caller_name=offer.callee_name,
+        remote_caller_name=offer.caller_name,
+        remote_caller_number=offer.caller_number,
+        custom_headers=offer.headers,
+        client_state=offer.client_state,
+    )
+    return evolve(options, max_kbps=kbps) if wanted and isinstance(kbps, int) and kbps > 0 else options

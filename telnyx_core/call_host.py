@@ -1,0 +1,83 @@
+"""Exactly the powers that a call has over its session: nothing about sockets, siblings or request ids."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from telnyx_core.actions import Action, Outcome
+from telnyx_core.catalogue import ErrorCode, WarningCode
+from telnyx_core.errors import Failure
+from telnyx_core.health import Source
+from telnyx_core.ids import CallId, MediaId, Ticket
+from telnyx_core.json_types import Json, JsonObject
+from telnyx_core.options import ClientOptions
+from telnyx_core.requests import Purpose
+from telnyx_core.timers import TimerTable
+
+
+class CallHost(Protocol):
+    @property
+    def options(self) -> ClientOptions: ...
+
+    @property
+    def timers(self) -> TimerTable: ...
+
+    @property
+    def generation(self) -> int:
+        """The number of the current socket, for what may happen once on each (SIG-097)."""
+        ...
+
+    @property
+    def usable(self) -> bool:
+        """A request can be sent now: the socket is open and this session has been registered on it (SIG-082)."""
+        ...
+
+    @property
+    def logged_in(self) -> bool:
+        """Traffic of a call under recovery can be sent now (SIG-082)."""
+        ...
+
+    def act(self, action: Action) -> None: ...
+
+    def new_media(self, call: CallId) -> MediaId:
+        """A handle for a new peer of this call; its facts come to the call until `release_media`."""
+        ...
+
+    def release_media(self, media: MediaId) -> None: ...
+
+    def request(
+        self,
+        purpose: Purpose,
+        method: str,
+        params: JsonObject,
+        now: float,
+        *,
+        call: CallId,
+        ticket: Ticket | None = None,
+    ) -> None: ...
+
+    def settle(self, ticket: Ticket, outcome: Outcome) -> None: ...
+
+    def error(
+        self,
+        code: ErrorCode,
+        *,
+        call: CallId,
+        original: Failure | None = None,
+        fatal: bool | None = None,
+        retry_within: float | None = None,
+        now: float = 0.0,
+    ) -> None: ...
+
+    def warn(self, code: WarningCode, *, call: CallId, details: Mapping[str, Json] | None = None) -> None: ...
+
+    def media_failed(self, call: CallId, reason: str, source: Source, now: float) -> None:
+        """The media of an established call failed: the session knows whether the socket can be trusted (SIG-268)."""
+        ...
+
+    def recover(self, reason: str, source: Source, now: float) -> None:
+        """The socket must be replaced so that the server attaches the call anew (MEDIA-235)."""
+        ...
+
+    def call_ended(self, call: CallId, now: float, *, confirmed: bool) -> None:
+        """The call is over and released; not ``confirmed``: the server may still think otherwise (SIG-314)."""
+        ...

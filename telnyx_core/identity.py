@@ -1,0 +1,111 @@
+"""What survives a socket, and with a store also a process: routing token, session id, call markers (signaling.md 4.5)."""
+
+from collections.abc import Iterable
+
+from attrs import define, field, frozen
+
+from telnyx_core import timeouts
+from telnyx_core.json_types import Json, JsonObject, JsonView
+from telnyx_core.limits import MAX_LIVE_CALLS
+from telnyx_core.wire import string
+
+
+@frozen
+class CallMarker:
+    """A call that a later process may be offered again (SIG-316): no SDP, no credential."""
+
+    id: str
+    held: bool
+
+
+@define
+class Identity:
+    """Scoped to one session object (SIG-230)."""
+
+    voice_sdk_id: str | None = field(default=None, repr=False)
+    session_id: str | None = None
+    stamped_at: float | None = None
+    """Monotonic time of the last proof that the session id is good (SIG-231)."""
+    markers: tuple[CallMarker, ...] = ()
+    dirty: bool = False
+    _stored_at: float | None = None
+    _markers_at: float | None = None
+
+    @classmethod
+    def recalled(cls, remembered: JsonView | None) -> "Identity":
+        """From what a former process remembered; anything malformed counts as absent."""
+        if remembered is None:
+            return cls()
+        identity = cls(string(remembered, "voice_sdk_id"), string(remembered, "session_id"))
+        identity._stored_at = _number(remembered, "session_id_stored_at")
+        identity._markers_at = identity._stored_at
+        calls = remembered.get("calls")
+        if isinstance(calls, list):
+            identity.markers = tuple(
+                CallMarker(ident, entry.get("held") is True)
+                for entry in calls[:MAX_LIVE_CALLS]
+                if isinstance(entry, dict) and (ident := string(entry, "id")) is not None
+            )
+        return identity
+
+    def set_wall(self, wall: float, now: float) -> None:
+        """Epoch time is known: what the former process stamped gets its age."""
+        if self._stored_at is not None:
+            self.stamped_at = now - max(0.0, wall - self._stored_at)
+            self._stored_at = None
+        if self._markers_at is not None:
+            if wall - self._markers_at > timeouts.MARKER_AGE:
+                self.markers = ()
+            self._markers_at = None
+
+    def take_token(self, voice_sdk_id: str | None) -> None:
+        """Any frame of the server may bring a new routing token (SIG-057)."""
+        if voice_sdk_id is not None and voice_sdk_id != self.voice_sdk_id:
+            self.voice_sdk_id = voice_sdk_id
+            self.dirty = True
+
+    def logged_in(self, session_id: str | None, now: float) -> None:
+        """SIG-118: a result without an id keeps the one we have."""
+        if session_id is not None:
+            self.session_id = session_id
+        if self.session_id is not None:
+            self.stamp(now)
+
+    def stamp(self, now: float) -> None:
+        self.stamped_at = now
+        self.dirty = True
+
+    def resumable(self, now: float) -> str | None:
+        """The session id if the server may still hold its calls; a stale one is forgotten (SIG-232)."""
+        if self.session_id is None or self.stamped_at is None:
+            return None
+        if now - self.stamped_at > timeouts.SESSION_FRESH:
+            self.session_id, self.stamped_at, self.dirty = None, None, True
+            return None
+        return self.session_id
+
+    def forget_session(self, *, token: bool) -> None:
+        if self.session_id is not None or self.markers or (token and self.voice_sdk_id is not None):
+            self.dirty = True
+        self.session_id, self.stamped_at, self.markers = None, None, ()
+        if token:
+            self.voice_sdk_id = None
+
+    def record(self, calls: Iterable[CallMarker], now: float, wall: float) -> JsonObject:
+        """What to remember, in the store's shape. Times are epoch seconds."""
+        self.dirty = False
+        entries: list[Json] = [{"id": call.id, "held": call.held} for call in calls]
+        record: JsonObject = {}
+        if self.voice_sdk_id is not None:
+            record["voice_sdk_id"] = self.voice_sdk_id
+        if self.session_id is not None and self.stamped_at is not None:
+            record["session_id"] = self.session_id
+            record["session_id_stored_at"] = wall - (now - self.stamped_at)
+            if entries:
+                record["calls"] = entries
+        return record
+
+
+def _number(members: JsonView, name: str) -> float | None:
+    value = members.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,24 @@
+"""Bounds on everything that the far end or the application can make grow, each with its reason."""
+
+from typing import Final
+
+MAX_FRAME_CHARS: Final = 1_048_576
+"""A frame is an SDP of a few kilobytes; a megabyte is a fault or an attack."""
+
+MAX_LIVE_CALLS: Final = 4_096
+"""Far above what one process can carry in media; stops a flood of invites."""
+
+MAX_PENDING_REQUESTS: Final = 16_384
+"""A few for each live call; beyond it the server answers nothing any more."""
+
+MAX_TOMBSTONES: Final = 8_192
+"""Ended calls remembered for 90 s (SIG-471): ninety a second."""
+
+MAX_QUEUED_CANDIDATES: Final = 64
+"""Remote candidates waiting for the remote description; an interface gives two or three."""
+
+MAX_QUEUED_MODIFIES: Final = 16
+"""Hold commands waiting behind one in flight (CALL-134)."""
+
+MAX_NAME_CHARS: Final = 256
+"""Call ids, methods and gateway states worth remembering; longer ones are not ours."""

@@ -1,0 +1,370 @@
+"""The media of one call: its peer, the one that replaces it, and what watches over them (media.md section 5).
+
+A call has one peer in use. A re-attach or a renewal builds a second one beside it and switches over once that is
+connected, so that nobody hears a gap. Which messages are sent for it is the call's business; how the peers come,
+live and go is decided here.
+"""
+
+from typing import TypeAlias
+
+from attrs import evolve
+
+from telnyx_core import timeouts
+from telnyx_core.actions import Notify, PeerConfig, SetDeaf, SetMuted, UseMedia
+from telnyx_core.call_host import CallHost
+from telnyx_core.catalogue import ErrorCode, WarningCode, make_warning
+from telnyx_core.errors import Failure, FailureKind
+from telnyx_core.events import DigitReceived, MediaStarted, PeerConnectionFailure
+from telnyx_core.facts import DigitHeard, MediaFact, MediaHeard, PeerState, PeerStateChanged
+from telnyx_core.health import Source
+from telnyx_core.ice_servers import ice_servers_for
+from telnyx_core.ids import CallId, MediaId
+from telnyx_core.negotiation import (
+    LocalFailed,
+    Negotiation,
+    Progress,
+    RemoteFailed,
+    RemoteInPlace,
+    SdpReady,
+    SourceFailed,
+)
+from telnyx_core.options import CallOptions
+from telnyx_core.renewal import Renewal, RenewalPhase
+from telnyx_core.timers import Timer
+
+Steps: TypeAlias = tuple[Progress, ...]
+
+
+class MediaPath:
+    __slots__ = (
+        "_answered",
+        "_call",
+        "_host",
+        "_old",
+        "_options",
+        "_started",
+        "deaf",
+        "held",
+        "muted",
+        "peer",
+        "renewal",
+        "renewing",
+    )
+
+    def __init__(self, call: CallId, options: CallOptions, host: CallHost) -> None:
+        self._call = call
+        self._options = options
+        self._host = host
+        self._old: Negotiation | None = None
+        self._started = False
+        self._answered = False
+        muted = options.muted_mic_on_start
+        self.muted = host.options.muted_mic_on_start if muted is None else muted
+        self.deaf = False
+        self.held = False
+        self.peer: Negotiation | None = None
+        self.renewing: Negotiation | None = None
+        self.renewal = Renewal()
+
+    # Peers.
+
+    def open_offer(self) -> None:
+        self.peer = self._open("offer", timeouts.GATHER_WINDOW)
+        self.peer.start()
+        self._host.act(UseMedia(self.peer.media))
+
+    def open_answer(self, remote: str) -> None:
+        self.peer = self._open("answer", timeouts.GATHER_WINDOW)
+        self.peer.start(remote)
+        self._host.act(UseMedia(self.peer.media))
+
+    def open_attach(self, remote: str) -> None:
+        """A peer for the server's new offer; the one in use plays on until this one is connected (CALL-532)."""
+        self.stop_renewal()
+        self._close_old()
+        if self.peer is not None and self.peer.alive:
+            self._old = self.peer
+        elif self.peer is not None:
+            self._close(self.peer)
+        self.peer = self._open("answer", timeouts.GATHER_WINDOW_ATTACH, complete=True)
+        self.peer.start(remote)
+        if self._old is None:
+            self._host.act(UseMedia(self.peer.media))
+
+    def restart_answer(self, remote: str) -> None:
+        """The server offers again what we were about to answer (CALL-538)."""
+        if self.peer is not None:
+            self._close(self.peer)
+        self.open_answer(remote)
+
+    def same_transport(self, remote: str) -> bool:
+        """The offer describes the very transport that the peer in use is connected to: it can stay in use."""
+        peer = self.peer
+        if peer is None or not peer.healthy or peer.local_sdp is None or peer.remote_sdp is None:
+            return False
+        return _transport(remote) == _transport(peer.remote_sdp) != ()
+
+    def close(self) -> None:
+        self.stop_renewal()
+        self._close_old()
+        if self.peer is not None:
+            self._close(self.peer)
+            self.peer = None
+
+    def add_remote_candidate(self, candidate: str, sdp_mid: str | None, index: int) -> None:
+        peer = self.renewing or self.peer
+        if peer is not None:
+            peer.add_remote_candidate(candidate, sdp_mid, index)
+
+    def set_muted(self, muted: bool) -> None:
+        self.muted = muted
+        if self.peer is not None:
+            self._host.act(SetMuted(self.peer.media, muted))
+
+    def set_deaf(self, deaf: bool) -> None:
+        self.deaf = deaf
+        if self.peer is not None:
+            self._host.act(SetDeaf(self.peer.media, deaf))
+
+    # Facts and deadlines.
+
+    def told(self, fact: MediaFact, now: float) -> Steps:
+        """What the dialog has to know of this fact; the rest is handled here."""
+        for peer in (self.peer, self.renewing, self._old):
+            if peer is not None and peer.media == fact.media:
+                break
+        else:
+            return ()
+        steps = peer.told(fact, now)
+        match fact:
+            case PeerStateChanged(_, state):
+                self._state_changed(peer, state, now)
+            case MediaHeard() if peer is self.renewing:
+                self._verify(now)
+            case MediaHeard() if not self._started:
+                self._started = True
+                self._host.act(Notify(MediaStarted(self._call)))
+            case DigitHeard(_, digit, duration) if peer is self.peer:
+                self._host.act(Notify(DigitReceived(self._call, digit, duration)))
+            case _:
+                pass
+        return self._renewal_steps(steps, now) if peer is self.renewing else steps
+
+    def timed_out(self, timer: Timer, media: MediaId | None, now: float) -> Steps:
+        match timer:
+            case Timer.GATHER_WINDOW | Timer.GATHER_SAFETY:
+                for peer in (self.peer, self.renewing):
+                    if peer is not None and peer.media == media:
+                        steps = peer.timed_out(timer)
+                        return self._renewal_steps(steps, now) if peer is self.renewing else steps
+            case Timer.DISCONNECTED_GRACE | Timer.CONNECT_LIMIT:
+                if self._answered and self.peer is not None and not self.peer.healthy:
+                    self._evidence("connection_failed", now)
+            case Timer.RENEW_LIMIT:
+                self.renewal_failed(Failure(FailureKind.MEDIA, "no answer to the renewed media within 15 s"), now)
+            case Timer.RENEW_VERIFY:
+                self._not_verified(now)
+            case Timer.RENEW_BACKOFF:
+                if self.peer is not None and self.peer.healthy:
+                    self.renewal.stop()
+                else:
+                    self._begin_renewal(self.renewal.reason, self.renewal.source, now)
+            case Timer.EPISODE_RESET:
+                self.renewal.attempts = 0
+            case Timer.OLD_PEER_LINGER:
+                self._switch_over()
+            case _:
+                raise AssertionError(f"not a deadline of a media path: {timer.name}")
+        return ()
+
+    def established(self, now: float) -> None:
+        """The call is active or held: from now on its media is watched (MEDIA-200, MEDIA-246)."""
+        self._answered = True
+        if self.peer is not None and not self.peer.healthy:
+            self._host.timers.set(Timer.CONNECT_LIMIT, now + timeouts.CONNECT_LIMIT, self._call)
+        if self._old is not None and self.peer is not None:
+            self._host.timers.set(Timer.OLD_PEER_LINGER, now + timeouts.OLD_PEER_LINGER, self._call)
+
+    def suspended(self) -> None:
+        """The socket is lost: whatever the media does now is for the re-attach to mend (SRV-008, MEDIA-231)."""
+        self._answered = False
+        self.stop_renewal()
+        self._host.timers.stop(Timer.DISCONNECTED_GRACE, self._call)
+        self._host.timers.stop(Timer.CONNECT_LIMIT, self._call)
+
+    # Renewal.
+
+    def renew(self, reason: str, source: Source, now: float) -> bool:
+        """Renew the media path; False when it cannot be begun (MEDIA-218)."""
+        if not self._answered or self.peer is None or not self.renewal.idle:
+            return False
+        if self.renewal.spent:
+            self._escalate(reason, source, now)
+            return False
+        self._begin_renewal(reason, source, now)
+        return True
+
+    def renewal_answered(self, sdp: str, now: float) -> None:
+        """The reply to ``updateMedia`` (MEDIA-220)."""
+        if self.renewing is None or self.renewal.phase is not RenewalPhase.WAITING:
+            return
+        self._host.timers.stop(Timer.RENEW_LIMIT, self._call)
+        self.renewal.phase = RenewalPhase.VERIFYING
+        self._host.timers.set(Timer.RENEW_VERIFY, now + timeouts.RENEW_VERIFY, self._call)
+        self.renewing.apply_answer(sdp)
+
+    def renewal_failed(self, failure: Failure, now: float) -> None:
+        """47001, then the socket is asked to help (MEDIA-225, MEDIA-228)."""
+        if self.renewing is None:
+            return
+        reason, source = self.renewal.reason, self.renewal.source
+        self.stop_renewal()
+        self._host.error(ErrorCode.ICE_RESTART_FAILED, call=self._call, original=failure)
+        self._escalate(reason, source, now)
+
+    def stop_renewal(self) -> None:
+        for timer in (Timer.RENEW_LIMIT, Timer.RENEW_VERIFY, Timer.RENEW_BACKOFF):
+            self._host.timers.stop(timer, self._call)
+        if self.renewing is not None:
+            self._close(self.renewing)
+            self.renewing = None
+        self.renewal.stop()
+
+    def _begin_renewal(self, reason: str, source: Source, now: float) -> None:
+        self.renewal.begin(reason, source)
+        self._host.timers.stop(Timer.EPISODE_RESET, self._call)
+        self._host.warn(WarningCode.MEDIA_RECOVERY_REQUIRED, call=self._call, details={"reason": reason})
+        self._host.timers.set(Timer.RENEW_LIMIT, now + timeouts.RENEW_LIMIT, self._call)
+        self.renewing = self._open("offer", timeouts.GATHER_WINDOW)
+        self.renewing.start()
+
+    def _renewal_steps(self, steps: Steps, now: float) -> Steps:
+        """Failures of a renewing peer end the renewal and never the call (MEDIA-226)."""
+        passed: list[Progress] = []
+        for step in steps:
+            match step:
+                case SdpReady():
+                    self.renewal.phase = RenewalPhase.WAITING
+                    passed.append(step)
+                case LocalFailed(_, reason) | RemoteFailed(_, reason) | SourceFailed(_, reason):
+                    self.renewal_failed(Failure(FailureKind.MEDIA, reason), now)
+                case RemoteInPlace():
+                    pass
+                case _:
+                    passed.append(step)
+        return tuple(passed)
+
+    def _verify(self, now: float) -> None:
+        """Connected, and audio has come unless the call is held (MEDIA-224): switch over."""
+        renewed = self.renewing
+        if renewed is None or not renewed.healthy or not (self.held or renewed.heard):
+            return
+        self._host.timers.stop(Timer.RENEW_VERIFY, self._call)
+        self._host.timers.set(Timer.EPISODE_RESET, now + timeouts.EPISODE_RESET, self._call)
+        self.renewal.stop()
+        self.renewing = None
+        self._close_old()
+        self._old, self.peer = self.peer, renewed
+        self._switch_over()
+
+    def _not_verified(self, now: float) -> None:
+        reason, source = self.renewal.reason, self.renewal.source
+        if self.renewal.spent:
+            self.stop_renewal()
+            self._escalate(reason, source, now)
+        else:
+            self.stop_renewal()
+            self.renewal.phase = RenewalPhase.BACKOFF
+            self._host.timers.set(Timer.RENEW_BACKOFF, now + timeouts.RENEW_BACKOFF, self._call)
+
+    def _escalate(self, reason: str, source: Source, now: float) -> None:
+        if self.renewal.may_escalate(now):
+            self._host.recover(reason, source, now)
+
+    # Watching.
+
+    def _state_changed(self, peer: Negotiation, state: PeerState, now: float) -> None:
+        if peer is self.renewing:
+            self._verify(now)
+            return
+        if peer is not self.peer:
+            return  # the one that is being replaced
+        timers = self._host.timers
+        match state:
+            case "connected":
+                timers.stop(Timer.DISCONNECTED_GRACE, self._call)
+                timers.stop(Timer.CONNECT_LIMIT, self._call)
+                if self._old is not None:
+                    self._switch_over()
+            case "disconnected":
+                self._host.warn(WarningCode.ICE_CONNECTIVITY_LOST, call=self._call)
+                if self._answered:
+                    timers.set(Timer.DISCONNECTED_GRACE, now + timeouts.DISCONNECTED_GRACE, self._call)
+            case "failed" | "closed":
+                timers.stop(Timer.DISCONNECTED_GRACE, self._call)
+                self._host.warn(WarningCode.PEER_CONNECTION_FAILED, call=self._call)
+                warning = make_warning(WarningCode.PEER_CONNECTION_FAILED)
+                self._host.act(Notify(PeerConnectionFailure(self._call, warning)))
+                if self._answered:
+                    self._evidence("ice_failed", now)
+            case "new" | "connecting":
+                pass
+
+    def _evidence(self, reason: str, now: float) -> None:
+        if self.renewal.idle:
+            self._host.media_failed(self._call, reason, "peer_failure", now)
+
+    def _switch_over(self) -> None:
+        self._host.timers.stop(Timer.OLD_PEER_LINGER, self._call)
+        if self.peer is not None:
+            self._host.act(UseMedia(self.peer.media))
+        self._close_old()
+
+    def _close_old(self) -> None:
+        if self._old is not None:
+            self._close(self._old)
+            self._old = None
+
+    def _close(self, peer: Negotiation) -> None:
+        peer.close()
+        self._host.release_media(peer.media)
+
+    def _open(self, role: str, window: float, *, complete: bool = False) -> Negotiation:
+        client, call = self._host.options, self._options
+        trickle = client.trickle_ice if call.trickle_ice is None else call.trickle_ice
+        relay = client.force_relay_candidate if call.force_relay_candidate is None else call.force_relay_candidate
+        prefetch = (
+            client.prefetch_ice_candidates if call.prefetch_ice_candidates is None else call.prefetch_ice_candidates
+        )
+        config = PeerConfig(
+            role="offer" if role == "offer" else "answer",
+            ice_servers=ice_servers_for(client, call),
+            force_relay=relay,
+            prefetch=prefetch,
+            trickle=trickle,
+            send_audio=call.audio is not False,
+            receive_audio=call.audio is not False or call.receive_only_audio,
+            preferred_codecs=call.preferred_codecs,
+            use_stereo=call.use_stereo,
+            max_kbps=call.max_kbps,
+            muted=self.muted,
+            deaf=self.deaf,
+        )
+        if complete:  # CALL-535: an attach never trickles
+            config = evolve(config, trickle=False)
+        return Negotiation(
+            self._call,
+            self._host.new_media(self._call),
+            config,
+            window,
+            call.mic_id,
+            {} if isinstance(call.audio, bool) else call.audio,
+            self._host.timers,
+            self._host.act,
+        )
+
+
+def _transport(sdp: str) -> tuple[str, ...]:
+    """The lines that name an ICE and DTLS transport; equal lines, same transport (RFC 8839, RFC 8122)."""
+    marks = ("a=ice-ufrag:", "a=ice-pwd:", "a=fingerprint:")
+    return tuple(sorted({line.strip() for line in sdp.splitlines() if line.startswith(marks)}))

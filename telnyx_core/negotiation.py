@@ -1,0 +1,301 @@
+"""One peer of one call, from its creation to both descriptions in place (media.md sections 2 to 4).
+
+A negotiation is given facts and answers with what its call has to know, in order. It opens the source, waits for
+candidates no longer than the rules allow, and keeps remote candidates until they can be used. It never sends
+anything itself and never ends a call.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from attrs import define, field, frozen
+
+from telnyx_core import timeouts
+from telnyx_core.actions import (
+    Action,
+    AddCandidate,
+    ApplyRemote,
+    ClosePeer,
+    CreateAnswer,
+    CreateOffer,
+    DescriptionKind,
+    OpenPeer,
+    OpenSource,
+    PeerConfig,
+)
+from telnyx_core.facts import (
+    CandidateFound,
+    DigitHeard,
+    LocalDescribed,
+    MediaFact,
+    MediaHeard,
+    NegotiationFailed,
+    PeerState,
+    PeerStateChanged,
+    RemoteApplied,
+    RemoteRefused,
+    SourceFault,
+    SourceOpened,
+    SourceRefused,
+    Stage,
+)
+from telnyx_core.ids import CallId, MediaId
+from telnyx_core.json_types import Json
+from telnyx_core.limits import MAX_QUEUED_CANDIDATES
+from telnyx_core.timers import Timer, TimerTable
+
+
+@frozen
+class SdpReady:
+    """The local description may be sent."""
+
+    sdp: str = field(repr=False)
+    only_host: bool
+    """It has candidates, all of them of type host: warning 33005."""
+
+
+@frozen
+class CandidateReady:
+    """A local candidate to send (trickle only), always after `SdpReady`."""
+
+    candidate: CandidateFound
+
+
+@frozen
+class CandidatesEnded:
+    """All local candidates were told (trickle only)."""
+
+
+@frozen
+class GatheringSlow:
+    """Gathering is not complete after 15 s (MEDIA-066)."""
+
+    some: bool
+
+
+@frozen
+class SourceFailed:
+    fault: SourceFault
+    reason: str
+
+
+@frozen
+class SourceReady:
+    label: str
+
+
+@frozen
+class LocalFailed:
+    stage: Stage
+    reason: str
+
+
+@frozen
+class RemoteInPlace:
+    kind: DescriptionKind
+
+
+@frozen
+class RemoteFailed:
+    kind: DescriptionKind
+    reason: str
+
+
+Progress: TypeAlias = (
+    SdpReady
+    | CandidateReady
+    | CandidatesEnded
+    | GatheringSlow
+    | SourceFailed
+    | SourceReady
+    | LocalFailed
+    | RemoteInPlace
+    | RemoteFailed
+)
+
+_HOST: Final = " typ host"
+
+
+@define(eq=False)
+class Negotiation:
+    call: CallId
+    media: MediaId
+    config: PeerConfig
+    window: float
+    """Seconds to wait for more candidates after the first (MEDIA-061, MEDIA-062)."""
+    source: str | None
+    constraints: Mapping[str, Json]
+    _timers: TimerTable
+    _act: Callable[[Action], None]
+
+    state: PeerState = "new"
+    sent: bool = False
+    """The local description was handed out."""
+    local_sdp: str | None = None
+    remote_sdp: str | None = None
+    remote_in_place: bool = False
+    closed: bool = False
+    heard: bool = False
+    """Remote audio has arrived on this peer."""
+    source_wanted: bool = False
+    """The source was refused and will be asked for again: microphone recovery decides."""
+    _remote_asked: bool = False
+    _candidates: int = 0
+    _all_host: bool = True
+    _complete: bool = False
+    _unsent: list[CandidateFound] = field(factory=list)
+    _remote_candidates: list[AddCandidate] = field(factory=list)
+
+    @property
+    def healthy(self) -> bool:
+        """MEDIA-201, as far as the engine tells."""
+        return not self.closed and self.state == "connected"
+
+    @property
+    def alive(self) -> bool:
+        """A peer exists that has not failed."""
+        return not self.closed and self.state not in ("failed", "closed")
+
+    def start(self, remote_offer: str | None = None) -> None:
+        """Create the peer; as answerer the remote offer is applied before the source is opened (MEDIA-037)."""
+        self._act(OpenPeer(self.media, self.call, self.config))
+        if self.config.role == "answer":
+            assert remote_offer is not None, "an answerer begins with an offer"
+            self._apply("offer", remote_offer)
+        else:
+            self._open_source()
+
+    def apply_answer(self, sdp: str) -> None:
+        self._apply("answer", sdp)
+
+    def retry_source(self) -> None:
+        assert self.source_wanted, "only a refused source is opened again"
+        self.source_wanted = False
+        self._act(OpenSource(self.media, self.source, self.constraints))
+
+    def add_remote_candidate(self, candidate: str, sdp_mid: str | None, index: int) -> None:
+        """Use or keep one remote candidate; an empty one is the end of candidates (MEDIA-110, MEDIA-111)."""
+        if self.closed:
+            return
+        action = AddCandidate(self.media, candidate, sdp_mid, index)
+        if self.remote_in_place:
+            self._act(action)
+        elif len(self._remote_candidates) < MAX_QUEUED_CANDIDATES:
+            self._remote_candidates.append(action)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._timers.stop(Timer.GATHER_WINDOW, self.media)
+            self._timers.stop(Timer.GATHER_SAFETY, self.media)
+            self._act(ClosePeer(self.media))
+
+    def told(self, fact: MediaFact, now: float) -> tuple[Progress, ...]:
+        """Take in one fact of this peer. Facts of a closed peer are never passed here."""
+        match fact:
+            case SourceOpened(_, label):
+                self._describe()
+                return (SourceReady(label),)
+            case SourceRefused(_, fault, reason):
+                self.source_wanted = True
+                return (SourceFailed(fault, reason),)
+            case LocalDescribed(_, sdp, complete=complete):
+                return self._described(sdp, now, complete=complete)
+            case CandidateFound():
+                return self._found(fact, now)
+            case NegotiationFailed(_, stage, reason):
+                return (LocalFailed(stage, reason),)
+            case RemoteApplied():
+                return self._remote_applied()
+            case RemoteRefused(_, reason):
+                return (RemoteFailed("offer" if self.config.role == "answer" else "answer", reason),)
+            case PeerStateChanged(_, state):
+                self.state = state
+            case MediaHeard():
+                self.heard = True
+            case DigitHeard():
+                pass  # the media path's news, not the negotiation's
+        return ()
+
+    def timed_out(self, timer: Timer) -> tuple[Progress, ...]:
+        if timer is Timer.GATHER_WINDOW:
+            return self._hand_out()
+        slow = GatheringSlow(some=self._candidates > 0)
+        if self.local_sdp is None:
+            return (slow, LocalFailed("set_local", "no local description within 15 s"))
+        return (slow, *self._hand_out())
+
+    def _open_source(self) -> None:
+        if self.config.send_audio:
+            self._act(OpenSource(self.media, self.source, self.constraints))
+        else:
+            self._describe()
+
+    def _describe(self) -> None:
+        self._act(CreateOffer(self.media) if self.config.role == "offer" else CreateAnswer(self.media))
+
+    def _apply(self, kind: DescriptionKind, sdp: str) -> None:
+        assert not self._remote_asked, "one remote description for each peer (MEDIA-508)"
+        self._remote_asked = True
+        self.remote_sdp = sdp
+        self._act(ApplyRemote(self.media, kind, sdp))
+
+    def _remote_applied(self) -> tuple[Progress, ...]:
+        if self.remote_in_place:
+            return ()
+        self.remote_in_place = True
+        for action in self._remote_candidates:
+            self._act(action)
+        self._remote_candidates.clear()
+        if self.config.role == "answer":
+            self._open_source()
+            return (RemoteInPlace("offer"),)
+        return (RemoteInPlace("answer"),)
+
+    def _described(self, sdp: str, now: float, *, complete: bool) -> tuple[Progress, ...]:
+        first = self.local_sdp is None
+        self.local_sdp = sdp
+        self._complete = self._complete or complete
+        if self.config.trickle:
+            return (*self._hand_out(), *self._flush())
+        if complete:
+            return self._hand_out()
+        if first and not self.sent:
+            self._timers.set(Timer.GATHER_SAFETY, now + timeouts.GATHER_SAFETY, self.media)
+        return ()
+
+    def _found(self, found: CandidateFound, now: float) -> tuple[Progress, ...]:
+        self._candidates += 1
+        self._all_host = self._all_host and _HOST in found.candidate
+        if self.config.trickle:
+            self._unsent.append(found)
+            return self._flush()
+        if self._candidates == 1 and not self.sent:
+            self._timers.set(Timer.GATHER_WINDOW, now + self.window, self.media)
+        return ()
+
+    def _hand_out(self) -> tuple[Progress, ...]:
+        if self.sent or self.local_sdp is None:
+            return ()
+        self.sent = True
+        self._timers.stop(Timer.GATHER_WINDOW, self.media)
+        self._timers.stop(Timer.GATHER_SAFETY, self.media)
+        return (SdpReady(self.local_sdp, only_host=_only_host(self.local_sdp)),)
+
+    def _flush(self) -> tuple[Progress, ...]:
+        """Candidates go out after the description, and only those that it does not carry already (MEDIA-105)."""
+        if not self.sent or self.local_sdp is None:
+            return ()
+        steps: list[Progress] = [
+            CandidateReady(found) for found in self._unsent if found.candidate not in self.local_sdp
+        ]
+        self._unsent.clear()
+        if self._complete:
+            self._complete = False
+            steps.append(CandidatesEnded())
+        return tuple(steps)
+
+
+def _only_host(sdp: str) -> bool:
+    lines = [line for line in sdp.splitlines() if line.startswith("a=candidate:")]
+    return bool(lines) and all(_HOST in line for line in lines)

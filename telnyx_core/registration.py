@@ -1,0 +1,84 @@
+"""What a gateway state means for the session: counters and a decision (signaling.md 4.3, 4.4).
+
+The SIP gateway that registers for the client runs through its states on every refresh; only some of them are news.
+"""
+
+from enum import Enum, auto
+from typing import Final
+
+from attrs import define
+
+MAX_POLLS: Final = 5
+MAX_GATEWAY_RETRIES: Final = 5
+
+_REGISTERED: Final = frozenset({"REGED", "REGISTER"})
+_PENDING: Final = frozenset({"UNREGED", "NOREG"})
+_FAILED: Final = frozenset({"FAILED", "FAIL_WAIT", "TIMEOUT", "DOWN"})
+_PASSING: Final = frozenset({"TRYING", "EXPIRED", "UNREGISTER"})
+
+KNOWN: Final = _REGISTERED | _PENDING | _FAILED | _PASSING
+
+
+class Decision(Enum):
+    READY = auto()
+    """Registered after not having been: tell the application."""
+    STILL_READY = auto()
+    POLL = auto()
+    REFUSED = auto()
+    """Five times unregistered: the credentials are not accepted (SIG-213)."""
+    GATEWAY_FAILED = auto()
+    GATEWAY_GONE = auto()
+    """The fifth failure since the last success (SIG-223)."""
+    WATCH = auto()
+    """On its way; keep asking."""
+    NOTHING = auto()
+
+
+@define
+class Registration:
+    registered: bool = False
+    polls: int = 0
+    retries: int = 0
+    failing: bool = False
+    """Inside an episode of gateway failure, until success or loss (SIG-220)."""
+
+    def lost(self) -> None:
+        """The socket is gone. The retry counter survives it (SIG-220)."""
+        self.registered = False
+        self.failing = False
+        self.polls = 0
+
+    def restart(self) -> None:
+        self.lost()
+        self.retries = 0
+
+    def told(self, state: str, *, polling: bool) -> Decision:
+        """Take in one state. ``polling``: a poll is already due, so another pending state is no news (SIG-212)."""
+        if state in _REGISTERED:
+            if state == "REGED":
+                self.retries = 0
+            self.failing = False
+            if self.registered:
+                return Decision.STILL_READY
+            self.registered = True
+            self.polls = 0
+            return Decision.READY
+        if state in _PENDING:
+            if self.failing or polling:
+                return Decision.NOTHING
+            self.registered = False
+            self.polls += 1
+            if self.polls < MAX_POLLS:
+                return Decision.POLL
+            self.polls = 0
+            return Decision.REFUSED
+        if state in _FAILED:
+            if self.failing:
+                return Decision.NOTHING
+            self.registered = False
+            self.failing = True
+            self.retries += 1
+            return Decision.GATEWAY_FAILED if self.retries < MAX_GATEWAY_RETRIES else Decision.GATEWAY_GONE
+        if state in _PASSING and not self.failing:
+            return Decision.NOTHING if self.registered else Decision.WATCH
+        return Decision.NOTHING

@@ -1,0 +1,660 @@
+"""The client's half of one signalling session, and all of its calls: the single door of the core.
+
+*Mutate, drain, wait.* After any method that takes ``now``: take every `next_action` and perform it at once, in order;
+then sleep until `next_timeout` or until there is a fact. Nothing here knows a clock, a socket or dice of its own.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from random import Random
+
+from telnyx_core import messages as m
+from telnyx_core.actions import Action, Done, Failed, Notify, Outcome, Remember, Settle
+from telnyx_core.call import Call, inbound_options
+from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
+from telnyx_core.connection import Connection
+from telnyx_core.errors import Failure, FailureKind, InvalidCallParameters, InvalidCallState, NotConnected, NotReady
+from telnyx_core.events import AiConversation, CallInfo, Cause, ErrorRaised, FrameIgnored, ServerEvent, WarningRaised
+from telnyx_core.facts import (
+    BinaryReceived,
+    Fact,
+    NetworkChanged,
+    SocketClosed,
+    SocketOpened,
+    SocketRefused,
+    TextReceived,
+)
+from telnyx_core.health import Source
+from telnyx_core.identity import CallMarker, Identity
+from telnyx_core.ids import CallId, MediaId, Ticket
+from telnyx_core.json_types import Json, JsonObject, JsonView
+from telnyx_core.limits import MAX_LIVE_CALLS
+from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
+from telnyx_core.requests import Pending, Purpose, new_uuid
+from telnyx_core.states import CallState, SessionState
+from telnyx_core.timers import Timer, TimerKey, TimerTable
+from telnyx_core.tombstones import Tombstones
+from telnyx_core.wire import Request, ServerError
+
+_DIGITS = frozenset("0123456789*#ABCDabcd,wW")
+_CALL_MESSAGES = frozenset({m.RINGING, m.MEDIA, m.ANSWER, m.DISPLAY, m.BYE, m.CANDIDATE, m.END_OF_CANDIDATES})
+_CONNECTION_TIMERS = frozenset(
+    {
+        Timer.CLOSE_SAFETY,
+        Timer.CONNECT_TIMEOUT,
+        Timer.REQUEST,
+        Timer.DISCONNECT_BYE,
+        Timer.HEALTH_CHECK,
+        Timer.KEEPALIVE,
+        Timer.REGISTRATION_WATCH,
+        Timer.REG_POLL,
+        Timer.GATEWAY_RETRY,
+        Timer.RECONNECT,
+        Timer.TOKEN_EXPIRY,
+    }
+)
+_MEDIA_TIMERS = frozenset({Timer.GATHER_WINDOW, Timer.GATHER_SAFETY})
+
+
+class Session:
+    def __init__(self, options: ClientOptions, *, rng: Random, remembered: JsonView | None = None) -> None:
+        self._rng = rng
+        self._now = float("-inf")
+        self._actions: deque[Action] = deque()
+        self._timers = TimerTable()
+        self._calls: dict[CallId, Call] = {}
+        self._media: dict[MediaId, Call] = {}
+        self._tombstones = Tombstones.none()
+        self._tickets = 0
+        self._media_count = 0
+        self._link = Connection(
+            options, rng=rng, timers=self._timers, identity=Identity.recalled(remembered), owner=self
+        )
+
+    # Looking.
+
+    @property
+    def state(self) -> SessionState:
+        return self._link.state
+
+    @property
+    def options(self) -> ClientOptions:
+        return self._link.options
+
+    @property
+    def connected(self) -> bool:
+        """The socket is open (SIG-423)."""
+        return self._link.connected
+
+    @property
+    def ready(self) -> bool:
+        """Registered on this socket: calls can be made."""
+        return self._link.usable
+
+    @property
+    def session_id(self) -> str | None:
+        return self._link.identity.session_id
+
+    @property
+    def region(self) -> str | None:
+        return self._link.region
+
+    @property
+    def dc(self) -> str | None:
+        return self._link.dc
+
+    @property
+    def call_report_id(self) -> str | None:
+        return self._link.call_report_id
+
+    @property
+    def calls(self) -> Mapping[CallId, CallInfo]:
+        """Snapshots of the calls that have not been destroyed."""
+        return {ident: call.info() for ident, call in self._calls.items()}
+
+    def call(self, call: CallId) -> CallInfo:
+        return self._find(call).info()
+
+    # Pulling.
+
+    def next_action(self) -> Action | None:
+        """The next order, or ``None`` when everything has been taken."""
+        return self._actions.popleft() if self._actions else None
+
+    def next_timeout(self) -> float | None:
+        """When to call `handle_timeout` at the latest; ``None``: not before the next fact or command."""
+        first = self._timers.next()
+        return None if first is None else first[0]
+
+    def next_timeout_reason(self) -> TimerKey | None:
+        first = self._timers.next()
+        return None if first is None else first[1]
+
+    # Pushing: total, whatever the state.
+
+    def receive(self, fact: Fact, *, now: float) -> None:
+        """Take in one fact. Of a handle that has been let go it changes nothing."""
+        with self._at(now) as now:
+            match fact:
+                case SocketOpened() | SocketRefused() | TextReceived() | BinaryReceived() | SocketClosed():
+                    self._link.told(fact, now)
+                case NetworkChanged(change):
+                    self._link.network(change, now)
+                case _:
+                    call = self._media.get(fact.media)
+                    if call is not None:
+                        call.told(fact, now)
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Do what is due; nothing when nothing is. Late is the same as on time, once."""
+        with self._at(now) as now:
+            for key in self._timers.expired(now):
+                self._expired(key, now)
+
+    # Asking: `LocalProtocolError` when it cannot be done, and then nothing has changed.
+
+    def connect(self, *, now: float) -> None:
+        """Want a socket and a registration, until `disconnect` (T01 to T06)."""
+        with self._at(now) as now:
+            self._link.connect(now)
+
+    def disconnect(self, *, now: float) -> None:
+        """End every call, close the socket, come to rest (SIG-280). Idempotent."""
+        with self._at(now) as now:
+            self._link.disconnect(now)
+            if self.state is SessionState.IDLE:
+                self._tombstones.clear()
+
+    def login(self, credentials: Mapping[str, object], *, now: float) -> Ticket:
+        """Log in anew on the live socket, or store credentials for the next (SIG-245 to SIG-249).
+
+        Raises `InvalidCredentials` when they make no usable set (SIG-247).
+        """
+        options = self.options.with_credentials(credentials)
+        with self._at(now) as now:
+            ticket = self._ticket()
+            self._link.login(options, ticket, now)
+            return ticket
+
+    def is_registered(self, *, now: float) -> Ticket:
+        """Ask the server; settled with ``{"registered": bool}``, never failed (SIG-129)."""
+        with self._at(now) as now:
+            ticket = self._ticket()
+            self._link.ask_registered(ticket, now)
+            return ticket
+
+    def clear_reconnect_token(self) -> None:
+        """Forget the routing token and the session id, from the next socket on (SIG-234)."""
+        self._link.identity.forget_session(token=True)
+
+    def new_call(self, options: CallOptions, *, now: float) -> CallId:
+        """Place a call. Raises `NotConnected`, `NotReady` or `InvalidCallParameters` (CALL-130, CALL-121)."""
+        self._require_ready()
+        if not options.destination_number and self.options.anonymous_login is None:
+            raise InvalidCallParameters("44002: destinationNumber is missing")
+        if options.id is not None and options.id in self._calls:
+            raise InvalidCallParameters(f"44002: a call with the id {options.id!r} exists")
+        if len(self._calls) >= MAX_LIVE_CALLS:
+            raise InvalidCallParameters(f"44002: {MAX_LIVE_CALLS} calls are live already")
+        with self._at(now) as now:
+            ident = CallId(options.id if options.id is not None else new_uuid(self._rng))
+            call = Call(ident, direction="outbound", options=options, host=self, rng=self._rng)
+            self._calls[ident] = call
+            call.announce()
+            self._warn_of_others(call)
+            call.dial(now)
+            return ident
+
+    def answer(self, call: CallId, *, now: float, custom_headers: tuple[CustomHeader, ...] = ()) -> None:
+        """Answer an inbound call. On any other, or twice: warning 33006 and nothing else (CALL-131)."""
+        found = self._live(call)
+        if found.direction == "inbound":
+            self._require_ready()
+        with self._at(now) as now:
+            twin = self._twin(found)
+            if twin is not None:
+                self.warn(WarningCode.DUPLICATE_INBOUND_ANSWER, call=call, details={"activeCallId": twin.id})
+            else:
+                found.answer(now, custom_headers)
+
+    def hangup(
+        self,
+        call: CallId,
+        *,
+        now: float,
+        cause: str | None = None,
+        cause_code: int | None = None,
+        sip_code: int | None = None,
+        sip_reason: str | None = None,
+        custom_headers: tuple[CustomHeader, ...] = (),
+    ) -> Ticket:
+        """End, reject or cancel a call, whatever its state; settled when it is destroyed (CALL-420, CALL-390)."""
+        with self._at(now) as now:
+            ticket = self._ticket()
+            found = self._calls.get(call)
+            if found is None:
+                self.settle(ticket, Done())
+            elif not found.live:
+                found.join_ending(ticket)
+            else:
+                given = {"cause": cause, "causeCode": cause_code}
+                named = m.bye_cause(given, found.default_cause)
+                ending = Cause(named.cause, named.cause_code, sip_code, sip_reason)
+                found.hangup(ending, custom_headers, ticket, now)
+            return ticket
+
+    def hold(self, call: CallId, *, now: float) -> Ticket:
+        """Settled with the server's reply, or `Failed` beside error 44001 (CALL-133)."""
+        return self._modify(call, "hold", now)
+
+    def unhold(self, call: CallId, *, now: float) -> Ticket:
+        return self._modify(call, "unhold", now)
+
+    def toggle_hold(self, call: CallId, *, now: float) -> Ticket:
+        return self._modify(call, "toggleHold", now)
+
+    def dtmf(self, call: CallId, digits: str, *, now: float) -> Ticket:
+        """Send digits as an ``info`` message (CALL-135). `ValueError` for anything but ``0-9 * # A-D , w W``."""
+        if not digits or not _DIGITS.issuperset(digits):
+            raise ValueError(f"not DTMF digits: {digits!r}")
+        found = self._live(call)
+        self._require_ready()
+        with self._at(now) as now:
+            ticket = self._ticket()
+            found.dtmf(digits, ticket, now)
+            return ticket
+
+    def message(self, call: CallId, to: str, body: str, *, now: float) -> Ticket:
+        """Send text within a call (CALL-136)."""
+        found = self._live(call)
+        self._require_ready()
+        with self._at(now) as now:
+            ticket = self._ticket()
+            found.message(to, body, ticket, now)
+            return ticket
+
+    def set_muted(self, call: CallId, muted: bool, *, now: float) -> None:
+        """What the far end hears; allowed before there is media, kept over recovery (CALL-105)."""
+        found = self._live(call)
+        with self._at(now):
+            found.media.set_muted(muted)
+
+    def set_deaf(self, call: CallId, deaf: bool, *, now: float) -> None:
+        found = self._live(call)
+        with self._at(now):
+            found.media.set_deaf(deaf)
+
+    def resume_media(self, call: CallId, *, now: float) -> bool:
+        """Try the microphone again after a recoverable failure; False when there is nothing to resume (MEDIA-322)."""
+        with self._at(now):
+            found = self._calls.get(call)
+            return found is not None and found.live and found.resume_media()
+
+    def reject_media(self, call: CallId, *, now: float) -> bool:
+        with self._at(now) as now:
+            found = self._calls.get(call)
+            return found is not None and found.reject_media(now)
+
+    def send_conversation_message(
+        self, call: CallId, text: str, image_urls: tuple[str, ...] = (), *, now: float
+    ) -> Ticket:
+        """Text to the AI assistant of a call (AI-020)."""
+        found = self._live(call)
+        self._require_ready()
+        with self._at(now) as now:
+            ticket = self._ticket()
+            found.converse(text, image_urls, ticket, now)
+            return ticket
+
+    def send_ai_item(self, item: JsonView, *, now: float) -> None:
+        """A function's output, or a subscription to the audio stream, as a notification (AI-021, AI-022)."""
+        if item.get("type") not in ("function_call_output", "response.audio_stream.subscribe"):
+            raise ValueError(f"not an item that a client sends: {item.get('type')!r}")
+        self._require_ready()
+        with self._at(now):
+            self._link.notify_server(m.AI_CONVERSATION, {"type": "conversation.item.create", "item": dict(item)})
+
+    # What the connection asks (`connection.Owner`).
+
+    @property
+    def has_calls(self) -> bool:
+        return bool(self._calls)
+
+    @property
+    def media_alive(self) -> bool:
+        return any(call.live and call.media.peer is not None and call.media.peer.alive for call in self._calls.values())
+
+    def act(self, action: Action) -> None:
+        self._actions.append(action)
+
+    def report_error(self, code: ErrorCode, *, original: Failure | None = None, fatal: bool | None = None) -> None:
+        self.act(Notify(ErrorRaised(error=make_error(code, original, fatal=fatal), session_id=self.session_id)))
+
+    def report_warning(self, code: WarningCode, details: JsonView) -> None:
+        self.act(Notify(WarningRaised(warning=make_warning(code), session_id=self.session_id, details=details)))
+
+    def server_said(self, request: Request, now: float) -> None:
+        params = request.params
+        match request.method:
+            case m.INVITE:
+                self._invited(request, now)
+            case m.ATTACH:
+                self._attached(request, now)
+            case m.INFO:
+                self._server_event(params)
+                self._link.acknowledge(request)
+            case m.EVENT | m.WEBRTC_EVENT:
+                self._channel_event(params)
+            case m.AI_CONVERSATION:
+                only = next(iter(self._calls)) if len(self._calls) == 1 else None
+                self.act(Notify(AiConversation(params, request.voice_sdk_id, only)))
+            case method if method in _CALL_MESSAGES:
+                self._call_message(request, now)
+            case method:
+                self.act(Notify(FrameIgnored(f"unknown method {method!r}")))
+
+    def call_replied(
+        self, pending: Pending, result: JsonView, error: Failure | None, server: ServerError | None, now: float
+    ) -> None:
+        assert pending.call is not None, "a request of a call"
+        if pending.purpose is Purpose.LATE_BYE:
+            if error is None or error.code == -32002:
+                self._tombstones.settle(pending.call, now)
+            return
+        call = self._calls.get(pending.call)
+        if call is not None:
+            call.replied(pending, result, error, server, now)
+        elif pending.purpose is Purpose.BYE and (error is None or error.code == -32002):
+            self._tombstones.settle(pending.call, now)
+        elif pending.ticket is not None and pending.purpose is not Purpose.HOLD:
+            self.settle(pending.ticket, Failed(Failure(FailureKind.CALL_ENDED, "the call ended")))
+
+    def reattached(self, sessions: tuple[str, ...], now: float) -> None:
+        """Which calls the server kept over the loss (SIG-320 to SIG-328, SIG-137)."""
+        kept = {entry for entry in sessions if entry != self.session_id}
+        for ident in kept:
+            self._bye_again(CallId(ident), now)
+        if sessions and not kept:
+            return  # only the session id, once for each call: it says nothing of which
+        for call in list(self._calls.values()):
+            if not call.live or call.created_on == self.generation:
+                continue
+            if call.id in kept or call.attached_on == self.generation:
+                call.listed(now)
+            else:
+                call.not_reattached(now)
+        for marker in self._link.identity.markers:
+            if marker.id not in kept and marker.id not in self._calls:
+                self.error(ErrorCode.SESSION_NOT_REATTACHED, call=CallId(marker.id))
+        self._link.identity.markers = tuple(mark for mark in self._link.identity.markers if mark.id in kept)
+
+    def socket_lost(self, now: float) -> None:
+        for call in list(self._calls.values()):
+            call.lost(now)
+
+    def end_calls(self, now: float, *, bye: bool) -> None:
+        """End them all: with a BYE each, or, without, right now (SIG-310)."""
+        for call in list(self._calls.values()):
+            if call.live:
+                call.purge(now, bye=bye)
+            elif not bye:
+                call.timed_out(Timer.BYE_GUARD, None, now)
+
+    def renew_media(self, call: CallId, reason: str, source: Source, now: float) -> None:
+        found = self._calls.get(call)
+        if found is not None and found.live:
+            found.media.renew(reason, source, now)
+
+    # What a call asks (`call_host.CallHost`).
+
+    @property
+    def timers(self) -> TimerTable:
+        return self._timers
+
+    @property
+    def generation(self) -> int:
+        return self._link.generation
+
+    @property
+    def usable(self) -> bool:
+        return self._link.usable
+
+    @property
+    def logged_in(self) -> bool:
+        return self._link.logged_in
+
+    def new_media(self, call: CallId) -> MediaId:
+        self._media_count += 1
+        media = MediaId(self._media_count)
+        self._media[media] = self._calls[call]
+        return media
+
+    def release_media(self, media: MediaId) -> None:
+        self._media.pop(media, None)
+
+    def request(
+        self,
+        purpose: Purpose,
+        method: str,
+        params: JsonObject,
+        now: float,
+        *,
+        call: CallId,
+        ticket: Ticket | None = None,
+    ) -> None:
+        self._link.request(purpose, method, params, now, call=call, ticket=ticket)
+
+    def settle(self, ticket: Ticket, outcome: Outcome) -> None:
+        self.act(Settle(ticket, outcome))
+
+    def error(
+        self,
+        code: ErrorCode,
+        *,
+        call: CallId,
+        original: Failure | None = None,
+        fatal: bool | None = None,
+        retry_within: float | None = None,
+        now: float = 0.0,
+    ) -> None:
+        found = self._calls.get(call)
+        event = ErrorRaised(
+            error=make_error(code, original, fatal=fatal),
+            session_id=self.session_id,
+            call=call,
+            recoverable=retry_within is not None,
+            retry_deadline=None if retry_within is None else self._link.wall(now) + retry_within,
+            custom_headers=() if found is None else found.info().custom_headers,
+        )
+        self.act(Notify(event))
+
+    def warn(self, code: WarningCode, *, call: CallId, details: Mapping[str, Json] | None = None) -> None:
+        warning = make_warning(code)
+        self.act(Notify(WarningRaised(warning=warning, session_id=self.session_id, call=call, details=details or {})))
+
+    def media_failed(self, call: CallId, reason: str, source: Source, now: float) -> None:
+        self._link.media_failed(call, reason, source, now)
+
+    def recover(self, reason: str, source: Source, now: float) -> None:
+        self._link.recover(reason, source, now)
+
+    def call_ended(self, call: CallId, now: float, *, confirmed: bool) -> None:
+        ended = self._calls.pop(call)
+        assert ended.ended is not None, "an ended call has a cause"
+        dialog: JsonObject = {"callID": call}
+        self._tombstones.bury(call, ended.ended, dialog, now, owes_bye=not confirmed)
+        if ended.answered:
+            self._link.identity.dirty = True
+        if not self._calls:
+            self._link.drained(now)
+
+    # Inside.
+
+    @contextmanager
+    def _at(self, now: float) -> Iterator[float]:
+        """Time never runs backwards in here; whatever was asked ends with its values remembered."""
+        self._now = now = max(now, self._now)
+        yield now
+        identity = self._link.identity
+        if identity.dirty:
+            markers = [CallMarker(call.id, call.held) for call in self._calls.values() if call.answered and call.live]
+            self.act(Remember(identity.record(markers, now, self._link.wall(now))))
+
+    def _expired(self, key: TimerKey, now: float) -> None:
+        timer, owner = key.timer, key.owner
+        if timer in _CONNECTION_TIMERS:
+            self._link.timed_out(timer, owner, now)
+        elif timer in _MEDIA_TIMERS:
+            assert isinstance(owner, int), "owned by a peer"
+            media = MediaId(owner)
+            self._media[media].timed_out(timer, media, now)
+        else:
+            assert isinstance(owner, str), "owned by a call"
+            self._calls[CallId(owner)].timed_out(timer, None, now)
+
+    def _invited(self, request: Request, now: float) -> None:
+        """CALL-340 to CALL-342."""
+        ident = m.call_id(request.params)
+        if ident is None:
+            self.act(Notify(FrameIgnored("an invite without a call id")))
+        elif ident in self._calls:
+            self._calls[ident].again(request.params)
+        elif self._bye_again(ident, now) or len(self._calls) >= MAX_LIVE_CALLS or self._link.draining:
+            pass
+        else:
+            self._create(ident, request.params).offer(m.offered(request.params).sdp, request.params)
+            self._warn_of_others(self._calls[ident])
+        self._link.acknowledge(request)
+
+    def _attached(self, request: Request, now: float) -> None:
+        """SIG-340 to SIG-345, in this order."""
+        params = request.params
+        ident = m.call_id(params)
+        self._link.acknowledge(request)
+        if ident is None or self._bye_again(ident, now):
+            return
+        offer = m.offered(params)
+        call = self._calls.get(ident)
+        if call is None:
+            marked = next((mark for mark in self._link.identity.markers if mark.id == ident), None)
+            if offer.sdp is None or self._calls or (marked is None and not self._link.resumed) or self._link.draining:
+                self.warn(WarningCode.UNKNOWN_REATTACHED_SESSION, call=ident, details={"params": dict(params)})
+                return
+            call = self._create(ident, params)
+            call.rebuild(params)
+            call.media.held = marked is not None and marked.held
+        elif not call.live or (call.attached_on == self.generation and call.state is CallState.RECOVERING):
+            return  # SIG-097
+        call.attach(offer, params, now)
+        self._warn_of_others(call)
+
+    def _create(self, ident: CallId, params: JsonView) -> Call:
+        options = inbound_options(m.offered(params), params)
+        call = Call(ident, direction="inbound", options=options, host=self, rng=self._rng)
+        self._calls[ident] = call
+        return call
+
+    def _call_message(self, request: Request, now: float) -> None:
+        ident = m.call_id(request.params)
+        call = None if ident is None else self._calls.get(ident)
+        if call is not None:
+            call.heard(request.method, request.params, now)
+            self._link.acknowledge(request)
+        elif request.method in (m.BYE, m.CANDIDATE) or (ident is not None and self._tombstones.find(ident, now)):
+            self._link.acknowledge(request)  # SIG-062, CALL-252: harmless, and would be repeated
+        else:
+            self.act(Notify(FrameIgnored(f"{request.method} for an unknown call")))
+
+    def _server_event(self, params: JsonView) -> None:
+        """SIG-164: everything is passed on, and the call named where it is known."""
+        ident = m.call_id(params)
+        members: JsonObject = dict(params)
+        if "type" in members:
+            members["originalType"] = members["type"]
+        members["type"] = "event"
+        self.act(Notify(ServerEvent(members, ident if ident in self._calls else None)))
+
+    def _channel_event(self, params: JsonView) -> None:
+        """SIG-172, without the conference legacy: to the call that the channel names, else as it came."""
+        channel = params.get("eventChannel")
+        if isinstance(channel, str) and channel in self._calls:
+            self.act(Notify(ServerEvent({**params, "type": "event"}, CallId(channel))))
+        elif isinstance(channel, str):
+            self.act(Notify(ServerEvent(params)))
+        else:
+            self.act(Notify(FrameIgnored("an event without a channel")))
+
+    def _bye_again(self, call: CallId, now: float) -> bool:
+        """The server names a call that has ended here: it is told, once (SIG-314). True: there was such a call."""
+        stone = self._tombstones.find(call, now)
+        if stone is None:
+            return False
+        if stone.owes_bye and self._link.logged_in:
+            self._tombstones.settle(call, now)
+            self.request(Purpose.LATE_BYE, m.BYE, m.bye_params(stone.cause, dict(stone.dialog)), now, call=call)
+        return True
+
+    def _warn_of_others(self, call: Call) -> None:
+        """33010, with ids only (CALL-451)."""
+        if len(self._calls) < 2:
+            return
+        others: list[Json] = [_brief(other) for other in self._calls.values() if other is not call and other.live]
+        if others:
+            details: JsonObject = {"newCall": _brief(call), "activeCalls": others[:16]}
+            self.warn(WarningCode.MULTIPLE_ACTIVE_CALLS_DETECTED, call=call.id, details=details)
+
+    def _twin(self, call: Call) -> Call | None:
+        """Another object for the same leg that is being answered or was (33007)."""
+        if call.leg_id is None:
+            return None
+        taken = (CallState.ANSWERING, CallState.ACTIVE, CallState.HELD)
+        return next(
+            (
+                other
+                for other in self._calls.values()
+                if other is not call
+                and other.direction == "inbound"
+                and other.leg_id == call.leg_id
+                and other.state in taken
+            ),
+            None,
+        )
+
+    def _modify(self, call: CallId, action: str, now: float) -> Ticket:
+        found = self._live(call)
+        with self._at(now) as now:
+            ticket = self._ticket()
+            found.modify(action, ticket, now)
+            return ticket
+
+    def _find(self, call: CallId) -> Call:
+        found = self._calls.get(call)
+        if found is None:
+            raise InvalidCallState(f"there is no call {call!r}, or it has ended")
+        return found
+
+    def _live(self, call: CallId) -> Call:
+        found = self._find(call)
+        if not found.live:
+            raise InvalidCallState(f"the call is ending ({found.state.value})")
+        return found
+
+    def _require_ready(self) -> None:
+        if not self._link.connected:
+            raise NotConnected(f"there is no open socket: the session is {self.state.value}")
+        if not self._link.usable:
+            raise NotReady(f"the session is not registered yet: it is {self.state.value}")
+
+    def _ticket(self) -> Ticket:
+        self._tickets += 1
+        return Ticket(self._tickets)
+
+
+def _brief(call: Call) -> JsonObject:
+    brief: JsonObject = {"callId": call.id, "state": call.state.value, "direction": call.direction}
+    if call.session_id is not None:
+        brief["telnyxSessionId"] = call.session_id
+    if call.leg_id is not None:
+        brief["telnyxLegId"] = call.leg_id
+    return brief

@@ -1,0 +1,57 @@
+"""Ended calls that the server may still speak of (SIG-314, CALL-424): ninety seconds, and never too many."""
+
+from attrs import define, frozen
+
+from telnyx_core import timeouts
+from telnyx_core.events import Cause
+from telnyx_core.ids import CallId
+from telnyx_core.json_types import JsonObject
+from telnyx_core.limits import MAX_TOMBSTONES
+
+
+@frozen
+class Tombstone:
+    cause: Cause
+    dialog: JsonObject
+    owes_bye: bool
+    """The server never confirmed the end: it is told once more when it names the call."""
+    until: float
+
+
+@define
+class Tombstones:
+    """Insertion order is age, so forgetting costs no more than remembering."""
+
+    _stones: dict[CallId, Tombstone]
+
+    @classmethod
+    def none(cls) -> "Tombstones":
+        return cls({})
+
+    def __len__(self) -> int:
+        return len(self._stones)
+
+    def bury(self, call: CallId, cause: Cause, dialog: JsonObject, now: float, *, owes_bye: bool) -> None:
+        self._stones.pop(call, None)
+        self._forget_old(now)
+        self._stones[call] = Tombstone(cause, dialog, owes_bye, now + timeouts.TOMBSTONE)
+
+    def find(self, call: CallId, now: float) -> Tombstone | None:
+        stone = self._stones.get(call)
+        return stone if stone is not None and now < stone.until else None
+
+    def settle(self, call: CallId, now: float) -> None:
+        """The server knows now: nothing is owed any more."""
+        stone = self.find(call, now)
+        if stone is not None and stone.owes_bye:
+            self._stones[call] = Tombstone(stone.cause, stone.dialog, owes_bye=False, until=stone.until)
+
+    def clear(self) -> None:
+        self._stones.clear()
+
+    def _forget_old(self, now: float) -> None:
+        while self._stones:
+            oldest = next(iter(self._stones))
+            if now < self._stones[oldest].until and len(self._stones) < MAX_TOMBSTONES:
+                return
+            del self._stones[oldest]

@@ -1,0 +1,145 @@
+"""JSON text to typed frames, and back. The only module that sees what ``json`` returns before it has a type."""
+
+import json
+from typing import Final, TypeAlias, cast
+
+from attrs import field, frozen
+
+from telnyx_core.json_types import Json, JsonObject, JsonView
+from telnyx_core.limits import MAX_FRAME_CHARS, MAX_NAME_CHARS
+
+ServerId: TypeAlias = int | str
+"""The server numbers its requests and names its AI frames; both are echoed with their type (SIG-056)."""
+
+# Escaping everything beyond ASCII keeps a lone surrogate in a header or a name from breaking the socket's encoder.
+_encoder: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, check_circular=False, allow_nan=False)
+
+
+@frozen
+class ServerError:
+    """The ``error`` of a reply (SIG-072)."""
+
+    code: int | None
+    message: str
+    members: JsonView = field(repr=False, factory=dict)
+
+
+@frozen
+class Reply:
+    """The answer to one of our requests."""
+
+    id: ServerId
+    result: JsonObject = field(repr=False)
+    error: ServerError | None
+    voice_sdk_id: str | None = field(repr=False)
+    frame: JsonObject = field(repr=False)
+
+
+@frozen
+class Request:
+    """A request or a notification (``id`` is ``None``) of the server."""
+
+    id: ServerId | None
+    method: str
+    params: JsonObject = field(repr=False)
+    voice_sdk_id: str | None = field(repr=False)
+    frame: JsonObject = field(repr=False)
+
+
+@frozen
+class Plain:
+    """Text that is not JSON, such as the speed test's (SIG-090)."""
+
+    text: str = field(repr=False)
+
+
+@frozen
+class Garbage:
+    """A frame that means nothing (SIG-088); ``reason`` says why, without quoting it."""
+
+    reason: str
+
+
+Frame: TypeAlias = Reply | Request | Plain | Garbage
+
+
+def encode(frame: JsonObject) -> str:
+    return _encoder.encode(frame)
+
+
+def decode(text: str) -> Frame:
+    """Read one text frame. Total: whatever the text, one of the four kinds comes back."""
+    if len(text) > MAX_FRAME_CHARS:
+        return Garbage(f"frame of {len(text)} characters")
+    try:
+        value = cast("Json", json.loads(text))
+    except RecursionError:
+        return Garbage("nested too deeply")
+    except ValueError:
+        return Plain(text) if text.startswith("#") else Garbage("not JSON")
+    if not isinstance(value, dict):
+        return Garbage("not a JSON object")
+    token = value.get("voice_sdk_id")
+    voice_sdk_id = token if isinstance(token, str) and token else None
+    ident = value.get("id")
+    if not isinstance(ident, int | str) or isinstance(ident, bool):
+        ident = None
+    method = value.get("method")
+    if isinstance(method, str) and "result" not in value and "error" not in value:
+        if len(method) > MAX_NAME_CHARS:
+            return Garbage("method name too long")
+        params = value.get("params")
+        return Request(ident, method, params if isinstance(params, dict) else {}, voice_sdk_id, value)
+    if ident is None:
+        return Garbage("neither a method nor an id")
+    result = value.get("result")
+    return Reply(
+        ident,
+        result if isinstance(result, dict) else {},
+        _server_error(value.get("error")),
+        voice_sdk_id,
+        value,
+    )
+
+
+def _server_error(value: Json) -> ServerError | None:
+    if not value:
+        return None
+    if not isinstance(value, dict):
+        return ServerError(None, str(value)[:MAX_NAME_CHARS])
+    code, message = value.get("code"), value.get("message")
+    return ServerError(
+        code if isinstance(code, int) and not isinstance(code, bool) else None,
+        message if isinstance(message, str) else "",
+        value,
+    )
+
+
+def string(members: JsonView, name: str) -> str | None:
+    """A non-empty string member, or ``None``."""
+    value = members.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def integer(members: JsonView, name: str) -> int | None:
+    """An integer member, also when it was sent as a string of digits."""
+    value = members.get(name)
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
+    return None
+
+
+def mapping(members: JsonView, name: str) -> JsonObject:
+    """An object member; an empty object where there is none."""
+    value = members.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def strings(members: JsonView, name: str) -> tuple[str, ...] | None:
+    """The strings of an array member; ``None`` where there is no array."""
+    value = members.get(name)
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else None
