@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -11,6 +12,21 @@ from telnyx_drivers.media.audio.decode import PIECE_SECONDS
 from telnyx_drivers.media.audio.frames import Samples, check_rate
 
 
+class _Reader:
+    """FFmpeg probes broken files beyond their start, and expects to be told so by a number."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.tell = file.tell
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+
 class AvDecoder:
     """Whatever FFmpeg can decode, from one local file: other files or addresses that it names are not followed."""
 
@@ -18,7 +34,7 @@ class AvDecoder:
         self._name = path.name
         self._file = path.open("rb")
         try:
-            self._container = av.open(self._file, mode="r", options={"protocol_whitelist": "none"})
+            self._container = av.open(_Reader(self._file), mode="r", options={"protocol_whitelist": "none"})
             if not self._container.streams.audio:
                 raise ValueError(f"{path.name} has no audio")
             self._rate = check_rate(self._container.streams.audio[0].rate)

@@ -5,7 +5,7 @@ import wave
 from collections import deque
 from pathlib import Path
 from threading import Lock
-from typing import Final, Literal, TypeAlias
+from typing import BinaryIO, Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -48,7 +48,11 @@ class Recording:
         self._background = background
         self._on_fault = on_fault
         self._finished = Wakeup(call_soon)
-        self._file = _create(path, self.sample_rate, 1 if channels == "received" else 2)
+        self._file = _create_private(path)
+        self._wave = wave.open(self._file, "wb")  # noqa: SIM115  closed by `_finish`
+        self._wave.setnchannels(1 if channels == "received" else 2)
+        self._wave.setsampwidth(2)
+        self._wave.setframerate(self.sample_rate)
         self._written = 0
         self._sent = _Track(self.sample_rate)
         self._heard = _Track(self.sample_rate)
@@ -147,7 +151,7 @@ class Recording:
         try:
             if self._written + len(data) > _MOST_BYTES:
                 raise OSError(f"{self.path.name} has reached the length that a WAV file can have")
-            self._file.writeframes(data)
+            self._wave.writeframes(data)
             self._written += len(data)
         except (OSError, wave.Error) as error:
             self.error = error
@@ -159,10 +163,11 @@ class Recording:
             if self._closed:
                 return
             self._closed = True
-        try:
-            self._file.close()
-        except OSError as error:
-            self.error = self.error or error
+        for file in (self._wave, self._file):
+            try:
+                file.close()
+            except OSError as error:
+                self.error = self.error or error
         self._finished.fire()
 
 
@@ -190,17 +195,13 @@ class _Track:
         return piece if piece.size == count else np.concatenate((piece, silence(count - piece.size)))
 
 
-def _create(path: Path, rate: int, channels: int) -> wave.Wave_write:
+def _create_private(path: Path) -> BinaryIO:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
     try:
         if hasattr(os, "fchmod"):
             # The file may have been there before, readable for others.
             os.fchmod(descriptor, 0o600)
+        return os.fdopen(descriptor, "wb")
     except BaseException:
         os.close(descriptor)
         raise
-    file = wave.open(os.fdopen(descriptor, "wb"), "wb")  # noqa: SIM115  closed by `Recording`
-    file.setnchannels(channels)
-    file.setsampwidth(2)
-    file.setframerate(rate)
-    return file

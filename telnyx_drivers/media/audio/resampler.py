@@ -76,7 +76,7 @@ class Resampler:
         if self._up == self._down:
             return np.zeros(0, dtype=np.int16)
         inside = self._held.size - self._past
-        need = inside + self._past // 2
+        need = inside + (self._past + 1) // 2
         groups = -(-need // self._down)
         out = self.process(np.zeros(groups * self._down - inside, dtype=np.int16))
         self._held = np.zeros(self._past, dtype=np.float32)

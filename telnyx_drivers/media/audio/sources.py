@@ -57,7 +57,7 @@ class FileVoice:
                 self._on_fault(error)
         with self._lock:
             self._filling = False
-            over = self._closed
+            over = self._closed or self._exhausted
         if over:
             self._decoder.close()
 
@@ -75,10 +75,10 @@ class FileVoice:
     def close(self) -> None:
         with self._lock:
             first, self._closed = not self._closed, True
-            busy = self._filling
+            needed = not self._filling and not self._exhausted
         if first:
             self._queue.clear()
-            if not busy:
+            if needed:
                 self._background(self._decoder.close)
 
 

@@ -50,6 +50,8 @@ class AudioOut:
         accepted yet. Raises ``TypeError`` or ``ValueError`` for audio that is not whole PCM16 of a known rate.
         """
         samples, rate = to_mono(pcm, sample_rate, channels)
+        if self._closed:
+            return False
         offer = object()
         self._offers[offer] = samples.size / rate
 

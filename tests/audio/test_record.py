@@ -1,0 +1,162 @@
+"""Recording a call."""
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import numpy as np
+import pytest
+
+from telnyx_drivers.media.call_audio import AudioFault, CallAudio
+from telnyx_drivers.media.measure import dominant_frequency
+from tests.audio.helpers import call_audio, ramp, read_wav, sine
+
+pytestmark = pytest.mark.anyio
+
+
+def talk(audio: CallAudio, frames: int, heard: np.ndarray, rate: int = 8_000) -> None:
+    """``frames`` beats of a call: one pull, one push."""
+    for index in range(frames):
+        audio.pull(rate)
+        audio.push(heard[index * (rate // 50) : (index + 1) * (rate // 50)], rate)
+
+
+async def test_left_is_what_was_sent_and_right_what_was_heard(tmp_path: Path) -> None:
+    audio = call_audio()
+    recording = await audio.record(tmp_path / "call.wav")
+    audio.audio_out.write_nowait(sine(400, 8_000, 2.0), 8_000)
+    talk(audio, 100, sine(700, 8_000, 2.0))
+    await recording.stop()
+    samples, rate = read_wav(tmp_path / "call.wav")
+    assert rate == 16_000
+    assert samples.shape[0] == pytest.approx(32_000, abs=640)
+    assert dominant_frequency(samples[:, 0], rate) == pytest.approx(400, abs=1)
+    assert dominant_frequency(samples[:, 1], rate) == pytest.approx(700, abs=1)
+
+
+async def test_both_sides_keep_one_clock(tmp_path: Path) -> None:
+    audio = call_audio()
+    recording = await audio.record(tmp_path / "call.wav", sample_rate=8_000)
+    # Nothing is heard for a second; then both sides clap at the same time.
+    for _ in range(50):
+        audio.pull(8_000)
+    audio.audio_out.write_nowait(np.full(160, 5_000, dtype=np.int16), 8_000)
+    talk(audio, 50, np.concatenate((np.full(160, 5_000, dtype=np.int16), np.zeros(7_840, dtype=np.int16))))
+    await recording.stop()
+    samples, _ = read_wav(tmp_path / "call.wav")
+    claps = [np.flatnonzero(samples[:, channel])[0] for channel in (0, 1)]
+    assert claps[0] == 8_000
+    assert abs(claps[1] - claps[0]) <= 160
+
+
+async def test_only_what_was_received(tmp_path: Path) -> None:
+    audio = call_audio()
+    recording = await audio.record(tmp_path / "in.wav", sample_rate=8_000, channels="received")
+    audio.audio_out.write_nowait(sine(400, 8_000, 1.0), 8_000)
+    talk(audio, 50, ramp(8_000))
+    await recording.stop()
+    samples, _ = read_wav(tmp_path / "in.wav")
+    assert samples.shape[1] == 1
+    heard = samples[:, 0]
+    assert heard[np.flatnonzero(heard)].tolist() == [*range(1, 8_000 - 160 + 1)]
+
+
+async def test_without_anything_sent_what_is_heard_is_recorded_all_the_same(tmp_path: Path) -> None:
+    audio = call_audio()
+    recording = await audio.record(tmp_path / "in.wav", sample_rate=8_000)
+    for index in range(100):
+        audio.push(np.full(160, index + 1, dtype=np.int16), 8_000)
+    await recording.stop()
+    samples, _ = read_wav(tmp_path / "in.wav")
+    assert samples[::160, 1].tolist() == [*range(1, samples.shape[0] // 160 + 1)]
+    assert samples.shape[0] >= 160 * 90
+
+
+async def test_muting_is_recorded_and_deafness_is_not(tmp_path: Path) -> None:
+    audio = call_audio()
+    recording = await audio.record(tmp_path / "call.wav", sample_rate=8_000)
+    audio.set_muted(True)
+    audio.set_deaf(True)
+    audio.audio_out.write_nowait(sine(400, 8_000, 1.0), 8_000)
+    talk(audio, 50, sine(700, 8_000, 1.0))
+    await recording.stop()
+    samples, rate = read_wav(tmp_path / "call.wav")
+    assert not samples[:, 0].any()
+    assert dominant_frequency(samples[:, 1], rate) == pytest.approx(700, abs=1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file modes")
+async def test_the_file_is_private_even_when_it_was_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    path.write_bytes(b"old")
+    path.chmod(0o644)
+    audio = call_audio()
+    recording = await audio.record(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    await recording.stop()
+    assert path.read_bytes()[:4] == b"RIFF"
+
+
+async def test_the_end_of_the_call_completes_the_file(tmp_path: Path) -> None:
+    audio = call_audio()
+    recording = await audio.record(tmp_path / "call.wav", sample_rate=8_000)
+    talk(audio, 60, ramp(9_600))
+    audio.close()
+    assert recording.ended
+    samples, _ = read_wav(tmp_path / "call.wav")
+    assert samples.shape == (9_600, 2)
+    await recording.stop()
+
+
+async def test_a_crash_would_leave_all_but_the_last_second(tmp_path: Path) -> None:
+    audio = call_audio()
+    recording = await audio.record(tmp_path / "call.wav", sample_rate=8_000)
+    talk(audio, 120, ramp(19_200))
+    recording._file.flush()
+    assert read_wav(tmp_path / "call.wav")[0].shape == (16_000, 2)
+    await recording.stop()
+
+
+async def test_a_slow_disk_costs_audio_but_neither_memory_nor_the_beat(tmp_path: Path) -> None:
+    jobs: list[Callable[[], None]] = []
+    audio = CallAudio(background=jobs.append)
+    recording = await audio.record(tmp_path / "call.wav", sample_rate=8_000)
+    talk(audio, 50 * 15, np.zeros(15 * 8_000, dtype=np.int16))
+    assert len(jobs) == 1
+    assert recording.lost_seconds == 5
+    jobs.pop()()
+    recording.close()
+    for job in jobs:
+        job()
+    assert recording.ended
+    assert read_wav(tmp_path / "call.wav")[0].shape[0] == 10 * 8_000
+    await recording.stop()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+async def test_a_full_disk_ends_the_recording_and_not_the_call() -> None:
+    audio = call_audio()
+    faults: list[AudioFault] = []
+    audio.on_fault = faults.append
+    recording = await audio.record("/dev/full")
+    for _ in range(150):
+        assert audio.pull(8_000).size == 160
+    with anyio.fail_after(5), pytest.raises(OSError, match="No space"):
+        await recording.stop()
+    assert [fault.what for fault in faults] == ["recording"]
+    assert recording.ended
+
+
+async def test_where_it_cannot_be_written_the_caller_hears_of_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        await call_audio().record(tmp_path / "nowhere" / "call.wav")
+
+
+async def test_recording_an_ended_call_gives_an_empty_file(tmp_path: Path) -> None:
+    audio = call_audio()
+    audio.close()
+    recording = await audio.record(tmp_path / "call.wav")
+    assert recording.ended
+    assert read_wav(tmp_path / "call.wav")[0].shape == (0, 2)
