@@ -1,0 +1,223 @@
+# pyright: reportPrivateUsage=false
+"""Every name that this package uses without aiortc or aioice having promised it, and nothing else.
+
+aiortc has no hook for the things a telephony client must change: which ciphers DTLS offers, where candidates come
+from, what happens to a packet that is no audio. All of it is done here, on single instances, never on a class or a
+module, so that other users of aiortc in the same process notice nothing. `PRIVATE_NAMES` is checked against live
+objects by a test, and ``pyproject.toml`` pins the versions, so an upgrade that moves a name fails there and not in a
+call.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias, cast
+
+from aioice import Candidate, Connection
+from aioice.ice import CandidatePair
+from aioice.ice import StunProtocol as StunProtocol
+from aioice.ice import relayed_candidate as relayed_candidate
+from aioice.ice import server_reflexive_candidate as server_reflexive_candidate
+from aioice.stun import TransactionError as TransactionError
+from aioice.turn import TurnTransport
+from aiortc import MediaStreamTrack, RTCRtpTransceiver
+from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport, SRTPProtectionProfile
+from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpCodecParameters
+from aiortc.rtcrtpreceiver import RTCRtpReceiver, StreamStatistics
+from aiortc.rtcrtpsender import RTCRtpSender
+from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtpPacket
+from attrs import frozen
+from OpenSSL import SSL
+
+PRIVATE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "transceiver": ("_codecs", "_preferred_codecs"),
+    "dtls": ("_rtp_router", "_ssl", "_RTCDtlsTransport__local_certificate"),
+    "certificate": ("_create_ssl_context",),
+    "router": ("payload_type_table",),
+    "ice": ("_connection",),
+    "connection": (
+        "_nominated",
+        "_protocols",
+        "_query_consent_task",
+        "build_request",
+        "get_component_candidates",
+    ),
+    "receiver": ("_handle_rtcp_packet", "_handle_rtp_packet", "_track", "_RTCRtpReceiver__remote_streams"),
+    "sender": ("_RTCRtpSender__octet_count", "_RTCRtpSender__packet_count", "_RTCRtpSender__rtt"),
+    "turn": ("_TurnTransport__close_task",),
+}
+"""Attributes of live objects, by the role of the object. Beside these: the undocumented functions imported above."""
+
+OnRtp: TypeAlias = Callable[[RtpPacket], bool]
+"""Sees a packet before the library does; ``True`` means: it is dealt with."""
+Gather: TypeAlias = Callable[[Connection], Awaitable[list[Candidate]]]
+
+
+def dtls_of(transceiver: RTCRtpTransceiver) -> RTCDtlsTransport:
+    return transceiver.receiver.transport
+
+
+def connection_of(transceiver: RTCRtpTransceiver) -> Connection:
+    """The ICE agent below a transceiver."""
+    return dtls_of(transceiver).transport._connection
+
+
+def codecs(transceiver: RTCRtpTransceiver) -> list[RTCRtpCodecParameters]:
+    """What has been negotiated, the codec to send first."""
+    return transceiver._codecs
+
+
+def remote_track(transceiver: RTCRtpTransceiver) -> MediaStreamTrack | None:
+    """What is received, or ``None`` while nothing is to be received."""
+    return transceiver.receiver._track
+
+
+def preferred_codecs(transceiver: RTCRtpTransceiver) -> list[RTCRtpCodecCapability]:
+    return transceiver._preferred_codecs
+
+
+# Gathering
+
+
+def replace_gathering(transceiver: RTCRtpTransceiver, gather: Gather) -> None:
+    """Let ``gather`` find the local candidates of this one agent, instead of aioice's fixed recipe."""
+    connection = connection_of(transceiver)
+
+    async def get_component_candidates(component: int, addresses: list[str], timeout: int = 5) -> list[Candidate]:
+        return await gather(connection)
+
+    connection.get_component_candidates = get_component_candidates  # type: ignore[method-assign]
+
+
+async def gather_hosts(connection: Connection, addresses: list[str]) -> list[StunProtocol]:
+    """Open one UDP socket on each address, and return those that could be opened; the agent closes them."""
+    assert (connection.stun_server, connection.turn_server) == (None, None), "servers are asked by `ice`"
+    known = len(connection._protocols)
+    await Connection.get_component_candidates(connection, 1, addresses)
+    return connection._protocols[known:]
+
+
+def keep_relay(connection: Connection, protocol: StunProtocol) -> None:
+    """Make an allocation the agent's own: used for checks, and given back when the agent closes."""
+    connection._protocols.append(protocol)
+
+
+def abandon_turn(connection: Connection) -> None:
+    """Stop waiting for TURN servers to confirm that allocations are given back; their sockets close now."""
+    for protocol in connection._protocols:
+        if isinstance(protocol.transport, TurnTransport):
+            farewell = _mangled(protocol.transport, TurnTransport, "close_task")
+            if isinstance(farewell, asyncio.Task):
+                farewell.cancel()
+
+
+# Consent and the selected pair
+
+
+def nominated(connection: Connection) -> CandidatePair | None:
+    return connection._nominated.get(1)
+
+
+def stop_consent_checks(connection: Connection) -> None:
+    """End aioice's own check, which gives each request half a second: over a long path it kills a healthy call."""
+    if connection._query_consent_task is not None:
+        connection._query_consent_task.cancel()
+
+
+async def probe(connection: Connection, pair: CandidatePair) -> None:
+    """One STUN binding request on the pair in use (RFC 7675). Raises `TransactionError` when it is not answered."""
+    assert connection.remote_password is not None, "a nominated pair has remote credentials"
+    await pair.protocol.request(
+        connection.build_request(pair, nominate=False),
+        pair.remote_addr,
+        integrity_key=connection.remote_password.encode(),
+        retransmissions=2,
+    )
+
+
+# DTLS
+
+
+def offer_ciphers(transceiver: RTCRtpTransceiver, ciphers: bytes) -> None:
+    """Negotiate one of ``ciphers`` (OpenSSL's list form) in this transport's handshake."""
+    certificate = _mangled(dtls_of(transceiver), RTCDtlsTransport, "local_certificate")
+    assert isinstance(certificate, RTCCertificate)
+    create = certificate._create_ssl_context
+
+    def create_with_ciphers(srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        context = create(srtp_profiles=srtp_profiles)
+        context.set_cipher_list(ciphers)
+        return context
+
+    certificate._create_ssl_context = create_with_ciphers  # type: ignore[method-assign]
+
+
+def cipher_name(transceiver: RTCRtpTransceiver) -> str | None:
+    connection = dtls_of(transceiver)._ssl
+    return None if connection is None else connection.get_cipher_name()
+
+
+def srtp_profile(transceiver: RTCRtpTransceiver) -> str | None:
+    connection = dtls_of(transceiver)._ssl
+    return None if connection is None else connection.get_selected_srtp_profile().decode() or None
+
+
+# RTP
+
+
+def tap(transceiver: RTCRtpTransceiver, on_rtp: OnRtp) -> None:
+    """See every RTP packet first; and never let a remote RTCP BYE end the track, which nothing would revive."""
+    receiver = transceiver.receiver
+    handle_rtp, handle_rtcp = receiver._handle_rtp_packet, receiver._handle_rtcp_packet
+
+    async def rtp(packet: RtpPacket, arrival_time_ms: int) -> None:
+        if not on_rtp(packet):
+            await handle_rtp(packet, arrival_time_ms)
+
+    async def rtcp(packet: AnyRtcpPacket) -> None:
+        if not isinstance(packet, RtcpByePacket):
+            await handle_rtcp(packet)
+
+    receiver._handle_rtp_packet = rtp  # type: ignore[method-assign]
+    receiver._handle_rtcp_packet = rtcp  # type: ignore[method-assign]
+
+
+def accept_payload_type(transceiver: RTCRtpTransceiver, payload_type: int) -> None:
+    """Route packets of a payload type that the library knows nothing about to the transceiver's receiver."""
+    dtls_of(transceiver)._rtp_router.payload_type_table.setdefault(payload_type, set()).add(transceiver.receiver)
+
+
+@frozen
+class Sent:
+    packets: int
+    octets: int
+    """Payload only."""
+    round_trip: float | None
+    """Seconds, smoothed, from the far end's receiver reports."""
+
+
+@frozen
+class Received:
+    packets: int
+    lost: int
+    jitter: float
+    """Seconds."""
+
+
+def sent(sender: RTCRtpSender) -> Sent:
+    packets, octets, rtt = (_mangled(sender, RTCRtpSender, name) for name in ("packet_count", "octet_count", "rtt"))
+    assert isinstance(packets, int)
+    assert isinstance(octets, int)
+    return Sent(packets, octets, rtt if isinstance(rtt, float) else None)
+
+
+def received(receiver: RTCRtpReceiver, clock_rate: int) -> Received | None:
+    """Of the stream that began last; ``None`` before the first packet. ``clock_rate`` in hertz."""
+    streams = cast("dict[int, StreamStatistics]", _mangled(receiver, RTCRtpReceiver, "remote_streams"))
+    if not streams:
+        return None
+    stream = list(streams.values())[-1]
+    return Received(stream.packets_received, max(0, stream.packets_lost), stream.jitter / clock_rate)
+
+
+def _mangled(owner: object, cls: type, name: str) -> object:
+    return getattr(owner, f"_{cls.__name__}__{name}")

@@ -1,0 +1,181 @@
+"""The media engine on aiortc: performs the core's media actions, reports media facts (media.md section 1)."""
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Callable, Mapping
+from typing import assert_never
+from urllib.parse import urlsplit
+
+from telnyx_core.actions import (
+    AddCandidate,
+    ApplyRemote,
+    ClosePeer,
+    CreateAnswer,
+    CreateOffer,
+    MediaAction,
+    OpenPeer,
+    OpenSource,
+    SetDeaf,
+    SetMuted,
+    StartTone,
+    StopTone,
+    ToneAction,
+    UseMedia,
+)
+from telnyx_core.ids import CallId, MediaId
+from telnyx_drivers.media.aiortc_rtp import aiortc_rtp_path
+from telnyx_drivers.media.call_audio import CallAudio
+from telnyx_drivers.media.call_media import CallMedia
+from telnyx_drivers.media.peer import CLOSE_SECONDS, Peer, PeerSettings, PeerSnapshot
+from telnyx_drivers.media.ports import MediaEngine, Report
+from telnyx_drivers.media.source_registry import SourceFactory
+
+log = logging.getLogger(__name__)
+
+
+class AiortcEngine:
+    """Implements `MediaEngine`. Everything runs on one asyncio loop: the one that calls `perform`.
+
+    ``report`` is called there, once for each fact, never from inside `perform`. ``call_audio`` makes the audio of a
+    call; ``tones`` performs the tone actions, which have nothing to do with peers.
+    """
+
+    def __init__(
+        self,
+        report: Report,
+        *,
+        source_factories: Mapping[str, SourceFactory] | None = None,
+        allow_loopback: bool = False,
+        settings: PeerSettings | None = None,
+        call_audio: Callable[[CallId], CallAudio] | None = None,
+        tones: Callable[[ToneAction], None] | None = None,
+    ) -> None:
+        self._report = report
+        self._factories = dict(source_factories or {})
+        self._settings = settings or PeerSettings(rtp_path=aiortc_rtp_path, loopback=allow_loopback)
+        self._call_audio = call_audio or _silent_audio
+        self._tones = tones
+        self._calls: dict[CallId, CallMedia] = {}
+        self._peers: dict[MediaId, tuple[Peer, CallMedia]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def perform(self, action: MediaAction | ToneAction) -> None:
+        match action:
+            case OpenPeer():
+                self._open(action)
+            case ClosePeer(media):
+                self._close(media)
+            case OpenSource() | CreateOffer() | CreateAnswer() | ApplyRemote() | AddCandidate():
+                if (found := self._peers.get(action.media)) is not None:
+                    found[0].order(action)
+            case UseMedia(media):
+                if (found := self._peers.get(media)) is not None:
+                    found[1].used = media
+            case SetMuted(media, muted):
+                if (found := self._peers.get(media)) is not None:
+                    found[1].audio.set_muted(muted)
+            case SetDeaf(media, deaf):
+                if (found := self._peers.get(media)) is not None:
+                    found[1].audio.set_deaf(deaf)
+            case StartTone() | StopTone():
+                if self._tones is not None:
+                    self._tones(action)
+            case _:
+                assert_never(action)
+
+    def audio(self, call: CallId) -> CallAudio:
+        return self._call(call).audio
+
+    def release(self, call: CallId) -> None:
+        if (media := self._calls.pop(call, None)) is not None:
+            media.audio.close()
+
+    def register_source(self, source_id: str, factory: SourceFactory) -> None:
+        """From now on calls may open this source; replaces an earlier one of the same name (MEDIA-410)."""
+        self._factories[source_id] = factory
+
+    def snapshot(self, media: MediaId) -> PeerSnapshot | None:
+        """The peer as it is now, for statistics; ``None`` once it is closed."""
+        found = self._peers.get(media)
+        return None if found is None else found[0].snapshot()
+
+    async def aclose(self) -> None:
+        self._closed = True
+        for media in list(self._peers):
+            self._close(media)
+        for call in list(self._calls):
+            self.release(call)
+        await _see_through(self._closing, CLOSE_SECONDS + 0.5)
+
+    def _call(self, call: CallId) -> CallMedia:
+        if call not in self._calls:
+            self._calls[call] = CallMedia(self._call_audio(call))
+        return self._calls[call]
+
+    def _open(self, action: OpenPeer) -> None:
+        if self._closed:
+            return
+        assert action.media not in self._peers, f"media {action.media} is open already"
+        call = self._call(action.call)
+        call.audio.set_muted(action.config.muted)
+        call.audio.set_deaf(action.config.deaf)
+        peer = Peer(
+            action.media,
+            action.config,
+            self._settings,
+            port=call.join(action.media),
+            report=self._report,
+            open_source=lambda order: call.open_source(order, self._factories),
+        )
+        self._peers[action.media] = peer, call
+
+    def _close(self, media: MediaId) -> None:
+        found = self._peers.pop(media, None)
+        if found is not None:
+            peer, call = found
+            closing = peer.close()
+            call.leave(media)
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+
+def _silent_audio(call: CallId) -> CallAudio:
+    return CallAudio()
+
+
+def default_engine(report: Report, *, url: str) -> MediaEngine:
+    """The engine for a session whose signalling goes to ``url``: it says where the far end's media can be reached."""
+    return AiortcEngine(report, settings=settings_for(url))
+
+
+def settings_for(url: str) -> PeerSettings:
+    """Towards this host, loopback may be used; towards the internet, what a STUN server saw is likeliest to work."""
+    host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    named = host == "localhost" or host.endswith(".localhost")
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if named else host)
+    except ValueError:
+        near = host.endswith(".local")
+        return PeerSettings(rtp_path=aiortc_rtp_path, reflexive_first=not near)
+    return PeerSettings(
+        rtp_path=aiortc_rtp_path,
+        loopback=address.is_loopback,
+        reflexive_first=not (address.is_private or address.is_loopback),
+    )
+
+
+async def _see_through(tasks: "set[asyncio.Task[None]]", timeout: float) -> None:
+    """Wait for tasks that bound themselves, also while being cancelled; the cancellation goes on afterwards."""
+    if not tasks:
+        return
+    waiting = asyncio.create_task(asyncio.wait(tasks, timeout=timeout))
+    cancelled = False
+    while not waiting.done():
+        try:
+            await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError

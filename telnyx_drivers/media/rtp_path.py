@@ -1,0 +1,78 @@
+"""The seam between a peer and what carries its audio in RTP: any `RtpPath` can drive any `AudioPort`.
+
+The peer owns signalling, ICE and DTLS; the path owns packets, codecs, timing and statistics of one peer. `aiortc_rtp`
+is the library's own path; a better one is passed to the engine as another `RtpPathFactory`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeAlias
+
+from aiortc import RTCRtpTransceiver
+from attrs import frozen
+
+from telnyx_drivers.media.ports import AudioPort
+
+
+@frozen
+class RtpCodec:
+    """One negotiated codec. ``clock_rate`` in hertz, as RTP counts: 8000 for G.722, whose audio has 16000."""
+
+    payload_type: int
+    name: str
+    clock_rate: int
+
+
+@frozen(kw_only=True)
+class AgreedAudio:
+    """What both descriptions say together."""
+
+    codecs: tuple[RtpCodec, ...]
+    """Any of these may be received; the first is sent."""
+    telephone_events: Mapping[int, int]
+    """Payload types of RFC 4733 events, with their clock rate in hertz."""
+    sends: bool
+    receives: bool
+
+
+@frozen(kw_only=True)
+class RtpStats:
+    """Counters since the path was made; ``None`` is unknown. Times in seconds, bytes are payload."""
+
+    packets_sent: int = 0
+    bytes_sent: int = 0
+    packets_received: int = 0
+    bytes_received: int = 0
+    packets_lost: int | None = None
+    jitter: float | None = None
+    round_trip: float | None = None
+    """From the far end's receiver reports (RFC 3550 section 6.4.1)."""
+
+
+@frozen(kw_only=True)
+class RtpWiring:
+    """What a path is given when its peer is built, before anything is negotiated."""
+
+    transceiver: RTCRtpTransceiver
+    """Without a track: a path that sends through the library sets one."""
+    port: AudioPort
+    heard: Callable[[], None]
+    """To be called once, when the first audio packet has arrived."""
+    digit: Callable[[str, float], None]
+    """To be called for each digit of the far end, with its duration in seconds (SRV-005)."""
+
+
+class RtpPath(Protocol):
+    """All on the media loop."""
+
+    def start(self, agreed: AgreedAudio) -> None:
+        """Keys are agreed; the first packet may arrive as soon as this returns. Called at most once."""
+        ...
+
+    def stats(self) -> RtpStats: ...
+
+    async def stop(self) -> None:
+        """End every task, whether or not the path was started. Called once, before the peer connection is closed."""
+        ...
+
+
+RtpPathFactory: TypeAlias = Callable[[RtpWiring], RtpPath]

@@ -1,0 +1,189 @@
+"""Two engines on one loop, wired to each other as a signalling server would wire them; and what a test needs to look in."""
+
+import asyncio
+import gc
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import numpy as np
+from attrs import define, evolve, field
+from numpy.typing import NDArray
+
+from telnyx_core.actions import (
+    ApplyRemote,
+    ClosePeer,
+    CreateAnswer,
+    CreateOffer,
+    DescriptionKind,
+    MediaAction,
+    OpenPeer,
+    PeerConfig,
+    UseMedia,
+)
+from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
+from telnyx_core.ids import CallId, MediaId
+from telnyx_drivers.media.aiortc_rtp import aiortc_rtp_path
+from telnyx_drivers.media.audio.tones import Tone
+from telnyx_drivers.media.call_audio import CallAudio
+from telnyx_drivers.media.engine import AiortcEngine
+from telnyx_drivers.media.measure import dominant_frequency
+from telnyx_drivers.media.peer import PeerSettings
+
+F = TypeVar("F", bound=MediaFact)
+CALL = CallId("call")
+
+
+def local_only() -> list[str]:
+    """No address but loopback: nothing leaves the machine."""
+    return []
+
+
+LOOPBACK = PeerSettings(rtp_path=aiortc_rtp_path, loopback=True, addresses=local_only)
+
+
+def run(main: Coroutine[Any, Any, None], *, timeout: float = 30.0) -> None:
+    """Run a test on its own loop, and fail on anything that a library left behind: unheard errors, tasks, threads."""
+    unheard: list[dict[str, Any]] = []
+
+    async def watched() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: unheard.append(context))
+        async with asyncio.timeout(timeout):
+            await main
+        for _ in range(50):
+            if len(asyncio.all_tasks()) == 1:
+                break
+            await asyncio.sleep(0.02)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, f"tasks left behind: {left}"
+        gc.collect()
+        await asyncio.sleep(0)
+
+    asyncio.run(watched())
+    assert not unheard, unheard
+    decoders = [thread for thread in threading.enumerate() if "decoder" in thread.name]
+    assert not decoders, decoders
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+class HeardAudio(CallAudio):
+    """A call's audio that keeps what it heard, at the rate that it came in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[NDArray[np.int16]] = []
+        self.rate = 0
+
+    def push(self, samples: NDArray[np.int16], rate: int) -> None:
+        super().push(samples, rate)
+        self.heard.append(samples.copy())
+        self.rate = rate
+
+    def hum(self, frequency: float) -> None:
+        self.add_voice(Tone(frequency))
+
+    async def hears(self, seconds: float = 0.5) -> float:
+        """The frequency of the next ``seconds`` of sound, once there is any."""
+        while not self.heard or not np.any(self.heard[-1]):
+            self.heard.clear()
+            await asyncio.sleep(0.01)
+        while sum(map(len, self.heard)) < seconds * self.rate:
+            await asyncio.sleep(0.01)
+        return dominant_frequency(np.concatenate(self.heard), self.rate)
+
+
+@define(eq=False)
+class Side:
+    """One engine and the facts that it reported."""
+
+    settings: PeerSettings = field(default=LOOPBACK)
+    facts: list[MediaFact] = field(factory=list[MediaFact])
+    engine: AiortcEngine = field(init=False)
+    on_fact: Callable[[MediaFact], None] | None = None
+    _news: asyncio.Event = field(factory=asyncio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self.engine = AiortcEngine(self._report, settings=self.settings, call_audio=lambda call: HeardAudio())
+
+    def _report(self, fact: MediaFact) -> None:
+        self.facts.append(fact)
+        self._news.set()
+        if self.on_fact is not None:
+            self.on_fact(fact)
+
+    def audio(self, call: CallId = CALL) -> HeardAudio:
+        audio = self.engine.audio(call)
+        assert isinstance(audio, HeardAudio)
+        return audio
+
+    def perform(self, *actions: MediaAction) -> None:
+        for action in actions:
+            self.engine.perform(action)
+
+    def open(self, media: int, role: DescriptionKind, **config: Any) -> MediaId:
+        name = MediaId(media)
+        self.perform(OpenPeer(name, CALL, evolve(PeerConfig(role=role, ice_servers=()), **config)))
+        return name
+
+    async def fact(
+        self, kind: type[F], media: MediaId | None = None, where: Callable[[F], bool] = lambda fact: True
+    ) -> F:
+        """The first fact of a kind, waited for."""
+        while True:
+            for fact in self.facts:
+                if isinstance(fact, kind) and media in (None, fact.media) and where(fact):
+                    return fact
+            self._news.clear()
+            await self._news.wait()
+
+    async def state(self, state: str, media: MediaId | None = None) -> PeerStateChanged:
+        return await self.fact(PeerStateChanged, media, lambda fact: fact.state == state)
+
+    async def description(self, media: MediaId) -> str:
+        return (await self.fact(LocalDescribed, media)).sdp
+
+    def states(self, media: MediaId) -> list[str]:
+        return [fact.state for fact in self.facts if isinstance(fact, PeerStateChanged) and fact.media == media]
+
+
+@define(eq=False)
+class Pair:
+    """A caller and a callee."""
+
+    caller: Side = field(factory=Side)
+    callee: Side = field(factory=Side)
+
+    async def connect(
+        self,
+        media: int = 1,
+        *,
+        caller: dict[str, Any] | None = None,
+        callee: dict[str, Any] | None = None,
+        alter_offer: Callable[[str], str] = lambda text: text,
+        alter_answer: Callable[[str], str] = lambda text: text,
+        wait: bool = True,
+    ) -> MediaId:
+        """Negotiate ``media`` on both sides; ``alter_*`` stands for what a server makes of a description on its way."""
+        name = self.caller.open(media, "offer", **(caller or {}))
+        self.callee.open(media, "answer", **(callee or {}))
+        self.caller.perform(CreateOffer(name))
+        offer = alter_offer(await self.caller.description(name))
+        self.callee.perform(ApplyRemote(name, "offer", offer), CreateAnswer(name))
+        answer = alter_answer(await self.callee.description(name))
+        self.caller.perform(ApplyRemote(name, "answer", answer), UseMedia(name))
+        self.callee.perform(UseMedia(name))
+        if wait:
+            await self.caller.state("connected", name)
+            await self.callee.state("connected", name)
+        return name
+
+    def close(self, media: MediaId) -> None:
+        for side in (self.caller, self.callee):
+            side.perform(ClosePeer(media))
+
+    async def aclose(self) -> None:
+        await asyncio.gather(self.caller.engine.aclose(), self.callee.engine.aclose())
