@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 from attrs import evolve, frozen
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_HOST: Final = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*")
 _DEFAULT_PORT: Final = {"ws": 80, "wss": 443}
 _PATH_SAFE: Final = "!$%&'()*+,-./:;=@[\\]_|~"
 _QUERY_SAFE: Final = _PATH_SAFE + "?^`{}"
@@ -56,15 +57,15 @@ def parse_address(text: str) -> Address:
     scheme = match.group(1).lower() if match else "wss"
     if scheme not in _DEFAULT_PORT:
         raise ValueError("the scheme is neither ws nor wss")
-    parts = urlsplit(f"{scheme}://{text[match.end() :] if match else text}")
+    try:
+        parts = urlsplit(f"{scheme}://{text[match.end() :] if match else text}")
+        host, port = (parts.hostname or "").encode("idna").decode("ascii"), parts.port
+    except ValueError:  # Its words repeat the address, which may hold what is secret.
+        raise ValueError("the host name or the port is malformed") from None
     if "@" in parts.netloc:
-        raise ValueError("user information is not allowed in the address")
-    host = parts.hostname or ""
-    if not host.isascii():
-        host = host.encode("idna").decode("ascii")
-    if not host or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*", host):
+        raise ValueError("user information is not allowed in it")
+    if not _HOST.fullmatch(host):
         raise ValueError("there is no valid host name")
-    port = parts.port
     return Address(
         scheme=scheme,
         host=host,

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telnyx_core.address import parse_address
+from telnyx_core.errors import OptionsError
 from telnyx_core.options import ClientOptions
 from telnyx_core.url import SignallingUrl, build_url
 
@@ -93,11 +94,23 @@ def test_serialisation_follows_the_url_standard(address: str, written: str) -> N
 
 
 @pytest.mark.parametrize(
-    "address",
-    ["http://h.example", "wss://", "wss:///path", "wss://user:pw@h.example", "wss://h:99999", "wss://h:x", "wss://a b"],
+    ("address", "reason"),
+    [
+        ("http://h.example", "scheme"),
+        ("wss://", "host name"),
+        ("wss:///path", "host name"),
+        ("wss://a b", "host name"),
+        ("wss://[::1", "malformed"),
+        ("wss://h\u2100x.example", "malformed"),
+        ("wss://" + "é" * 70, "malformed"),
+        ("wss://user:pw@h.example", "user information"),
+        ("wss://h:99999", "malformed"),
+        ("wss://h:x", "malformed"),
+    ],
 )
-def test_what_is_no_websocket_address(address: str) -> None:
-    with pytest.raises(ValueError, match=".+"):
+def test_what_is_no_websocket_address(address: str, reason: str) -> None:
+    """Such options are refused when they are built, so that `build_url` always has a URL to give."""
+    with pytest.raises(ValueError, match=reason):
         parse_address(address)
 
 
@@ -193,3 +206,19 @@ def test_credentials_and_tokens_stay_out_of_sight() -> None:
     assert "alice" not in built.url
     assert "hunter2-secret" not in built.url
     assert "routing-token" not in repr(built)
+
+
+@given(
+    st.text(alphabet=st.sampled_from("aw:/.?&=@[]% #é\udc00rtc0") | st.characters(), max_size=20),
+    st.sampled_from(["", "eu"]),
+)
+def test_every_accepted_server_gives_a_url(server: str, region: str) -> None:
+    """What `ClientOptions` lets through, `build_url` can spell; and its own spelling is a fixed point."""
+    try:
+        options = ClientOptions.from_mapping({**LOGIN, "host": server, "region": region})
+    except OptionsError:
+        return
+    url = build_url(options, voice_sdk_id="T", first_canary=True, skip_last=True).url
+    assert url.isascii()
+    assert url.startswith(("wss://", "ws://"))
+    assert str(parse_address(url)) == url
