@@ -4,10 +4,9 @@ Private: the session is the only caller. A call acts only through its `CallHost`
 siblings. Media comes and goes in `MediaPath`; what has to be said about it is said here.
 """
 
-from collections import deque
 from random import Random
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from telnyx_core import messages as m
 from telnyx_core import timeouts
@@ -26,9 +25,9 @@ from telnyx_core.events import (
     UserMediaError,
 )
 from telnyx_core.facts import MediaFact, SourceFault
+from telnyx_core.hold import HoldQueue
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.json_types import JsonObject, JsonView
-from telnyx_core.limits import MAX_QUEUED_MODIFIES
 from telnyx_core.media_path import MediaPath
 from telnyx_core.microphone import MicrophoneRecovery, Phase
 from telnyx_core.negotiation import (
@@ -44,6 +43,7 @@ from telnyx_core.negotiation import (
     SourceReady,
 )
 from telnyx_core.options import CallOptions, CustomHeader
+from telnyx_core.parties import Parties
 from telnyx_core.renewal import RenewalPhase
 from telnyx_core.requests import Pending, Purpose, new_uuid
 from telnyx_core.states import ESTABLISHED, LIVE, CallInput, CallState, move_call
@@ -72,12 +72,6 @@ _OWED = frozenset({CallState.NEW, CallState.REQUESTING, CallState.ANSWERING})
 """States in which a request of ours is unanswered, or about to be sent: a lost socket ends the call (CALL-511)."""
 
 
-@frozen
-class _Modify:
-    action: str
-    ticket: Ticket
-
-
 class Call:
     def __init__(
         self, ident: CallId, *, direction: Direction, options: CallOptions, host: CallHost, rng: Random
@@ -91,15 +85,10 @@ class Call:
         self.ended: Cause | None = None
         self.created_on = host.generation
         self.attached_on = 0
-        self.call_control_id = options.telnyx_call_control_id
-        self.session_id = options.telnyx_session_id
-        self.leg_id = options.telnyx_leg_id
+        self.parties = Parties(ident, options)
         self.media = MediaPath(ident, options, host)
         self._host = host
         self._rng = rng
-        self._headers = options.custom_headers
-        self._client_state = options.client_state
-        self._extension: str | None = None
         self._recovered = False
         self._known = direction == "inbound"
         self._remote_offer: str | None = None
@@ -108,8 +97,7 @@ class Call:
         self._far_answer = False
         self._tone: ToneKind | None = None
         self._microphone = MicrophoneRecovery(host.options.media_permissions_recovery.enabled)
-        self._modifies: deque[_Modify] = deque()
-        self._modify: _Modify | None = None
+        self._holds = HoldQueue(ident, host, self._dialog)
         self._endings: list[Ticket] = []
         self._quiet = False
 
@@ -120,7 +108,7 @@ class Call:
         return self.state in LIVE
 
     def info(self) -> CallInfo:
-        options = self.options
+        options, parties = self.options, self.parties
         return CallInfo(
             id=self.id,
             state=self.state,
@@ -131,15 +119,15 @@ class Call:
             caller_number=options.caller_number,
             remote_caller_name=options.remote_caller_name,
             remote_caller_number=options.remote_caller_number or options.destination_number,
-            custom_headers=self._headers,
-            client_state=self._client_state,
-            telnyx_call_control_id=self.call_control_id,
-            telnyx_session_id=self.session_id,
-            telnyx_leg_id=self.leg_id,
+            custom_headers=parties.headers,
+            client_state=parties.client_state,
+            telnyx_call_control_id=parties.call_control_id,
+            telnyx_session_id=parties.session_id,
+            telnyx_leg_id=parties.leg_id,
             muted=self.media.muted,
             deaf=self.media.deaf,
             answered=self.answered,
-            extension=self._extension,
+            extension=parties.extension,
             recovered_call_id=self.id if self._recovered else None,
             ended=self.ended,
         )
@@ -163,14 +151,14 @@ class Call:
     def offer(self, sdp: str | None, control: JsonView) -> None:
         """The server rings (CALL-340)."""
         self._remote_offer = sdp
-        self._take_ids(control)
+        self.parties.take_ids(control)
         self.announce()
         self._move(CallInput.OFFERED)
         self._start_tone("ringtone")
 
     def rebuild(self, control: JsonView) -> None:
         """The server attaches a call that this process never knew (CALL-533)."""
-        self._take_ids(control)
+        self.parties.take_ids(control)
         self.answered = True
 
     # Commands. The session has checked that the call is live.
@@ -185,7 +173,7 @@ class Call:
             self._host.warn(WarningCode.ANSWER_WHILE_PEER_ACTIVE, call=self.id)
             return
         if headers:
-            self._headers = headers
+            self.parties.headers = headers
         self._wish = True
         self._stop_tone()
         if self._remote_offer is None:
@@ -195,7 +183,7 @@ class Call:
 
     def hangup(self, cause: Cause, headers: tuple[CustomHeader, ...], ticket: Ticket, now: float) -> None:
         self._endings.append(ticket)
-        self._headers += headers
+        self.parties.headers += headers
         self.end(cause, now)
 
     def join_ending(self, ticket: Ticket) -> None:
@@ -205,14 +193,12 @@ class Call:
     def modify(self, action: str, ticket: Ticket, now: float) -> None:
         """`hold`, `unhold`, `toggleHold`: one at a time, in order (CALL-133, CALL-134)."""
         if self.state not in ESTABLISHED:
-            self._hold_failed(ticket, Failure(FailureKind.PROTOCOL, f"the call is {self.state.value}"))
+            self._holds.refuse(ticket, Failure(FailureKind.PROTOCOL, f"the call is {self.state.value}"))
         elif not self._host.usable:
-            self._hold_failed(ticket, Failure(FailureKind.NOT_CONNECTED, "the socket is down"))
-        elif len(self._modifies) >= MAX_QUEUED_MODIFIES:
-            self._hold_failed(ticket, Failure(FailureKind.PROTOCOL, "too many hold commands wait"))
+            self._holds.refuse(ticket, Failure(FailureKind.NOT_CONNECTED, "the socket is down"))
         else:
-            self._modifies.append(_Modify(action, ticket))
-            self._next_modify(now)
+            self._holds.ask(action, ticket)
+            self._next_hold(now)
 
     def dtmf(self, digits: str, ticket: Ticket, now: float) -> None:
         if self.state not in ESTABLISHED and self.state is not CallState.EARLY:
@@ -266,7 +252,7 @@ class Call:
 
     def again(self, params: JsonView) -> None:
         """The same invite once more (CALL-341)."""
-        if self._take_ids(params):
+        if self.parties.take_ids(params):
             self.announce()
 
     def attach(self, offer: m.Offered, params: JsonView, now: float) -> None:
@@ -278,12 +264,8 @@ class Call:
             self.retain(now)
             return
         self.attached_on = self._host.generation
-        self._take_ids(params)
+        self.parties.take_offer(offer, params)
         self._remote_offer = offer.sdp
-        if offer.headers:
-            self._headers = offer.headers
-        if offer.client_state is not None:
-            self._client_state = offer.client_state
         if self.state is CallState.RINGING and self.direction == "inbound":
             self._move(CallInput.REOFFERED)
             if self._wish:
@@ -291,7 +273,7 @@ class Call:
                 self._microphone.phase = Phase.IDLE
                 self.media.restart_answer(offer.sdp)
             return
-        self._fail_modifies(Failure(FailureKind.STALE_REQUEST, "the call is attached anew"))
+        self._holds.fail_all(Failure(FailureKind.STALE_REQUEST, "the call is attached anew"))
         self.media.suspended()
         self._recovered = True
         self._stop_tone()
@@ -364,7 +346,7 @@ class Call:
                     self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN_AGAIN, self.id)
             case _:
                 self._progress(self.media.timed_out(timer, media, now), media, now)
-                self._next_modify(now)
+                self._next_hold(now)
 
     # What befalls the session.
 
@@ -379,7 +361,7 @@ class Call:
             self._host.error(ErrorCode.SDP_SEND_FAILED, call=self.id, original=stale)
             self.end(TEMPORARY_FAILURE, now, bye=False, confirmed=not self._known)
             return
-        self._fail_modifies(stale)
+        self._holds.fail_all(stale)
         self.media.suspended()
         self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN, self.id)
         if self.state in ESTABLISHED:
@@ -498,11 +480,11 @@ class Call:
             self._send_description(m.ANSWER, Purpose.ANSWER, sdp, now, trickle=peer is not None and peer.config.trickle)
 
     def _send_description(self, method: str, purpose: Purpose, sdp: str, now: float, *, trickle: bool) -> None:
-        dialog = self._dialog_values(attach=method == m.ATTACH)
+        dialog = self.parties.dialog(self._host.options, attach=method == m.ATTACH)
         self._request(purpose, method, m.description_params(sdp, dialog, trickle=trickle), now)
 
     def _remote_ringing(self, params: JsonView) -> None:
-        changed = self._take_ids(params)
+        changed = self.parties.take_ids(params)
         if self.direction == "outbound" and self.state in (CallState.REQUESTING, CallState.TRYING):
             self._move(CallInput.REMOTE_RINGING)
             if not self._early:
@@ -512,22 +494,26 @@ class Call:
 
     def _remote_media(self, params: JsonView) -> None:
         sdp = string(params, "sdp")
-        changed = self._take_ids(params)
+        changed = self.parties.take_ids(params)
         if sdp is not None and self.direction == "outbound" and self.state in _PRE_ANSWER and not self._remote_used:
             self._early = True
             self._apply_answer(sdp)
-        elif sdp is not None and self.direction == "inbound" and self.state is CallState.RINGING:
-            if self.media.peer is None:
-                self._remote_offer = sdp
-                if self._wish:
-                    self._host.timers.stop(Timer.AWAIT_REMOTE, self.id)
-                    self.media.open_answer(sdp)
+        elif (
+            sdp is not None
+            and self.direction == "inbound"
+            and self.state is CallState.RINGING
+            and self.media.peer is None
+        ):
+            self._remote_offer = sdp
+            if self._wish:
+                self._host.timers.stop(Timer.AWAIT_REMOTE, self.id)
+                self.media.open_answer(sdp)
         if changed:
             self.announce()
 
     def _remote_answer(self, params: JsonView, now: float) -> None:
         sdp = string(params, "sdp")
-        changed = self._take_ids(params)
+        changed = self.parties.take_ids(params)
         if self.direction == "outbound" and self.state is CallState.EARLY:
             self._stop_tone()
             self._activate(now)
@@ -563,8 +549,8 @@ class Call:
             self._activate(now)
 
     def _remote_bye(self, params: JsonView, now: float) -> None:
-        self._client_state = m.client_state(params) or self._client_state
-        self._headers += m.custom_headers(params)
+        self.parties.client_state = m.client_state(params) or self.parties.client_state
+        self.parties.headers += m.custom_headers(params)
         self.ended = m.bye_cause(params, self.default_cause)
         self._move(CallInput.END)
         self._release()
@@ -575,8 +561,8 @@ class Call:
         heading = string(params, "display_direction") or ""
         direction = {"inbound": "outbound", "outbound": "inbound"}.get(heading, heading)
         self._host.act(Notify(ParticipantData(self.id, string(params, "display_name") or "", number or "", direction)))
-        if number is not None and number != self._extension:
-            self._extension = number
+        if number is not None and number != self.parties.extension:
+            self.parties.extension = number
             self.announce()
 
     def _candidate(self, params: JsonView) -> None:
@@ -632,48 +618,18 @@ class Call:
         default = self.default_cause
         self.end(default if server is None else m.bye_cause(server.members, default), now)
 
-    # Hold.
-
-    def _next_modify(self, now: float) -> None:
-        if self._modify is None and self._modifies and self.media.renewal.phase is not RenewalPhase.WAITING:
-            self._modify = self._modifies.popleft()
-            params: JsonObject = {"action": self._modify.action, "dialogParams": self._dialog()}
-            self._request(Purpose.HOLD, m.MODIFY, params, now, self._modify.ticket)
+    def _next_hold(self, now: float) -> None:
+        """A command behind a renewal waits for its reply: one modify at a time (CALL-134)."""
+        if self.live and self.media.renewal.phase is not RenewalPhase.WAITING:
+            self._holds.next(now)
 
     def _hold_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
-        modify = self._modify
-        if modify is None:
-            return
-        self._modify = None
-        if error is not None:
-            self._hold_failed(modify.ticket, error)
-        else:
-            self._hold_changed(modify, string(result, "holdState"))
-            self._host.settle(modify.ticket, Done(result))
-        if self.live:
-            self._next_modify(now)
-
-    def _hold_changed(self, modify: _Modify, said: str | None) -> None:
-        """CALL-361, CALL-222: the reply decides; where it is silent, what was asked for."""
-        asked = modify.action == "hold" or (modify.action == "toggleHold" and not self.media.held)
-        held = {"held": True, "active": False, "unheld": False}.get(said or "", asked)
-        self.media.held = held
+        held = self.media.held = self._holds.replied(result, error, held=self.media.held)
         if held and self.state is CallState.ACTIVE:
             self._move(CallInput.HELD)
         elif not held and self.state is CallState.HELD:
             self._move(CallInput.UNHELD)
-
-    def _hold_failed(self, ticket: Ticket, failure: Failure) -> None:
-        self._host.error(ErrorCode.HOLD_FAILED, call=self.id, original=failure)
-        self._host.settle(ticket, Failed(failure))
-
-    def _fail_modifies(self, failure: Failure) -> None:
-        waiting = [self._modify, *self._modifies]
-        self._modify = None
-        self._modifies.clear()
-        for modify in waiting:
-            if modify is not None:
-                self._hold_failed(modify.ticket, failure)
+        self._next_hold(now)
 
     def _renew_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
         sdp = string(result, "sdp")
@@ -681,7 +637,7 @@ class Call:
             self.media.renewal_answered(sdp, now)
         else:
             self.media.renewal_failed(error or Failure(FailureKind.PROTOCOL, "the reply has no description"), now)
-        self._next_modify(now)
+        self._next_hold(now)
 
     # Ending.
 
@@ -701,12 +657,7 @@ class Call:
         self._microphone.finish()
         self._wish = False
         self.media.close()
-        ended = Failed(Failure(FailureKind.CALL_ENDED, "the call ended"))
-        for modify in (self._modify, *self._modifies):
-            if modify is not None:
-                self._host.settle(modify.ticket, ended)
-        self._modify = None
-        self._modifies.clear()
+        self._holds.drop_all(Failure(FailureKind.CALL_ENDED, "the call ended"))
 
     def _destroy(self, now: float, *, confirmed: bool) -> None:
         self._host.timers.stop_all(self.id)
@@ -723,32 +674,8 @@ class Call:
     ) -> None:
         self._host.request(purpose, method, params, now, call=self.id, ticket=ticket)
 
-    def _dialog_values(self, *, attach: bool = False) -> m.Dialog:
-        client, options = self._host.options, self.options
-        variables = client.user_variables if options.user_variables is None else options.user_variables
-        return m.Dialog(
-            id=self.id,
-            options=options,
-            headers=self._headers,
-            client_state=self._client_state,
-            call_control_id=self.call_control_id,
-            session_id=self.session_id,
-            leg_id=self.leg_id,
-            user_variables=variables,
-            trickle=client.trickle_ice if options.trickle_ice is None else options.trickle_ice,
-            attach=attach,
-        )
-
     def _dialog(self) -> JsonObject:
-        return self._dialog_values().params()
-
-    def _take_ids(self, params: JsonView) -> bool:
-        """Non-empty telnyx ids replace the known ones (CALL-110); True when one changed."""
-        before = (self.call_control_id, self.session_id, self.leg_id)
-        self.call_control_id = string(params, "telnyx_call_control_id") or self.call_control_id
-        self.session_id = string(params, "telnyx_session_id") or self.session_id
-        self.leg_id = string(params, "telnyx_leg_id") or self.leg_id
-        return before != (self.call_control_id, self.session_id, self.leg_id)
+        return self.parties.dialog_params(self._host.options)
 
     def _start_tone(self, tone: ToneKind) -> None:
         self._tone = tone

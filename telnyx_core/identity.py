@@ -1,4 +1,4 @@
-"""What survives a socket, and with a store also a process: routing token, session id, call markers (signaling.md 4.5)."""
+"""What survives a socket, and with a store also a process: routing token, session id, call markers (SIG-230)."""
 
 from collections.abc import Iterable
 
@@ -27,6 +27,8 @@ class Identity:
     stamped_at: float | None = None
     """Monotonic time of the last proof that the session id is good (SIG-231)."""
     markers: tuple[CallMarker, ...] = ()
+    skip_last_once: bool = False
+    """Route the next sockets elsewhere, until a registration succeeds (SIG-222)."""
     dirty: bool = False
     _stored_at: float | None = None
     _markers_at: float | None = None

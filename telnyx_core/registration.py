@@ -12,11 +12,11 @@ MAX_POLLS: Final = 5
 MAX_GATEWAY_RETRIES: Final = 5
 
 _REGISTERED: Final = frozenset({"REGED", "REGISTER"})
-_PENDING: Final = frozenset({"UNREGED", "NOREG"})
+PENDING: Final = frozenset({"UNREGED", "NOREG"})
 _FAILED: Final = frozenset({"FAILED", "FAIL_WAIT", "TIMEOUT", "DOWN"})
 _PASSING: Final = frozenset({"TRYING", "EXPIRED", "UNREGISTER"})
 
-KNOWN: Final = _REGISTERED | _PENDING | _FAILED | _PASSING
+KNOWN: Final = _REGISTERED | PENDING | _FAILED | _PASSING
 
 
 class Decision(Enum):
@@ -63,7 +63,7 @@ class Registration:
             self.registered = True
             self.polls = 0
             return Decision.READY
-        if state in _PENDING:
+        if state in PENDING:
             if self.failing or polling:
                 return Decision.NOTHING
             self.registered = False

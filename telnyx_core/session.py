@@ -98,15 +98,15 @@ class Session:
 
     @property
     def region(self) -> str | None:
-        return self._link.region
+        return self._link.registrar.region
 
     @property
     def dc(self) -> str | None:
-        return self._link.dc
+        return self._link.registrar.dc
 
     @property
     def call_report_id(self) -> str | None:
-        return self._link.call_report_id
+        return self._link.registrar.call_report_id
 
     @property
     def calls(self) -> Mapping[CallId, CallInfo]:
@@ -174,7 +174,7 @@ class Session:
         options = self.options.with_credentials(credentials)
         with self._at(now) as now:
             ticket = self._ticket()
-            self._link.login(options, ticket, now)
+            self._link.login.use(options, ticket, now)
             return ticket
 
     def is_registered(self, *, now: float) -> Ticket:
@@ -313,7 +313,7 @@ class Session:
             raise ValueError(f"not an item that a client sends: {item.get('type')!r}")
         self._require_ready()
         with self._at(now):
-            self._link.notify_server(m.AI_CONVERSATION, {"type": "conversation.item.create", "item": dict(item)})
+            self._link.tell(m.AI_CONVERSATION, {"type": "conversation.item.create", "item": dict(item)})
 
     # What the connection asks (`connection.Owner`).
 
@@ -474,10 +474,10 @@ class Session:
         self.act(Notify(WarningRaised(warning=warning, session_id=self.session_id, call=call, details=details or {})))
 
     def media_failed(self, call: CallId, reason: str, source: Source, now: float) -> None:
-        self._link.media_failed(call, reason, source, now)
+        self._link.liveness.media_failed(call, reason, source, now)
 
     def recover(self, reason: str, source: Source, now: float) -> None:
-        self._link.recover(reason, source, now)
+        self._link.liveness.recover(reason, source, now)
 
     def call_ended(self, call: CallId, now: float, *, confirmed: bool) -> None:
         ended = self._calls.pop(call)
@@ -538,7 +538,12 @@ class Session:
         call = self._calls.get(ident)
         if call is None:
             marked = next((mark for mark in self._link.identity.markers if mark.id == ident), None)
-            if offer.sdp is None or self._calls or (marked is None and not self._link.resumed) or self._link.draining:
+            if (
+                offer.sdp is None
+                or self._calls
+                or (marked is None and not self._link.login.resumes)
+                or self._link.draining
+            ):
                 self.warn(WarningCode.UNKNOWN_REATTACHED_SESSION, call=ident, details={"params": dict(params)})
                 return
             call = self._create(ident, params)
@@ -606,7 +611,7 @@ class Session:
 
     def _twin(self, call: Call) -> Call | None:
         """Another object for the same leg that is being answered or was (33007)."""
-        if call.leg_id is None:
+        if call.parties.leg_id is None:
             return None
         taken = (CallState.ANSWERING, CallState.ACTIVE, CallState.HELD)
         return next(
@@ -615,7 +620,7 @@ class Session:
                 for other in self._calls.values()
                 if other is not call
                 and other.direction == "inbound"
-                and other.leg_id == call.leg_id
+                and other.parties.leg_id == call.parties.leg_id
                 and other.state in taken
             ),
             None,
@@ -653,8 +658,8 @@ class Session:
 
 def _brief(call: Call) -> JsonObject:
     brief: JsonObject = {"callId": call.id, "state": call.state.value, "direction": call.direction}
-    if call.session_id is not None:
-        brief["telnyxSessionId"] = call.session_id
-    if call.leg_id is not None:
-        brief["telnyxLegId"] = call.leg_id
+    if call.parties.session_id is not None:
+        brief["telnyxSessionId"] = call.parties.session_id
+    if call.parties.leg_id is not None:
+        brief["telnyxLegId"] = call.parties.leg_id
     return brief

@@ -1,0 +1,78 @@
+"""Hold commands of one call: one in flight, the others in order behind it (CALL-133, CALL-134, CALL-360 to CALL-363)."""
+
+from collections import deque
+from collections.abc import Callable
+
+from attrs import frozen
+
+from telnyx_core import messages as m
+from telnyx_core.actions import Done, Failed
+from telnyx_core.call_host import CallHost
+from telnyx_core.catalogue import ErrorCode
+from telnyx_core.errors import Failure, FailureKind
+from telnyx_core.ids import CallId, Ticket
+from telnyx_core.json_types import JsonObject, JsonView
+from telnyx_core.limits import MAX_QUEUED_MODIFIES
+from telnyx_core.requests import Purpose
+from telnyx_core.wire import string
+
+
+@frozen
+class _Command:
+    action: str
+    ticket: Ticket
+
+
+class HoldQueue:
+    def __init__(self, call: CallId, host: CallHost, dialog: Callable[[], JsonObject]) -> None:
+        self._call = call
+        self._host = host
+        self._dialog = dialog
+        self._waiting: deque[_Command] = deque()
+        self._sent: _Command | None = None
+
+    def ask(self, action: str, ticket: Ticket) -> None:
+        """Queue a command; `next` sends it when its turn has come."""
+        if len(self._waiting) >= MAX_QUEUED_MODIFIES:
+            self.refuse(ticket, Failure(FailureKind.PROTOCOL, "too many hold commands wait"))
+        else:
+            self._waiting.append(_Command(action, ticket))
+
+    def next(self, now: float) -> None:
+        if self._sent is None and self._waiting:
+            self._sent = self._waiting.popleft()
+            params: JsonObject = {"action": self._sent.action, "dialogParams": self._dialog()}
+            self._host.request(Purpose.HOLD, m.MODIFY, params, now, call=self._call, ticket=self._sent.ticket)
+
+    def replied(self, result: JsonView, error: Failure | None, *, held: bool) -> bool:
+        """The reply to the command in flight; is the call held now? What the server says decides (CALL-222)."""
+        command = self._sent
+        if command is None:
+            return held
+        self._sent = None
+        if error is not None:
+            self.refuse(command.ticket, error)
+            return held
+        self._host.settle(command.ticket, Done(result))
+        asked = command.action == "hold" or (command.action == "toggleHold" and not held)
+        return {"held": True, "active": False, "unheld": False}.get(string(result, "holdState") or "", asked)
+
+    def refuse(self, ticket: Ticket, failure: Failure) -> None:
+        """44001, and the state is as it was (CALL-362)."""
+        self._host.error(ErrorCode.HOLD_FAILED, call=self._call, original=failure)
+        self._host.settle(ticket, Failed(failure))
+
+    def fail_all(self, failure: Failure) -> None:
+        for command in self._take_all():
+            self.refuse(command.ticket, failure)
+
+    def drop_all(self, failure: Failure) -> None:
+        """The call has ended: nobody needs an error event for that (CALL-431)."""
+        for command in self._take_all():
+            self._host.settle(command.ticket, Failed(failure))
+
+    def _take_all(self) -> list[_Command]:
+        commands = [command for command in (self._sent, *self._waiting) if command is not None]
+        self._sent = None
+        self._waiting.clear()
+        return commands

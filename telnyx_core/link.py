@@ -1,0 +1,117 @@
+"""What the parts of a `Connection` may ask of the whole, and what the connection may ask of the keeper of the calls."""
+
+from enum import Enum, auto
+from random import Random
+from typing import Protocol
+
+from telnyx_core.actions import Action
+from telnyx_core.catalogue import ErrorCode, WarningCode
+from telnyx_core.errors import Failure
+from telnyx_core.events import CloseReason
+from telnyx_core.health import Source
+from telnyx_core.identity import Identity
+from telnyx_core.ids import CallId, Ticket
+from telnyx_core.json_types import JsonObject, JsonView
+from telnyx_core.options import ClientOptions
+from telnyx_core.requests import Pending, Purpose
+from telnyx_core.states import SessionInput, SessionState
+from telnyx_core.timers import TimerTable
+from telnyx_core.wire import Request, ServerError
+
+
+class Intent(Enum):
+    """Why the current socket is being closed by us."""
+
+    RECOVER = auto()
+    DISCONNECT = auto()
+    PUNT = auto()
+    FATAL = auto()
+
+
+class Owner(Protocol):
+    """The keeper of the calls."""
+
+    @property
+    def has_calls(self) -> bool: ...
+
+    @property
+    def media_alive(self) -> bool:
+        """Some live call has a peer that has not failed (SIG-221, SIG-291)."""
+        ...
+
+    def act(self, action: Action) -> None: ...
+
+    def report_error(self, code: ErrorCode, *, original: Failure | None = None, fatal: bool | None = None) -> None: ...
+
+    def report_warning(self, code: WarningCode, details: JsonView) -> None: ...
+
+    def server_said(self, request: Request, now: float) -> None:
+        """A request that is about calls, events or AI."""
+        ...
+
+    def call_replied(
+        self, pending: Pending, result: JsonView, error: Failure | None, server: ServerError | None, now: float
+    ) -> None: ...
+
+    def reattached(self, sessions: tuple[str, ...], now: float) -> None: ...
+
+    def socket_lost(self, now: float) -> None: ...
+
+    def end_calls(self, now: float, *, bye: bool) -> None: ...
+
+    def renew_media(self, call: CallId, reason: str, source: Source, now: float) -> None: ...
+
+
+class Link(Protocol):
+    """One connection, seen from its login, its registration and its health."""
+
+    options: ClientOptions
+    state: SessionState
+    identity: Identity
+    auto_reconnect: bool
+
+    @property
+    def owner(self) -> Owner: ...
+
+    @property
+    def timers(self) -> TimerTable: ...
+
+    @property
+    def rng(self) -> Random: ...
+
+    @property
+    def connected(self) -> bool: ...
+
+    @property
+    def logged_in(self) -> bool: ...
+
+    @property
+    def draining(self) -> bool: ...
+
+    @property
+    def first_canary(self) -> bool: ...
+
+    def wall(self, now: float) -> float: ...
+
+    def move(self, given: SessionInput) -> None: ...
+
+    def registered(self) -> None:
+        """REGED: the attempts to reconnect count from nothing again (SIG-244)."""
+        ...
+
+    def request(
+        self,
+        purpose: Purpose,
+        method: str,
+        params: JsonObject,
+        now: float,
+        *,
+        call: CallId | None = None,
+        ticket: Ticket | None = None,
+    ) -> None: ...
+
+    def close(self, intent: Intent, now: float) -> None: ...
+
+    def drain(self, intent: Intent, reason: CloseReason, now: float) -> None: ...
+
+    def drained(self, now: float) -> None: ...

@@ -1,0 +1,100 @@
+"""Keeping a socket honest: keepalive, probes, and the decision to replace it (signaling.md 4.9, 4.10)."""
+
+from telnyx_core import messages as m
+from telnyx_core import timeouts
+from telnyx_core.catalogue import ErrorCode, WarningCode
+from telnyx_core.health import Evidence, Health, HealthMonitor, Source, Verdict
+from telnyx_core.ids import CallId
+from telnyx_core.link import Intent, Link
+from telnyx_core.requests import Purpose
+from telnyx_core.timers import Timer
+
+
+class Liveness:
+    def __init__(self, link: Link) -> None:
+        self.monitor = HealthMonitor()
+        self.dispatched = False
+        """An object was dispatched since the keepalive was armed (SIG-255)."""
+        self._link = link
+        self._recovering = False
+        self._offline = False
+
+    def start(self, now: float) -> None:
+        self.monitor.start(now)
+        self._recovering = False
+        self._link.timers.set(Timer.HEALTH_CHECK, now + timeouts.HEALTH_CHECK)
+
+    def stop(self) -> None:
+        self._link.timers.stop(Timer.HEALTH_CHECK)
+        self._link.timers.stop(Timer.KEEPALIVE)
+        self.monitor.waiting.clear()
+
+    def keep_alive(self, now: float) -> None:
+        """A ping only where nothing was heard; and a stamp, for a process that may not live to say good-bye."""
+        link = self._link
+        if not self.dispatched:
+            link.request(Purpose.PING, m.PING, {}, now)
+        self.dispatched = False
+        if link.owner.has_calls:
+            link.identity.stamp(now)
+        link.timers.set(Timer.KEEPALIVE, now + timeouts.KEEPALIVE)
+
+    def check(self, now: float) -> None:
+        self._link.timers.set(Timer.HEALTH_CHECK, now + timeouts.HEALTH_CHECK)
+        match self.monitor.check(now):
+            case Verdict.PROBE:
+                self.probe(now)
+            case Verdict.RECOVER:
+                evidence = next(iter(self.monitor.waiting.values()), None)
+                self.recover("no answer to the probe" if evidence is None else evidence.reason, "probe", now)
+            case Verdict.FINE:
+                pass
+
+    def probe(self, now: float) -> None:
+        if self._link.connected and self.monitor.probed_at is None:
+            self.monitor.probed_at = now
+            self._link.request(Purpose.PROBE, m.PING, {}, now)
+
+    def probe_answered(self, now: float) -> None:
+        """Also by an error: what arrived there and back is alive (SIG-266)."""
+        self.monitor.probe_answered(now)
+        waiting = dict(self.monitor.waiting)
+        self.monitor.waiting.clear()
+        for call, evidence in waiting.items():
+            self._link.owner.renew_media(call, evidence.reason, evidence.source, now)
+
+    def media_failed(self, call: CallId, reason: str, source: Source, now: float) -> None:
+        """Where the fault lies decides what is renewed (SIG-268). A lost socket is mended first."""
+        if not self._link.connected:
+            return
+        if self.monitor.health(now) is Health.HEALTHY:
+            self._link.owner.renew_media(call, reason, source, now)
+        else:
+            self.monitor.waiting[call] = Evidence(reason, source)
+            self.probe(now)
+
+    def recover(self, reason: str, source: Source, now: float) -> None:
+        """The signalling path is considered broken: once for each socket (SIG-262, T28)."""
+        link = self._link
+        if not link.connected or self._recovering:
+            return
+        self._recovering = True
+        self.monitor.waiting.clear()
+        link.owner.report_warning(WarningCode.SIGNALING_RECOVERY_REQUIRED, {"reason": reason, "source": source})
+        if link.draining:
+            link.owner.end_calls(now, bye=False)
+            link.drained(now)
+        else:
+            link.close(Intent.RECOVER, now)
+
+    def went_offline(self, now: float) -> None:
+        """48001, once in each offline period (SIG-272)."""
+        if not self._offline:
+            self._offline = True
+            self._link.owner.report_error(ErrorCode.NETWORK_OFFLINE)
+            self.probe(now)
+
+    def came_online(self, now: float) -> None:
+        self._offline = False
+        if self._link.connected and now - self.monitor.last_in >= timeouts.RECENT:
+            self.probe(now)

@@ -1,0 +1,158 @@
+"""Logging in: with each socket, again on a live one, and once more after a rejection that may be passing.
+
+signaling.md 3.2, 3.3, 4.7, 4.8, and SIG-077, SIG-218.
+"""
+
+from typing import Final
+
+from telnyx_core import messages as m
+from telnyx_core import timeouts
+from telnyx_core.actions import Done, Failed, Settle
+from telnyx_core.catalogue import ErrorCode
+from telnyx_core.errors import Failure, FailureKind
+from telnyx_core.ids import Ticket
+from telnyx_core.json_types import JsonView
+from telnyx_core.link import Intent, Link
+from telnyx_core.options import ClientOptions
+from telnyx_core.requests import Purpose
+from telnyx_core.states import SessionInput, SessionState
+from telnyx_core.timers import Timer
+from telnyx_core.token import expiry
+from telnyx_core.wire import string
+
+_MAX_RETRIES: Final = 2
+_REJECTED: Final = -32001
+_RESTARTABLE: Final = frozenset({SessionState.REGISTERING, SessionState.AUTH_FAILED})
+
+
+class Login:
+    def __init__(self, link: Link) -> None:
+        self.succeeded = False
+        """On the current socket."""
+        self.resumes = False
+        """The last login asked for a former session (SIG-342)."""
+        self.rejected = False
+        """The server said definitely no (T35)."""
+        self._link = link
+        self._pending = False
+        self._again = False
+        self._tickets: list[Ticket] = []
+        self._retries = 0
+        self._good: ClientOptions | None = None
+        self._omit_session = False
+
+    def restart(self) -> None:
+        """A new series of attempts begins."""
+        self.rejected = False
+        self._retries = 0
+
+    def forget_socket(self) -> None:
+        self.succeeded = self._pending = self._again = False
+
+    def refuse(self, failure: Failure) -> None:
+        """Whoever waits for a login is told that there will be none."""
+        for ticket in self._tickets:
+            self._link.owner.act(Settle(ticket, Failed(failure)))
+        self._tickets.clear()
+
+    def use(self, options: ClientOptions, ticket: Ticket, now: float) -> None:
+        """New credentials; on a live socket they are used at once (SIG-245, SIG-246)."""
+        link = self._link
+        if not options.same_credentials(link.options):
+            self._retries = 0
+            if not link.connected:
+                link.identity.forget_session(token=True)  # SIG-235
+        link.options = options
+        self.rejected = False
+        if link.state is SessionState.CONNECTING:
+            self._tickets.append(ticket)
+        elif not link.connected or link.draining:
+            failure = Failure(FailureKind.NOT_CONNECTED, "there is no socket", method=m.LOGIN)
+            link.owner.act(Settle(ticket, Failed(failure)))
+        else:
+            self._tickets.append(ticket)
+            self._again = True
+            self._once_more(now)
+
+    def send(self, now: float) -> None:
+        link = self._link
+        resume = link.identity.voice_sdk_id is not None and not link.first_canary
+        session_id: str | None = None
+        if resume and not self._omit_session:
+            # On a live socket the id is good by definition (SIG-233).
+            session_id = link.identity.session_id if self.succeeded else link.identity.resumable(now)
+        self._omit_session = False
+        self.resumes = resume
+        self._pending = True
+        method, params = m.login_params(link.options, reconnection=resume, session_id=session_id)
+        purpose = Purpose.LOGIN if link.state is SessionState.LOGGING_IN else Purpose.RELOGIN
+        link.request(purpose, method, params, now)
+
+    def accepted(self, purpose: Purpose, result: JsonView, now: float) -> None:
+        """T09, T27b. The caller goes on with the registration."""
+        self._pending = False
+        self.succeeded = True
+        self.restart()
+        self._link.identity.logged_in(string(result, "sessid"), now)
+        self._good = self._link.options
+        self._note_expiry(now)
+        for ticket in self._tickets:
+            self._link.owner.act(Settle(ticket, Done(result)))
+        self._tickets.clear()
+        if purpose is Purpose.LOGIN:
+            self._link.move(SessionInput.LOGGED_IN)
+
+    def failed(self, purpose: Purpose, failure: Failure, now: float) -> None:
+        self._pending = False
+        if failure.kind is FailureKind.STALE_REQUEST:
+            return  # the next socket logs in again
+        link = self._link
+        rejected = failure.code == _REJECTED
+        if purpose is Purpose.LOGIN and rejected and self._may_be_passing():  # T10b, SIG-218
+            self._retries += 1
+            if self._retries == _MAX_RETRIES:
+                link.identity.skip_last_once = self._omit_session = True
+            link.close(Intent.RECOVER, now)
+            return
+        timed_out = failure.kind is FailureKind.REQUEST_TIMEOUT
+        self.refuse(failure)
+        link.owner.report_error(ErrorCode.LOGIN_FAILED, original=failure, fatal=False if timed_out else None)
+        if purpose is Purpose.LOGIN and not timed_out:  # T10, T11; after a timeout the socket goes (T12)
+            self.rejected = rejected
+            link.move(SessionInput.LOGIN_REJECTED)
+        self._once_more(now)
+
+    def lost(self, failure: Failure, now: float) -> None:
+        """-32000 on a request: log in again on this socket, once at a time (SIG-077)."""
+        link = self._link
+        link.owner.report_error(ErrorCode.AUTHENTICATION_REQUIRED, original=failure, fatal=not link.auto_reconnect)
+        if not self._pending and link.connected and not link.draining:
+            self.send(now)
+
+    def settled(self, now: float) -> None:
+        """A login has come to its end: the next one that was asked for meanwhile (SIG-249)."""
+        self._once_more(now)
+
+    def _once_more(self, now: float) -> None:
+        link = self._link
+        if self._again and not self._pending and link.connected and not link.draining:
+            self._again = False
+            if link.state in _RESTARTABLE:
+                link.move(SessionInput.RELOGIN)
+            self.send(now)
+
+    def _may_be_passing(self) -> bool:
+        known = self._good is not None and self._good.same_credentials(self._link.options)
+        return known and self.resumes and self._retries < _MAX_RETRIES and self._link.auto_reconnect
+
+    def _note_expiry(self, now: float) -> None:
+        """34001 two minutes before the token ends (SIG-250 to SIG-252)."""
+        link = self._link
+        link.timers.stop(Timer.TOKEN_EXPIRY)
+        token = link.options.login_token
+        end = expiry(token) if token is not None else None
+        if end is None:
+            return
+        left = end - int(link.wall(now))
+        if left > 0:
+            link.timers.set(Timer.TOKEN_EXPIRY, now + max(0.0, left - timeouts.TOKEN_NOTICE))
