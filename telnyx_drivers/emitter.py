@@ -22,7 +22,7 @@ from telnyx_drivers.exceptions import EventsOverrun
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
 Handler: TypeAlias = Callable[..., object]
-Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
+Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], object]
 
 BACKLOG: Final = 4096
 """Events one reader may be behind: over a minute of a busy session, and about a megabyte."""

@@ -1,0 +1,192 @@
+"""The client on asyncio: ``from telnyx_drivers.asyncio import TelnyxRTC``."""
+
+import asyncio
+import contextlib
+import logging
+import ssl as tls
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import anyio
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
+
+from telnyx_core.facts import BinaryReceived, SocketClosed, SocketOpened, SocketRefused, TextReceived
+from telnyx_core.ids import SocketId
+from telnyx_core.session import Session
+from telnyx_drivers.client import MAX_FRAME, Client
+from telnyx_drivers.driver import Audience, Driver, EngineFactory, Line
+
+_OURS: Final = frozenset({1002, 1003, 1007, 1009})
+"""Close codes with which our own end gives a connection up (RFC 6455 section 7.4.1)."""
+
+HANDLER_GRACE: Final = 5.0
+"""Seconds that a cancelled handler of the application may take before the client goes without it."""
+
+_log = logging.getLogger("telnyx_drivers.client")
+
+
+class AsyncioDriver(Driver):
+    def __init__(
+        self, session: Session, engine: EngineFactory, audience: Audience, *, ssl: tls.SSLContext | None = None
+    ) -> None:
+        super().__init__(session, engine, audience)
+        self._ssl = ssl
+        self._woken = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def spawn(self, function: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        async def run() -> None:
+            await function()
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def shielded(self, function: Callable[[], Awaitable[None]]) -> None:
+        task = self.spawn(function)
+        cancelled: asyncio.CancelledError | None = None
+        # One shield for each kind of cancellation: anyio's scopes, which go on cancelling, and `Task.cancel`.
+        with anyio.CancelScope(shield=True):
+            while not task.done():
+                try:
+                    await asyncio.wait([task])
+                except asyncio.CancelledError as error:
+                    cancelled = error
+        task.result()
+        if cancelled is not None:
+            raise cancelled
+
+    async def cancel_tasks(self) -> None:
+        current = asyncio.current_task()
+        others = [task for task in self._tasks if task is not current]
+        for task in others:
+            task.cancel()
+        if others:
+            _, stubborn = await asyncio.wait(others, timeout=HANDLER_GRACE)
+            for task in stubborn:
+                _log.error("a handler does not end when it is cancelled: %r", task.get_coro())
+
+    def _wake(self) -> None:
+        self._woken.set()
+
+    async def _wait(self, deadline: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self._woken.wait()
+        self._woken.clear()
+
+    def _dial(self, socket: SocketId, url: str) -> Line:
+        return _Line(self, socket, url, self._ssl)
+
+
+class _Line:
+    """One WebSocket: a task that opens it and reads, and a second one that writes."""
+
+    def __init__(self, driver: AsyncioDriver, socket: SocketId, url: str, ssl: tls.SSLContext | None) -> None:
+        self._driver = driver
+        self._socket = socket
+        self._url = url
+        self._ssl = ssl
+        self._outbox: asyncio.Queue[str | None] = asyncio.Queue()
+        self._open = self._closing = self._abandoned = False
+        self._task = driver.spawn(self._run)
+
+    def send(self, text: str) -> None:
+        self._outbox.put_nowait(text)
+
+    def close(self) -> None:
+        self._closing = True
+        if self._open:
+            self._outbox.put_nowait(None)
+        else:
+            self._task.cancel()
+
+    def abandon(self) -> None:
+        self._abandoned = True
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        end: SocketClosed | SocketRefused = SocketClosed(self._socket, 1006, "", clean=False)
+        try:
+            end = await self._live()
+        finally:
+            # Whatever ended it, also cancellation: exactly one.
+            if not self._abandoned:
+                self._driver.tell(end)
+
+    async def _live(self) -> SocketClosed | SocketRefused:
+        tls_settings = (self._ssl or True) if self._url.startswith("wss:") else None
+        try:
+            # The session has its own deadline for opening and pings by itself; proxies would hide where audio goes.
+            connection = await connect(
+                self._url,
+                compression=None,
+                open_timeout=None,
+                ping_interval=None,
+                close_timeout=None,
+                max_size=MAX_FRAME,
+                proxy=None,
+                ssl=tls_settings,
+            )
+        except (OSError, EOFError) as error:  # before ValueError: a certificate's error is both
+            return SocketClosed(self._socket, 1006, "", clean=False, error=_text(error))
+        except (InvalidURI, ValueError, TypeError) as error:
+            return SocketRefused(self._socket, _text(error))
+        except WebSocketException as error:
+            return SocketClosed(self._socket, 1006, "", clean=False, error=_text(error))
+        try:
+            async with asyncio.TaskGroup() as group:
+                writer = group.create_task(self._write(connection))
+                self._open = True
+                self._driver.tell(SocketOpened(self._socket, time.time()))
+                end = await self._read(connection)
+                writer.cancel()
+            return end
+        finally:
+            connection.transport.abort()
+
+    async def _read(self, connection: ClientConnection) -> SocketClosed:
+        try:
+            while True:
+                message = await connection.recv()
+                if isinstance(message, str):
+                    self._driver.tell(TextReceived(self._socket, message))
+                    await self._driver.room()
+                else:
+                    self._driver.tell(BinaryReceived(self._socket, len(message)))
+        except ConnectionClosed as gone:
+            return _closed(self._socket, gone)
+
+    async def _write(self, connection: ClientConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):  # the reader is told as well, and reports it
+            while (text := await self._outbox.get()) is not None:
+                await connection.send(text)
+            await connection.close()
+
+
+def _closed(socket: SocketId, gone: ConnectionClosed) -> SocketClosed:
+    """RFC 6455 section 7.1.4: clean means that both ends have said goodbye."""
+    clean = gone.rcvd is not None and gone.sent is not None
+    if gone.rcvd is not None:
+        return SocketClosed(socket, gone.rcvd.code, gone.rcvd.reason, clean=clean)
+    if gone.sent is not None and gone.sent.code in _OURS:
+        return SocketClosed(socket, 1006, "", clean=False, error=f"{gone.sent.code} {gone.sent.reason}")
+    error = _text(gone.__cause__) if gone.__cause__ is not None else ""
+    return SocketClosed(socket, 1006, "", clean=False, error=error)
+
+
+def _text(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+class TelnyxRTC(Client):
+    __doc__ = Client.__doc__
+
+    def _make_driver(self, session: Session, engine: EngineFactory, ssl: tls.SSLContext | None) -> Driver:
+        return AsyncioDriver(session, engine, self, ssl=ssl)

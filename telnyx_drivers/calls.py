@@ -1,0 +1,413 @@
+"""What an application holds of a call: `CallHandle`, the same on every loop."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
+
+import anyio
+import anyio.lowlevel
+
+from telnyx_core.actions import Done, Failed, Outcome
+from telnyx_core.errors import InvalidCallState, TelnyxError
+from telnyx_core.events import CallInfo, Cause, Direction, Event
+from telnyx_core.ids import CallId, Ticket
+from telnyx_core.json_types import Json, JsonView
+from telnyx_core.option_values import read_custom_headers
+from telnyx_core.options import CustomHeader
+from telnyx_core.states import LIVE, CallState
+from telnyx_drivers.driver import Driver
+from telnyx_drivers.emitter import Broadcast, EventStream, Handler, Handlers, Spawn
+from telnyx_drivers.exceptions import CallEnded, CallFailed
+
+if TYPE_CHECKING:
+    from telnyx_drivers.media.audio.player import Playback
+    from telnyx_drivers.media.audio.readers import AudioIn
+    from telnyx_drivers.media.audio.recorder import Channels, Recording
+    from telnyx_drivers.media.audio.writer import AudioOut
+    from telnyx_drivers.media.call_audio import CallAudio, Playable
+
+Headers: TypeAlias = Sequence[CustomHeader | Mapping[str, str]]
+States: TypeAlias = CallState | str | Iterable[CallState | str]
+
+_OVER: Final = frozenset({CallState.DESTROY})
+
+
+class _Waiter:
+    def __init__(self, states: frozenset[CallState]) -> None:
+        self.states = states
+        self.reached: CallState | None = None
+        self.event = anyio.Event()
+
+
+class CallHandle:
+    """One call, by its id: the handle stays the same over every re-attach.
+
+    A command that cannot be carried out now raises `InvalidCallState` or `NotConnected` and changes nothing; the
+    getters always work. ``async with call:`` hangs up on the way out.
+    """
+
+    def __init__(self, driver: Driver, info: CallInfo, on_notification: Handler | None = None) -> None:
+        self._driver = driver
+        self._info = info
+        self._error: TelnyxError | None = None
+        self._audio: CallAudio | None = None
+        self._playbacks: list[Playback] = []
+        self._waiters: list[_Waiter] = []
+        self._broadcast = Broadcast[Event]()
+        self._handlers = Handlers()
+        self.offered = False
+        """It has been handed out by ``incoming()``."""
+        self.on_notification = on_notification
+        """If set, hears the call's notifications *instead of* the client's handlers (CALL-551, SIG-420)."""
+
+    def __repr__(self) -> str:
+        return f"<CallHandle {self.id} {self.direction} {self.state.value}>"
+
+    # Looking.
+
+    @property
+    def id(self) -> CallId:
+        return self._info.id
+
+    @property
+    def info(self) -> CallInfo:
+        """A snapshot: of now while the call lives, and the last one for ever after."""
+        return self._driver.session.call(self.id) if self.live else self._info
+
+    @property
+    def state(self) -> CallState:
+        return self._info.state
+
+    @property
+    def direction(self) -> Direction:
+        return self._info.direction
+
+    @property
+    def live(self) -> bool:
+        """False from the hang-up on, whoever hung up."""
+        return self._info.state in LIVE
+
+    @property
+    def ended(self) -> Cause | None:
+        """How the call ended (calls.md section 7), or ``None`` while it has not."""
+        return self._info.ended
+
+    @property
+    def error(self) -> TelnyxError | None:
+        """The last error of the catalogue that named this call."""
+        return self._error
+
+    # Waiting.
+
+    async def wait_for_state(self, states: States, timeout: float | None = None) -> CallState:
+        """Wait until the call is, or passes through, one of the states (CALL-151); returns the one it was.
+
+        Raises `CallEnded` when the call ends first, ``TimeoutError`` after ``timeout`` seconds, ``ValueError`` for a
+        state that does not exist.
+        """
+        wanted = _states(states)
+        with anyio.fail_after(timeout):
+            reached = await self._reach(wanted | _OVER)
+        if reached in wanted:
+            return reached
+        cause = self.ended or Cause(None, None)
+        wording = ", ".join(sorted(state.value for state in wanted))
+        raise CallEnded(f"the call ended before it was {wording}: {cause.cause}", cause, error=self._error)
+
+    async def wait_ended(self, timeout: float | None = None) -> Cause:
+        """Wait until everything of the call is released. Raises ``TimeoutError`` after ``timeout`` seconds."""
+        with anyio.fail_after(timeout):
+            await self._reach(_OVER)
+        return self.ended or Cause(None, None)
+
+    async def _reach(self, states: frozenset[CallState]) -> CallState:
+        if self.state in states:
+            await anyio.lowlevel.checkpoint()
+            return self.state
+        waiter = _Waiter(states)
+        self._waiters.append(waiter)
+        try:
+            await waiter.event.wait()
+        finally:
+            self._waiters.remove(waiter)
+        assert waiter.reached is not None, "woken without a state"
+        return waiter.reached
+
+    # Commands.
+
+    async def answer(self, custom_headers: Headers = ()) -> None:
+        """Accept an incoming call; `wait_for_state` tells when it is ``active``.
+
+        A microphone that cannot be opened, an answer twice and the like are events, not exceptions (CALL-131).
+        """
+        self._check_live()
+        self._driver.engine()
+        self._driver.session.answer(self.id, now=self._driver.now(), custom_headers=_headers(custom_headers))
+        self._driver.commanded()
+        await anyio.lowlevel.checkpoint()
+
+    async def hangup(
+        self,
+        cause: str | None = None,
+        cause_code: int | None = None,
+        *,
+        sip_code: int | None = None,
+        sip_reason: str | None = None,
+        custom_headers: Headers = (),
+        drain: bool = False,
+    ) -> Cause:
+        """End the call, in any state; returns once it is released, at most about five seconds later (CALL-420).
+
+        ``drain`` first lets everything written and every playback that has an end be heard. Never raises because of
+        the network (CALL-427), and on an ended call does nothing.
+        """
+        if drain and self.live:
+            await self._drain()
+        if self.live:
+            await self._driver.ask(
+                lambda now: self._driver.session.hangup(
+                    self.id,
+                    now=now,
+                    cause=cause,
+                    cause_code=cause_code,
+                    sip_code=sip_code,
+                    sip_reason=sip_reason,
+                    custom_headers=_headers(custom_headers),
+                )
+            )
+        return await self.wait_ended()
+
+    async def hold(self) -> bool:
+        """Put the call on hold. False: it was not done, and a 44001 event says why (CALL-133)."""
+        return await self._done(lambda now: self._driver.session.hold(self.id, now=now))
+
+    async def unhold(self) -> bool:
+        """Take the call up again; as `hold`."""
+        return await self._done(lambda now: self._driver.session.unhold(self.id, now=now))
+
+    async def toggle_hold(self) -> bool:
+        """`hold` or `unhold`, whichever is due; True when it was done."""
+        return await self._done(lambda now: self._driver.session.toggle_hold(self.id, now=now))
+
+    toggleHold = toggle_hold  # noqa: N815  # the reference's spelling
+
+    def mute(self) -> None:
+        """Send silence from now on; allowed before there is media, and kept over every re-attach (CALL-105)."""
+        self._set_muted(True)
+
+    def unmute(self) -> None:
+        self._set_muted(False)
+
+    def toggle_mute(self) -> bool:
+        """Returns whether the call is muted now."""
+        muted = not self.info.muted
+        self._set_muted(muted)
+        return muted
+
+    def deaf(self) -> None:
+        """Hear silence from now on; the far end does not notice (MEDIA-402)."""
+        self._set_deaf(True)
+
+    def undeaf(self) -> None:
+        self._set_deaf(False)
+
+    def toggle_deaf(self) -> bool:
+        """Returns whether the call is deaf now."""
+        deaf = not self.info.deaf
+        self._set_deaf(deaf)
+        return deaf
+
+    async def dtmf(self, digits: str) -> JsonView:
+        """Send digits, ``0-9 * # A-D`` and the pauses ``, w W``; returns the server's reply (CALL-135).
+
+        Raises ``ValueError`` for other characters, `CallFailed` when the server refuses or does not answer.
+        """
+        return await self._value("dtmf", lambda now: self._driver.session.dtmf(self.id, digits, now=now))
+
+    async def message(self, to: str, body: str) -> JsonView:
+        """Send a text message along with the call (CALL-136). Raises `CallFailed`."""
+        return await self._value("message", lambda now: self._driver.session.message(self.id, to, body, now=now))
+
+    async def send_conversation_message(self, text: str, attachments: Sequence[str] = ()) -> JsonView:
+        """Say something in writing to the AI assistant on the call; attachments are image URLs (AI-020).
+
+        Raises `CallFailed`.
+        """
+        session = self._driver.session
+        return await self._value(
+            "ai_conversation",
+            lambda now: session.send_conversation_message(self.id, text, tuple(attachments), now=now),
+        )
+
+    def send_ai_item(self, item: Mapping[str, Json]) -> None:
+        """Send a function call's output, or a subscription to the audio stream, to the AI assistant (AI-021, AI-022).
+
+        Raises ``ValueError`` for any other item.
+        """
+        self._check_live()
+        self._driver.session.send_ai_item(item, now=self._driver.now())
+        self._driver.commanded()
+
+    def resume_media(self) -> bool:
+        """Try the microphone again after a recoverable failure (MEDIA-313). False: there is nothing to resume."""
+        return self._recover(self._driver.session.resume_media)
+
+    def reject_media(self) -> bool:
+        """Give the microphone up (MEDIA-316). False: there is nothing to reject."""
+        return self._recover(self._driver.session.reject_media)
+
+    # Audio.
+
+    @property
+    def audio(self) -> "CallAudio":
+        """Everything that is heard and said. Raises `MediaUnavailable`, or `InvalidCallState` after the end."""
+        if self._audio is None:
+            self._check_live()
+            self._audio = self._driver.engine().audio(self.id)
+        return self._audio
+
+    @property
+    def audio_out(self) -> "AudioOut":
+        """What to say: ``write``, ``write_nowait``, ``clear``, ``drain``, ``pause``, ``resume``."""
+        return self.audio.audio_out
+
+    def audio_in(self, sample_rate: int = 16_000, channels: int = 1, frame_ms: int = 20) -> "AudioIn":
+        """What is heard from now on, as an asynchronous iterator of PCM16 frames that ends with the call."""
+        return self.audio.audio_in(sample_rate, channels, frame_ms)
+
+    async def play(self, what: "Playable", *, loop: bool = False) -> "Playback":
+        """Play a file or an asynchronous iterator of frames; returns as soon as it starts.
+
+        Raises ``OSError`` for a file that cannot be opened, ``ValueError`` for one without audio.
+        """
+        playback = await self.audio.play(what, loop=loop)
+        self._playbacks = [each for each in self._playbacks if not each.ended]
+        if not loop:
+            self._playbacks.append(playback)
+        return playback
+
+    async def record(
+        self, path: str | os.PathLike[str], *, sample_rate: int = 16_000, channels: "Channels" = "both"
+    ) -> "Recording":
+        """Record into a WAV file until the call or the recording ends. Raises ``OSError``."""
+        return await self.audio.record(path, sample_rate=sample_rate, channels=channels)
+
+    # Events.
+
+    def events(self) -> EventStream[Event]:
+        """This call's events from now on; ends with the call."""
+        stream = self._broadcast.stream()
+        if self.state in _OVER:
+            stream.end()
+        return stream
+
+    def on(self, event: str | type[Event], handler: Handler) -> None:
+        """Hear this call's events of one name or type, in addition to the client's handlers (CALL-150)."""
+        self._handlers.add(event, handler)
+
+    def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
+        self._handlers.remove(event, handler)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._driver.shielded(self._leave)
+
+    async def _leave(self) -> None:
+        await self.hangup()
+
+    # For the client.
+
+    def note(self, info: CallInfo) -> None:
+        self._info = info
+        for waiter in self._waiters:
+            if waiter.reached is None and info.state in waiter.states:
+                waiter.reached = info.state
+                waiter.event.set()
+
+    def note_error(self, error: TelnyxError) -> None:
+        self._error = error
+
+    def publish(self, event: Event) -> None:
+        self._broadcast.publish(event)
+        if self.state in _OVER:
+            self._broadcast.end()
+
+    def deliver(self, event: Event, spawn: Spawn) -> None:
+        self._handlers.call(event, spawn)
+
+    def give_up(self, error: Exception) -> None:
+        """The client has stopped with this call unfinished: end its streams and let every waiter see the end."""
+        self._broadcast.end(error)
+        for waiter in self._waiters:
+            if waiter.reached is None:
+                waiter.reached = CallState.DESTROY
+                waiter.event.set()
+
+    # Inside.
+
+    def _check_live(self) -> None:
+        if not self.live:
+            raise InvalidCallState(f"the call has ended: it is {self.state.value}")
+
+    def _set_muted(self, muted: bool) -> None:
+        self._check_live()
+        self._driver.session.set_muted(self.id, muted, now=self._driver.now())
+        self._driver.commanded()
+
+    def _set_deaf(self, deaf: bool) -> None:
+        self._check_live()
+        self._driver.session.set_deaf(self.id, deaf, now=self._driver.now())
+        self._driver.commanded()
+
+    def _recover(self, command: Callable[..., bool]) -> bool:
+        if not self.live:
+            return False
+        accepted = command(self.id, now=self._driver.now())
+        self._driver.commanded()
+        return accepted
+
+    async def _ask(self, command: Callable[[float], Ticket]) -> Outcome:
+        self._check_live()
+        return await self._driver.ask(command)
+
+    async def _done(self, command: Callable[[float], Ticket]) -> bool:
+        return isinstance(await self._ask(command), Done)
+
+    async def _value(self, what: str, command: Callable[[float], Ticket]) -> JsonView:
+        match await self._ask(command):
+            case Done(value):
+                return value
+            case Failed(failure):
+                raise CallFailed(f"{what}: {failure}", failure=failure)
+
+    async def _drain(self) -> None:
+        """Until all that was to be said is said, or nobody can hear it any more."""
+        audio = self.audio
+
+        async def say() -> None:
+            await audio.drain()
+            for playback in self._playbacks:
+                with contextlib.suppress(Exception):  # what broke off has no more to say
+                    await playback.wait()
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(say)
+            await self._reach(frozenset(CallState) - LIVE)
+            group.cancel_scope.cancel()
+
+
+def _states(states: States) -> frozenset[CallState]:
+    if isinstance(states, CallState | str):
+        states = (states,)
+    return frozenset(CallState(state) for state in states)
+
+
+def _headers(headers: Headers) -> tuple[CustomHeader, ...]:
+    return read_custom_headers(headers)

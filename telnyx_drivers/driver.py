@@ -1,0 +1,371 @@
+"""The await-free half of a driver: the same on every loop.
+
+Contract with the core: *mutate, drain, wait*. After anything that changes the session, every action is pulled and
+performed at once; there is no ``await`` between an action and its performance, and performing one never calls the
+session. What the world has to say goes through the inbox as a fact, and the run loop hands it over in `turn`. That
+removes re-entrancy instead of guarding against it.
+"""
+
+import logging
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol, TypeAlias, assert_never
+
+import anyio
+
+from telnyx_core.actions import (
+    AbandonSocket,
+    Action,
+    AddCandidate,
+    ApplyRemote,
+    ClosePeer,
+    CloseSocket,
+    CreateAnswer,
+    CreateOffer,
+    MediaAction,
+    Notify,
+    OpenPeer,
+    OpenSocket,
+    OpenSource,
+    Outcome,
+    Remember,
+    SendText,
+    SetDeaf,
+    SetMuted,
+    Settle,
+    StartTone,
+    StopTone,
+    ToneAction,
+    UseMedia,
+)
+from telnyx_core.events import Event, SessionClosed
+from telnyx_core.facts import (
+    BinaryReceived,
+    Fact,
+    NegotiationFailed,
+    NetworkChanged,
+    SocketClosed,
+    SocketOpened,
+    SocketRefused,
+    TextReceived,
+)
+from telnyx_core.ids import CallId, SocketId, Ticket
+from telnyx_core.json_types import JsonView
+from telnyx_core.session import Session
+from telnyx_drivers.exceptions import DriverFailed, MediaUnavailable
+from telnyx_drivers.media.ports import MediaEngine, Report
+from telnyx_drivers.redact import redact_text, redact_url
+
+EngineFactory: TypeAlias = Callable[[Report], MediaEngine]
+
+INBOX_TEXTS: Final = 64
+"""Frames waiting for the session; beyond it the socket's reader pauses, and with it the server (TCP's own pushback)."""
+
+_signalling = logging.getLogger("telnyx_drivers.signalling")
+_media = logging.getLogger("telnyx_drivers.media")
+_client = logging.getLogger("telnyx_drivers.client")
+
+
+class Line(Protocol):
+    """One socket as the driver sees it. Nothing waits, nothing raises; what happens comes back as facts."""
+
+    def send(self, text: str) -> None: ...
+
+    def close(self) -> None:
+        """Close politely once everything sent before has left; one `SocketClosed` follows."""
+        ...
+
+    def abandon(self) -> None:
+        """Drop it now; nothing more is reported."""
+        ...
+
+
+class Promise:
+    """The outcome of one ticket, some day."""
+
+    __slots__ = ("_outcome", "_settled")
+
+    def __init__(self) -> None:
+        self._settled = anyio.Event()
+        self._outcome: Outcome | Exception | None = None
+
+    def settle(self, outcome: Outcome | Exception) -> None:
+        self._outcome = outcome
+        self._settled.set()
+
+    async def wait(self) -> Outcome:
+        await self._settled.wait()
+        assert self._outcome is not None, "settled without an outcome"
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+
+class Audience(Protocol):
+    """Who hears the events: the client."""
+
+    def notify(self, event: Event) -> None:
+        """Take note at once, in the middle of performing actions: no command, no application code."""
+        ...
+
+    def deliver(self) -> None:
+        """Now the application may be told, and may command."""
+        ...
+
+    def remember(self, values: JsonView) -> None: ...
+
+    def stopped(self, error: Exception | None) -> None:
+        """The run loop has ended: nothing more will be notified. ``error``: because of a fault of ours."""
+        ...
+
+
+class Driver(ABC):
+    def __init__(self, session: Session, engine: EngineFactory, audience: Audience) -> None:
+        self.session = session
+        self.at_rest = True
+        """No run loop is wanted: the session is closed, or has not been started."""
+        self._running = False
+        self._failure: DriverFailed | None = None
+        self._audience = audience
+        self._engine_factory = engine
+        self._engine: MediaEngine | None = None
+        self._lines: dict[SocketId, Line] = {}
+        self._promises: dict[Ticket, Promise] = {}
+        self._inbox: deque[Fact] = deque()
+        self._texts = 0
+        self._room: anyio.Event | None = None
+
+    # What a loop provides.
+
+    @abstractmethod
+    def now(self) -> float:
+        """The loop's clock in seconds."""
+
+    @abstractmethod
+    def spawn(self, function: Callable[[], Awaitable[None]]) -> object:
+        """Run a function in a task that ends, at the latest, in `aclose`."""
+
+    @abstractmethod
+    async def shielded(self, function: Callable[[], Awaitable[None]]) -> None:
+        """Run a function to its end even if the caller is cancelled meanwhile; then let the cancellation through."""
+
+    @abstractmethod
+    async def cancel_tasks(self) -> None:
+        """Cancel every task but the caller's own and wait for their end. Idempotent."""
+
+    @abstractmethod
+    def _dial(self, socket: SocketId, url: str) -> Line:
+        """Begin to open a socket. The handle exists when this returns."""
+
+    @abstractmethod
+    def _wake(self) -> None:
+        """The inbox or the deadline has changed: end the present or the next `_wait`."""
+
+    @abstractmethod
+    async def _wait(self, deadline: float | None) -> None:
+        """Until `_wake`, or the deadline on the loop's clock."""
+
+    # The run loop.
+
+    def start(self) -> None:
+        """See to it that the run loop runs. Raises `DriverFailed` when an earlier one broke off."""
+        if self._failure is not None:
+            raise self._failure
+        if self.at_rest:
+            self.at_rest = False
+            if not self._running:
+                self._running = True
+                self.spawn(self._run)
+
+    async def _run(self) -> None:
+        try:
+            while not self.at_rest:
+                await self._run_to_rest()
+                # Meanwhile the application may wish to connect again: hence the loop.
+                await self._close_engine()
+        except BaseException as error:
+            self._fail(error)
+            await self._close_engine()
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._running = False
+            self._audience.stopped(self._failure)
+
+    async def _run_to_rest(self) -> None:
+        while True:
+            deadline = self.turn()
+            if self.at_rest:
+                return
+            await self._wait(deadline)
+
+    async def aclose(self) -> None:
+        """Leave nothing behind: no task, no socket, no engine. Idempotent; the session should be closed by then."""
+        await self.cancel_tasks()
+        await self._close_engine()
+
+    # Facts.
+
+    def tell(self, fact: Fact) -> None:
+        """Report a fact, on the loop's own thread."""
+        if isinstance(fact, TextReceived):
+            self._texts += 1
+        self._inbox.append(fact)
+        self._wake()
+
+    async def room(self) -> None:
+        """Wait while the inbox holds as many texts as it may."""
+        while self._texts >= INBOX_TEXTS:
+            if self._room is None:
+                self._room = anyio.Event()
+            await self._room.wait()
+
+    def turn(self) -> float | None:
+        """Hand over every fact, fire what is due, perform what follows, tell the application. The next deadline."""
+        session = self.session
+        while self._inbox:
+            fact = self._inbox.popleft()
+            _log_fact(fact)
+            if isinstance(fact, TextReceived):
+                self._texts -= 1
+            elif isinstance(fact, SocketClosed | SocketRefused):
+                self._lines.pop(fact.socket, None)
+            session.receive(fact, now=self.now())
+            self.drain()
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+        deadline = session.next_timeout()
+        if deadline is not None and deadline <= (now := self.now()):
+            _signalling.debug("timer %s", session.next_timeout_reason())
+            session.handle_timeout(now=now)
+            self.drain()
+        self._audience.deliver()
+        return session.next_timeout()
+
+    # Commands.
+
+    def commanded(self) -> None:
+        """After every command: perform what it led to, and let the run loop look at the new deadline."""
+        self.drain()
+        if self._running:
+            self._wake()
+        else:
+            self._audience.deliver()
+
+    async def ask(self, command: Callable[[float], Ticket]) -> Outcome:
+        """Give a command and wait for its outcome. Raises what the command raises, and `DriverFailed`."""
+        if self._failure is not None:
+            raise self._failure
+        ticket = command(self.now())
+        promise = self._promises[ticket] = Promise()
+        self.commanded()
+        return await promise.wait()
+
+    def engine(self) -> MediaEngine:
+        """The media engine, made on first use. Raises `MediaUnavailable`."""
+        if self._engine is None:
+            self._engine = self._engine_factory(self.tell)
+        return self._engine
+
+    def release(self, call: CallId) -> None:
+        if self._engine is not None:
+            self._engine.release(call)
+
+    # Actions.
+
+    def drain(self) -> None:
+        while (action := self.session.next_action()) is not None:
+            self.perform(action)
+
+    def perform(self, action: Action) -> None:
+        match action:
+            case OpenSocket(socket, url):
+                _signalling.info("opening socket %d to %s", socket, redact_url(url))
+                self._lines[socket] = self._dial(socket, url)
+            case SendText(socket, text):
+                if (line := self._lines.get(socket)) is not None:
+                    if _signalling.isEnabledFor(logging.DEBUG):
+                        _signalling.debug("socket %d sends %s", socket, redact_text(text))
+                    line.send(text)
+            case CloseSocket(socket):
+                if (line := self._lines.get(socket)) is not None:
+                    line.close()
+            case AbandonSocket(socket):
+                if (line := self._lines.pop(socket, None)) is not None:
+                    line.abandon()
+            case (
+                OpenPeer()
+                | OpenSource()
+                | CreateOffer()
+                | CreateAnswer()
+                | ApplyRemote()
+                | AddCandidate()
+                | UseMedia()
+                | SetMuted()
+                | SetDeaf()
+                | ClosePeer()
+                | StartTone()
+                | StopTone()
+            ):
+                self._perform_media(action)
+            case Settle(ticket, outcome):
+                if (promise := self._promises.pop(ticket, None)) is not None:
+                    promise.settle(outcome)
+            case Remember(values):
+                self._audience.remember(values)
+            case Notify(event):
+                if isinstance(event, SessionClosed):
+                    self.at_rest = True
+                self._audience.notify(event)
+            case _:
+                assert_never(action)
+
+    def _perform_media(self, action: MediaAction | ToneAction) -> None:
+        try:
+            engine = self.engine()
+        except MediaUnavailable as error:
+            # Commands that need an engine were refused before they reached the session; this is an attach.
+            _media.error("%s", error)
+            if isinstance(action, OpenPeer):
+                self.tell(NegotiationFailed(action.media, "other", str(error)))
+            return
+        _media.debug("%s", action)
+        engine.perform(action)
+
+    # The end.
+
+    async def _close_engine(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.aclose()
+
+    def _fail(self, error: BaseException) -> None:
+        """The run loop broke off before the session was closed: nobody may wait for ever."""
+        self.at_rest = True
+        self._failure = DriverFailed("the client's run loop has ended")
+        self._failure.__cause__ = error
+        for line in self._lines.values():
+            line.abandon()
+        self._lines.clear()
+        self._inbox.clear()
+        self._texts = 0
+        for promise in self._promises.values():
+            promise.settle(self._failure)
+        self._promises.clear()
+        if isinstance(error, Exception):
+            _client.critical("a fault stopped the client", exc_info=error)
+
+
+def _log_fact(fact: Fact) -> None:
+    match fact:
+        case TextReceived(socket, text):
+            if _signalling.isEnabledFor(logging.DEBUG):
+                _signalling.debug("socket %d received %s", socket, redact_text(text))
+        case SocketOpened() | SocketRefused() | SocketClosed():
+            _signalling.info("%s", fact)
+        case BinaryReceived() | NetworkChanged():
+            _signalling.debug("%s", fact)
+        case _:
+            _media.debug("%s", fact)

@@ -1,0 +1,57 @@
+"""Every driver test on every loop that there is a driver for, on a virtual clock, against a world in memory."""
+
+import random
+import ssl as tls
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import pytest
+
+from telnyx_core.ids import SocketId
+from telnyx_core.session import Session
+from telnyx_drivers.asyncio import AsyncioDriver
+from telnyx_drivers.client import Client
+from telnyx_drivers.driver import Driver, EngineFactory, Line
+from tests.drivers.clock import VirtualClockLoop
+from tests.drivers.fakes import World
+
+MakeClient: TypeAlias = Callable[..., Client]
+
+
+@pytest.fixture(params=["asyncio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"loop_factory": VirtualClockLoop}
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def make_client(anyio_backend_name: str, world: World) -> Iterator[MakeClient]:
+    """Makes clients of the loop under test whose sockets lead to the world's server."""
+    made: list[Client] = []
+
+    class MemoryAsyncioDriver(AsyncioDriver):
+        def _dial(self, socket: SocketId, url: str) -> Line:
+            return world.dialler(self)(socket, url)
+
+    class MemoryClient(Client):
+        def _make_driver(self, session: Session, engine: EngineFactory, ssl: tls.SSLContext | None) -> Driver:
+            return MemoryAsyncioDriver(session, engine, self, ssl=ssl)
+
+    def make(**options: Any) -> Client:
+        options.setdefault("login_token", "t0ken")
+        options.setdefault("engine", world.engine)
+        options.setdefault("rng", random.Random(7))
+        client = MemoryClient(**options)
+        made.append(client)
+        return client
+
+    yield make
+    for engine in world.engines:
+        assert not engine.open, "a peer was left open"
+        assert engine.closed, "an engine was left open"
+    for line in world.server.lines:
+        assert line.over, "a socket was left open"
