@@ -29,7 +29,10 @@ def _as_text(value: object) -> str:
 
 
 def _headers(value: Iterable[CustomHeader | Mapping[str, str]]) -> tuple[CustomHeader, ...]:
-    return read_custom_headers(value)
+    """Finished headers are taken as they are: the core builds these options too, from what the far end sent."""
+    entries = _CHECK.sequence("custom_headers", value)
+    finished = tuple(entry for entry in entries if isinstance(entry, CustomHeader))
+    return finished if len(finished) == len(entries) else read_custom_headers(entries)
 
 
 def _codecs(value: Iterable[Codec | Mapping[str, object]]) -> tuple[Codec, ...]:
@@ -147,7 +150,7 @@ _MEANINGLESS: Final[Mapping[str, Reader]] = {
 }
 
 _NAMES: Final[Mapping[str, Name]] = {
-    **both_spellings(dict.fromkeys(fields_dict(CallOptions), as_given)),
+    **both_spellings({**dict.fromkeys(fields_dict(CallOptions), as_given), "custom_headers": read_custom_headers}),
     "timeout_secs": Name("setup_timeout"),
     "mediaSettings": Name("max_kbps", _bandwidth),
     "media_settings": Name("max_kbps", _bandwidth),

@@ -23,7 +23,7 @@ def _urls(value: str | Iterable[str]) -> tuple[str, ...]:
     urls = _SERVER.sequence("urls", value)
     if not all(isinstance(url, str) for url in urls):
         raise _SERVER.refuse("urls", "must be a string or a list of strings")
-    return cast("tuple[str, ...]", tuple(urls))
+    return cast("tuple[str, ...]", urls)
 
 
 @frozen

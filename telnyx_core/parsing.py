@@ -3,7 +3,7 @@
 An error names the option and the type of what was given. It never repeats a text value, which may be a secret.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from math import isfinite
 from typing import Final, TypeAlias, TypeVar, cast
@@ -86,10 +86,11 @@ class Checks:
             raise self.refuse(name, f"must be a mapping, not {kind(value)}")
         return cast("Mapping[object, object]", value)
 
-    def sequence(self, name: str, value: object) -> list[object] | tuple[object, ...]:
-        if not isinstance(value, list | tuple):
-            raise self.refuse(name, f"must be a list, not {kind(value)}")
-        return cast("list[object] | tuple[object, ...]", value)
+    def sequence(self, name: str, value: object) -> tuple[object, ...]:
+        """The members of a list or another iterable; a text or a mapping is none."""
+        if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+            return tuple(cast("Iterable[object]", value))
+        raise self.refuse(name, f"must be a list, not {kind(value)}")
 
     def json_object(self, name: str, value: object) -> JsonObject:
         """A deep copy of a mapping that JSON can carry."""

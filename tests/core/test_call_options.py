@@ -205,8 +205,19 @@ def test_a_header_name_is_a_sip_token(name: str) -> None:
 def test_a_header_value_stays_on_its_line(value: str) -> None:
     """A value that a user typed must not become a second header."""
     assert "without line breaks" in refusal(customHeaders=[{"name": "X-A", "value": value}])
+    assert "without line breaks" in refusal(customHeaders=[CustomHeader("X-A", value)])
     with pytest.raises(InvalidCallParameters, match="without line breaks"):
         read_custom_headers([CustomHeader("X-A", value)])
+
+
+def test_headers_of_the_far_end_make_options_whatever_they_hold() -> None:
+    """The core describes an incoming call with these options; no message of a peer may make it raise."""
+    received = (CustomHeader("not a token", "a\r\nb"),)
+    assert CallOptions(custom_headers=received).custom_headers == received
+
+
+def test_lists_may_be_any_iterable() -> None:
+    assert CallOptions(ice_servers=iter([IceServer("stun:a.example")])).ice_servers == (IceServer("stun:a.example"),)
 
 
 def test_header_errors_do_not_repeat_the_value() -> None:
