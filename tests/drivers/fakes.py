@@ -46,7 +46,7 @@ class Server:
     """What a test's gateway does. Answers everything politely unless ``mute`` or ``refuse`` names the method."""
 
     def __init__(self) -> None:
-        self.lines: list["MemoryLine"] = []
+        self.lines: list[MemoryLine] = []
         self.received: list[Frame] = []
         self.urls: list[str] = []
         self.accepting = True
