@@ -1,4 +1,4 @@
-"""Hold commands of one call: one in flight, the others in order behind it (CALL-133, CALL-134, CALL-360 to CALL-363)."""
+"""Hold commands of one call: one in flight, the others in order behind it (CALL-133, CALL-134, CALL-360 ff.)."""
 
 from collections import deque
 from collections.abc import Callable
