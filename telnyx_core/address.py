@@ -1,13 +1,14 @@
 """A WebSocket server's address in parts, read and written as the WHATWG URL standard does it (SIG-003, SIG-008)."""
 
 import re
+from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from attrs import evolve, frozen
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_HOST: Final = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*")
+_HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 _DEFAULT_PORT: Final = {"ws": 80, "wss": 443}
 _PATH_SAFE: Final = "!$%&'()*+,-./:;=@[\\]_|~"
 _QUERY_SAFE: Final = _PATH_SAFE + "?^`{}"
@@ -64,7 +65,7 @@ def parse_address(text: str) -> Address:
         raise ValueError("the host name or the port is malformed") from None
     if "@" in parts.netloc:
         raise ValueError("user information is not allowed in it")
-    if not _HOST.fullmatch(host):
+    if not (_HOST.fullmatch(host) or _is_ipv6(host)):
         raise ValueError("there is no valid host name")
     return Address(
         scheme=scheme,
@@ -73,3 +74,10 @@ def parse_address(text: str) -> Address:
         path=quote(parts.path, safe=_PATH_SAFE, errors="replace") or "/",
         query=quote(parts.query, safe=_QUERY_SAFE, errors="replace"),
     )
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return IPv6Address(host).scope_id is None
+    except ValueError:
+        return False

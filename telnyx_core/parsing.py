@@ -88,9 +88,10 @@ class Checks:
 
     def sequence(self, name: str, value: object) -> tuple[object, ...]:
         """The members of a list or another iterable; a text or a mapping is none."""
-        if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
-            return tuple(cast("Iterable[object]", value))
-        raise self.refuse(name, f"must be a list, not {kind(value)}")
+        given = kind(value)
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+            raise self.refuse(name, f"must be a list, not {given}")
+        return tuple(cast("Iterable[object]", value))
 
     def json_object(self, name: str, value: object) -> JsonObject:
         """A deep copy of a mapping that JSON can carry."""
