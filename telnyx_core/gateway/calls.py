@@ -1,0 +1,344 @@
+"""The legs of all calls: how they start, progress, meet, survive their socket, and end.
+
+A leg that a client made follows its `Step`\\ s, each after its delay and, where it carries SDP, once the SDP exists. A
+leg that the gateway makes waits for its client. Two legs that speak to each other are partners; what ends one ends
+the other. A call to a user runs as a `Race` between the user's sockets until one of them answers.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeAlias
+
+from telnyx_core.events import Cause, Direction
+from telnyx_core.gateway.actions import Echo, Feed, FromCall, ReleaseCall, Silence, Source, Tone
+from telnyx_core.gateway.assistant import Assistants
+from telnyx_core.gateway.events import CallAnswered, CallEnded, CallHeld, CallRinging, CallStarted, Ender
+from telnyx_core.gateway.ground import Ground
+from telnyx_core.gateway.legs import Leg, Phase, Purpose, Race, Step, TelnyxIds, cause
+from telnyx_core.gateway.lines import Lines
+from telnyx_core.gateway.options import FarEnd
+from telnyx_core.gateway.peers import Peers
+from telnyx_core.gateway.records import Session
+from telnyx_core.gateway.sessions import Sessions
+from telnyx_core.ids import CallId
+from telnyx_core.json_types import JsonObject, JsonView
+from telnyx_core.messages import ANSWER, BYE, INFO, INVITE, MEDIA, RINGING
+from telnyx_core.options import CustomHeader
+from telnyx_core.timers import Timer
+
+Headers: TypeAlias = tuple[CustomHeader, ...]
+
+CALL_FAILED: Final = -32002
+NO_SUCH_CALL: Final = "CALL DOES NOT EXIST"
+
+
+class Calls:
+    def __init__(self, ground: Ground, lines: Lines, sessions: Sessions, peers: Peers, assistants: Assistants) -> None:
+        self._ground = ground
+        self._lines = lines
+        self._sessions = sessions
+        self._peers = peers
+        self._assistants = assistants
+        self._legs: dict[CallId, Leg] = {}
+
+    @property
+    def legs(self) -> Mapping[CallId, Leg]:
+        return self._legs
+
+    def of(self, session: Session) -> list[Leg]:
+        """The session's calls, oldest first."""
+        return [leg for leg in self._legs.values() if leg.session is session]
+
+    @property
+    def full(self) -> bool:
+        return len(self._legs) >= self._ground.options.limits.calls
+
+    # Starting.
+
+    def ids(self, session_id: str | None = None) -> TelnyxIds:
+        """Both legs of one call share the session id."""
+        control = self._ground.uuid().replace("-", "")
+        return TelnyxIds(f"v3:{control}", session_id or self._ground.uuid(), self._ground.uuid())
+
+    def add(self, leg: Leg, params: JsonView) -> None:
+        self._legs[leg.call] = leg
+        timeout = self._ground.options.plan.ring_timeout
+        if timeout is not None:
+            self._ground.timers.set(Timer.AWAIT_REMOTE, self._ground.now + timeout, leg)
+        self._ground.notify(
+            CallStarted(
+                call=leg.call,
+                user=leg.session.user,
+                direction=leg.direction,
+                destination=leg.destination,
+                caller_name=leg.caller_name,
+                caller_number=leg.caller_number,
+                custom_headers=leg.headers,
+                client_state=leg.client_state,
+                params=params,
+            )
+        )
+
+    def accept(self, leg: Leg, offer: str, steps: Iterable[Step]) -> None:
+        """A call that its client made: negotiate, and start on the steps."""
+        if Step.FAIL not in (planned := tuple(steps)):
+            self._peers.open(leg, Purpose.ACCEPT, offer)
+        self.plan(leg, planned)
+
+    def plan(self, leg: Leg, steps: Iterable[Step]) -> None:
+        leg.steps.extend(steps)
+        self._arm(leg)
+        self.advance(leg)
+
+    def then(self, leg: Leg, step: Step) -> None:
+        """Something that its partner caused: no delay of its own."""
+        leg.steps.append(step)
+        leg.due = True
+        self.advance(leg)
+
+    def offer(
+        self,
+        session: Session,
+        *,
+        caller_name: str,
+        caller_number: str,
+        destination: str,
+        ids: TelnyxIds,
+        headers: Headers = (),
+        client_state: str | None = None,
+        far_end: FarEnd | None = None,
+        race: Race | None = None,
+        late_sdp: float | None = None,
+    ) -> Leg:
+        """Ring a client: one new inbound leg."""
+        inbound: Direction = "inbound"
+        leg = Leg(
+            call=CallId(self._ground.uuid()),
+            session=session,
+            direction=inbound,
+            destination=destination,
+            caller_name=caller_name,
+            caller_number=caller_number,
+            ids=ids,
+            headers=headers,
+            client_state=client_state,
+            far_end=far_end,
+            race=race,
+            late_sdp=late_sdp,
+        )
+        self.add(leg, {})
+        if race is not None:
+            race.legs.append(leg)
+        if late_sdp is not None:
+            self.invite(leg, None)
+        self._peers.open(leg, Purpose.INVITE)
+        return leg
+
+    # Progress of a call that its client made.
+
+    def _arm(self, leg: Leg) -> None:
+        if not leg.steps:
+            return
+        delay = self._delay(leg.steps[0])
+        leg.due = delay == 0
+        if not leg.due:
+            self._ground.timers.set(Timer.SETUP, self._ground.now + delay, leg)
+
+    def _delay(self, step: Step) -> float:
+        plan = self._ground.options.plan
+        match step:
+            case Step.RING | Step.FAIL:
+                return plan.ringing_delay
+            case Step.EARLY:
+                return plan.early_delay
+            case Step.ANSWER:
+                return plan.answer_delay
+
+    def delay_over(self, leg: Leg) -> None:
+        if leg.direction == "inbound":
+            self._bring_sdp(leg)
+        else:
+            leg.due = True
+            self.advance(leg)
+
+    def advance(self, leg: Leg) -> None:
+        while leg.steps and leg.due and leg.phase is not Phase.ENDED:
+            step = leg.steps[0]
+            if step in (Step.EARLY, Step.ANSWER) and self.local_sdp(leg) is None:
+                return
+            leg.steps.popleft()
+            self._arm(leg)
+            match step:
+                case Step.RING:
+                    self._ring(leg)
+                case Step.EARLY:
+                    self._early(leg)
+                case Step.ANSWER:
+                    self._answer(leg)
+                case Step.FAIL:
+                    self.end(leg, cause(leg.failure), "far_end")
+
+    def _ring(self, leg: Leg) -> None:
+        if leg.phase is Phase.CREATED:
+            leg.forward(Phase.RINGING)
+            self._ground.notify(CallRinging(leg.call))
+        self.say(leg, RINGING, leg.progress_params())
+
+    def _early(self, leg: Leg) -> None:
+        if not leg.early:
+            leg.early = True
+            self.say(leg, MEDIA, {"callID": leg.call, "sdp": self.local_sdp(leg)})
+            self.feed(leg)
+
+    def _answer(self, leg: Leg) -> None:
+        params: JsonObject = leg.progress_params(leg.answer_headers)
+        if not leg.early or self._ground.options.quirks.answer_repeats_sdp:
+            params["sdp"] = self.local_sdp(leg)
+        self._answered(leg)
+        self.say(leg, ANSWER, params)
+        self._assistants.answered(leg)
+
+    def local_sdp(self, leg: Leg) -> str | None:
+        return leg.current.sdp if leg.current is not None else None
+
+    def _answered(self, leg: Leg, headers: Headers = ()) -> None:
+        leg.forward(Phase.ANSWERED)
+        self._ground.timers.stop(Timer.AWAIT_REMOTE, leg)
+        self._ground.notify(CallAnswered(leg.call, headers))
+        self.feed(leg)
+
+    # Progress of a call that the gateway makes.
+
+    def invite(self, leg: Leg, sdp: str | None) -> None:
+        leg.invited = True
+        self.say(leg, INVITE, leg.offer_params(sdp))
+
+    def invite_acknowledged(self, leg: Leg) -> None:
+        """The client rings: tell whoever calls it."""
+        if leg.phase is Phase.CREATED:
+            leg.forward(Phase.RINGING)
+            self._ground.notify(CallRinging(leg.call))
+            caller = None if leg.race is None else leg.race.caller
+            if caller is not None and caller.phase is Phase.CREATED and Step.RING not in caller.steps:
+                self.then(caller, Step.RING)
+
+    def answered_by_client(self, leg: Leg, sdp: str, headers: Headers) -> None:
+        """The client took an inbound call; the others that rang for it have lost the race (SRV-024)."""
+        race, leg.race = leg.race, None
+        if race is not None:
+            for loser in race.legs:
+                if loser is not leg:
+                    loser.race = None
+                    self.end(loser, cause("LOSE_RACE"), "gateway")
+            if race.caller is not None:
+                race.caller.race = None
+                race.caller.answer_headers = headers
+                leg.partner, race.caller.partner = race.caller, leg
+        self._answered(leg, headers)
+        self._peers.answer(leg.peers[-1], sdp)
+        if leg.partner is not None:
+            self.then(leg.partner, Step.ANSWER)
+        else:
+            self._assistants.answered(leg)
+
+    def offer_ready(self, leg: Leg) -> None:
+        """The offer exists; ``media`` brings it where the invite went without (CALL-346)."""
+        if not leg.invited:
+            self.invite(leg, self.local_sdp(leg))
+        elif leg.late_sdp:
+            self._ground.timers.set(Timer.SETUP, self._ground.now + leg.late_sdp, leg)
+        else:
+            self._bring_sdp(leg)
+
+    def _bring_sdp(self, leg: Leg) -> None:
+        self.say(leg, MEDIA, {"callID": leg.call, "sdp": self.local_sdp(leg)})
+
+    # Both kinds.
+
+    def say(self, leg: Leg, method: str, params: JsonObject) -> None:
+        """Tell the leg's client; while it has no socket nothing is said."""
+        if leg.session.line is not None:
+            self._lines.push(leg.session.line, method, params, call=leg.call)
+
+    def hold(self, leg: Leg, held: bool) -> None:
+        """The holder hears nothing, the other side hears music (SRV-028)."""
+        if leg.held != held:
+            leg.held = held
+            self._ground.notify(CallHeld(leg.call, held))
+            self.feed(leg)
+            if leg.partner is not None:
+                self.feed(leg.partner)
+
+    def feed(self, leg: Leg) -> None:
+        source = self._source(leg)
+        if source != leg.fed:
+            leg.fed = source
+            self._ground.act(Feed(leg.call, source))
+
+    def _source(self, leg: Leg) -> Source:
+        if leg.held or (leg.session.line is None and self._ground.options.quirks.silent_when_lost):
+            return Silence()
+        if not leg.answered:
+            return Tone("ringback") if leg.early else Silence()
+        if leg.partner is not None:
+            if leg.partner.held:
+                return Tone("hold_music")
+            return FromCall(leg.partner.call) if leg.partner.answered else Silence()
+        match leg.far_end:
+            case "echo":
+                return Echo()
+            case "tone":
+                return Tone("tone")
+            case "silence" | None:
+                return Silence()
+
+    def end(self, leg: Leg, ended: Cause, by: Ender, headers: Headers = ()) -> None:
+        """End a leg and whatever hangs on it. Only a client that ended its call itself is not told."""
+        if leg.phase is Phase.ENDED:
+            return
+        leg.forward(Phase.ENDED)
+        self._ground.timers.stop_all(leg)
+        del self._legs[leg.call]
+        if by != "client":
+            self.say(leg, BYE, leg.bye_params(ended, headers))
+        self._peers.close_all(leg)
+        self._ground.act(ReleaseCall(leg.call))
+        self._ground.notify(CallEnded(leg.call, leg.session.user, ended, by, headers))
+        self._sessions.dropped(leg.session, leg.call)
+        partner, leg.partner = leg.partner, None
+        if partner is not None:
+            partner.partner = None
+            self.end(partner, ended, "far_end", headers)
+        race, leg.race = leg.race, None
+        if race is not None:
+            self._left_race(race, leg, ended, headers)
+
+    def hang_up(self, leg: Leg, ended: Cause, headers: Headers) -> None:
+        """The far end hangs up: on every socket that rings for it, if nobody has answered."""
+        race = leg.race
+        ringing = race.legs if race is not None and race.caller is None else [leg]
+        for one in list(ringing):
+            self.end(one, ended, "far_end", headers)
+
+    def _left_race(self, race: Race, leg: Leg, ended: Cause, headers: Headers) -> None:
+        if race.caller is leg:
+            for callee in race.legs:
+                callee.race = None
+                self.end(callee, cause("ORIGINATOR_CANCEL"), "far_end")
+            return
+        race.legs.remove(leg)
+        if not race.legs and race.caller is not None:
+            race.caller.race = None
+            self.end(race.caller, ended, "far_end", headers)
+
+    def relay_info(self, leg: Leg, members: JsonObject) -> bool:
+        """Pass digits or text on to the other client, if there is one."""
+        if leg.partner is None:
+            return False
+        self.say(leg.partner, INFO, {"callID": leg.partner.call, **members})
+        return True
+
+    def ring_timed_out(self, leg: Leg) -> None:
+        if leg.direction == "inbound":
+            self.end(leg, cause("ORIGINATOR_CANCEL"), "gateway")
+        else:
+            self.end(leg, cause("NO_ANSWER"), "gateway")

@@ -1,0 +1,195 @@
+"""What a client asks about a call that exists (calls.md 5.1, signaling.md 3.10 to 3.13)."""
+
+from attrs import evolve
+
+from telnyx_core.events import Cause
+from telnyx_core.gateway.calls import CALL_FAILED, NO_SUCH_CALL, Calls
+from telnyx_core.gateway.events import CandidateReceived, DigitsReceived, MessageReceived
+from telnyx_core.gateway.ground import Ground
+from telnyx_core.gateway.legs import Leg, Phase, Purpose, cause
+from telnyx_core.gateway.lines import Lines
+from telnyx_core.gateway.peers import Peers
+from telnyx_core.gateway.records import Line
+from telnyx_core.gateway.sessions import sessid
+from telnyx_core.json_types import JsonObject
+from telnyx_core.limits import MAX_NAME_CHARS
+from telnyx_core.messages import INFO, bye_cause, call_id, custom_headers
+from telnyx_core.wire import Request, integer, mapping, string
+
+UNKNOWN_METHOD = -32601
+INVALID_METHOD = "Invalid Method, Missing Method or Permission Denied"
+
+
+class Dialogs:
+    def __init__(self, ground: Ground, lines: Lines, calls: Calls, peers: Peers) -> None:
+        self._ground = ground
+        self._lines = lines
+        self._calls = calls
+        self._peers = peers
+
+    def _leg(self, line: Line, request: Request) -> Leg | None:
+        """The call a request speaks of, if it is one of this client's; otherwise the request is refused."""
+        ident = call_id(request.params)
+        if ident is None:
+            missing = "CallID missing" if mapping(request.params, "dialogParams") else "Dialog data missing"
+            self._lines.refuse(line, request, CALL_FAILED, missing)
+            return None
+        leg = self._calls.legs.get(ident)
+        if leg is None or leg.session is not line.session:
+            members: JsonObject = {"callID": ident}
+            if (action := string(request.params, "action")) is not None:
+                members["action"] = action
+            self._lines.refuse(line, request, CALL_FAILED, NO_SUCH_CALL, members)
+            return None
+        return leg
+
+    def _fail(self, line: Line, request: Request, leg: Leg, message: str) -> None:
+        self._lines.refuse(line, request, CALL_FAILED, message, {"callID": leg.call})
+
+    # The client's answers to our offers.
+
+    def answer(self, line: Line, request: Request) -> None:
+        leg = self._leg(line, request)
+        if leg is None:
+            return
+        sdp = string(request.params, "sdp")
+        if leg.direction == "outbound" or leg.phase is Phase.ANSWERED or not _offered(leg):
+            self._fail(line, request, leg, "CALL ERROR")
+        elif sdp is None:
+            self._fail(line, request, leg, "SDP missing")
+        else:
+            self._take_answer(line, request, leg, sdp, "CALL ANSWERED")
+
+    def _take_answer(self, line: Line, request: Request, leg: Leg, sdp: str, message: str) -> None:
+        self._lines.reply(line, request, {"message": message, "callID": leg.call, **sessid(line)})
+        self._calls.answered_by_client(leg, sdp, custom_headers(request.params))
+
+    def attach(self, line: Line, request: Request) -> None:
+        """The answer to an ``attach`` of ours; with it an unanswered inbound call is answered, too (SIG-344)."""
+        leg = self._leg(line, request)
+        if leg is None:
+            return
+        sdp = string(request.params, "sdp")
+        if not _offered(leg) or leg.peers[-1].purpose is not Purpose.ATTACH:
+            self._fail(line, request, leg, "CALL ERROR")
+        elif sdp is None:
+            self._fail(line, request, leg, "SDP missing")
+        elif leg.direction == "inbound" and not leg.answered:
+            self._take_answer(line, request, leg, sdp, "CALL ATTACHED")
+        else:
+            self._lines.reply(line, request, {"message": "CALL ATTACHED", "callID": leg.call, **sessid(line)})
+            self._peers.answer(leg.peers[-1], sdp)
+
+    # The end.
+
+    def bye(self, line: Line, request: Request) -> None:
+        leg = self._leg(line, request)
+        if leg is None:
+            return
+        ended = bye_cause(request.params, Cause("NORMAL_CLEARING", 16) if leg.answered else Cause("USER_BUSY", 17))
+        usual = cause(ended.cause or "")
+        if ended.sip_code is None:
+            ended = evolve(ended, sip_code=usual.sip_code, sip_reason=ended.sip_reason or usual.sip_reason)
+        result: JsonObject = {
+            "callID": leg.call,
+            "message": "CALL ENDED",
+            "cause": ended.cause,
+            "causeCode": ended.cause_code,
+            "sip_call_id": ended.sip_call_id,
+            **sessid(line),
+        }
+        self._lines.reply(line, request, result)
+        self._calls.end(leg, ended, "client", custom_headers(request.params))
+
+    # During the call.
+
+    def modify(self, line: Line, request: Request) -> None:
+        leg = self._leg(line, request)
+        if leg is None:
+            return
+        action = string(request.params, "action")
+        match action:
+            case None:
+                self._fail(line, request, leg, "action missing")
+            case "updateMedia":
+                self._update_media(line, request, leg)
+            case "hold" | "unhold" | "toggleHold" if not leg.answered:
+                self._fail(line, request, leg, "cannot hold a call that has not been answered")
+            case "hold" | "unhold" | "toggleHold":
+                held = not leg.held if action == "toggleHold" else action == "hold"
+                result: JsonObject = {
+                    "callID": leg.call,
+                    "action": action,
+                    "holdState": "held" if held else "active",
+                    **sessid(line),
+                }
+                self._lines.reply(line, request, result)
+                self._calls.hold(leg, held)
+            case _:
+                self._fail(line, request, leg, "unknown action")
+
+    def _update_media(self, line: Line, request: Request, leg: Leg) -> None:
+        sdp = string(request.params, "sdp")
+        if not leg.answered:
+            # The platform's forebear ends such a call (CALL-906).
+            self._fail(line, request, leg, "cannot update a call that has not been answered")
+            self._calls.end(leg, cause("INCOMPATIBLE_DESTINATION"), "gateway")
+        elif sdp is None:
+            self._fail(line, request, leg, "SDP missing")
+        elif any(peer.request is not None for peer in leg.peers):
+            self._fail(line, request, leg, "an update is in progress")
+        else:
+            self._peers.close_pending(leg)
+            leg.trickles = request.params.get("trickle") is True
+            self._peers.open(leg, Purpose.UPDATE, sdp).request = (line, request)
+
+    def info(self, line: Line, request: Request) -> None:
+        leg = self._leg(line, request)
+        if leg is None:
+            return
+        self._lines.reply(line, request, {"message": "SENT", **sessid(line)})
+        digits = string(request.params, "dtmf")
+        if digits is not None:
+            self._ground.notify(DigitsReceived(leg.call, digits[:MAX_NAME_CHARS], "info"))
+            self._calls.relay_info(leg, {"dtmf": digits[:MAX_NAME_CHARS]})
+        message = mapping(request.params, "msg")
+        if message:
+            self._message(leg, message)
+
+    def _message(self, leg: Leg, message: JsonObject) -> None:
+        sender, to, body = (string(message, name) or "" for name in ("from", "to", "body"))
+        self._ground.notify(MessageReceived(leg.call, sender, to, body))
+        relayed = self._calls.relay_info(leg, {"msg": {"from": sender, "to": to, "body": body}})
+        if not relayed and leg.far_end == "echo":
+            self._calls.say(leg, INFO, {"callID": leg.call, "msg": {"from": to, "to": sender, "body": body}})
+
+    # Trickled candidates.
+
+    def candidate(self, line: Line, request: Request) -> None:
+        params = request.params
+        self._candidate(
+            line,
+            request,
+            string(params, "candidate") or "",
+            string(params, "sdpMid"),
+            integer(params, "sdpMLineIndex") or 0,
+        )
+
+    def end_of_candidates(self, line: Line, request: Request) -> None:
+        self._candidate(line, request, "", None, 0)
+
+    def _candidate(self, line: Line, request: Request, candidate: str, sdp_mid: str | None, index: int) -> None:
+        if not self._ground.options.quirks.trickle:
+            self._lines.refuse(line, request, UNKNOWN_METHOD, INVALID_METHOD)
+            return
+        leg = self._leg(line, request)
+        if leg is None:
+            return
+        self._lines.reply(line, request, {"callID": leg.call, **sessid(line)})
+        self._ground.notify(CandidateReceived(leg.call, candidate))
+        self._peers.add_candidate(leg, candidate, sdp_mid, index)
+
+
+def _offered(leg: Leg) -> bool:
+    """There is an offer of ours that the client has and has not answered."""
+    return bool(leg.peers) and leg.peers[-1].sdp is not None and not leg.peers[-1].answer_taken

@@ -1,0 +1,164 @@
+"""What a gateway is: who may log in, where numbers lead, how fast it is, and in which ways it is like the platform."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, TypeAlias
+
+from attrs import field, frozen
+
+from telnyx_core.errors import OptionsError
+from telnyx_core.gateway.faults import Fault
+from telnyx_core.json_types import JsonView
+from telnyx_core.options import Codec
+
+FarEnd: TypeAlias = Literal["echo", "tone", "silence"]
+"""What a client hears once its call is answered by the gateway itself: its own voice, 1 kHz, or nothing."""
+
+Route: TypeAlias = Literal["echo", "tone", "silence", "early", "busy", "reject", "ring", "assistant"]
+"""Where a dialled number leads. ``early`` is an echo with ringback as early media; ``ring`` is never answered."""
+
+ROUTES: Final[Mapping[str, Route]] = {
+    "echo": "echo",
+    "tone": "tone",
+    "silence": "silence",
+    "early": "early",
+    "busy": "busy",
+    "reject": "reject",
+    "ring": "ring",
+    "assistant": "assistant",
+}
+
+
+def _check_seconds(seconds: float | None) -> None:
+    if seconds is not None and not 0 <= seconds < math.inf:
+        raise OptionsError(f"{seconds} is no time to wait")
+
+
+@frozen(kw_only=True)
+class Quirks:
+    """Ways of the platform's server that a client must live with; the defaults are what was observed (SRV rules)."""
+
+    no_mid: bool = True
+    """SDP carries neither ``a=mid`` nor ``a=group`` (SRV-001)."""
+    plain_profile: bool = True
+    """Offers say ``RTP/SAVPF`` (SRV-003)."""
+    double_candidates: bool = True
+    """Each candidate is listed for components 1 and 2 (SRV-003)."""
+    attach_before_ready: bool = True
+    """After a re-login ``attach`` comes before ``clientReady`` (SRV-020); False: after it."""
+    ready_lists_session: bool = False
+    """``reattached_sessions`` repeats the session id once per call, as mod_verto does, not the call ids (SIG-137)."""
+    accept_first: bool = True
+    """A call that will fail is accepted and then ended by a bye (SRV-026); False: its invite is refused."""
+    answer_repeats_sdp: bool = False
+    """``answer`` carries the SDP even after ``media`` delivered it (SRV-025 says it does not)."""
+    trickle: bool = True
+    """False: ``candidate`` and ``endOfCandidates`` are unknown methods (SRV-030)."""
+    trickle_out: bool = False
+    """A client that trickles is told the gateway's candidates one by one (SIG-166)."""
+    ping_serno: bool = True
+    """Server pings carry a ``serno`` (SRV-031)."""
+    echo_ping: bool = False
+    """A client's ping is answered by its own frame instead of a result (SIG-065)."""
+    silent_on_ping: bool = False
+    """A client's ping is not answered at all (SIG-131)."""
+    silent_when_lost: bool = False
+    """While a client's socket is down its calls hear nothing (SRV-008)."""
+    ringing_survives_loss: bool = False
+    """An unanswered call outlives its socket and is attached (CALL-538); the platform ends it (SRV-022)."""
+    established_by_media: bool = False
+    """A call survives its socket only once its media has connected (SRV-022). The platform's way, but off: it makes
+    what a test sees depend on the speed of a handshake."""
+
+
+@frozen(kw_only=True)
+class Limits:
+    """Bounds on what clients can make the gateway hold."""
+
+    sockets: int = 1_000
+    calls: int = 1_000
+    """Legs over all clients; media for more does not fit in one process."""
+    candidates: int = 64
+    """Waiting for the remote description, per peer."""
+    channels: int = 256
+    """Event subscriptions, per session."""
+    speed_test_blocks: int = 16_384
+    """16 MB of speed test, which is sent back block by block (SIG-092)."""
+
+
+@frozen(kw_only=True)
+class Assistant:
+    """An AI assistant that hears text (SIG-180 to SIG-184) and lets the caller hear its own voice."""
+
+    greeting: str = ""
+    """Said, as text, when the call is answered."""
+    replies: Mapping[str, str] = field(factory=dict[str, str])
+    """What it says to which words of the user (part of the text, any case); other text is repeated."""
+    tools: Mapping[str, tuple[str, JsonView]] = field(factory=dict[str, tuple[str, JsonView]])
+    """Which words make it call which function with which arguments (AI-012)."""
+    widget_settings: JsonView | None = None
+    """Sent when its call is answered (AI-015)."""
+
+
+@frozen(kw_only=True)
+class CallPlan:
+    """How fast calls proceed, in seconds; zero is at once."""
+
+    ringing_delay: float = 0.0
+    """From the invite to the ringing, or to the bye of a number that is busy, rejects or does not exist."""
+    early_delay: float = 0.0
+    """From the ringing to early media, where there is any."""
+    answer_delay: float = 0.0
+    """From there to the answer."""
+    ring_timeout: float | None = 60.0
+    """How long a call may ring before it ends with ``NO_ANSWER`` (CALL-354)."""
+
+    def __attrs_post_init__(self) -> None:
+        for seconds in (self.ringing_delay, self.early_delay, self.answer_delay, self.ring_timeout):
+            _check_seconds(seconds)
+
+
+@frozen(kw_only=True)
+class GatewayOptions:
+    """Everything a gateway needs to know; see `Quirks` for how it behaves and `Fault` for how it fails."""
+
+    users: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    """Name to password. A dialled name rings every socket of that user."""
+    tokens: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    """Login token to user name."""
+    token_user: Callable[[str], str | None] | None = field(default=None, repr=False)
+    """Asked for tokens that the table does not know: the user's name, or ``None``. Must be pure."""
+    respect_token_expiry: bool = False
+    """Refuse a JWT whose ``exp`` has passed; its signature is not looked at."""
+    assistants: Mapping[str, Assistant] = field(factory=dict[str, Assistant])
+    """Ids that `anonymous_login` may name, and what stands behind each."""
+    routes: Mapping[str, Route] = ROUTES
+    """Dialled number to what answers; numbers not listed are users, or do not exist."""
+    plan: CallPlan = field(factory=CallPlan)
+    registration: tuple[str, ...] = ("REGED",)
+    """The gateway states that a socket's successive ``gatewayState`` requests are told; the last one stays."""
+    push_states: tuple[tuple[float, str], ...] = ()
+    """(seconds after ``clientReady``, state): pushed by the gateway of its own accord."""
+    ping_interval: float | None = 30.0
+    """Seconds without inbound traffic before the gateway pings (SRV-031); ``None``: never."""
+    reattach_window: float = 90.0
+    """Seconds for which answered calls wait for their client after its socket is lost (SIG-232, SRV-021)."""
+    attach_limit: float = 30.0
+    """Seconds for which an ``attach`` may stay unanswered (SIG-343)."""
+    region: str = "us-central"
+    dc: str = "ch1"
+    codecs: tuple[Codec, ...] = ()
+    """Preferred codecs of the gateway's peers; none: the engine's own order."""
+    quirks: Quirks = field(factory=Quirks)
+    faults: tuple[Fault, ...] = ()
+    limits: Limits = field(factory=Limits)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.registration:
+            raise OptionsError("registration must name at least one gateway state")
+        for seconds in (self.ping_interval, self.reattach_window, self.attach_limit):
+            _check_seconds(seconds)
+        for delay, _ in self.push_states:
+            _check_seconds(delay)
+        if self.ping_interval == 0:
+            raise OptionsError("a ping interval of nothing would never end")

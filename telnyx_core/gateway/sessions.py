@@ -1,0 +1,222 @@
+"""Logins, the sessions they open or resume, and the gateway states they are told (signaling.md 3.2 to 3.6)."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from attrs import frozen
+
+from telnyx_core.gateway import auth
+from telnyx_core.gateway.events import ClientLoggedIn, LoginRefused, StateTold
+from telnyx_core.gateway.ground import Ground
+from telnyx_core.gateway.lines import Lines
+from telnyx_core.gateway.records import Line, Session
+from telnyx_core.ids import CallId
+from telnyx_core.json_types import Json, JsonObject
+from telnyx_core.limits import MAX_NAME_CHARS
+from telnyx_core.messages import ANONYMOUS_LOGIN, CLIENT_READY, GATEWAY_STATE, LOGIN, PUNT
+from telnyx_core.timers import Timer
+from telnyx_core.wire import Request, mapping, string
+
+AUTHENTICATION_REQUIRED: Final = -32000
+AUTHENTICATION_FAILED: Final = -32001
+REGISTERED: Final = frozenset({"REGED", "REGISTER"})
+_SECRETS: Final = frozenset({"passwd", "password", "login_token"})
+
+
+@frozen
+class Welcome:
+    """A login that succeeded.
+
+    ``back``: the session was known, and this is not the socket it was on. ``left``: the session that was on this
+    socket before.
+    """
+
+    session: Session
+    back: bool
+    left: Session | None
+
+
+class Sessions:
+    def __init__(self, ground: Ground, lines: Lines) -> None:
+        self.expired: set[str] = set()
+        """Tokens that are no longer good."""
+        self._ground = ground
+        self._lines = lines
+        self._sessions: dict[str, Session] = {}
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._sessions.values()))
+
+    def online(self, user: str) -> list[Session]:
+        """The sessions of a user that can be called, the longest logged in first."""
+        return [session for session in self if session.user == user and session.line is not None]
+
+    # Login.
+
+    def user_of(self, line: Line, request: Request) -> str | None:
+        """Whom a request is for: at a login, the user who asks to be let in."""
+        if request.method == LOGIN:
+            return auth.claimed_user(request.params, self._ground.options)
+        return auth.ANONYMOUS if request.method == ANONYMOUS_LOGIN else line.user
+
+    def login(self, line: Line, request: Request) -> Welcome | None:
+        """Let a client in, or refuse it and keep its socket usable (SRV-030)."""
+        options, params = self._ground.options, request.params
+        if request.method == ANONYMOUS_LOGIN:
+            verdict = auth.check_anonymous(params, options)
+        else:
+            wall = line.epoch + self._ground.now
+            verdict = auth.check_login(params, options, wall=wall, expired=self.expired)
+        wanted = string(params, "sessid")
+        if wanted is not None and len(wanted) > MAX_NAME_CHARS:
+            wanted = None
+        known = None if wanted is None else self._sessions.get(wanted)
+        if isinstance(verdict, auth.Granted) and known is not None and known.user != verdict.user:
+            verdict = auth.Denied("Session in use")
+        if isinstance(verdict, auth.Denied):
+            self._ground.notify(LoginRefused(line.socket, self.user_of(line, request), verdict.reason))
+            self._lines.refuse(line, request, AUTHENTICATION_FAILED, verdict.reason)
+            return None
+        if known is not None and known.forgotten and known.line is not line:
+            known = None
+        session = known or self._open(verdict.user, wanted)
+        session.assistant = verdict.assistant
+        session.early_sdp = mapping(params, "loginParams").get("early_sdp_answer") is True
+        back = known is not None and known.line is not line
+        left = self._occupy(line, session)
+        said = {name: value for name, value in params.items() if name not in _SECRETS}
+        self._ground.notify(ClientLoggedIn(line.socket, session.user, session.id, back, said))
+        self._lines.reply(line, request, {"message": "logged in", "sessid": session.id})
+        return Welcome(session, back, left)
+
+    def _open(self, user: str, wanted: str | None) -> Session:
+        """A new session, under the id the client asked for if it did: mobile clients choose their own (SIG-115)."""
+        self._make_room()
+        ident = wanted or self._ground.uuid()
+        session = Session(ident, user, self._ground.token(), self._ground.uuid())
+        self._sessions[ident] = session
+        return session
+
+    def _make_room(self) -> None:
+        """Bound what remembered sessions take: the oldest that nobody is connected to is forgotten."""
+        if len(self._sessions) < 2 * self._ground.options.limits.sockets:
+            return
+        for session in self:
+            if session.line is None:
+                self.forget(session)
+                return
+
+    def _occupy(self, line: Line, session: Session) -> Session | None:
+        previous, old = line.session, session.line
+        self._ground.timers.stop_all(session)
+        session.line, line.session = line, session
+        line.polls, line.pushed = 0, None
+        if line.query.get("skip_last_voice_sdk_id") == "true" and old is not line:
+            session.voice_sdk_id = self._ground.token()  # Another node was asked for (SIG-016).
+        if previous is session:
+            previous = None
+        if previous is not None:
+            previous.line = None
+            self._wait_for(previous)
+        if old is not None and old is not line:
+            # One session, two sockets: the older is told and closed (SRV-024).
+            self._lines.push(old, PUNT, {})
+            self._lines.close(old, 1000, "punt")
+        return previous
+
+    # Ready, and the states of the gateway.
+
+    def expect(self, session: Session, calls: Iterable[CallId], *, attaches: bool) -> None:
+        """These calls live on with this login. The client is ready once it has their attaches, or before (SRV-020)."""
+        session.attaching = list(calls)
+        wait = attaches and self._ground.options.quirks.attach_before_ready
+        session.offering = set(session.attaching) if wait else set()
+        if not session.offering:
+            self.ready(session)
+
+    def announced(self, session: Session, call: CallId) -> None:
+        """The call's ``attach`` is out."""
+        if call in session.offering:
+            session.offering.discard(call)
+            if not session.offering:
+                self.ready(session)
+
+    def dropped(self, session: Session, call: CallId) -> None:
+        """The call has ended: there is nothing to wait for any more."""
+        if call in session.attaching:
+            session.attaching.remove(call)
+        self.announced(session, call)
+
+    def ready(self, session: Session) -> None:
+        """``clientReady`` with the calls of this login (SIG-135)."""
+        line = session.line
+        if line is None:
+            return
+        by_session = self._ground.options.quirks.ready_lists_session
+        listed: list[Json] = [session.id if by_session else call for call in session.attaching]
+        self._lines.push(line, CLIENT_READY, {"reattached_sessions": listed})
+        for number, (delay, _) in enumerate(self._ground.options.push_states):
+            self._ground.timers.set(Timer.REG_POLL, self._ground.now + delay, (line, number))
+
+    def scheduled_push(self, line: Line, number: int) -> None:
+        if self._lines.get(line.socket) is line:
+            self.push_state(line, self._ground.options.push_states[number][1])
+
+    def push_state(self, line: Line, state: str) -> None:
+        line.pushed = state
+        self._told(line, state)
+        self._lines.push(line, GATEWAY_STATE, self._report(line, state))
+
+    def tell_state(self, line: Line, request: Request) -> None:
+        script = self._ground.options.registration
+        state = line.pushed or script[min(line.polls, len(script) - 1)]
+        line.polls += 1
+        self._told(line, state)
+        self._lines.reply(line, request, {"params": self._report(line, state), **sessid(line)})
+
+    def _told(self, line: Line, state: str) -> None:
+        self._ground.notify(StateTold(line.socket, line.user or "", state))
+
+    def _report(self, line: Line, state: str) -> JsonObject:
+        report: JsonObject = {"state": state}
+        if line.session is not None and state in REGISTERED:
+            report["call_report_id"] = line.session.call_report_id
+            report["dc"] = self._ground.options.dc
+            report["region"] = self._ground.options.region
+        return report
+
+    # Loss.
+
+    def lost(self, line: Line) -> Session | None:
+        """The session that has now lost its socket, if this was its socket."""
+        for number in range(len(self._ground.options.push_states)):
+            self._ground.timers.stop(Timer.REG_POLL, (line, number))
+        session = line.session
+        if session is None or session.line is not line:
+            return None
+        session.line = None
+        self._wait_for(session)
+        return session
+
+    def _wait_for(self, session: Session) -> None:
+        session.attaching.clear()
+        session.offering.clear()
+        session.channels.clear()
+        window = 0.0 if session.forgotten else self._ground.options.reattach_window
+        self._ground.timers.set(Timer.ORPHAN, self._ground.now + window, session)
+
+    def forget(self, session: Session) -> None:
+        self._ground.timers.stop_all(session)
+        if self._sessions.get(session.id) is session:
+            del self._sessions[session.id]
+
+
+def sessid(line: Line) -> JsonObject:
+    """Results commonly carry the session id (SIG-058)."""
+    return {} if line.session is None else {"sessid": line.session.id}
+
+
+def logged_in(line: Line) -> Session:
+    """The session of a line whose request was let through."""
+    assert line.session is not None, "only logins are served before a login"
+    return line.session

@@ -1,0 +1,39 @@
+"""The speed test: blocks up, the time they took, as many blocks down (SIG-090 to SIG-092)."""
+
+from typing import Final
+
+from telnyx_core.gateway.ground import Ground
+from telnyx_core.gateway.lines import Lines
+from telnyx_core.gateway.records import Line, Upload
+
+BLOCK: Final = "#SPB " + "." * 1024
+
+
+class SpeedTest:
+    def __init__(self, ground: Ground, lines: Lines) -> None:
+        self._ground = ground
+        self._lines = lines
+
+    def heard(self, line: Line, text: str) -> None:
+        if line.session is None:
+            self._lines.close(line, 1008, "speed test before login")
+            return
+        match text[:4], line.upload:
+            case "#SPU", _:
+                line.upload = Upload(self._ground.now)
+            case "#SPB", Upload() as upload:
+                if upload.blocks < self._ground.options.limits.speed_test_blocks:
+                    upload.blocks += 1
+            case "#SPE", Upload() as upload:
+                line.upload = None
+                self._finish(line, upload)
+            case _:
+                pass
+
+    def _finish(self, line: Line, upload: Upload) -> None:
+        """Nothing tells the gateway when the blocks have arrived: it says for them what the upload took."""
+        took = max(1, round((self._ground.now - upload.begun) * 1000))
+        self._lines.put(line, f"#SPU {took}")
+        for _ in range(upload.blocks):
+            self._lines.put(line, BLOCK)
+        self._lines.put(line, f"#SPD {took}")
