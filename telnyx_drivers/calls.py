@@ -37,7 +37,7 @@ _OVER: Final = frozenset({CallState.DESTROY})
 class _Waiter:
     def __init__(self, states: frozenset[CallState]) -> None:
         self.states = states
-        self.reached: CallState | None = None
+        self.reached: CallState | Exception | None = None
         self.event = anyio.Event()
 
 
@@ -133,6 +133,8 @@ class CallHandle:
         finally:
             self._waiters.remove(waiter)
         assert waiter.reached is not None, "woken without a state"
+        if isinstance(waiter.reached, Exception):
+            raise waiter.reached
         return waiter.reached
 
     # Commands.
@@ -342,11 +344,11 @@ class CallHandle:
         self._handlers.call(event, spawn)
 
     def give_up(self, error: Exception) -> None:
-        """The client has stopped with this call unfinished: end its streams and let every waiter see the end."""
+        """The client broke off with this call unfinished: neither its streams nor its waiters may wait for ever."""
         self._broadcast.end(error)
         for waiter in self._waiters:
             if waiter.reached is None:
-                waiter.reached = CallState.DESTROY
+                waiter.reached = error
                 waiter.event.set()
 
     # Inside.

@@ -170,7 +170,7 @@ class Client(ABC):
         Raises `LoginFailed` for credentials that are refused (the socket stays, `login` may try others) and
         `ConnectionFailed` when the session gives up or ``connect_timeout`` passes (it then goes on trying).
         """
-        if self._session.state is SessionState.READY:
+        if self._session.state is SessionState.READY and self._driver.failure is None:
             await anyio.lowlevel.checkpoint()
             return
         stream = self.events()
@@ -202,8 +202,9 @@ class Client(ABC):
         if self._stopped is None:
             await anyio.lowlevel.checkpoint()
             return
-        self._session.disconnect(now=self._driver.now())
-        self._driver.commanded()
+        if self._driver.failure is None:
+            self._session.disconnect(now=self._driver.now())
+            self._driver.commanded()
         await self._stopped.wait()
 
     async def _shut_down(self) -> None:

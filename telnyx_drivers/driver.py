@@ -125,8 +125,9 @@ class Driver(ABC):
         self.session = session
         self.at_rest = True
         """No run loop is wanted: the session is closed, or has not been started."""
+        self.failure: DriverFailed | None = None
+        """The run loop broke off; this driver will do nothing more."""
         self._running = False
-        self._failure: DriverFailed | None = None
         self._audience = audience
         self._engine_factory = engine
         self._engine: MediaEngine | None = None
@@ -170,8 +171,8 @@ class Driver(ABC):
 
     def start(self) -> None:
         """See to it that the run loop runs. Raises `DriverFailed` when an earlier one broke off."""
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if self.at_rest:
             self.at_rest = False
             if not self._running:
@@ -191,7 +192,7 @@ class Driver(ABC):
                 raise
         finally:
             self._running = False
-            self._audience.stopped(self._failure)
+            self._audience.stopped(self.failure)
 
     async def _run_to_rest(self) -> None:
         while True:
@@ -247,7 +248,12 @@ class Driver(ABC):
     # Commands.
 
     def commanded(self) -> None:
-        """After every command: perform what it led to, and let the run loop look at the new deadline."""
+        """After every command: perform what it led to, and let the run loop look at the new deadline.
+
+        Raises `DriverFailed`: a session that a fault has passed through is not asked for anything any more.
+        """
+        if self.failure is not None:
+            raise self.failure
         self.drain()
         if self._running:
             self._wake()
@@ -256,8 +262,8 @@ class Driver(ABC):
 
     async def ask(self, command: Callable[[float], Ticket]) -> Outcome:
         """Give a command and wait for its outcome. Raises what the command raises, and `DriverFailed`."""
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         ticket = command(self.now())
         promise = self._promises[ticket] = Promise()
         self.commanded()
@@ -344,15 +350,15 @@ class Driver(ABC):
     def _fail(self, error: BaseException) -> None:
         """The run loop broke off before the session was closed: nobody may wait for ever."""
         self.at_rest = True
-        self._failure = DriverFailed("the client's run loop has ended")
-        self._failure.__cause__ = error
+        self.failure = DriverFailed("the client's run loop has ended")
+        self.failure.__cause__ = error
         for line in self._lines.values():
             line.abandon()
         self._lines.clear()
         self._inbox.clear()
         self._texts = 0
         for promise in self._promises.values():
-            promise.settle(self._failure)
+            promise.settle(self.failure)
         self._promises.clear()
         if isinstance(error, Exception):
             _client.critical("a fault stopped the client", exc_info=error)

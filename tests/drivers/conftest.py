@@ -1,5 +1,6 @@
 """Every driver test on every loop that there is a driver for, on a virtual clock, against a world in memory."""
 
+import asyncio
 import random
 import ssl as tls
 from collections.abc import Callable, Iterator
@@ -16,6 +17,11 @@ from tests.drivers.clock import VirtualClockLoop
 from tests.drivers.fakes import World
 
 MakeClient: TypeAlias = Callable[..., Client]
+
+
+def tasks_now() -> set[object]:
+    """Every task of the running loop."""
+    return set(asyncio.all_tasks())
 
 
 @pytest.fixture(params=["asyncio"])

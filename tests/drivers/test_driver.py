@@ -1,0 +1,271 @@
+"""The contract with the core: mutate, drain, wait. And what happens when the fault is ours."""
+
+from collections import deque
+from typing import Any, get_type_hints
+
+import anyio
+import anyio.lowlevel
+import pytest
+from attrs import fields_dict
+
+from telnyx_core.actions import (
+    AbandonSocket,
+    Action,
+    CloseSocket,
+    Done,
+    Notify,
+    OpenPeer,
+    OpenSocket,
+    PeerConfig,
+    SendText,
+    Settle,
+)
+from telnyx_core.events import Event, SocketOpen
+from telnyx_core.facts import Fact, NegotiationFailed, SocketClosed, SocketOpened, TextReceived
+from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
+from telnyx_core.options import CallOptions, ClientOptions
+from telnyx_drivers.driver import INBOX_TEXTS, Driver
+from telnyx_drivers.exceptions import ConnectionFailed, DriverFailed, MediaUnavailable
+from telnyx_drivers.keywords import CallKeywords, ClientKeywords
+from tests.drivers.conftest import MakeClient, tasks_now
+from tests.drivers.fakes import World
+
+pytestmark = pytest.mark.anyio
+
+ONE, TWO = SocketId(1), SocketId(2)
+
+
+class ScriptedSession:
+    """Says what a test told it to say, and complains when it is called from inside of its own actions."""
+
+    def __init__(self) -> None:
+        self.actions: deque[Action] = deque()
+        self.answers: dict[type[Fact], list[Action]] = {}
+        self.told: list[Fact] = []
+        self.deadline: float | None = None
+        self.fired: list[float] = []
+        self.performing = False
+
+    def next_action(self) -> Action | None:
+        self.performing = bool(self.actions)
+        return self.actions.popleft() if self.actions else None
+
+    def next_timeout(self) -> float | None:
+        return self.deadline
+
+    def next_timeout_reason(self) -> None:
+        return None
+
+    def receive(self, fact: Fact, *, now: float) -> None:
+        assert not self.performing, "re-entered"
+        self.told.append(fact)
+        self.actions.extend(self.answers.get(type(fact), ()))
+
+    def handle_timeout(self, *, now: float) -> None:
+        assert not self.performing, "re-entered"
+        self.fired.append(now)
+        self.deadline = None
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.heard: list[Event] = []
+
+    def notify(self, event: Event) -> None:
+        self.heard.append(event)
+
+    def deliver(self) -> None: ...
+
+    def remember(self, values: object) -> None: ...
+
+    def stopped(self, error: Exception | None) -> None: ...
+
+
+class Recorder:
+    """Stands for both the sockets and the loop: everything performed goes into one list."""
+
+    def __init__(self) -> None:
+        self.session = ScriptedSession()
+        self.listener = Listener()
+        self.log: list[str] = []
+        self.time = 0.0
+        recorder = self
+
+        class Line:
+            def __init__(self, name: str) -> None:
+                self.name = name
+
+            def send(self, text: str) -> None:
+                recorder.log.append(f"{self.name} send {text}")
+                recorder.driver.tell(TextReceived(ONE, f"echo {text}"))
+
+            def close(self) -> None:
+                recorder.log.append(f"{self.name} close")
+
+            def abandon(self) -> None:
+                recorder.log.append(f"{self.name} abandon")
+
+        class PlainDriver(Driver):
+            def now(self) -> float:
+                return recorder.time
+
+            def spawn(self, function: Any) -> None:
+                raise NotImplementedError
+
+            async def shielded(self, function: Any) -> None:
+                raise NotImplementedError
+
+            async def cancel_tasks(self) -> None: ...
+
+            def _dial(self, socket: SocketId, url: str) -> Line:
+                recorder.log.append(f"dial {url}")
+                return Line(url)
+
+            def _wake(self) -> None:
+                recorder.log.append("wake")
+
+            async def _wait(self, deadline: float | None) -> None:
+                raise NotImplementedError
+
+        def no_engine(report: Any) -> Any:
+            raise MediaUnavailable("no media")
+
+        self.driver = PlainDriver(self.session, no_engine, self.listener)  # type: ignore[arg-type]
+
+    def performed(self) -> list[str]:
+        return [entry for entry in self.log if entry != "wake"]
+
+
+def test_actions_are_performed_in_order_and_facts_wait_their_turn() -> None:
+    world = Recorder()
+    world.session.actions.extend(
+        [OpenSocket(ONE, "a"), SendText(ONE, "1"), Notify(SocketOpen(ONE)), SendText(ONE, "2"), CloseSocket(ONE)]
+    )
+    world.driver.drain()
+    assert world.performed() == ["dial a", "a send 1", "a send 2", "a close"]
+    assert world.session.told == [], "what a line answers at once is told in the next turn"
+    assert world.driver.turn() is None
+    assert world.session.told == [TextReceived(ONE, "echo 1"), TextReceived(ONE, "echo 2")]
+
+
+def test_what_a_fact_leads_to_is_performed_before_the_next_fact() -> None:
+    world = Recorder()
+    world.session.actions.append(OpenSocket(ONE, "a"))
+    world.driver.drain()
+    world.session.answers = {SocketOpened: [SendText(ONE, "login"), CloseSocket(ONE)]}
+    world.driver.tell(SocketOpened(ONE, 0.0))
+    world.driver.tell(SocketClosed(ONE, 1000, "", clean=True))
+    world.driver.turn()
+    assert world.performed() == ["dial a", "a send login", "a close"]
+    assert [type(fact) for fact in world.session.told] == [SocketOpened, SocketClosed, TextReceived]
+
+
+def test_dead_handles_are_ignored() -> None:
+    world = Recorder()
+    world.session.actions.extend(
+        [OpenSocket(ONE, "a"), AbandonSocket(ONE), SendText(ONE, "1"), CloseSocket(ONE), AbandonSocket(ONE)]
+    )
+    world.driver.drain()
+    assert world.performed() == ["dial a", "a abandon"]
+    world.session.actions.extend([SendText(TWO, "1"), CloseSocket(TWO), Settle(Ticket(9), Done())])
+    world.driver.drain()
+    assert world.performed() == ["dial a", "a abandon"]
+
+
+def test_a_closed_socket_is_let_go() -> None:
+    world = Recorder()
+    world.session.actions.append(OpenSocket(ONE, "a"))
+    world.driver.drain()
+    world.driver.tell(SocketClosed(ONE, 1006, "", clean=False))
+    world.driver.turn()
+    world.session.actions.append(SendText(ONE, "late"))
+    world.driver.drain()
+    assert world.performed() == ["dial a"]
+
+
+def test_a_deadline_fires_once_when_it_is_due() -> None:
+    world = Recorder()
+    world.session.deadline = 5.0
+    assert world.driver.turn() == 5.0
+    assert world.session.fired == []
+    world.time = 5.0
+    assert world.driver.turn() is None
+    assert world.session.fired == [5.0]
+
+
+def test_media_without_an_engine_is_a_failed_negotiation() -> None:
+    world = Recorder()
+    config = PeerConfig(role="answer", ice_servers=())
+    world.session.actions.append(OpenPeer(MediaId(3), CallId("c"), config))
+    world.driver.drain()
+    world.driver.turn()
+    assert world.session.told == [NegotiationFailed(MediaId(3), "other", "no media")]
+
+
+async def test_a_reader_waits_while_the_inbox_is_full() -> None:
+    world = Recorder()
+    passed: list[int] = []
+
+    async def read() -> None:
+        for number in range(INBOX_TEXTS + 5):
+            world.driver.tell(TextReceived(ONE, str(number)))
+            await world.driver.room()
+            passed.append(number)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(read)
+        await anyio.sleep(1)
+        assert len(passed) == INBOX_TEXTS - 1
+        world.driver.turn()
+        await anyio.sleep(1)
+        assert len(passed) == INBOX_TEXTS + 5
+
+
+async def test_a_fault_of_ours_stops_the_client_and_reaches_everybody_who_waits(
+    make_client: MakeClient, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = tasks_now()
+    client = make_client()
+    caught: list[str] = []
+    async with client, anyio.create_task_group() as group:
+        call = await client.new_call("+1555")
+        await call.wait_for_state("active")
+        world.server.mute.add("telnyx_rtc.info")
+
+        async def expect(name: str, wait: Any) -> None:
+            with pytest.raises((DriverFailed, Exception)) as failure:
+                await wait()
+            caught.append(f"{name}: {type(failure.value).__name__}")
+
+        group.start_soon(expect, "command", lambda: call.dtmf("1"))
+        group.start_soon(expect, "events", lambda: anext(client.events()))
+        group.start_soon(expect, "call events", lambda: anext(call.events()))
+        group.start_soon(expect, "incoming", lambda: anext(client.incoming()))
+        group.start_soon(expect, "end", call.wait_ended)
+        await anyio.sleep(1)
+
+        def broken(fact: Fact, *, now: float) -> None:
+            raise AssertionError("cannot be")
+
+        client._session.receive = broken  # type: ignore[method-assign]
+        world.server.ring("in-1")
+    assert sorted(caught) == [
+        "call events: DriverFailed",
+        "command: DriverFailed",
+        "end: DriverFailed",
+        "events: DriverFailed",
+        "incoming: DriverFailed",
+    ]
+    assert "AssertionError: cannot be" in caplog.text
+    assert tasks_now() == before
+    with pytest.raises(DriverFailed):
+        await client.connect()
+
+
+def test_a_failed_connection_is_no_fault_of_ours() -> None:
+    assert not issubclass(ConnectionFailed, DriverFailed)
+
+
+def test_the_keywords_are_exactly_the_options() -> None:
+    assert set(get_type_hints(ClientKeywords)) == set(fields_dict(ClientOptions))
+    assert set(get_type_hints(CallKeywords)) == set(fields_dict(CallOptions)) - {"destination_number"}
