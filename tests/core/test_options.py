@@ -464,17 +464,27 @@ NESTED_NAMES = ["urls", "username", "credential", "enabled", "timeout", "onError
 NESTED = st.dictionaries(st.sampled_from(NESTED_NAMES), JSON, max_size=4)
 
 
-@given(
-    st.dictionaries(st.sampled_from(CLIENT_NAMES) | st.text(max_size=8), JSON | NESTED | st.lists(NESTED), max_size=6),
-    st.booleans(),
+GOOD = st.lists(st.sampled_from(SEED), max_size=5).map(lambda rows: {name: value for name, value, _, _ in rows})
+ANY = st.dictionaries(
+    st.sampled_from(CLIENT_NAMES) | st.text(max_size=8), JSON | NESTED | st.lists(NESTED, max_size=3), max_size=3
 )
-def test_any_mapping_builds_or_is_refused(mapping: dict[str, object], with_login: bool) -> None:
+
+
+@given(GOOD, ANY, st.booleans())
+def test_any_mapping_builds_or_is_refused(good: dict[str, object], other: dict[str, object], with_login: bool) -> None:
+    mapping = {**good, **other, **(TOKEN if with_login else {})}
     before = repr(mapping)
     with suppress(OptionsError):
-        options = ClientOptions.from_mapping({**mapping, **(TOKEN if with_login else {})})
+        options = ClientOptions.from_mapping(mapping)
         json.dumps(options.user_variables, allow_nan=False)
         assert 0.1 <= options.call_report_interval <= 3600
     assert repr(mapping) == before
+
+
+@given(GOOD)
+def test_good_options_go_together(good: dict[str, object]) -> None:
+    """So that the property above is not one about refusals only."""
+    ClientOptions.from_mapping({**good, **TOKEN})
 
 
 @given(st.dictionaries(st.sampled_from([*CLIENT_NAMES, "passwd"]), JSON | NESTED, max_size=4))

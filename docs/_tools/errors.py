@@ -1,0 +1,75 @@
+"""Write docs/reference/errors.md from the catalogues: ``python docs/_tools/errors.py`` from the project's root."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from telnyx_core.catalogue import ERRORS, WARNINGS, ErrorCode, WarningCode, make_error
+
+PAGE = Path(__file__).parents[1] / "reference" / "errors.md"
+
+HEAD = """\
+# Errors and warnings
+
+<!-- Written by docs/_tools/errors.py from telnyx_core/catalogue.py; change it there. -->
+
+A fault reaches the application as one event: `telnyx.error` with a `TelnyxError`, or `telnyx.warning` with a
+`TelnyxWarning`. Both have `code`, `name`, `message`, `description`, `causes` and `solutions`; an error has `fatal` and
+`original` besides. The event repeats `code`, `name` and `message`, so that `event.code` and `event.error.code` are the
+same number. `original` is the failure behind the error, with the server's own words when it spoke.
+
+*Fatal* means: what the event names is over, and the client does nothing more for it. An error that is not fatal can be
+ignored, or the client is already recovering.
+
+Some failures are raised instead, because the caller can act on the spot. All of them leave everything as it was.
+
+| exception | code | raised when |
+|---|---|---|
+| `OptionsError` | | a client is built with options that cannot be used |
+| `InvalidCallParameters` | 44002 | `new_call` is given options that cannot be used |
+| `InvalidCredentials` | 46002 | `login` is given no usable set of credentials |
+| `NotConnected` | | the command needs a socket, and there is none |
+| `NotReady` | | the command needs a registered session, and this one is not registered yet |
+| `InvalidCallState` | | the call has ended, does not exist, or its state does not allow the command |
+"""
+
+ERROR_HEAD = """
+## Errors
+
+42001, 42002 and 42003 are not fatal while [microphone recovery](options.md#microphone-recovery) waits for the
+application. 46003 is fatal when automatic reconnection is off.
+
+| code | name | fatal | message | meaning | typical causes | what to do |
+|---|---|---|---|---|---|---|
+"""
+
+WARNING_HEAD = """
+## Warnings
+
+| code | name | message | meaning | typical causes | what to do |
+|---|---|---|---|---|---|
+"""
+
+
+def row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def error_row(code: ErrorCode) -> str:
+    entry, fatal = ERRORS[code], "yes" if make_error(code).fatal else "no"
+    texts = (entry.message, entry.description, " ".join(entry.causes), " ".join(entry.solutions))
+    return row((str(int(code)), f"`{code.name}`", fatal, *texts))
+
+
+def warning_row(code: WarningCode) -> str:
+    entry = WARNINGS[code]
+    texts = (entry.message, entry.description, " ".join(entry.causes), " ".join(entry.solutions))
+    return row((str(int(code)), f"`{code.name}`", *texts))
+
+
+def page() -> str:
+    errors, warnings = map(error_row, ErrorCode), map(warning_row, WarningCode)
+    return "".join((HEAD, ERROR_HEAD, *errors, WARNING_HEAD, *warnings))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
