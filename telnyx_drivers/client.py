@@ -1,6 +1,7 @@
 """What an application holds: the client, the same on every loop. Import it from `telnyx_drivers.asyncio` or `.trio`."""
 
 import logging
+import os
 import random
 import ssl as tls
 from abc import ABC, abstractmethod
@@ -35,6 +36,7 @@ from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.driver import Driver, EngineFactory
 from telnyx_drivers.emitter import Broadcast, EventStream, Handler, Handlers, name_of, run_isolated
 from telnyx_drivers.exceptions import ConnectionFailed, LoginFailed, MediaUnavailable, TelnyxClientError
+from telnyx_drivers.journal import Journal, RecordedSession
 from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
 from telnyx_drivers.media.ports import MediaEngine, Report
 from telnyx_drivers.store import Store
@@ -94,7 +96,8 @@ class Client(ABC):
 
     ``engine`` makes the media engine on first use; ``store`` keeps the session's values for a later process; ``rng``
     makes ids and delays reproducible; ``ssl`` replaces the default TLS settings, which verify the server;
-    ``connect_timeout`` is in seconds, ``None`` for as long as the session itself goes on trying.
+    ``connect_timeout`` is in seconds, ``None`` for as long as the session itself goes on trying; ``journal`` names a
+    file for everything that the session is told and does, without its secrets (`telnyx_drivers.journal`).
 
     Raises `telnyx_core.errors.OptionsError` for options that cannot be used.
     """
@@ -108,16 +111,19 @@ class Client(ABC):
         rng: random.Random | None = None,
         ssl: tls.SSLContext | None = None,
         connect_timeout: float | None = CONNECT_TIMEOUT,
+        journal: str | os.PathLike[str] | None = None,
         **keywords: Unpack[ClientKeywords],
     ) -> None:
         if options is not None and keywords:
             raise TypeError("give either options or keywords, not both")
         self.options = options or ClientOptions(**keywords)
         self._store = store
-        self._session = Session(
-            self.options,
-            rng=rng or random.SystemRandom(),
-            remembered=store.load() if store is not None else None,
+        remembered = store.load() if store is not None else None
+        self._journal = Journal(journal) if journal is not None else None
+        self._session = (
+            Session(self.options, rng=rng or random.SystemRandom(), remembered=remembered)
+            if self._journal is None
+            else RecordedSession(self.options, journal=self._journal, remembered=remembered)
         )
         self._driver = self._make_driver(self._session, engine, ssl)
         self._connect_timeout = connect_timeout
@@ -141,10 +147,19 @@ class Client(ABC):
         rng: random.Random | None = None,
         ssl: tls.SSLContext | None = None,
         connect_timeout: float | None = CONNECT_TIMEOUT,
+        journal: str | os.PathLike[str] | None = None,
     ) -> Self:
         """As the constructor, from the documents' spelling: ``{"login_token": ..., "trickleIce": True}``."""
         options = ClientOptions.from_mapping(mapping)
-        return cls(options, engine=engine, store=store, rng=rng, ssl=ssl, connect_timeout=connect_timeout)
+        return cls(
+            options,
+            engine=engine,
+            store=store,
+            rng=rng,
+            ssl=ssl,
+            connect_timeout=connect_timeout,
+            journal=journal,
+        )
 
     @abstractmethod
     def _make_driver(self, session: Session, engine: EngineFactory, ssl: tls.SSLContext | None) -> Driver: ...
@@ -212,6 +227,8 @@ class Client(ABC):
             await self.disconnect()
         finally:
             await self._driver.aclose()
+            if self._journal is not None:
+                self._journal.close()
 
     async def login(self, credentials: Mapping[str, object] | None = None, **keywords: Unpack[LoginKeywords]) -> None:
         """Log in on the live socket with new credentials: a fresh token, or another user (SIG-245).
