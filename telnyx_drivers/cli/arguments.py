@@ -56,9 +56,15 @@ def parse_digits(text: str) -> str:
 
 
 def check_playable(path: Path) -> Path:
-    """That the file is there, before anybody's telephone rings."""
-    if not path.is_file():
-        raise UsageError(f"--play {path}: there is no such file.")
+    """That the file holds audio, before anybody's telephone rings."""
+    from telnyx_drivers.media.audio.decode import open_decoder
+
+    try:
+        open_decoder(path).close()
+    except OSError as error:
+        raise UsageError(f"--play {path}: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise UsageError(f"--play {path}: {error}.") from error
     return path
 
 

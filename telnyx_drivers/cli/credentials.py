@@ -30,7 +30,7 @@ class Credentials:
     password: str | None = field(default=None, repr=False)
 
 
-def find_credentials(environ: Mapping[str, str], file: Path | None, *, warn: Callable[[str], None]) -> Credentials:
+def find_credentials(file: Path | None, *, environ: Mapping[str, str], warn: Callable[[str], None]) -> Credentials:
     """The credentials of ``file`` if one is named, else of the environment; `UsageError` without a usable set."""
     if file is None:
         return _choose({name: environ.get(name, "") for name in NAMES}, "the environment")

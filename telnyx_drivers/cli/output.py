@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 
 from telnyx_core.json_types import Json
 
@@ -28,6 +29,10 @@ class Output:
 
     def done(self, text: str) -> None:
         self.console.print(f"[green]✓[/] {text}")
+
+    def working(self, text: str) -> Status:
+        """While entered, shows that something takes its time; nothing where there is no terminal."""
+        return self.console.status(clean(text))
 
     def warn(self, text: str) -> None:
         self.errors.print(f"[yellow]Warning:[/] {clean(text)}")

@@ -12,7 +12,7 @@ class Timeline:
     """Feed it every event with the time at which it came, in seconds of any one clock."""
 
     call: CallId
-    _first: dict[CallState, float] = field(factory=dict, init=False)
+    _first: dict[CallState, float] = field(factory=dict[CallState, float], init=False)
     _heard: float | None = field(default=None, init=False)
 
     def note(self, event: Event, at: float) -> CallState | None:

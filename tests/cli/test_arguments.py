@@ -1,8 +1,10 @@
+from importlib.resources import as_file
 from pathlib import Path
 
 import pytest
 
 from telnyx_core.options import CustomHeader
+from telnyx_drivers.assets import HELLO
 from telnyx_drivers.cli.arguments import (
     CodecName,
     check_playable,
@@ -45,8 +47,13 @@ def test_codecs_keep_their_order_and_come_once() -> None:
 
 
 def test_files_are_checked_before_the_call(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such file"):
+    with pytest.raises(UsageError, match="No such file"):
         check_playable(tmp_path / "missing.wav")
+    (tmp_path / "text.wav").write_text("not a sound")
+    with pytest.raises(UsageError, match=r"--play .*text\.wav"):
+        check_playable(tmp_path / "text.wav")
+    with as_file(HELLO) as hello:
+        assert check_playable(hello) == hello
     with pytest.raises(UsageError, match="no folder"):
         check_writable(tmp_path / "missing" / "out.wav")
     with pytest.raises(UsageError, match="no folder"):

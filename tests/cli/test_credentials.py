@@ -23,9 +23,9 @@ def private(path: Path, text: str) -> Path:
 
 
 def test_a_token_or_a_user_with_a_password() -> None:
-    assert find_credentials({TOKEN: SECRET}, None, warn=silent) == Credentials(login_token=SECRET)
+    assert find_credentials(None, environ={TOKEN: SECRET}, warn=silent) == Credentials(login_token=SECRET)
     both = {USERNAME: "alice", PASSWORD: SECRET}
-    assert find_credentials(both, None, warn=silent) == Credentials(login="alice", password=SECRET)
+    assert find_credentials(None, environ=both, warn=silent) == Credentials(login="alice", password=SECRET)
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_a_token_or_a_user_with_a_password() -> None:
 )
 def test_an_unusable_set_says_what_is_wrong(environ: Mapping[str, str], said: str) -> None:
     with pytest.raises(UsageError, match=said) as refused:
-        find_credentials(environ, None, warn=silent)
+        find_credentials(None, environ=environ, warn=silent)
     assert SECRET not in str(refused.value)
 
 
 def test_a_file_wins_over_the_environment(tmp_path: Path) -> None:
     file = private(tmp_path / "credentials", f"# my phone\n\nexport {USERNAME} = alice\r\n{PASSWORD}='{SECRET} = x'\n")
-    found = find_credentials({TOKEN: "another"}, file, warn=silent)
+    found = find_credentials(file, environ={TOKEN: "another"}, warn=silent)
     assert found == Credentials(login="alice", password=f"{SECRET} = x")
 
 
@@ -54,7 +54,7 @@ def test_a_file_wins_over_the_environment(tmp_path: Path) -> None:
 def test_a_bad_line_is_named_and_not_repeated(tmp_path: Path, line: str) -> None:
     file = private(tmp_path / "credentials", f"{USERNAME}=alice\n{line}\n")
     with pytest.raises(UsageError, match="line 2") as refused:
-        find_credentials({}, file, warn=silent)
+        find_credentials(file, environ={}, warn=silent)
     assert SECRET not in str(refused.value)
 
 
@@ -64,7 +64,7 @@ def test_a_file_that_others_can_read_is_pointed_out(tmp_path: Path) -> None:
     file.write_text(f"{TOKEN}={SECRET}\n")
     file.chmod(0o640)
     warnings: list[str] = []
-    assert find_credentials({}, file, warn=warnings.append).login_token == SECRET
+    assert find_credentials(file, environ={}, warn=warnings.append).login_token == SECRET
     assert len(warnings) == 1
     assert "chmod 600" in warnings[0]
     assert SECRET not in warnings[0]
@@ -72,16 +72,16 @@ def test_a_file_that_others_can_read_is_pointed_out(tmp_path: Path) -> None:
 
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
-        find_credentials({}, tmp_path / "missing", warn=silent)
+        find_credentials(tmp_path / "missing", environ={}, warn=silent)
     with pytest.raises(UsageError, match="cannot be read"):
-        find_credentials({}, tmp_path, warn=silent)
+        find_credentials(tmp_path, environ={}, warn=silent)
     large = private(tmp_path / "large", "#" * (MAX_FILE + 1))
     with pytest.raises(UsageError, match="too large"):
-        find_credentials({}, large, warn=silent)
+        find_credentials(large, environ={}, warn=silent)
     binary = tmp_path / "binary"
     binary.write_bytes(b"\xff\xfe\x00\x01\x80")
     with pytest.raises(UsageError, match="not a text file"):
-        find_credentials({}, binary, warn=silent)
+        find_credentials(binary, environ={}, warn=silent)
 
 
 def test_credentials_do_not_print_their_secrets() -> None:

@@ -1,0 +1,55 @@
+"""Options that every command with an account shares, and logging in with them."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
+
+import typer
+
+from telnyx_core.json_types import JsonObject
+from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.cli.credentials import Credentials
+from telnyx_drivers.cli.output import Output
+from telnyx_drivers.cli.timeline import milliseconds
+
+PANEL: Final = "Account"
+
+JsonFlag: TypeAlias = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON object as the last line of standard output; the rest to standard error."),
+]
+UrlOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--url", envvar="TELNYX_RTC_URL", help="Another signalling server, ws:// or wss://.", rich_help_panel=PANEL
+    ),
+]
+CredentialsOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--credentials-file",
+        help="Lines TELNYX_LOGIN_TOKEN=..., or TELNYX_SIP_USERNAME=... and TELNYX_SIP_PASSWORD=...; "
+        "without it the environment is read.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+@asynccontextmanager
+async def logged_in(
+    credentials: Credentials, url: str | None, output: Output, document: JsonObject
+) -> AsyncGenerator[TelnyxRTC, None]:
+    """A registered client for the length of the block; ``registered_ms`` in the document is how long that took."""
+    client = TelnyxRTC(
+        login_token=credentials.login_token, login=credentials.login, password=credentials.password, env=url
+    )
+    async with AsyncExitStack() as stack:
+        started = time.monotonic()
+        with output.working("Logging in"):
+            await stack.enter_async_context(client)
+        seconds = time.monotonic() - started
+        document["registered_ms"] = milliseconds(seconds)
+        output.done(f"Registered [dim]after {1000 * seconds:.0f} ms[/]")
+        yield client

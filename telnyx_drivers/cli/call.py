@@ -1,0 +1,117 @@
+"""``telnyx-rtc call``"""
+
+import asyncio
+import os
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from attrs import frozen
+
+from telnyx_core.json_types import JsonObject
+from telnyx_core.options import Codec, CustomHeader
+from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.cli.account import CredentialsOption, JsonFlag, UrlOption, logged_in
+from telnyx_drivers.cli.arguments import (
+    CodecName,
+    check_playable,
+    check_writable,
+    parse_codecs,
+    parse_digits,
+    parse_headers,
+)
+from telnyx_drivers.cli.conversation import Conversation, Plan
+from telnyx_drivers.cli.credentials import find_credentials
+from telnyx_drivers.cli.exits import Exit
+from telnyx_drivers.cli.output import Output
+from telnyx_drivers.cli.running import perform
+from telnyx_drivers.cli.summary import show_summary
+
+
+@frozen(kw_only=True)
+class Dialling:
+    destination: str
+    caller_number: str
+    caller_name: str
+    headers: tuple[CustomHeader, ...]
+    codecs: tuple[Codec, ...]
+    timeout: float
+
+
+def call(
+    destination: Annotated[str, typer.Argument(metavar="DEST", help="A number, a SIP URI, or a user of a gateway.")],
+    play: Annotated[Path | None, typer.Option(help="Play this file, then hang up.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Record to a WAV file: you left, the far end right.")] = None,
+    dtmf: Annotated[
+        str | None, typer.Option(metavar="DIGITS", help="Press these keys once the call is active.")
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0.1, help="Hang up after so many seconds; otherwise the far end does.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Give up when nobody has answered after so many seconds.")] = 60,
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="Send a SIP header; may be repeated.")
+    ] = None,
+    codec: Annotated[
+        list[CodecName] | None, typer.Option(help="Offer these codecs, best first; may be repeated.")
+    ] = None,
+    caller_number: Annotated[
+        str, typer.Option("--from", envvar="TELNYX_CALLER_NUMBER", help="The caller's number.")
+    ] = "",
+    caller_name: Annotated[str, typer.Option("--name", help="The caller's name.")] = "",
+    url: UrlOption = None,
+    credentials_file: CredentialsOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Place a call: play a file, record, press keys."""
+    output = Output(json=json)
+
+    async def work(document: JsonObject) -> Exit:
+        dialling = Dialling(
+            destination=destination,
+            caller_number=caller_number,
+            caller_name=caller_name,
+            headers=parse_headers(header or ()),
+            codecs=parse_codecs(codec or ()),
+            timeout=timeout,
+        )
+        plan = Plan(
+            digits=None if dtmf is None else parse_digits(dtmf),
+            play=None if play is None else await asyncio.to_thread(check_playable, play),
+            record=None if record is None else check_writable(record),
+            duration=duration,
+        )
+        credentials = find_credentials(credentials_file, environ=os.environ, warn=output.warn)
+        return await _place(dialling, plan, logged_in(credentials, url, output, document), output, document)
+
+    perform(output, work)
+
+
+async def _place(
+    dialling: Dialling,
+    plan: Plan,
+    logged_in: AbstractAsyncContextManager[TelnyxRTC],
+    output: Output,
+    document: JsonObject,
+) -> Exit:
+    """Dial, carry out the plan, and sum up, also when it is interrupted half-way."""
+    conversations: list[Conversation] = []
+    try:
+        async with logged_in as client:
+            call = await client.new_call(
+                dialling.destination,
+                caller_number=dialling.caller_number,
+                caller_name=dialling.caller_name,
+                custom_headers=dialling.headers,
+                preferred_codecs=dialling.codecs,
+            )
+            conversation = Conversation(call, plan, output, dialling.destination)
+            conversations.append(conversation)
+            await conversation.run(timeout=dialling.timeout)
+        return conversation.status
+    finally:
+        for each in conversations:
+            await each.finish()
+            document |= each.document()
+            show_summary(output, each)

@@ -1,0 +1,204 @@
+"""One call from the shell, from the moment it exists to its end: what is said, kept, shown and counted."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+from rich.live import Live
+
+from telnyx_core.events import DigitReceived, Event
+from telnyx_core.json_types import Json, JsonObject
+from telnyx_core.states import CallState
+from telnyx_drivers.calls import CallHandle
+from telnyx_drivers.cli.exits import Exit
+from telnyx_drivers.cli.output import Output, clean
+from telnyx_drivers.cli.timeline import Timeline, milliseconds
+from telnyx_drivers.emitter import EventStream
+from telnyx_drivers.exceptions import CallFailed
+
+if TYPE_CHECKING:
+    from telnyx_drivers.media.call_audio import AudioCounts, CallAudio
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What to do in a call once it is active."""
+
+    digits: str | None = None
+    play: "str | os.PathLike[str] | None" = None
+    tail: float = 0.0
+    """Seconds to go on listening after the last word."""
+    record: Path | None = None
+    duration: float | None = None
+    """Seconds after which to hang up; ``None``: after playing, or when the other side does."""
+
+
+class Conversation:
+    """Carries out a `Plan` on one call, an outbound one just made or an inbound one that rings.
+
+    With a ``label`` before every line it is one of several side by side, and draws nothing.
+    """
+
+    def __init__(self, call: CallHandle, plan: Plan, output: Output, far_end: str, *, label: str = "") -> None:
+        self.call = call
+        self.label = label
+        self.timeline = Timeline(call.id)
+        self.digits = ""
+        """Pressed by the other side."""
+        self.faults: list[str] = []
+        """What was not as it should be, in whole sentences."""
+        self._watcher = asyncio.create_task(self._watch(call.events()))
+        self._plan = plan
+        self._output = output
+        self._far_end = far_end
+        self._audio: CallAudio | None = None
+        self._played: float | None = None
+        self.recording: Path | None = None
+        """Where the call is recorded, once it is."""
+
+    async def run(self, *, timeout: float | None) -> None:
+        """Wait up to ``timeout`` seconds for the call to be active, do what the plan says, and hang up.
+
+        Raises `CallFailed` when it does not come about.
+        """
+        await self._be_active(timeout)
+        await self._talk()
+
+    async def finish(self) -> None:
+        """Once the call is over, by `run` or because the client was closed: until its last events are noted."""
+        await asyncio.gather(self._watcher, return_exceptions=True)
+
+    @property
+    def status(self) -> Exit:
+        if not self.call.info.answered:
+            return Exit.FAILED
+        return Exit.DEGRADED if self.faults else Exit.OK
+
+    @property
+    def counts(self) -> "AudioCounts | None":
+        return None if self._audio is None else self._audio.counts
+
+    def document(self) -> JsonObject:
+        info, counts, ended = self.call.info, self.counts, self.call.ended
+        faults: list[Json] = [*self.faults]
+        hangup: Json = None
+        if ended is not None:
+            hangup = {
+                "cause": ended.cause,
+                "cause_code": ended.cause_code,
+                "sip_code": ended.sip_code,
+                "sip_reason": ended.sip_reason,
+            }
+        talked = self.timeline.talked
+        return {
+            "call_id": info.id,
+            "direction": info.direction,
+            "far_end": info.destination_number if info.direction == "outbound" else info.remote_caller_number,
+            "answered": info.answered,
+            "setup_ms": milliseconds(self.timeline.setup),
+            "first_audio_ms": milliseconds(self.timeline.first_audio),
+            "talked_seconds": None if talked is None else round(talked, 2),
+            "played_seconds": self._played,
+            "recording": None if self.recording is None else str(self.recording),
+            "digits_heard": self.digits,
+            "packets_sent": None if counts is None else counts.sent,
+            "packets_received": None if counts is None else counts.heard,
+            "faults": faults,
+            "hangup": hangup,
+        }
+
+    async def _watch(self, events: EventStream[Event]) -> None:
+        clock = asyncio.get_running_loop().time
+        async for event in events:
+            match self.timeline.note(event, clock()):
+                case CallState.RINGING:
+                    self._done("Ringing")
+                case CallState.EARLY:
+                    self._done("Early media")
+                case CallState.ACTIVE:
+                    setup = self.timeline.setup
+                    self._done("Active" if setup is None else f"Active [dim]after {1000 * setup:.0f} ms[/]")
+                case CallState.RECOVERING:
+                    self._output.warn(f"{self.label}The connection is lost; the call is being recovered.")
+                case _:
+                    pass
+            if isinstance(event, DigitReceived):
+                self.digits += event.digit
+                self._done(f"Pressed {clean(event.digit)}")
+
+    def _done(self, text: str) -> None:
+        self._output.done(clean(self.label) + text)
+
+    async def _be_active(self, timeout: float | None) -> None:
+        try:
+            with (
+                contextlib.nullcontext()
+                if self.label
+                else self._output.console.status(f"Calling {clean(self._far_end)}")
+            ):
+                if self.call.direction == "inbound":
+                    await self.call.answer()
+                await self.call.wait_for_state("active", timeout=timeout)
+        except TimeoutError:
+            await self.call.hangup()
+            raise CallFailed(f"the call was not active within {timeout:g} seconds") from None
+
+    async def _talk(self) -> None:
+        plan, call = self._plan, self.call
+        self._audio = audio = call.audio
+        recording = None
+        if plan.record is not None:
+            recording = await call.record(plan.record)
+            self.recording = plan.record
+        async with self._shown(audio):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(plan.duration):
+                    if plan.digits is not None:
+                        await call.dtmf(plan.digits)
+                    if plan.play is not None:
+                        await self._say(plan.play)
+                    if plan.play is None or plan.duration is not None:
+                        await call.wait_ended()
+            await call.hangup()
+        if recording is not None:
+            await recording.stop()
+        if audio.counts.heard == 0:
+            self.faults.append("Nothing was heard from the other side.")
+
+    async def _say(self, file: "str | os.PathLike[str]") -> None:
+        playback = await self.call.play(file)
+        try:
+            await playback.wait()
+            if self.call.live:
+                await asyncio.sleep(self._plan.tail)
+            else:
+                self.faults.append("The call ended before everything was played.")
+        finally:
+            self._played = playback.position
+
+    @asynccontextmanager
+    async def _shown(self, audio: "CallAudio") -> AsyncGenerator[None, None]:
+        """While this lasts, draw what passes, if there is a terminal to draw on."""
+        from telnyx_drivers.cli.meters import STEP, Meters
+
+        if self.label or not self._output.console.is_terminal:
+            yield
+            return
+        meters = Meters(audio, self._far_end)
+
+        async def sample() -> None:
+            while True:
+                await asyncio.sleep(STEP)
+                meters.sample()
+
+        with Live(meters, console=self._output.console, refresh_per_second=1 / STEP):
+            sampler = asyncio.create_task(sample())
+            try:
+                yield
+            finally:
+                sampler.cancel()
