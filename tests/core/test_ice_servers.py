@@ -72,6 +72,7 @@ def test_the_call_comes_before_the_client_and_the_client_before_the_platform() -
         "stun:s.example",
         "stun:s.example:3478",
         "stuns:s.example",
+        "stun:192.0.2.1:1",
         "stun:192.0.2.1:65535",
         "stun:[2001:db8::1]:3478",
         "turn:t.example",

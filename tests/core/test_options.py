@@ -104,6 +104,11 @@ def test_the_defaults_of_the_seed() -> None:
     assert options.debug_output is None
     assert not options.media_permissions_recovery.enabled
     assert (options.auto_reconnect, options.max_reconnect_attempts) == (True, 10)
+    assert options.hangup_on_before_unload
+    assert not options.early_sdp_answer
+    assert not options.skip_trailing
+    assert not options.trickle_ice
+    assert not options.muted_mic_on_start
 
 
 def test_none_means_not_given() -> None:
@@ -210,6 +215,19 @@ def test_a_very_short_report_interval_becomes_a_tenth_of_a_second() -> None:
     assert client(callReportInterval=1).call_report_interval == 0.1
     assert client(callReportInterval=100).call_report_interval == 0.1
     assert client(callReportInterval=250).call_report_interval == 0.25
+
+
+@pytest.mark.parametrize("port", [1, 65535])
+def test_the_ends_of_the_port_range_are_ports(port: int) -> None:
+    assert client(rtcPort=port).rtc_port == port
+
+
+def test_user_variables_may_be_deep_but_not_bottomless() -> None:
+    nested: dict[str, object] = {}
+    for _ in range(MAX_JSON_DEPTH):
+        nested = {"in": nested}
+    assert client(userVariables=nested).user_variables == nested
+    assert "is nested more than" in refusal(userVariables={"in": nested})
 
 
 def test_a_mapping_nested_without_end_is_refused() -> None:
