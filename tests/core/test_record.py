@@ -1,0 +1,146 @@
+"""The journal's half that is pure: no secret in it, and a fresh session does with it what the first one did."""
+
+import json
+from random import Random
+
+import pytest
+
+from telnyx_core.actions import OpenSocket, SendText
+from telnyx_core.facts import LocalDescribed, SocketClosed, SocketOpened, SourceOpened, TextReceived
+from telnyx_core.ids import MediaId, SocketId
+from telnyx_core.options import CallOptions, ClientOptions
+from telnyx_core.record import (
+    Scrubber,
+    action_record,
+    call_options_record,
+    fact_from_record,
+    fact_record,
+    options_record,
+)
+from telnyx_core.testing.journal import Replay, ReplayDiffers
+from telnyx_core.token import expiry
+
+SECRETS = ("pa55word", "VSDK-routing", "S-session", "icePWD0123456789", "turn-user", "turn-pass")
+SDP = "v=0\r\na=ice-ufrag:abcd\r\na=ice-pwd:icePWD0123456789\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n"
+
+
+def text(frame: object) -> TextReceived:
+    return TextReceived(SocketId(1), json.dumps(frame))
+
+
+def test_a_secret_has_one_pseudonym_everywhere() -> None:
+    scrubber = Scrubber()
+    fact = fact_record(text({"id": 1, "method": "x", "voice_sdk_id": "VSDK-routing"}), scrubber)
+    url = action_record(
+        OpenSocket(SocketId(2), "wss://rtc.telnyx.com/?voice_sdk_id=VSDK-routing&canary=true"), scrubber
+    )
+    name = json.loads(str(fact["text"]))["voice_sdk_id"]
+    assert url["url"] == f"wss://rtc.telnyx.com/?voice_sdk_id={name}&canary=true"
+
+
+def test_two_secrets_have_two_pseudonyms() -> None:
+    scrubber = Scrubber()
+    assert scrubber.name("one") != scrubber.name("two")
+
+
+def test_planted_secrets_are_in_no_record() -> None:
+    scrubber = Scrubber()
+    options = ClientOptions(
+        login="user",
+        password="pa55word",
+        ice_servers=[{"urls": "turn:turn.example:3478", "username": "turn-user", "credential": "turn-pass"}],
+    )
+    frame = {"jsonrpc": "2.0", "id": "1", "method": "login", "params": {"passwd": "pa55word", "sessid": "S-session"}}
+    records = [
+        options_record(options, scrubber),
+        call_options_record(CallOptions(ice_servers=options.ice_servers), scrubber),
+        fact_record(text({**frame, "voice_sdk_id": "VSDK-routing", "deep": [{"sdp": SDP}]}), scrubber),
+        fact_record(LocalDescribed(MediaId(1), SDP, complete=True), scrubber),
+        fact_record(TextReceived(SocketId(1), "pa55word in something that is no JSON"), scrubber),
+        action_record(SendText(SocketId(1), json.dumps(frame)), scrubber),
+    ]
+    written = json.dumps(records)
+    assert [secret for secret in SECRETS if secret in written] == []
+    assert "192.0.2.1" in written  # what is no secret stays, or a record would help nobody
+
+
+def test_a_token_keeps_its_expiry_and_nothing_else() -> None:
+    token = "eyJhbGciOiJub25lIn0.eyJleHAiOjE5MDAwMDAwMDAsInN1YiI6ImFsaWNlIn0.c2lnbmF0dXJl"
+    record = options_record(ClientOptions(login_token=token), Scrubber())
+    rebuilt = ClientOptions.from_mapping(record)
+    assert rebuilt.login_token is not None
+    assert "c2lnbmF0dXJl" not in rebuilt.login_token
+    assert "YWxpY2U" not in rebuilt.login_token
+    assert expiry(rebuilt.login_token) == 1_900_000_000
+
+
+def test_options_survive_the_record() -> None:
+    options = ClientOptions(
+        anonymous_login={"target_id": "assistant-1", "target_params": {"conversation_id": "c"}},
+        trickle_ice=True,
+        max_reconnect_attempts=3,
+        media_permissions_recovery={"enabled": True, "timeout": 7.0},
+        ice_servers=[],
+    )
+    assert ClientOptions.from_mapping(options_record(options, Scrubber())) == options
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        SocketOpened(SocketId(3), 1e9),
+        SocketClosed(SocketId(3), 1006, "gone", clean=False, error="reset"),
+        SourceOpened(MediaId(2), "tone"),
+        LocalDescribed(MediaId(2), "v=0\r\n", complete=True),
+    ],
+)
+def test_facts_survive_the_record(fact: object) -> None:
+    assert fact_from_record(json.loads(json.dumps(fact_record(fact, Scrubber())))) == fact  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("record", [{}, {"is": "Nonsense"}, {"is": "SocketOpened"}, {"is": 3}])
+def test_what_is_no_fact_is_refused(record: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"not a"):
+        fact_from_record(record)  # type: ignore[arg-type]
+
+
+def journal_lines() -> list[str]:
+    header = {"journal": 1, "seed": "7", "options": {"login_token": "secret-1"}}
+    url = {"is": "OpenSocket", "socket": 1, "url": "wss://rtc.telnyx.com/"}
+    return [
+        json.dumps(header),
+        json.dumps({"t": 0.0, "command": "connect", "with": {}}),
+        json.dumps({"action": url}),
+        json.dumps({"t": 0.5, "command": "hold", "with": {"call": "nope"}, "raised": "InvalidCallState"}),
+    ]
+
+
+def test_a_replay_compares_every_action() -> None:
+    assert Replay.from_lines(journal_lines()).check() == 1
+
+
+def test_a_replay_fails_loudly_where_the_actions_differ() -> None:
+    lines = [line.replace("rtc.telnyx.com", "elsewhere.example") for line in journal_lines()]
+    with pytest.raises(ReplayDiffers, match=r"line 2[\s\S]*recorded[\s\S]*elsewhere[\s\S]*replayed[\s\S]*telnyx"):
+        Replay.from_lines(lines).check()
+
+
+def test_a_replay_fails_where_a_refusal_differs() -> None:
+    lines = [line.replace("InvalidCallState", "NotConnected") for line in journal_lines()]
+    with pytest.raises(ReplayDiffers, match="raised InvalidCallState, recorded NotConnected"):
+        Replay.from_lines(lines).check()
+
+
+def test_half_a_last_line_is_what_a_killed_process_leaves() -> None:
+    assert Replay.from_lines([*journal_lines(), '{"t":1.0,"fa']).check() == 1
+
+
+@pytest.mark.parametrize("lines", [[], ["{}"], ["[]"], ['{"journal": 2}'], ["not JSON"]])
+def test_what_is_no_journal_is_refused(lines: list[str]) -> None:
+    with pytest.raises(ValueError, match="journal"):
+        Replay.from_lines(lines)
+
+
+def test_the_dice_of_a_replay_are_the_recorded_ones() -> None:
+    session = Replay.from_lines(journal_lines()).session()
+    assert session._rng.getrandbits(64) == Random(7).getrandbits(64)
