@@ -39,13 +39,20 @@ class AsyncioDriver(Driver):
     def now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def spawn(self, function: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    def spawn(
+        self, function: Callable[[], Awaitable[None]], ended: Callable[[], None] | None = None
+    ) -> asyncio.Task[None]:
         async def run() -> None:
             await function()
 
+        def over(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if ended is not None:
+                ended()
+
         task = asyncio.get_running_loop().create_task(run())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(over)
         return task
 
     async def shielded(self, function: Callable[[], Awaitable[None]]) -> None:
@@ -94,14 +101,14 @@ class _Line:
         self._url = url
         self._ssl = ssl
         self._outbox: asyncio.Queue[str | None] = asyncio.Queue()
-        self._open = self._closing = self._abandoned = False
-        self._task = driver.spawn(self._run)
+        self._open = self._abandoned = False
+        self._end: SocketClosed | SocketRefused = SocketClosed(socket, 1006, "", clean=False)
+        self._task = driver.spawn(self._run, self._over)
 
     def send(self, text: str) -> None:
         self._outbox.put_nowait(text)
 
     def close(self) -> None:
-        self._closing = True
         if self._open:
             self._outbox.put_nowait(None)
         else:
@@ -111,14 +118,13 @@ class _Line:
         self._abandoned = True
         self._task.cancel()
 
+    def _over(self) -> None:
+        """Whatever ended the task, also a cancellation before it began: exactly one end is told."""
+        if not self._abandoned:
+            self._driver.tell(self._end)
+
     async def _run(self) -> None:
-        end: SocketClosed | SocketRefused = SocketClosed(self._socket, 1006, "", clean=False)
-        try:
-            end = await self._live()
-        finally:
-            # Whatever ended it, also cancellation: exactly one.
-            if not self._abandoned:
-                self._driver.tell(end)
+        self._end = await self._live()
 
     async def _live(self) -> SocketClosed | SocketRefused:
         tls_settings = (self._ssl or True) if self._url.startswith("wss:") else None

@@ -144,8 +144,11 @@ class Driver(ABC):
         """The loop's clock in seconds."""
 
     @abstractmethod
-    def spawn(self, function: Callable[[], Awaitable[None]]) -> object:
-        """Run a function in a task that ends, at the latest, in `aclose`."""
+    def spawn(self, function: Callable[[], Awaitable[None]], ended: Callable[[], None] | None = None) -> object:
+        """Run a function in a task that ends, at the latest, in `aclose`.
+
+        ``ended`` is called once when it is over, even if it was cancelled before it began.
+        """
 
     @abstractmethod
     async def shielded(self, function: Callable[[], Awaitable[None]]) -> None:
@@ -177,7 +180,7 @@ class Driver(ABC):
             self.at_rest = False
             if not self._running:
                 self._running = True
-                self.spawn(self._run)
+                self.spawn(self._run, self._run_ended)
 
     async def _run(self) -> None:
         try:
@@ -190,9 +193,12 @@ class Driver(ABC):
             await self._close_engine()
             if not isinstance(error, Exception):
                 raise
-        finally:
-            self._running = False
-            self._audience.stopped(self.failure)
+
+    def _run_ended(self) -> None:
+        if not self.at_rest:
+            self._fail(None)  # cancelled before it began
+        self._running = False
+        self._audience.stopped(self.failure)
 
     async def _run_to_rest(self) -> None:
         while True:
@@ -347,7 +353,7 @@ class Driver(ABC):
         if engine is not None:
             await engine.aclose()
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException | None) -> None:
         """The run loop broke off before the session was closed: nobody may wait for ever."""
         self.at_rest = True
         self.failure = DriverFailed("the client's run loop has ended")
