@@ -78,7 +78,7 @@ class Checks:
         if number is None:
             raise self.refuse(name, f"must be a finite number of seconds, not {kind(value)}")
         if not 0 < number <= most:
-            raise self.refuse(name, f"must be more than 0 and at most {most:g} seconds, not {number:g}")
+            raise self.refuse(name, f"must be more than 0 and at most {most:g} seconds, not {number}")
         return number
 
     def mapping(self, name: str, value: object) -> Mapping[object, object]:
