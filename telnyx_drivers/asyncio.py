@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import ssl as tls
 import time
 from collections.abc import Awaitable, Callable
@@ -15,16 +14,30 @@ from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketExcepti
 from telnyx_core.facts import BinaryReceived, SocketClosed, SocketOpened, SocketRefused, TextReceived
 from telnyx_core.ids import SocketId
 from telnyx_core.session import Session
-from telnyx_drivers.client import MAX_FRAME, Client
+from telnyx_drivers import logs
+from telnyx_drivers.calls import CallHandle
+from telnyx_drivers.client import (
+    MAX_FRAME,
+    Client,
+    MediaRecoveryError,
+    is_media_recovery_error_event,
+    isMediaRecoveryErrorEvent,
+)
 from telnyx_drivers.driver import Audience, Driver, EngineFactory, Line
+
+__all__ = [
+    "CallHandle",
+    "MediaRecoveryError",
+    "TelnyxRTC",
+    "isMediaRecoveryErrorEvent",
+    "is_media_recovery_error_event",
+]
 
 _OURS: Final = frozenset({1002, 1003, 1007, 1009})
 """Close codes with which our own end gives a connection up (RFC 6455 section 7.4.1)."""
 
 HANDLER_GRACE: Final = 5.0
 """Seconds that a cancelled handler of the application may take before the client goes without it."""
-
-_log = logging.getLogger("telnyx_drivers.client")
 
 
 class AsyncioDriver(Driver):
@@ -77,7 +90,7 @@ class AsyncioDriver(Driver):
         if others:
             _, stubborn = await asyncio.wait(others, timeout=HANDLER_GRACE)
             for task in stubborn:
-                _log.error("a handler does not end when it is cancelled: %r", task.get_coro())
+                logs.client.error("a handler does not end when it is cancelled: %r", task.get_coro())
 
     def _wake(self) -> None:
         self._woken.set()

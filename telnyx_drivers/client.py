@@ -1,6 +1,5 @@
 """What an application holds: the client, the same on every loop. Import it from `telnyx_drivers.asyncio` or `.trio`."""
 
-import logging
 import os
 import random
 import ssl as tls
@@ -32,6 +31,7 @@ from telnyx_core.json_types import JsonView
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.session import Session
 from telnyx_core.states import CallState, SessionState
+from telnyx_drivers import logs
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.driver import Driver, EngineFactory
 from telnyx_drivers.emitter import Broadcast, EventStream, Handler, Handlers, name_of, run_isolated
@@ -49,9 +49,6 @@ READY_TIMEOUT: Final = 10.0
 """Seconds for `Client.new_call` with ``wait_for_ready`` (CALL-121)."""
 
 _LOGIN_ERRORS: Final = frozenset({46001, 46002})
-
-_log = logging.getLogger("telnyx_drivers.client")
-logging.getLogger("telnyx_drivers").addHandler(logging.NullHandler())
 
 
 @frozen(kw_only=True)
@@ -117,6 +114,8 @@ class Client(ABC):
         if options is not None and keywords:
             raise TypeError("give either options or keywords, not both")
         self.options = options or ClientOptions(**keywords)
+        if self.options.debug:
+            logs.enable_debug()
         self._store = store
         remembered = store.load() if store is not None else None
         self._journal = Journal(journal) if journal is not None else None
@@ -426,7 +425,7 @@ class Client(ABC):
             case CallUpdated(info):
                 return self._note_call(info)
             case ErrorRaised():
-                _log.warning("error %d %s: %s", event.code, event.name, event.error.original or event.message)
+                logs.client.warning("error %d %s: %s", event.code, event.name, event.error.original or event.message)
                 handle = self._handle_of(event)
                 if handle is not None:
                     handle.note_error(event.error)
@@ -434,7 +433,7 @@ class Client(ABC):
                     self._error = event.error
                 return handle
             case WarningRaised():
-                _log.warning("warning %d %s: %s", event.code, event.name, event.message)
+                logs.client.warning("warning %d %s: %s", event.code, event.name, event.message)
             case SessionClosed(reason):
                 self._rest = None if reason is CloseReason.DISCONNECTED else self._refusal(reason)
                 self._wake_incoming()

@@ -53,6 +53,7 @@ from telnyx_core.facts import (
 from telnyx_core.ids import CallId, SocketId, Ticket
 from telnyx_core.json_types import JsonView
 from telnyx_core.session import Session
+from telnyx_drivers import logs
 from telnyx_drivers.exceptions import DriverFailed, MediaUnavailable
 from telnyx_drivers.media.ports import MediaEngine, Report
 from telnyx_drivers.redact import redact_text, redact_url
@@ -61,10 +62,6 @@ EngineFactory: TypeAlias = Callable[[Report], MediaEngine]
 
 INBOX_TEXTS: Final = 64
 """Frames waiting for the session; beyond it the socket's reader pauses, and with it the server (TCP's own pushback)."""
-
-_signalling = logging.getLogger("telnyx_drivers.signalling")
-_media = logging.getLogger("telnyx_drivers.media")
-_client = logging.getLogger("telnyx_drivers.client")
 
 
 class Line(Protocol):
@@ -245,7 +242,7 @@ class Driver(ABC):
             self._room = None
         deadline = session.next_timeout()
         if deadline is not None and deadline <= (now := self.now()):
-            _signalling.debug("timer %s", session.next_timeout_reason())
+            logs.signalling.debug("timer %s", session.next_timeout_reason())
             session.handle_timeout(now=now)
             self.drain()
         self._audience.deliver()
@@ -294,12 +291,12 @@ class Driver(ABC):
     def perform(self, action: Action) -> None:
         match action:
             case OpenSocket(socket, url):
-                _signalling.info("opening socket %d to %s", socket, redact_url(url))
+                logs.signalling.info("opening socket %d to %s", socket, redact_url(url))
                 self._lines[socket] = self._dial(socket, url)
             case SendText(socket, text):
                 if (line := self._lines.get(socket)) is not None:
-                    if _signalling.isEnabledFor(logging.DEBUG):
-                        _signalling.debug("socket %d sends %s", socket, redact_text(text))
+                    if logs.signalling.isEnabledFor(logging.DEBUG):
+                        logs.signalling.debug("socket %d sends %s", socket, redact_text(text))
                     line.send(text)
             case CloseSocket(socket):
                 if (line := self._lines.get(socket)) is not None:
@@ -339,11 +336,11 @@ class Driver(ABC):
             engine = self.engine()
         except MediaUnavailable as error:
             # Commands that need an engine were refused before they reached the session; this is an attach.
-            _media.error("%s", error)
+            logs.media.error("%s", error)
             if isinstance(action, OpenPeer):
                 self.tell(NegotiationFailed(action.media, "other", str(error)))
             return
-        _media.debug("%s", action)
+        logs.media.debug("%s", action)
         engine.perform(action)
 
     # The end.
@@ -367,17 +364,17 @@ class Driver(ABC):
             promise.settle(self.failure)
         self._promises.clear()
         if isinstance(error, Exception):
-            _client.critical("a fault stopped the client", exc_info=error)
+            logs.client.critical("a fault stopped the client", exc_info=error)
 
 
 def _log_fact(fact: Fact) -> None:
     match fact:
         case TextReceived(socket, text):
-            if _signalling.isEnabledFor(logging.DEBUG):
-                _signalling.debug("socket %d received %s", socket, redact_text(text))
+            if logs.signalling.isEnabledFor(logging.DEBUG):
+                logs.signalling.debug("socket %d received %s", socket, redact_text(text))
         case SocketOpened() | SocketRefused() | SocketClosed():
-            _signalling.info("%s", fact)
+            logs.signalling.info("%s", fact)
         case BinaryReceived() | NetworkChanged():
-            _signalling.debug("%s", fact)
+            logs.signalling.debug("%s", fact)
         case _:
-            _media.debug("%s", fact)
+            logs.media.debug("%s", fact)

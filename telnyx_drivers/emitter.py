@@ -7,7 +7,6 @@ handler raises is logged and changes nothing (CALL-006).
 
 import difflib
 import inspect
-import logging
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +16,7 @@ import anyio
 import anyio.lowlevel
 
 from telnyx_core.events import EVENT_NAMES, Event
+from telnyx_drivers import logs
 from telnyx_drivers.exceptions import EventsOverrun
 
 T = TypeVar("T")
@@ -29,8 +29,6 @@ BACKLOG: Final = 4096
 
 _SILENT_NAMES: Final = frozenset({"telnyx.messages", "telnyx.calls", "telnyx.rtc.mediaError"})
 """Names of the reference that may be listened to although nothing emits them here (SIG-411, SIG-415)."""
-
-_log = logging.getLogger("telnyx_drivers.client")
 
 
 def name_of(event: Event) -> str:
@@ -175,12 +173,12 @@ def run_isolated(handler: Handler, spawn: Spawn, *arguments: object) -> None:
         try:
             await awaitable
         except Exception:  # noqa: BLE001  # whatever the application's code raises stops here
-            _log.exception("handler %s failed", _label(handler))
+            logs.client.exception("handler %s failed", _label(handler))
 
     try:
         result = handler(*arguments)
     except Exception:  # noqa: BLE001  # as above
-        _log.exception("handler %s failed", _label(handler))
+        logs.client.exception("handler %s failed", _label(handler))
         return
     if inspect.isawaitable(result):
         awaitable: Awaitable[object] = result

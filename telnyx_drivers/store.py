@@ -5,18 +5,16 @@ the same calls; they are worth as much as a session cookie, hence the care with 
 """
 
 import json
-import logging
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol, cast
 
 from telnyx_core.json_types import Json, JsonView
+from telnyx_drivers import logs
 
 LIMIT: Final = 1 << 20
 """Bytes read back at most; a real file holds a few hundred."""
-
-_log = logging.getLogger("telnyx_drivers.client")
 
 
 class Store(Protocol):
@@ -60,7 +58,7 @@ class FileStore:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
-            _log.warning("the stored session is not readable and counts as empty: %s", _reason(error))
+            logs.client.warning("the stored session is not readable and counts as empty: %s", _reason(error))
             return None
         return values if isinstance(values, dict) else None
 
@@ -77,7 +75,7 @@ class FileStore:
                 os.fsync(file.fileno())
             temporary.replace(self._path)
         except (OSError, ValueError, TypeError) as error:
-            _log.warning("the session cannot be stored: %s", _reason(error))
+            logs.client.warning("the session cannot be stored: %s", _reason(error))
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
 

@@ -1,0 +1,25 @@
+"""The client's loggers, one for each layer: ``telnyx_drivers.signalling``, ``.media`` and ``.client``.
+
+A library says nothing unless it is asked: the package's logger has a `logging.NullHandler`. The option ``debug`` asks.
+What is logged went through `telnyx_drivers.redact`.
+"""
+
+import logging
+from typing import Final
+
+ROOT: Final = logging.getLogger("telnyx_drivers")
+ROOT.addHandler(logging.NullHandler())
+
+signalling: Final = logging.getLogger("telnyx_drivers.signalling")
+media: Final = logging.getLogger("telnyx_drivers.media")
+client: Final = logging.getLogger("telnyx_drivers.client")
+
+
+def enable_debug() -> None:
+    """Log everything; to standard error if the application has set up no logging of its own. Idempotent."""
+    ROOT.setLevel(logging.DEBUG)
+    handlers = [*logging.getLogger().handlers, *ROOT.handlers]
+    if all(isinstance(handler, logging.NullHandler) for handler in handlers):
+        console = logging.StreamHandler()
+        console.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+        ROOT.addHandler(console)
