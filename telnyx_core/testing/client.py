@@ -1,0 +1,254 @@
+"""One client in the simulation: a session, its wire, its media engine, and what its application has heard."""
+
+from collections.abc import Callable, Iterator, Mapping
+from random import Random
+from typing import TypeVar
+
+from attrs import evolve
+
+from telnyx_core.actions import (
+    AbandonSocket,
+    Action,
+    CloseSocket,
+    Notify,
+    OpenSocket,
+    Outcome,
+    Remember,
+    SendText,
+    Settle,
+    StartTone,
+    StopTone,
+)
+from telnyx_core.errors import LocalProtocolError
+from telnyx_core.events import CallInfo, CallUpdated, Cause, ErrorRaised, Event, WarningRaised
+from telnyx_core.facts import Fact, NetworkChange, NetworkChanged
+from telnyx_core.gateway.facts import GatewayFact
+from telnyx_core.ids import CallId, Ticket
+from telnyx_core.json_types import Json, JsonView
+from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
+from telnyx_core.session import Session
+from telnyx_core.states import CallState, SessionState
+from telnyx_core.testing.clock import VirtualClock
+from telnyx_core.testing.ledger import Broken, Ledger
+from telnyx_core.testing.media import MediaModel
+from telnyx_core.testing.snapshot import snapshot
+from telnyx_core.testing.wire import Wire
+from telnyx_core.wire import Request, decode
+
+_T = TypeVar("_T")
+_EventT = TypeVar("_EventT", bound=Event)
+_PLAIN_CALL = CallOptions()
+
+
+class SimClient:
+    """The commands are those of `Session` without ``now``. A refused one raises, as it would in an application."""
+
+    def __init__(
+        self,
+        options: ClientOptions,
+        clock: VirtualClock,
+        model: MediaModel,
+        *,
+        seed: int,
+        far_ids: Iterator[int],
+        tell_gateway: Callable[[GatewayFact], None],
+        remembered: JsonView | None,
+        strict: bool,
+    ) -> None:
+        dice = Random(seed)
+        self.options = options
+        self.session = Session(options, rng=Random(dice.getrandbits(64)), remembered=remembered)
+        self.ledger = Ledger()
+        self.wire = Wire(clock, Random(dice.getrandbits(64)), far_ids, tell_client=self.tell, tell_gateway=tell_gateway)
+        self.media = model.engine(self.tell)
+        self.events: list[tuple[float, Event]] = []
+        """What the application has heard, and when."""
+        self.actions: list[tuple[float, Action]] = []
+        """Everything that the core has ordered, and when."""
+        self.outcomes: dict[Ticket, Outcome] = {}
+        """Of the tickets that have been settled."""
+        self.remembered: JsonView | None = remembered
+        """What a store would have written last."""
+        self.gone = False
+        """Its process has ended."""
+        self._clock = clock
+        self._strict = strict
+
+    # The application's side.
+
+    def connect(self) -> None:
+        self._ask(lambda now: self.session.connect(now=now))
+
+    def disconnect(self) -> None:
+        self._ask(lambda now: self.session.disconnect(now=now))
+
+    def login(self, credentials: Mapping[str, object]) -> Ticket:
+        return self._ticket(lambda now: self.session.login(credentials, now=now))
+
+    def is_registered(self) -> Ticket:
+        return self._ticket(lambda now: self.session.is_registered(now=now))
+
+    def clear_reconnect_token(self) -> None:
+        self._ask(lambda _: self.session.clear_reconnect_token())
+
+    def new_call(self, destination: str = "echo", options: CallOptions = _PLAIN_CALL) -> CallId:
+        given = evolve(options, destination_number=destination)
+        return self._ask(lambda now: self.session.new_call(given, now=now))
+
+    def answer(self, call: CallId, custom_headers: tuple[CustomHeader, ...] = ()) -> None:
+        self._ask(lambda now: self.session.answer(call, now=now, custom_headers=custom_headers))
+
+    def hangup(self, call: CallId, *, cause: str | None = None, cause_code: int | None = None) -> Ticket:
+        return self._ticket(lambda now: self.session.hangup(call, now=now, cause=cause, cause_code=cause_code))
+
+    def hold(self, call: CallId) -> Ticket:
+        return self._ticket(lambda now: self.session.hold(call, now=now))
+
+    def unhold(self, call: CallId) -> Ticket:
+        return self._ticket(lambda now: self.session.unhold(call, now=now))
+
+    def toggle_hold(self, call: CallId) -> Ticket:
+        return self._ticket(lambda now: self.session.toggle_hold(call, now=now))
+
+    def dtmf(self, call: CallId, digits: str) -> Ticket:
+        return self._ticket(lambda now: self.session.dtmf(call, digits, now=now))
+
+    def message(self, call: CallId, to: str, body: str) -> Ticket:
+        return self._ticket(lambda now: self.session.message(call, to, body, now=now))
+
+    def say_to_assistant(self, call: CallId, text: str) -> Ticket:
+        return self._ticket(lambda now: self.session.send_conversation_message(call, text, now=now))
+
+    def set_muted(self, call: CallId, muted: bool) -> None:
+        self._ask(lambda now: self.session.set_muted(call, muted, now=now))
+
+    def set_deaf(self, call: CallId, deaf: bool) -> None:
+        self._ask(lambda now: self.session.set_deaf(call, deaf, now=now))
+
+    def resume_media(self, call: CallId) -> bool:
+        return self._ask(lambda now: self.session.resume_media(call, now=now))
+
+    def reject_media(self, call: CallId) -> bool:
+        return self._ask(lambda now: self.session.reject_media(call, now=now))
+
+    def network(self, change: NetworkChange) -> None:
+        """The host reports news of its network."""
+        self.tell(NetworkChanged(change))
+
+    # Looking.
+
+    @property
+    def state(self) -> SessionState:
+        return self.session.state
+
+    @property
+    def calls(self) -> Mapping[CallId, CallInfo]:
+        return self.session.calls
+
+    def state_of(self, call: CallId) -> CallState:
+        """The state that the application heard last; DESTROY once the call has ended."""
+        return self.told_of(call).state
+
+    def told_of(self, call: CallId) -> CallInfo:
+        """The last that the application heard of a call."""
+        for _, event in reversed(self.events):
+            if isinstance(event, CallUpdated) and event.call.id == call:
+                return event.call
+        raise LookupError(f"nothing was heard of call {call}")
+
+    def states(self, call: CallId) -> list[CallState]:
+        """The states of a call as the application heard them, each once in a row."""
+        heard = [event.call.state for event in self.all_of(CallUpdated) if event.call.id == call]
+        return [state for index, state in enumerate(heard) if index == 0 or state is not heard[index - 1]]
+
+    def cause_of(self, call: CallId) -> Cause | None:
+        return self.told_of(call).ended
+
+    def all_of(self, kind: type[_EventT]) -> list[_EventT]:
+        """The events of one kind, oldest first."""
+        return [event for _, event in self.events if isinstance(event, kind)]
+
+    def errors(self) -> list[int]:
+        """The codes of the errors that the application heard."""
+        return [event.code for event in self.all_of(ErrorRaised)]
+
+    def warnings(self) -> list[int]:
+        return [event.code for event in self.all_of(WarningRaised)]
+
+    def requests(self, method: str) -> list[JsonView]:
+        """The params of every request that this client sent with this method."""
+        return [params for sent, params in self._frames("up") if sent == method]
+
+    def heard(self, method: str) -> list[JsonView]:
+        """The params of every request that the gateway sent to this client with this method."""
+        return [params for sent, params in self._frames("down") if sent == method]
+
+    def _frames(self, way: str) -> Iterator[tuple[str, dict[str, Json]]]:
+        for frame in self.wire.log:
+            decoded = decode(frame.text)
+            if frame.way == way and isinstance(decoded, Request):
+                yield decoded.method, decoded.params
+
+    # The world's side.
+
+    def tell(self, fact: Fact) -> None:
+        """One fact for the session, then drain."""
+        if self.gone:
+            return
+        self.ledger.heard(fact)
+        self.session.receive(fact, now=self._clock.now)
+        self.drain()
+
+    def wake(self) -> None:
+        """The session's deadline has come."""
+        self.session.handle_timeout(now=self._clock.now)
+        self.drain()
+        following = self.session.next_timeout()
+        if following is not None and following <= self._clock.now:
+            raise Broken(f"a deadline that stays due: {self.session.next_timeout_reason()}")
+
+    def drain(self) -> None:
+        while (action := self.session.next_action()) is not None:
+            self.actions.append((self._clock.now, action))
+            self.ledger.note(action)
+            self._perform(action)
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case OpenSocket(socket, url):
+                self.wire.open(socket, url)
+            case SendText(socket, text):
+                self.wire.send(socket, text)
+            case CloseSocket(socket):
+                self.wire.close(socket)
+            case AbandonSocket(socket):
+                self.wire.abandon(socket)
+            case StartTone() | StopTone():
+                pass  # The ledger knows which sound.
+            case Settle(ticket, outcome):
+                self.outcomes[ticket] = outcome
+            case Remember(values):
+                self.remembered = values
+            case Notify(event):
+                self.events.append((self._clock.now, event))
+            case _:
+                self.media.perform(action)
+
+    def _ticket(self, command: Callable[[float], Ticket]) -> Ticket:
+        def asked(now: float) -> Ticket:
+            ticket = command(now)
+            self.ledger.asked(ticket)
+            return ticket
+
+        return self._ask(asked)
+
+    def _ask(self, command: Callable[[float], _T]) -> _T:
+        before = snapshot(self.session) if self._strict else None
+        try:
+            answer = command(self._clock.now)
+        except (LocalProtocolError, ValueError):
+            if self._strict and snapshot(self.session) != before:
+                raise Broken("a refused command has changed something") from None
+            raise
+        self.drain()
+        return answer

@@ -1,0 +1,38 @@
+"""A clock that stands still until somebody moves it, and what has been arranged for later."""
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+from typing import TypeAlias
+
+Happening: TypeAlias = Callable[[], None]
+
+
+class VirtualClock:
+    """Seconds from zero. What is arranged for one instant happens in the order in which it was arranged."""
+
+    __slots__ = ("_arranged", "_serial", "now")
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._arranged: list[tuple[float, int, Happening]] = []
+        self._serial = count()
+
+    def __len__(self) -> int:
+        return len(self._arranged)
+
+    def at(self, when: float, happening: Happening) -> None:
+        heapq.heappush(self._arranged, (max(when, self.now), next(self._serial), happening))
+
+    def after(self, seconds: float, happening: Happening) -> None:
+        self.at(self.now + seconds, happening)
+
+    def next(self) -> float | None:
+        """When the first of the arranged things happens."""
+        return self._arranged[0][0] if self._arranged else None
+
+    def let_one_happen(self) -> None:
+        """Move to the first of the arranged things and let it happen."""
+        when, _, happening = heapq.heappop(self._arranged)
+        self.now = max(self.now, when)
+        happening()

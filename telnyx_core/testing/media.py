@@ -1,0 +1,397 @@
+"""Media engines that carry no media: a **simulation** of descriptions, ICE and the first packets, on a virtual clock.
+
+What is modelled: a peer describes itself, is told the description of its opposite number, and the two are *connected*
+a moment after each has applied the other's description, at least one knows candidates of the other, and the path
+between them is up. Cutting the path makes connected peers ``disconnected`` and later ``failed``; closing one end is
+noticed at the other. What is not modelled: codecs, DTLS, bandwidth, the sound itself. Nothing here proves anything
+about `aiortc`; it proves what the core makes of what an engine may report.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Final, assert_never
+
+from attrs import define
+
+from telnyx_core.actions import (
+    AddCandidate,
+    ApplyRemote,
+    ClosePeer,
+    CreateAnswer,
+    CreateOffer,
+    MediaAction,
+    OpenPeer,
+    OpenSource,
+    PeerConfig,
+    SetDeaf,
+    SetMuted,
+    UseMedia,
+)
+from telnyx_core.facts import (
+    CandidateFound,
+    DigitHeard,
+    LocalDescribed,
+    MediaFact,
+    MediaHeard,
+    NegotiationFailed,
+    PeerState,
+    PeerStateChanged,
+    RemoteApplied,
+    RemoteRefused,
+    SourceFault,
+    SourceOpened,
+    SourceRefused,
+    Stage,
+)
+from telnyx_core.gateway.actions import Silence, Source
+from telnyx_core.ids import CallId, MediaId
+from telnyx_core.testing.clock import VirtualClock
+
+_UFRAG: Final = "a=ice-ufrag:"
+_CANDIDATE: Final = "a=candidate:"
+_DISCONNECTED: Final = frozenset[PeerState]({"disconnected", "connecting"})
+
+
+@define(eq=False)
+class SimPeer:
+    """One end of a simulated peer connection."""
+
+    engine: "SimEngine"
+    media: MediaId
+    call: CallId
+    config: PeerConfig
+    ufrag: str
+    state: PeerState = "new"
+    muted: bool = False
+    deaf: bool = False
+    described: bool = False
+    remote_ufrag: str | None = None
+    remote_in_place: bool = False
+    knows_candidates: bool = False
+    heard: bool = False
+    closed: bool = False
+    gathering: bool = False
+
+    @property
+    def negotiated(self) -> bool:
+        return not self.closed and self.described and self.remote_in_place
+
+
+class MediaModel:
+    """Finds the two ends of each connection and lets time pass between them. Times are seconds."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+        self.connect_time = 0.08
+        """From both ends negotiated to ``connected``."""
+        self.notice_time = 0.02
+        """Until the first packet, or the news that the far end has closed, arrives."""
+        self.tells_closing = True
+        """An end that closes says so (DTLS close_notify), and the other is ``closed``; otherwise it times out."""
+        self.disconnected_after = 5.0
+        self.failed_after = 30.0
+        """From the loss of the path to ``disconnected`` and to ``failed``: consent expires (RFC 7675)."""
+        self.peers: dict[str, SimPeer] = {}
+        self._names = count(1)
+
+    def engine(self, tell: Callable[[MediaFact], None], *, fed: bool = False) -> "SimEngine":
+        """An engine whose facts go to ``tell``. ``fed``: it sends only what it is fed, as the gateway's does."""
+        return SimEngine(self, tell, fed=fed)
+
+    def name(self) -> str:
+        return f"sim{next(self._names)}"
+
+    def partner(self, peer: SimPeer) -> SimPeer | None:
+        """The other end, once each has applied the other's description."""
+        other = None if peer.remote_ufrag is None else self.peers.get(peer.remote_ufrag)
+        if other is None or other.remote_ufrag != peer.ufrag or not (peer.negotiated and other.negotiated):
+            return None
+        return other
+
+    def reconsider(self, peer: SimPeer) -> None:
+        """Something has changed at this end: perhaps the two can connect now, or have begun to fail."""
+        other = self.partner(peer)
+        if other is None or not (peer.knows_candidates or other.knows_candidates):
+            return
+        if peer.engine.path_up and other.engine.path_up:
+            self.clock.after(self.connect_time, lambda: self._connect(peer, other))
+        else:
+            cut = (peer.engine.cuts, other.engine.cuts)
+            self.clock.after(self.disconnected_after, lambda: self._starve(peer, other, cut, "disconnected"))
+            self.clock.after(self.failed_after, lambda: self._starve(peer, other, cut, "failed"))
+
+    def _connect(self, peer: SimPeer, other: SimPeer) -> None:
+        if self.partner(peer) is other and peer.engine.path_up and other.engine.path_up:
+            for end in (peer, other):
+                end.engine.change(end, "connected")
+            for end in (peer, other):
+                self.sound(end)
+
+    def _starve(self, peer: SimPeer, other: SimPeer, cut: tuple[int, int], state: PeerState) -> None:
+        if (peer.engine.cuts, other.engine.cuts) == cut and not (peer.engine.path_up and other.engine.path_up):
+            for end in (peer, other):
+                if end.state == "connected" or state == "failed":
+                    end.engine.change(end, state)
+
+    def sound(self, peer: SimPeer) -> None:
+        """What this end sends is heard at the other, if it sends at all."""
+        if peer.engine.sends(peer.call):
+            self.clock.after(self.notice_time, lambda: self._heard(peer))
+
+    def _heard(self, peer: SimPeer) -> None:
+        other = self.partner(peer)
+        if other is not None and peer.state == other.state == "connected" and not other.heard:
+            other.heard = True
+            other.engine.report(other, MediaHeard(other.media))
+
+    def closed(self, peer: SimPeer) -> None:
+        """This end has closed; nothing is known of it any more."""
+        other = None if peer.remote_ufrag is None else self.peers.get(peer.remote_ufrag)
+        self.peers.pop(peer.ufrag, None)
+        if other is None or other.remote_ufrag != peer.ufrag:
+            return
+        if other.state != "connected":
+            self.clock.after(self.failed_after, lambda: other.engine.change(other, "failed"))
+        elif self.tells_closing and peer.engine.path_up and other.engine.path_up:
+            self.clock.after(self.notice_time, lambda: other.engine.change(other, "closed"))
+        else:
+            self.clock.after(self.disconnected_after, lambda: other.engine.change(other, "disconnected"))
+            self.clock.after(self.failed_after, lambda: other.engine.change(other, "failed"))
+
+
+class SimEngine:
+    """The media engine of one client, or of the gateway: `perform` its actions, its facts are told.
+
+    The queues of trouble are used up from the left, one for each occasion.
+    """
+
+    def __init__(self, model: MediaModel, tell: Callable[[MediaFact], None], *, fed: bool) -> None:
+        self.source_time = 0.01
+        self.describe_time = 0.005
+        """Until a description is made, or one of the far end's is applied."""
+        self.gather_time: float | None = 0.05
+        """Until all candidates are found; ``None``: never."""
+        self.late_news = False
+        """Facts that are under way when their peer is closed are told all the same."""
+        self.source_trouble: deque[SourceFault] = deque()
+        self.remote_trouble: deque[str] = deque()
+        self.local_trouble: deque[Stage] = deque()
+        self.path_up = True
+        self.cuts = 0
+        self.peers: dict[MediaId, SimPeer] = {}
+        self.in_use: dict[CallId, MediaId] = {}
+        self._model = model
+        self._tell = tell
+        self._feeds: dict[CallId, Source] = {}
+        self._fed = fed
+
+    # What the driver hands over.
+
+    def perform(self, action: MediaAction) -> None:
+        """Ignores what is for a peer that it no longer has, as every driver must."""
+        if isinstance(action, OpenPeer):
+            self._open(action)
+            return
+        peer = self.peers.get(action.media)
+        if peer is None:
+            return
+        match action:
+            case OpenSource():
+                self._open_source(peer)
+            case CreateOffer():
+                self._describe(peer, "create_offer")
+            case CreateAnswer():
+                self._describe(peer, "create_answer")
+            case ApplyRemote(sdp=sdp):
+                self._apply(peer, sdp)
+            case AddCandidate(candidate=candidate):
+                if candidate:
+                    peer.knows_candidates = True
+                    self._model.reconsider(peer)
+            case UseMedia():
+                self.in_use[peer.call] = peer.media
+            case SetMuted(muted=muted):
+                peer.muted = muted
+            case SetDeaf(deaf=deaf):
+                peer.deaf = deaf
+            case ClosePeer():
+                self._close(peer)
+            case _:
+                assert_never(action)
+
+    def feed(self, call: CallId, source: Source) -> None:
+        """What the client of ``call`` is to hear from now on (the gateway's `Feed`). Silence sends no packets."""
+        self._feeds[call] = source
+        for peer in list(self.peers.values()):
+            if peer.call == call:
+                self._model.sound(peer)
+
+    def release(self, call: CallId) -> None:
+        self._feeds.pop(call, None)
+        self.in_use.pop(call, None)
+
+    def sends(self, call: CallId) -> bool:
+        """A client always sends, silence when it is muted; the gateway only what it was told to feed."""
+        return not self._fed or not isinstance(self._feeds.get(call, Silence()), Silence)
+
+    # Looking.
+
+    def peer_in_use(self, call: CallId) -> SimPeer | None:
+        media = self.in_use.get(call)
+        return None if media is None else self.peers.get(media)
+
+    def states(self) -> Mapping[MediaId, PeerState]:
+        return {media: peer.state for media, peer in self.peers.items()}
+
+    # Trouble.
+
+    def cut(self) -> None:
+        """The path of all media of this engine is gone."""
+        if self.path_up:
+            self.path_up = False
+            self.cuts += 1
+            for peer in list(self.peers.values()):
+                self._model.reconsider(peer)
+
+    def heal(self) -> None:
+        """The path is back: what has not failed yet connects again."""
+        if not self.path_up:
+            self.path_up = True
+            self.cuts += 1
+            for peer in list(self.peers.values()):
+                if peer.state in _DISCONNECTED:
+                    self._model.reconsider(peer)
+
+    def fail(self, call: CallId) -> None:
+        """The peer in use of this call fails now, at this end."""
+        peer = self.peer_in_use(call)
+        if peer is not None:
+            self.change(peer, "failed")
+
+    def hear_digit(self, call: CallId, digit: str, duration: float = 0.1) -> None:
+        peer = self.peer_in_use(call)
+        if peer is not None:
+            self.report(peer, DigitHeard(peer.media, digit, duration))
+
+    def vanish(self) -> None:
+        """The process that held these peers is gone, without closing anything."""
+        for peer in list(self.peers.values()):
+            self._close(peer)
+
+    # Inside.
+
+    def report(self, peer: SimPeer, fact: MediaFact, after: float = 0.0) -> None:
+        self._model.clock.after(after, lambda: self._say(peer, fact))
+
+    def _say(self, peer: SimPeer, fact: MediaFact) -> None:
+        if not peer.closed or self.late_news:
+            self._tell(fact)
+
+    def change(self, peer: SimPeer, state: PeerState) -> None:
+        """A new state of the peer, unless it has come to its last."""
+        if not peer.closed and peer.state not in (state, "failed", "closed"):
+            peer.state = state
+            self.report(peer, PeerStateChanged(peer.media, state))
+
+    def _open(self, action: OpenPeer) -> None:
+        config = action.config
+        peer = SimPeer(self, action.media, action.call, config, self._model.name())
+        peer.muted, peer.deaf = config.muted, config.deaf
+        self.peers[action.media] = self._model.peers[peer.ufrag] = peer
+
+    def _open_source(self, peer: SimPeer) -> None:
+        if self.source_trouble:
+            fault = self.source_trouble.popleft()
+            self.report(peer, SourceRefused(peer.media, fault, f"the source refused: {fault}"), self.source_time)
+        else:
+            self.report(peer, SourceOpened(peer.media, "simulated microphone"), self.source_time)
+
+    def _describe(self, peer: SimPeer, stage: Stage) -> None:
+        if self.local_trouble:
+            trouble = self.local_trouble.popleft()
+            failed = NegotiationFailed(peer.media, stage if trouble == "other" else trouble, "ordered to fail")
+            self.report(peer, failed, self.describe_time)
+            return
+        clock = self._model.clock
+        clock.after(self.describe_time, lambda: self._described(peer))
+
+    def _described(self, peer: SimPeer) -> None:
+        if peer.closed and not self.late_news:
+            return
+        peer.described = True
+        self._tell(LocalDescribed(peer.media, sdp_of(peer.ufrag, peer.config.role, ()), complete=False))
+        if self.gather_time is not None:
+            half, whole = self.gather_time / 2, self.gather_time
+            host, reflexive = _candidates(peer.ufrag)
+            for candidate, when in ((host, half), (reflexive, whole)):
+                found = CandidateFound(peer.media, candidate, sdp_mid="0", sdp_m_line_index=0)
+                self.report(peer, found, when)
+            complete = sdp_of(peer.ufrag, peer.config.role, (host, reflexive))
+            self.report(peer, LocalDescribed(peer.media, complete, complete=True), whole)
+        self._negotiating(peer)
+
+    def _apply(self, peer: SimPeer, sdp: str) -> None:
+        ufrag = ufrag_of(sdp)
+        if self.remote_trouble or ufrag is None:
+            reason = self.remote_trouble.popleft() if self.remote_trouble else "no ICE credentials in it"
+            self.report(peer, RemoteRefused(peer.media, reason), self.describe_time)
+        else:
+            self._model.clock.after(self.describe_time, lambda: self._applied(peer, ufrag, sdp))
+
+    def _applied(self, peer: SimPeer, ufrag: str, sdp: str) -> None:
+        if peer.closed and not self.late_news:
+            return
+        peer.remote_ufrag, peer.remote_in_place = ufrag, True
+        peer.knows_candidates = peer.knows_candidates or _CANDIDATE in sdp
+        self._tell(RemoteApplied(peer.media))
+        self._negotiating(peer)
+
+    def _negotiating(self, peer: SimPeer) -> None:
+        if peer.negotiated and peer.state == "new":
+            self.change(peer, "connecting")
+            self._model.reconsider(peer)
+
+    def _close(self, peer: SimPeer) -> None:
+        peer.closed = True
+        self.peers.pop(peer.media, None)
+        if self.in_use.get(peer.call) == peer.media:
+            del self.in_use[peer.call]
+        self._model.closed(peer)
+
+
+def ufrag_of(sdp: str) -> str | None:
+    return next((line.removeprefix(_UFRAG).strip() for line in sdp.splitlines() if line.startswith(_UFRAG)), None)
+
+
+def _candidates(name: str) -> tuple[str, str]:
+    port = 40_000 + int(name.removeprefix("sim")) % 20_000
+    return (
+        f"candidate:1 1 udp 2130706431 192.0.2.1 {port} typ host",
+        f"candidate:2 1 udp 1694498815 198.51.100.1 {port} typ srflx raddr 192.0.2.1 rport {port}",
+    )
+
+
+def sdp_of(name: str, role: str, candidates: tuple[str, ...]) -> str:
+    """A description in the shape of RFC 8829 that names a peer by its ``ice-ufrag`` and carries nothing real."""
+    lines = (
+        "v=0",
+        "o=- 1 1 IN IP4 192.0.2.1",
+        "s=-",
+        "t=0 0",
+        "a=group:BUNDLE 0",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111 0 101",
+        "c=IN IP4 0.0.0.0",
+        "a=mid:0",
+        f"{_UFRAG}{name}",
+        f"a=ice-pwd:{name:0<22}",
+        f"a=fingerprint:sha-256 {':'.join(['00'] * 32)}",
+        f"a=setup:{'actpass' if role == 'offer' else 'active'}",
+        "a=rtcp-mux",
+        "a=rtpmap:111 opus/48000/2",
+        "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:101 telephone-event/8000",
+        "a=sendrecv",
+        *(f"a={candidate}" for candidate in candidates),
+    )
+    return "".join(f"{line}\r\n" for line in lines)
