@@ -204,7 +204,7 @@ class Calls:
         leg.forward(Phase.ANSWERED)
         self._ground.timers.stop(Timer.AWAIT_REMOTE, leg)
         self._ground.notify(CallAnswered(leg.call, headers))
-        self.feed(leg)
+        self._feed_both(leg)
 
     # Progress of a call that the gateway makes.
 
@@ -264,9 +264,13 @@ class Calls:
         if leg.held != held:
             leg.held = held
             self._ground.notify(CallHeld(leg.call, held))
-            self.feed(leg)
-            if leg.partner is not None:
-                self.feed(leg.partner)
+            self._feed_both(leg)
+
+    def _feed_both(self, leg: Leg) -> None:
+        """What one side does changes what the other hears."""
+        self.feed(leg)
+        if leg.partner is not None:
+            self.feed(leg.partner)
 
     def feed(self, leg: Leg) -> None:
         source = self._source(leg)

@@ -68,7 +68,8 @@ class Client:
 
     @property
     def frames(self) -> list[Frame]:
-        return [json.loads(text) for text in self.texts if text.startswith("{")]
+        """What came that is a frame: no speed test, and nothing that a fault has garbled."""
+        return [json.loads(text) for text in self.texts if text.startswith("{") and text.endswith("}")]
 
     def take(self) -> list[Frame]:
         """The frames since the last look."""

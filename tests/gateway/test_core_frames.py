@@ -1,0 +1,202 @@
+"""Whatever comes over a socket: no text makes the gateway raise."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from telnyx_core.facts import BinaryReceived
+from telnyx_core.gateway import GatewayOptions, Quirks
+from telnyx_core.gateway.events import Acknowledged, FrameRejected
+from telnyx_core.gateway.lines import MAX_AWAITED
+from tests.gateway.rig import Rig
+
+USERS = {"alice": "secret", "bob": "hush"}
+
+
+# Garbage.
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "not json",
+        '{"jsonrpc":',
+        "null",
+        "42",
+        "true",
+        '"a string"',
+        "[]",
+        "[1,2]",
+        "{}",
+        '{"jsonrpc":"2.0"}',
+        '{"id":1}',
+        '{"method":null}',
+        '{"method":5,"id":1}',
+        '{"jsonrpc":"2.0","id":"unknown-id","result":{"message":"?"}}',
+        '{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse error"}}',
+        '{"jsonrpc":"2.0","id":{},"method":[]}',
+        "[" * 100_000,
+        "1" * 5_000,
+        '{"id":"' + "x" * 1_100_000 + '"}',
+        "#SP",
+        "#SPX",
+        "\ud800",
+    ],
+)
+def test_text_that_means_nothing_is_ignored(text: str) -> None:
+    rig = Rig()
+    client = rig.client()
+    client.send(text)
+    assert client.take() == []
+    assert client.closed is None
+    client.ask("telnyx_rtc.gatewayState")
+
+
+def test_a_notification_gets_no_reply_even_if_it_is_refused() -> None:
+    rig = Rig()
+    client = rig.client()
+    client.send({"jsonrpc": "2.0", "method": "telnyx_rtc.nonsense"})
+    client.send({"jsonrpc": "2.0", "method": "telnyx_rtc.bye", "params": {"dialogParams": {"callID": "x"}}})
+    assert client.take() == []
+    assert rig.told(FrameRejected)[-1].reason == "CALL DOES NOT EXIST"
+
+
+def test_unknown_methods_are_refused() -> None:
+    """SIG-193: also those that only mobile clients send."""
+    client = Rig().client()
+    for method in ("telnyx_rtc.attachCalls", "telnyx_rtc.ringing_ack", "toString", "telnyx_rtc.clientReady"):
+        assert client.refused(method)["code"] == -32601
+
+
+@pytest.mark.parametrize("ident", [7, "7", 0, ""], ids=repr)
+def test_ids_are_echoed_with_their_type(ident: Any) -> None:
+    """SIG-056."""
+    reply = Rig().client().request("telnyx_rtc.ping", ident=ident)
+    assert reply is not None
+    assert reply["id"] == ident
+    assert type(reply["id"]) is type(ident)
+
+
+def test_binary_frames_are_activity_and_nothing_else() -> None:
+    rig = Rig()
+    client = rig.client()
+    rig.wait(20)
+    rig.tell(BinaryReceived(client.socket, 5))
+    rig.wait(20)
+    assert client.take() == []
+    rig.wait(10)
+    assert client.pushed("telnyx_rtc.ping")
+
+
+def test_acknowledgements_that_never_come_are_forgotten() -> None:
+    """SRV-031: the platform ignores them, so a client may never send any."""
+    rig = Rig()
+    client = rig.client()
+    for number in range(MAX_AWAITED + 50):
+        rig.command("push", client.socket, "telnyx_rtc.event", {"n": number})
+    pushed = client.pushed("telnyx_rtc.event")
+    client.acknowledge(pushed[0])
+    assert rig.told(Acknowledged) == []
+    client.acknowledge(pushed[-1])
+    client.acknowledge(pushed[-1])
+    assert len(rig.told(Acknowledged)) == 1
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=10,
+)
+METHODS = [
+    "login",
+    "anonymous_login",
+    "ai_conversation",
+    "telnyx_rtc.gatewayState",
+    "telnyx_rtc.ping",
+    "telnyx_rtc.invite",
+    "telnyx_rtc.answer",
+    "telnyx_rtc.attach",
+    "telnyx_rtc.bye",
+    "telnyx_rtc.modify",
+    "telnyx_rtc.info",
+    "telnyx_rtc.candidate",
+    "telnyx_rtc.endOfCandidates",
+    "telnyx_rtc.subscribe",
+    "telnyx_rtc.unsubscribe",
+    "telnyx_rtc.broadcast",
+]
+CALLS = ["c1", "c2", "c3"]
+params = st.fixed_dictionaries(
+    {},
+    optional={
+        "dialogParams": st.fixed_dictionaries(
+            {},
+            optional={
+                "callID": st.sampled_from(CALLS) | json_values,
+                "destination_number": st.sampled_from(["echo", "early", "busy", "ring", "bob", "alice"]) | json_values,
+                "custom_headers": json_values,
+            },
+        )
+        | json_values,
+        "callID": st.sampled_from(CALLS) | json_values,
+        "sdp": st.sampled_from(["v=0", "not an sdp"]) | json_values,
+        "action": st.sampled_from(["hold", "unhold", "toggleHold", "updateMedia"]) | json_values,
+        "login": st.sampled_from(list(USERS)) | json_values,
+        "passwd": st.sampled_from(list(USERS.values())) | json_values,
+        "sessid": st.sampled_from(["s1", "s2"]) | json_values,
+        "target_id": json_values,
+        "dtmf": json_values,
+        "msg": json_values,
+        "candidate": json_values,
+        "eventChannel": json_values,
+        "item": json_values,
+        "trickle": json_values,
+    },
+)
+requests = st.builds(
+    lambda method, ident, params: json.dumps({"id": ident, "method": method, "params": params}),
+    st.sampled_from(METHODS),
+    st.integers(0, 3) | st.text(max_size=2) | st.none(),
+    params,
+)
+speed_tests = st.sampled_from(["#SPU 9", "#SPB", "#SPE"])
+texts = requests | st.builds(json.dumps, json_values) | st.text(max_size=50) | speed_tests
+steps = st.lists(
+    st.tuples(st.sampled_from([0, 1]), texts) | st.floats(0, 100) | st.sampled_from(["lose", "connect"]), max_size=25
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(steps, st.booleans())
+def test_no_conversation_makes_the_gateway_raise(conversation: list[Any], auto_media: bool) -> None:
+    """From two sockets that have logged in; the rig checks every action against the contract."""
+    rig = Rig(GatewayOptions(users=USERS, quirks=Quirks(trickle_out=True)), auto_media=auto_media)
+    clients = [rig.client("alice", sessid="s1"), rig.client("bob", sessid="s2")]
+    for step in conversation:
+        match step:
+            case (who, text):
+                if clients[who].closed is None:
+                    clients[who].send(text)
+            case "lose":
+                if clients[0].closed is None:
+                    clients[0].lose()
+            case "connect":
+                clients[0] = rig.connect()
+                clients[0].request("login", {"login": "alice", "passwd": "secret", "sessid": "s1"})
+            case seconds:
+                rig.wait(seconds)
+                rig.settle()
+    for socket in rig.core.sockets():
+        rig.clients[socket].lose()
+    rig.settle()
+    rig.wait(200)
+    rig.settle()
+    assert rig.core.calls == {}
+    assert rig.peers == {}
+    assert rig.core.next_timeout() is None, "a gateway without clients waits for nothing"
+    json.dumps([json.loads(text) for client in clients for text in client.texts if not text.startswith("#")])
