@@ -200,15 +200,29 @@ class CallAudio:
 
         Returns a function that ends it.
         """
-        ends = [self._couple_to(other)]
+        ends = [self.couple_to(other)]
         if other is not self:
-            ends.append(other._couple_to(self))
+            ends.append(other.couple_to(self))
 
         def disconnect() -> None:
             for end in ends:
                 end()
 
         return disconnect
+
+    def couple_to(self, other: "CallAudio") -> Callable[[], None]:
+        """One way only: what is heard here is said there. Returns a function that ends it."""
+        coupling = Coupling()
+        with self._lock:
+            self._couplings = (*self._couplings, coupling)
+        other.add_voice(coupling)
+
+        def end() -> None:
+            with self._lock:
+                self._couplings = tuple(each for each in self._couplings if each is not coupling)
+            coupling.close()
+
+        return end
 
     def add_voice(self, voice: Voice) -> None:
         """Mix a voice into what is sent until it ends. Any thread."""
@@ -251,19 +265,6 @@ class CallAudio:
         if isinstance(what, AsyncIterable):
             return SourceVoice(what, call_soon=self._call_soon, on_fault=lambda error: self._fault("source", error))
         return what
-
-    def _couple_to(self, other: "CallAudio") -> Callable[[], None]:
-        coupling = Coupling()
-        with self._lock:
-            self._couplings = (*self._couplings, coupling)
-        other.add_voice(coupling)
-
-        def end() -> None:
-            with self._lock:
-                self._couplings = tuple(each for each in self._couplings if each is not coupling)
-            coupling.close()
-
-        return end
 
     def _drop_voice(self, voice: Voice) -> None:
         if voice is not self.audio_out:
