@@ -10,6 +10,7 @@ longer has. What each action is owed in return:
 | `OpenSource` | `SourceOpened` | `SourceRefused` |
 | `CreateOffer`, `CreateAnswer` | `LocalDescribed`, the last one complete | `NegotiationFailed` |
 | `ApplyRemote` | `RemoteApplied` | `RemoteRefused` |
+| `TakeStats` | `StatsTaken` | nothing |
 | everything else | nothing | - |
 
 `PeerStateChanged`, `CandidateFound`, `MediaHeard` and `DigitHeard` may come for an open peer at any time.
@@ -140,6 +141,13 @@ class SetDeaf:
 
 
 @frozen
+class TakeStats:
+    """Read the peer's counters now; `StatsTaken` follows, or nothing where that fails (STATS-010)."""
+
+    media: MediaId
+
+
+@frozen
 class ClosePeer:
     """Close the peer. The call's source is released with its last peer."""
 
@@ -206,6 +214,7 @@ MediaAction: TypeAlias = (
     | UseMedia
     | SetMuted
     | SetDeaf
+    | TakeStats
     | ClosePeer
 )
 ToneAction: TypeAlias = StartTone | StopTone

@@ -24,7 +24,7 @@ from telnyx_core.events import (
     ToneChanged,
     UserMediaError,
 )
-from telnyx_core.facts import MediaFact, SourceFault
+from telnyx_core.facts import MediaFact, SourceFault, StatsTaken
 from telnyx_core.hold import HoldQueue
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.json_types import JsonObject, JsonView
@@ -44,6 +44,7 @@ from telnyx_core.negotiation import (
 )
 from telnyx_core.options import CallOptions, CustomHeader
 from telnyx_core.parties import Parties
+from telnyx_core.quality.watch import QualityWatch
 from telnyx_core.renewal import RenewalPhase
 from telnyx_core.requests import Pending, Purpose, new_uuid
 from telnyx_core.states import ESTABLISHED, LIVE, CallInput, CallState, move_call
@@ -74,7 +75,7 @@ _OWED = frozenset({CallState.NEW, CallState.REQUESTING, CallState.ANSWERING})
 
 class Call:
     def __init__(
-        self, ident: CallId, *, direction: Direction, options: CallOptions, host: CallHost, rng: Random
+        self, ident: CallId, *, direction: Direction, options: CallOptions, host: CallHost, rng: Random, now: float
     ) -> None:
         self.id = ident
         self.direction: Direction = direction
@@ -98,6 +99,7 @@ class Call:
         self._tone: ToneKind | None = None
         self._microphone = MicrophoneRecovery(host.options.media_permissions_recovery.enabled)
         self._holds = HoldQueue(ident, host, self._dialog)
+        self._quality = QualityWatch(ident, host, now)
         self._endings: list[Ticket] = []
         self._quiet = False
 
@@ -321,12 +323,19 @@ class Call:
     # What the media engine says.
 
     def told(self, fact: MediaFact, now: float) -> None:
+        if isinstance(fact, StatsTaken):
+            if self.live and self._media_in_use == fact.media:
+                watched = self.state in ESTABLISHED
+                self._quality.taken(fact.reading, self.info(), now, held=self.held, watched=watched)
+            return
         self._progress(self.media.told(fact, now), fact.media, now)
 
     def timed_out(self, timer: Timer, media: MediaId | None, now: float) -> None:
         match timer:
             case Timer.BYE_GUARD:
                 self._destroy(now, confirmed=False)
+            case Timer.STATS:
+                self._quality.due(self._media_in_use, now)
             case Timer.SETUP:
                 self.end(NO_ANSWER, now)
             case Timer.AWAIT_REMOTE:
@@ -579,6 +588,7 @@ class Call:
         self.answered = True
         self._move(CallInput.HELD if self.state is CallState.RECOVERING and self.media.held else CallInput.ANSWERED)
         self.media.established(now)
+        self._quality.start(self._media_in_use, now)
 
     def _source_failed(self, fault: SourceFault, reason: str, now: float) -> None:
         code = _SOURCE_ERRORS[fault]
@@ -624,7 +634,10 @@ class Call:
             self._holds.next(now)
 
     def _hold_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
-        held = self.media.held = self._holds.replied(result, error, held=self.media.held)
+        before = self.media.held
+        held = self.media.held = self._holds.replied(result, error, held=before)
+        if held != before:
+            self._quality.held_changed()
         if held and self.state is CallState.ACTIVE:
             self._move(CallInput.HELD)
         elif not held and self.state is CallState.HELD:
@@ -661,6 +674,7 @@ class Call:
 
     def _destroy(self, now: float, *, confirmed: bool) -> None:
         self._host.timers.stop_all(self.id)
+        self._quality.finish(self.info(), now)
         self._move(CallInput.ENDED)
         for ticket in self._endings:
             self._host.settle(ticket, Done())
@@ -668,6 +682,10 @@ class Call:
         self._host.call_ended(self.id, now, confirmed=confirmed)
 
     # Small things.
+
+    @property
+    def _media_in_use(self) -> MediaId | None:
+        return None if self.media.peer is None else self.media.peer.media
 
     def _request(
         self, purpose: Purpose, method: str, params: JsonObject, now: float, ticket: Ticket | None = None

@@ -70,6 +70,14 @@ class CallHost(Protocol):
 
     def warn(self, code: WarningCode, *, call: CallId, details: Mapping[str, Json] | None = None) -> None: ...
 
+    @property
+    def wall_offset(self) -> float:
+        """Epoch seconds less the session's own time."""
+        ...
+
+    @property
+    def call_report_id(self) -> str | None: ...
+
     def media_failed(self, call: CallId, reason: str, source: Source, now: float) -> None:
         """The media of an established call failed: the session knows whether the socket can be trusted (SIG-268)."""
         ...

@@ -10,6 +10,8 @@ from telnyx_core.errors import TelnyxError, TelnyxWarning
 from telnyx_core.ids import CallId, SocketId
 from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import CustomHeader
+from telnyx_core.quality.mos import Quality
+from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.states import CallState
 
 Direction: TypeAlias = Literal["inbound", "outbound"]
@@ -172,6 +174,79 @@ class MediaStarted:
     call: CallId
 
 
+@frozen(kw_only=True)
+class StatsFrame:
+    """``telnyx.stats.frame``: the quality of a call, every ``callReportInterval`` (quality.md 3.1).
+
+    ``rtt`` and ``jitter`` are milliseconds, ``packet_loss`` is percent since the previous frame, levels are 0 to 1,
+    ``mos`` is 1 to 5, counters are cumulative; what is unknown is ``None``. ``reading`` has the figures behind them.
+    """
+
+    call: CallId
+    timestamp: float
+    """Epoch seconds."""
+    rtt: float | None
+    jitter: float | None
+    packet_loss: float | None
+    packets_sent: int | None
+    packets_received: int | None
+    packets_lost: int | None
+    bytes_sent: int | None
+    bytes_received: int | None
+    audio_level: float | None
+    local_audio_level: float | None
+    mos: float | None
+    quality: Quality | None
+    held: bool
+    muted: bool
+    reading: StatsSnapshot = field(repr=False)
+
+
+@frozen
+class WarningCount:
+    """How often a warning was raised in a call; times are epoch seconds."""
+
+    code: int
+    name: str
+    count: int
+    first_at: float
+    last_at: float
+
+
+@frozen(kw_only=True)
+class StatsReport:
+    """``telnyx.stats.report``: once for each call that had media, when it ends (quality.md 3.2).
+
+    Units as in `StatsFrame`; ``duration`` is seconds from the first ``active``, 0 for a call that never was.
+    """
+
+    call: CallId
+    direction: Direction
+    duration: float
+    average_rtt: float | None
+    least_rtt: float | None
+    greatest_rtt: float | None
+    average_jitter: float | None
+    greatest_jitter: float | None
+    average_packet_loss: float | None
+    greatest_packet_loss: float | None
+    average_mos: float | None
+    least_mos: float | None
+    quality: Quality | None
+    packets_sent: int | None
+    packets_received: int | None
+    packets_lost: int | None
+    bytes_sent: int | None
+    bytes_received: int | None
+    ended: Cause | None
+    started_at: float
+    ended_at: float
+    telnyx_session_id: str | None
+    telnyx_leg_id: str | None
+    call_report_id: str | None
+    warnings: tuple[WarningCount, ...] = ()
+
+
 @frozen
 class DigitReceived:
     """The far end sent a digit in the audio stream (RFC 4733). ``duration`` in seconds."""
@@ -266,6 +341,8 @@ Event: TypeAlias = (
     | MediaRecovery
     | PeerConnectionFailure
     | MediaStarted
+    | StatsFrame
+    | StatsReport
     | DigitReceived
     | ToneChanged
     | SocketOpen
@@ -288,6 +365,8 @@ EVENT_NAMES: Final[Mapping[type[Event], str]] = {
     MediaRecovery: "telnyx.media.recovery",
     PeerConnectionFailure: "telnyx.rtc.peerConnectionFailureError",
     MediaStarted: "telnyx.media.started",
+    StatsFrame: "telnyx.stats.frame",
+    StatsReport: "telnyx.stats.report",
     DigitReceived: "telnyx.digit",
     ToneChanged: "telnyx.tone",
     SocketOpen: "telnyx.socket.open",

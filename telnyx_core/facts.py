@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from attrs import field, frozen
 
 from telnyx_core.ids import MediaId, SocketId
+from telnyx_core.quality.snapshot import StatsSnapshot
 
 SourceFault: TypeAlias = Literal["permission", "not_found", "other"]
 Stage: TypeAlias = Literal["create_offer", "create_answer", "set_local", "other"]
@@ -149,6 +150,14 @@ class DigitHeard:
     duration: float
 
 
+@frozen
+class StatsTaken:
+    """A reading of the peer's counters, asked for by `TakeStats`."""
+
+    media: MediaId
+    reading: StatsSnapshot
+
+
 SocketFact: TypeAlias = SocketOpened | SocketRefused | TextReceived | BinaryReceived | SocketClosed
 MediaFact: TypeAlias = (
     SourceOpened
@@ -161,5 +170,6 @@ MediaFact: TypeAlias = (
     | PeerStateChanged
     | MediaHeard
     | DigitHeard
+    | StatsTaken
 )
 Fact: TypeAlias = SocketFact | MediaFact | NetworkChanged

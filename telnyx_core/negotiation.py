@@ -38,6 +38,7 @@ from telnyx_core.facts import (
     SourceOpened,
     SourceRefused,
     Stage,
+    StatsTaken,
 )
 from telnyx_core.ids import CallId, MediaId
 from telnyx_core.json_types import Json
@@ -213,7 +214,7 @@ class Negotiation:
                 self.state = state
             case MediaHeard():
                 self.heard = True
-            case DigitHeard():
+            case DigitHeard() | StatsTaken():
                 pass  # the media path's news, not the negotiation's
         return ()
 

@@ -199,7 +199,7 @@ class Session:
             raise InvalidCallParameters(f"44002: {MAX_LIVE_CALLS} calls are live already")
         with self._at(now) as now:
             ident = CallId(options.id if options.id is not None else new_uuid(self._rng))
-            call = Call(ident, direction="outbound", options=options, host=self, rng=self._rng)
+            call = Call(ident, direction="outbound", options=options, host=self, rng=self._rng, now=now)
             self._calls[ident] = call
             call.announce()
             self._warn_of_others(call)
@@ -424,6 +424,10 @@ class Session:
     def logged_in(self) -> bool:
         return self._link.logged_in
 
+    @property
+    def wall_offset(self) -> float:
+        return self._link.wall(0.0)
+
     def new_media(self, call: CallId) -> MediaId:
         self._media_count += 1
         media = MediaId(self._media_count)
@@ -523,7 +527,7 @@ class Session:
         elif self._bye_again(ident, now) or len(self._calls) >= MAX_LIVE_CALLS or self._link.draining:
             pass
         else:
-            self._create(ident, request.params).offer(m.offered(request.params).sdp, request.params)
+            self._create(ident, request.params, now).offer(m.offered(request.params).sdp, request.params)
             self._warn_of_others(self._calls[ident])
         self._link.acknowledge(request)
 
@@ -546,7 +550,7 @@ class Session:
             ):
                 self.warn(WarningCode.UNKNOWN_REATTACHED_SESSION, call=ident, details={"params": dict(params)})
                 return
-            call = self._create(ident, params)
+            call = self._create(ident, params, now)
             call.rebuild(params)
             call.media.held = marked is not None and marked.held
         elif not call.live or (call.attached_on == self.generation and call.state is CallState.RECOVERING):
@@ -554,9 +558,9 @@ class Session:
         call.attach(offer, params, now)
         self._warn_of_others(call)
 
-    def _create(self, ident: CallId, params: JsonView) -> Call:
+    def _create(self, ident: CallId, params: JsonView, now: float) -> Call:
         options = inbound_options(m.offered(params), params)
-        call = Call(ident, direction="inbound", options=options, host=self, rng=self._rng)
+        call = Call(ident, direction="inbound", options=options, host=self, rng=self._rng, now=now)
         self._calls[ident] = call
         return call
 

@@ -43,6 +43,7 @@ class Timer(IntEnum):
     RENEW_BACKOFF = auto()
     EPISODE_RESET = auto()
     OLD_PEER_LINGER = auto()
+    STATS = auto()
 
 
 Owner: TypeAlias = Hashable

@@ -36,6 +36,7 @@ from telnyx_core.actions import (
     Settle,
     StartTone,
     StopTone,
+    TakeStats,
     ToneAction,
     UseMedia,
 )
@@ -314,6 +315,7 @@ class Driver(ABC):
                 | UseMedia()
                 | SetMuted()
                 | SetDeaf()
+                | TakeStats()
                 | ClosePeer()
                 | StartTone()
                 | StopTone()

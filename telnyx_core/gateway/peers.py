@@ -25,6 +25,7 @@ from telnyx_core.facts import (
     RemoteRefused,
     SourceOpened,
     SourceRefused,
+    StatsTaken,
 )
 from telnyx_core.gateway.ground import Ground
 from telnyx_core.gateway.legs import Leg, Peer, Purpose
@@ -140,7 +141,7 @@ class Peers:
                 self._state_changed(peer, news, state)
             case DigitHeard(digit=digit):
                 news.digit(peer, digit)
-            case MediaHeard() | SourceOpened() | SourceRefused():
+            case MediaHeard() | SourceOpened() | SourceRefused() | StatsTaken():
                 pass  # The gateway opens no sources, and does not act on silence.
 
     def _described(self, peer: Peer, news: PeerNews, sdp: str, *, complete: bool) -> None:

@@ -6,6 +6,7 @@ does a world that speaks of a handle in a way that the contract of `telnyx_core.
 """
 
 from enum import Enum
+
 from attrs import define, field, frozen
 
 from telnyx_core.actions import (
@@ -30,6 +31,7 @@ from telnyx_core.actions import (
     Settle,
     StartTone,
     StopTone,
+    TakeStats,
     ToneKind,
     UseMedia,
 )
@@ -53,6 +55,7 @@ from telnyx_core.facts import (
     SocketRefused,
     SourceOpened,
     SourceRefused,
+    StatsTaken,
     TextReceived,
 )
 from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
@@ -180,6 +183,7 @@ class Ledger:
         | UseMedia
         | SetMuted
         | SetDeaf
+        | TakeStats
         | ClosePeer,
     ) -> Debt | None:
         media, book = action.media, self.peers.get(action.media)
@@ -213,7 +217,7 @@ class Ledger:
                 _require(book.remote == "applied", f"a candidate for peer {media} before its description (MEDIA-110)")
             case ClosePeer():
                 del self.peers[media]
-            case UseMedia() | SetMuted() | SetDeaf():
+            case UseMedia() | SetMuted() | SetDeaf() | TakeStats():
                 pass
         return None
 
@@ -313,5 +317,5 @@ class Ledger:
             case RemoteApplied() | RemoteRefused():
                 _require(book.remote == "asked", f"news of the remote description of peer {media}: {book.remote}")
                 book.remote = "applied" if isinstance(fact, RemoteApplied) else "refused"
-            case CandidateFound() | PeerStateChanged() | MediaHeard() | DigitHeard():
+            case CandidateFound() | PeerStateChanged() | MediaHeard() | DigitHeard() | StatsTaken():
                 pass

@@ -26,6 +26,7 @@ from telnyx_core.actions import (
     PeerConfig,
     SetDeaf,
     SetMuted,
+    TakeStats,
     UseMedia,
 )
 from telnyx_core.facts import (
@@ -215,6 +216,8 @@ class SimEngine:
                 peer.muted = muted
             case SetDeaf(deaf=deaf):
                 peer.deaf = deaf
+            case TakeStats():
+                pass  # a model without counters: a driver may answer nothing (STATS-010)
             case ClosePeer():
                 self._close(peer)
             case _:

@@ -20,6 +20,7 @@ from telnyx_core.actions import (
     SetMuted,
     StartTone,
     StopTone,
+    TakeStats,
     ToneAction,
     UseMedia,
 )
@@ -65,6 +66,8 @@ class AiortcEngine:
         match action:
             case OpenPeer():
                 self._open(action)
+            case TakeStats():
+                pass
             case ClosePeer(media):
                 self._close(media)
             case OpenSource() | CreateOffer() | CreateAnswer() | ApplyRemote() | AddCandidate():

@@ -1,0 +1,174 @@
+"""From readings to what the application hears: warnings, frames, and a report at the end (quality.md 3, 5)."""
+
+from collections.abc import Mapping
+
+from attrs import define, field
+
+from telnyx_core.catalogue import WarningCode, make_warning
+from telnyx_core.events import CallInfo, StatsFrame, StatsReport, WarningCount
+from telnyx_core.quality.alarms import Alarms
+from telnyx_core.quality.interval import Interval
+from telnyx_core.quality.mos import loss_percent, mos, quality
+from telnyx_core.quality.snapshot import StatsSnapshot
+
+SAMPLE_PERIOD = 1.0
+"""Seconds between readings, or the frame period where that is shorter (STATS-003)."""
+
+
+@define
+class _Extent:
+    """Mean, least and greatest of what was seen."""
+
+    count: int = 0
+    total: float = 0.0
+    least: float | None = None
+    greatest: float | None = None
+
+    def add(self, value: float | None) -> None:
+        if value is None:
+            return
+        self.count += 1
+        self.total += value
+        self.least = value if self.least is None else min(self.least, value)
+        self.greatest = value if self.greatest is None else max(self.greatest, value)
+
+    @property
+    def mean(self) -> float | None:
+        return self.total / self.count if self.count else None
+
+
+@define
+class Collector:
+    """One call's, from ``active`` to its end; a new peer starts new counters and keeps the extents (STATS-011)."""
+
+    interval: float
+    """Seconds between frames (STATS-008)."""
+    created_at: float
+    active_at: float | None = None
+    _alarms: Alarms = field(factory=Alarms)
+    _last: StatsSnapshot | None = None
+    _last_at: float = 0.0
+    _framed: StatsSnapshot | None = None
+    _framed_at: float = 0.0
+    _rtt: _Extent = field(factory=_Extent)
+    _jitter: _Extent = field(factory=_Extent)
+    _loss: _Extent = field(factory=_Extent)
+    _mos: _Extent = field(factory=_Extent)
+    _counts: dict[WarningCode, tuple[int, float, float]] = field(factory=dict)
+
+    @property
+    def period(self) -> float:
+        return min(SAMPLE_PERIOD, self.interval)
+
+    def start(self, now: float) -> None:
+        """The call is active; idempotent (STATS-012)."""
+        if self.active_at is None:
+            self.active_at = self._framed_at = now
+
+    def peer_changed(self) -> None:
+        """Counters begin anew (STATS-313)."""
+        self._last = self._framed = None
+        self._alarms = Alarms()
+
+    def held_changed(self) -> None:
+        self._alarms.held_changed()
+
+    def judge(self, reading: StatsSnapshot, now: float, *, held: bool, muted: bool) -> tuple[WarningCode, ...]:
+        """Take in a reading: the warnings that it gives rise to."""
+        interval = None if self._last is None else Interval(self._last, reading, now - self._last_at)
+        self._last, self._last_at = reading, now
+        rtt_ms, jitter_ms = _ms(reading.round_trip_time), _ms(_jitter(reading))
+        self._rtt.add(rtt_ms)
+        self._jitter.add(jitter_ms)
+        self._loss.add(None if interval is None else interval.loss_percent)
+        self._mos.add(_mos(rtt_ms, jitter_ms, reading))
+        codes = tuple(self._alarms.judge(reading, interval, now, held=held, muted=muted))
+        for code in codes:
+            count, first, _ = self._counts.get(code, (0, now, now))
+            self._counts[code] = (count + 1, first, now)
+        return codes
+
+    def frame(self, call: CallInfo, now: float, wall: float, *, held: bool) -> StatsFrame | None:
+        """A frame if one is due; a stall is not made up for (STATS-116)."""
+        reading = self._last
+        # Readings come a little late, never early: half a period decides which one is the due one.
+        if reading is None or now - self._framed_at < self.interval - self.period / 2:
+            return None
+        interval = None if self._framed is None else Interval(self._framed, reading, now - self._framed_at)
+        since_start = loss_percent(reading.packets_lost, reading.packets_received)
+        self._framed, self._framed_at = reading, now
+        rtt_ms, jitter_ms = _ms(reading.round_trip_time), _ms(_jitter(reading))
+        score = _mos(rtt_ms, jitter_ms, reading)
+        return StatsFrame(
+            call=call.id,
+            timestamp=wall,
+            rtt=rtt_ms,
+            jitter=jitter_ms,
+            packet_loss=since_start if interval is None else interval.loss_percent,
+            packets_sent=reading.packets_sent,
+            packets_received=reading.packets_received,
+            packets_lost=reading.packets_lost,
+            bytes_sent=reading.bytes_sent,
+            bytes_received=reading.bytes_received,
+            audio_level=reading.remote_level,
+            local_audio_level=reading.local_level,
+            mos=score,
+            quality=quality(score),
+            held=held,
+            muted=call.muted,
+            reading=reading,
+        )
+
+    def report(self, call: CallInfo, now: float, offset: float, call_report_id: str | None) -> StatsReport:
+        """The final report. ``offset`` is epoch seconds less the session's own time."""
+        last = self._last or StatsSnapshot()
+        return StatsReport(
+            call=call.id,
+            direction=call.direction,
+            duration=0.0 if self.active_at is None else round(now - self.active_at, 3),
+            average_rtt=self._rtt.mean,
+            least_rtt=self._rtt.least,
+            greatest_rtt=self._rtt.greatest,
+            average_jitter=self._jitter.mean,
+            greatest_jitter=self._jitter.greatest,
+            average_packet_loss=loss_percent(last.packets_lost, last.packets_received),
+            greatest_packet_loss=self._loss.greatest,
+            average_mos=self._mos.mean,
+            least_mos=self._mos.least,
+            quality=quality(self._mos.mean),
+            packets_sent=last.packets_sent,
+            packets_received=last.packets_received,
+            packets_lost=last.packets_lost,
+            bytes_sent=last.bytes_sent,
+            bytes_received=last.bytes_received,
+            ended=call.ended,
+            started_at=self.created_at + offset,
+            ended_at=now + offset,
+            telnyx_session_id=call.telnyx_session_id,
+            telnyx_leg_id=call.telnyx_leg_id,
+            call_report_id=call_report_id,
+            warnings=_warnings(self._counts, offset),
+        )
+
+
+def _warnings(counts: Mapping[WarningCode, tuple[int, float, float]], offset: float) -> tuple[WarningCount, ...]:
+    return tuple(
+        WarningCount(int(code), make_warning(code).name, count, first + offset, last + offset)
+        for code, (count, first, last) in counts.items()
+    )
+
+
+def _jitter(reading: StatsSnapshot) -> float | None:
+    """Ours, else what the far end says of what it hears (STATS-103)."""
+    return reading.remote_jitter if reading.jitter is None else reading.jitter
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000
+
+
+def _mos(rtt_ms: float | None, jitter_ms: float | None, reading: StatsSnapshot) -> float | None:
+    """STATS-108: one unknown figure counts as zero, both unknown leave no score."""
+    if rtt_ms is None and jitter_ms is None:
+        return None
+    return mos(jitter_ms or 0.0, rtt_ms or 0.0, loss_percent(reading.packets_lost, reading.packets_received) or 0.0)

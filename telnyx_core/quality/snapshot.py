@@ -1,0 +1,78 @@
+"""One reading of a peer's counters, as the media engine delivers it. W3C names (webrtc-stats), ``None`` for unknown."""
+
+from attrs import field, frozen
+
+
+@frozen(kw_only=True)
+class CodecStats:
+    mime_type: str
+    clock_rate: int
+    payload_type: int | None = None
+    channels: int | None = None
+    sdp_fmtp_line: str | None = None
+
+
+@frozen(kw_only=True)
+class CandidateStats:
+    address: str = field(repr=False)
+    port: int
+    candidate_type: str
+    protocol: str = "udp"
+    relay_protocol: str | None = None
+
+
+@frozen(kw_only=True)
+class PairStats:
+    """The candidate pair in use."""
+
+    id: str
+    state: str = "succeeded"
+    local: CandidateStats
+    remote: CandidateStats
+
+
+@frozen(kw_only=True)
+class StatsSnapshot:
+    """Counters are cumulative for the peer; levels are means over the time since the previous reading."""
+
+    packets_sent: int | None = None
+    bytes_sent: int | None = None
+    """RTP payload (STATS-055)."""
+    packets_received: int | None = None
+    bytes_received: int | None = None
+    packets_lost: int | None = None
+    packets_discarded: int | None = None
+    jitter: float | None = None
+    """Inbound, in seconds (STATS-050)."""
+    total_samples_received: int | None = None
+    concealed_samples: int | None = None
+    concealment_events: int | None = None
+    jitter_buffer_delay: float | None = None
+    """Seconds, summed over emitted samples."""
+    jitter_buffer_emitted_count: int | None = None
+    fec_packets_received: int | None = None
+
+    remote_packets_lost: int | None = None
+    """What the far end says it lost of ours."""
+    remote_jitter: float | None = None
+    """Seconds (STATS-051)."""
+    remote_fraction_lost: float | None = None
+    """0 to 1 (STATS-052)."""
+    round_trip_time: float | None = None
+    """Seconds."""
+    round_trip_time_source: str | None = None
+    """Which W3C member it stands for (STATS-033)."""
+
+    local_level: float | None = None
+    """0 to 1, of what is sent, before mute (STATS-031)."""
+    remote_level: float | None = None
+    """0 to 1, of what is heard."""
+    intentionally_silent: bool = False
+    """The source says that it has nothing to say (STATS-316)."""
+
+    codec: CodecStats | None = None
+    pair: PairStats | None = None
+    ice_state: str | None = None
+    dtls_state: str | None = None
+    srtp_cipher: str | None = None
+    tls_version: str | None = None
