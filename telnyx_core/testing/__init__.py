@@ -1,6 +1,6 @@
 """A kit for testing what is built on this core, and the core itself: simulations on a virtual clock, no sockets.
 
-`Sim` is a world with clients, a gateway, media and wires. `Ledger` is the driver's contract as a model. `replay` runs
+`Rig` is a session whose far end is played by hand. `Sim` is a world with clients, a gateway, media and wires. `Ledger` is the driver's contract as a model. `replay` runs
 the server's half of a recorded session against the client. `telnyx_core.testing.strategies` has Hypothesis
 strategies; it alone needs Hypothesis.
 """
@@ -9,6 +9,7 @@ from telnyx_core.testing.client import SimClient
 from telnyx_core.testing.clock import VirtualClock
 from telnyx_core.testing.ledger import Broken, Debt, Ledger, SocketPhase
 from telnyx_core.testing.media import MediaModel, SimEngine, SimPeer
+from telnyx_core.testing.rig import Rig
 from telnyx_core.testing.sim import ALICE, WONDERLAND, Sim
 from telnyx_core.testing.snapshot import snapshot
 from telnyx_core.testing.wire import EPOCH, Connecting, Frame, Wire
@@ -23,6 +24,7 @@ __all__ = [
     "Frame",
     "Ledger",
     "MediaModel",
+    "Rig",
     "Sim",
     "SimClient",
     "SimEngine",
