@@ -176,6 +176,14 @@ def test_the_one_shot_flag_needs_no_option() -> None:
     assert url == "wss://rtc.telnyx.com/?voice_sdk_id=T&skip_last_voice_sdk_id=true"
 
 
+def test_the_query_of_a_custom_server_survives() -> None:
+    """SIG-008: blank values too, and a repeated name only where it is set anew."""
+    host = "wss://h.example/p?a=&b&c=1&c=2&canary=no&canary=never"
+    assert build({"host": host}).url == host
+    assert build({"host": host}, "T").url.endswith("?a=&b=&c=1&c=2&canary=no&canary=never&voice_sdk_id=T")
+    assert build({"host": host, "useCanaryRtcServer": True}).url.endswith("?a=&b=&c=1&c=2&canary=true")
+
+
 def test_parameters_come_in_the_order_of_the_steps() -> None:
     """SIG-018."""
     options = {"useCanaryRtcServer": True, "skipLastVoiceSdkId": True, "skipTrailing": True}
