@@ -17,15 +17,11 @@ from telnyx_core.facts import (
     DigitHeard,
     LocalDescribed,
     MediaFact,
-    MediaHeard,
     NegotiationFailed,
     PeerState,
     PeerStateChanged,
     RemoteApplied,
     RemoteRefused,
-    SourceOpened,
-    SourceRefused,
-    StatsTaken,
 )
 from telnyx_core.gateway.ground import Ground
 from telnyx_core.gateway.legs import Leg, Peer, Purpose
@@ -141,8 +137,8 @@ class Peers:
                 self._state_changed(peer, news, state)
             case DigitHeard(digit=digit):
                 news.digit(peer, digit)
-            case MediaHeard() | SourceOpened() | SourceRefused() | StatsTaken():
-                pass  # The gateway opens no sources, and does not act on silence.
+            case _:
+                pass  # The gateway opens no sources, asks for no statistics, and does not act on silence.
 
     def _described(self, peer: Peer, news: PeerNews, sdp: str, *, complete: bool) -> None:
         first = peer.sdp is None and (complete or self._trickles_out(peer))
