@@ -23,7 +23,8 @@ from telnyx_drivers.client import (
     is_media_recovery_error_event,
     isMediaRecoveryErrorEvent,
 )
-from telnyx_drivers.driver import Audience, Driver, EngineFactory, Line
+from telnyx_drivers.driver import Audience, Driver, Line
+from telnyx_drivers.media.ports import EngineFactory
 
 __all__ = [
     "CallHandle",

@@ -33,12 +33,12 @@ from telnyx_core.session import Session
 from telnyx_core.states import CallState, SessionState
 from telnyx_drivers import logs
 from telnyx_drivers.calls import CallHandle
-from telnyx_drivers.driver import Driver, EngineFactory
+from telnyx_drivers.driver import Driver
 from telnyx_drivers.emitter import Broadcast, EventStream, Handler, Handlers, name_of, run_isolated
 from telnyx_drivers.exceptions import ConnectionFailed, LoginFailed, MediaUnavailable, TelnyxClientError
 from telnyx_drivers.journal import Journal, RecordedSession
 from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
-from telnyx_drivers.media.ports import MediaEngine, Report
+from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.store import Store
 
 MAX_FRAME: Final = 1 << 20
@@ -73,15 +73,17 @@ def is_media_recovery_error_event(event: object) -> TypeGuard[MediaRecoveryError
 isMediaRecoveryErrorEvent = is_media_recovery_error_event  # noqa: N816  # the seed's spelling
 
 
-def default_engine(report: Report) -> MediaEngine:
+def default_engine(setup: EngineSetup) -> MediaEngine:
     """The aiortc engine. Raises `MediaUnavailable` when the ``media`` extra is not installed."""
     try:
-        from telnyx_drivers.media.engine import AiortcEngine
+        from telnyx_drivers.media.engine import AiortcEngine, settings_for
     except ModuleNotFoundError as error:
+        if (error.name or "").startswith("telnyx_"):
+            raise
         raise MediaUnavailable(
             f"calls need the media extra, but {error.name} is missing: pip install 'telnyx-rtc[media]'"
         ) from error
-    return AiortcEngine(report)
+    return AiortcEngine(setup.report, settings=settings_for(setup.url), call_audio=setup.call_audio)
 
 
 class Client(ABC):

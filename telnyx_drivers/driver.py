@@ -10,7 +10,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import anyio
 
@@ -56,10 +56,11 @@ from telnyx_core.json_types import JsonView
 from telnyx_core.session import Session
 from telnyx_drivers import logs
 from telnyx_drivers.exceptions import DriverFailed, MediaUnavailable
-from telnyx_drivers.media.ports import MediaEngine, Report
+from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.redact import redact_text, redact_url
 
-EngineFactory: TypeAlias = Callable[[Report], MediaEngine]
+if TYPE_CHECKING:
+    from telnyx_drivers.media.call_audio import CallAudio
 
 INBOX_TEXTS: Final = 64
 """Frames waiting for the session; beyond it the socket's reader pauses, and with it the server (TCP's own pushback)."""
@@ -129,6 +130,7 @@ class Driver(ABC):
         self._audience = audience
         self._engine_factory = engine
         self._engine: MediaEngine | None = None
+        self._url = ""
         self._lines: dict[SocketId, Line] = {}
         self._promises: dict[Ticket, Promise] = {}
         self._inbox: deque[Fact] = deque()
@@ -276,8 +278,12 @@ class Driver(ABC):
     def engine(self) -> MediaEngine:
         """The media engine, made on first use. Raises `MediaUnavailable`."""
         if self._engine is None:
-            self._engine = self._engine_factory(self.tell)
+            self._engine = self._make_engine(EngineSetup(self.tell, self._url, _call_audio))
         return self._engine
+
+    def _make_engine(self, setup: EngineSetup) -> MediaEngine:
+        """An engine for this loop."""
+        return self._engine_factory(setup)
 
     def release(self, call: CallId) -> None:
         if self._engine is not None:
@@ -293,6 +299,7 @@ class Driver(ABC):
         match action:
             case OpenSocket(socket, url):
                 logs.signalling.info("opening socket %d to %s", socket, redact_url(url))
+                self._url = url
                 self._lines[socket] = self._dial(socket, url)
             case SendText(socket, text):
                 if (line := self._lines.get(socket)) is not None:
@@ -367,6 +374,12 @@ class Driver(ABC):
         self._promises.clear()
         if isinstance(error, Exception):
             logs.client.critical("a fault stopped the client", exc_info=error)
+
+
+def _call_audio(call: CallId) -> "CallAudio":
+    from telnyx_drivers.media.call_audio import CallAudio  # needs the media extra
+
+    return CallAudio()
 
 
 def _log_fact(fact: Fact) -> None:

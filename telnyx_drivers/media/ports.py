@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from attrs import frozen
+
 from telnyx_core.actions import MediaAction, ToneAction
 from telnyx_core.facts import MediaFact
 from telnyx_core.ids import CallId
@@ -36,6 +38,21 @@ class MediaEngine(Protocol):
     async def aclose(self) -> None:
         """Close every peer and source within a bounded time, also when cancelled. Idempotent."""
         ...
+
+
+@frozen
+class EngineSetup:
+    """What a driver makes an engine with."""
+
+    report: Report
+    """Takes the engine's facts, on the thread that calls `MediaEngine.perform`."""
+    url: str
+    """Of the signalling server: it says where the far end's media can be reached. Empty before the first socket."""
+    call_audio: "Callable[[CallId], CallAudio]"
+    """Makes the audio of a call, fit for the application's loop."""
+
+
+EngineFactory: TypeAlias = Callable[[EngineSetup], MediaEngine]
 
 
 class AudioPort(Protocol):

@@ -12,7 +12,8 @@ from telnyx_core.ids import SocketId
 from telnyx_core.session import Session
 from telnyx_drivers.asyncio import AsyncioDriver
 from telnyx_drivers.client import Client
-from telnyx_drivers.driver import Driver, EngineFactory, Line
+from telnyx_drivers.driver import Driver, Line
+from telnyx_drivers.media.ports import EngineFactory
 from tests.drivers.clock import VirtualClockLoop
 from tests.drivers.fakes import World
 

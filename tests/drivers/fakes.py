@@ -29,7 +29,7 @@ from telnyx_core.facts import (
 from telnyx_core.ids import CallId, MediaId, SocketId
 from telnyx_drivers.driver import Driver, Line
 from telnyx_drivers.media.call_audio import CallAudio
-from telnyx_drivers.media.ports import Report
+from telnyx_drivers.media.ports import EngineSetup, Report
 
 WALL = 1_795_000_000.0
 SDP = (
@@ -219,8 +219,8 @@ class World:
         self.server = Server()
         self.engines: list[SilentEngine] = []
 
-    def engine(self, report: Report) -> SilentEngine:
-        self.engines.append(SilentEngine(report))
+    def engine(self, setup: EngineSetup) -> SilentEngine:
+        self.engines.append(SilentEngine(setup.report))
         return self.engines[-1]
 
     def dialler(self, driver: Driver) -> Callable[[SocketId, str], Line]:
