@@ -30,6 +30,7 @@ from telnyx_core.identity import CallMarker, Identity
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.limits import MAX_LIVE_CALLS
+from telnyx_core.option_values import read_custom_headers
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
 from telnyx_core.requests import Pending, Purpose, new_uuid
 from telnyx_core.states import CallState, SessionState
@@ -197,6 +198,7 @@ class Session:
             raise InvalidCallParameters(f"44002: a call with the id {options.id!r} exists")
         if len(self._calls) >= MAX_LIVE_CALLS:
             raise InvalidCallParameters(f"44002: {MAX_LIVE_CALLS} calls are live already")
+        read_custom_headers(options.custom_headers)
         with self._at(now) as now:
             ident = CallId(options.id if options.id is not None else new_uuid(self._rng))
             call = Call(ident, direction="outbound", options=options, host=self, rng=self._rng, now=now)
@@ -209,6 +211,7 @@ class Session:
     def answer(self, call: CallId, *, now: float, custom_headers: tuple[CustomHeader, ...] = ()) -> None:
         """Answer an inbound call. On any other, or twice: warning 33006 and nothing else (CALL-131)."""
         found = self._live(call)
+        read_custom_headers(custom_headers)
         if found.direction == "inbound":
             self._require_ready()
         with self._at(now) as now:
@@ -230,6 +233,7 @@ class Session:
         custom_headers: tuple[CustomHeader, ...] = (),
     ) -> Ticket:
         """End, reject or cancel a call, whatever its state; settled when it is destroyed (CALL-420, CALL-390)."""
+        read_custom_headers(custom_headers)
         with self._at(now) as now:
             ticket = self._ticket()
             found = self._calls.get(call)
@@ -541,15 +545,13 @@ class Session:
         offer = m.offered(params)
         call = self._calls.get(ident)
         if call is None:
-            marked = next((mark for mark in self._link.identity.markers if mark.id == ident), None)
-            if (
-                offer.sdp is None
-                or self._calls
-                or (marked is None and not self._link.login.resumes)
-                or self._link.draining
-            ):
+            marked = self._link.identity.marker(ident)
+            # A marked call is known, beside others too: a process may come back to two of them.
+            known = marked is not None or (self._link.login.resumes and not self._calls)
+            if offer.sdp is None or not known or self._link.draining:
                 self.warn(WarningCode.UNKNOWN_REATTACHED_SESSION, call=ident, details={"params": dict(params)})
                 return
+            self._link.identity.claim(ident)
             call = self._create(ident, params, now)
             call.rebuild(params)
             call.media.held = marked is not None and marked.held
