@@ -1,4 +1,4 @@
-"""Every driver test on every loop that there is a driver for, on a virtual clock, against a world in memory."""
+"""Every driver test on both loops, on a virtual clock, against a world in memory."""
 
 import asyncio
 import random
@@ -7,13 +7,18 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import pytest
+import sniffio
+import trio
+import trio.testing
 
 from telnyx_core.ids import SocketId
 from telnyx_core.session import Session
 from telnyx_drivers.asyncio import AsyncioDriver
 from telnyx_drivers.client import Client
 from telnyx_drivers.driver import Driver, Line
+from telnyx_drivers.media.bridge import AnyLoop
 from telnyx_drivers.media.ports import EngineFactory
+from telnyx_drivers.trio import TrioDriver
 from tests.drivers.clock import VirtualClockLoop
 from tests.drivers.fakes import World
 
@@ -22,11 +27,22 @@ MakeClient: TypeAlias = Callable[..., Client]
 
 def tasks_now() -> set[object]:
     """Every task of the running loop."""
-    return set(asyncio.all_tasks())
+    if sniffio.current_async_library() == "asyncio":
+        return set(asyncio.all_tasks())
+    tasks: set[object] = set()
+    waiting = [trio.lowlevel.current_root_task()]
+    while waiting:
+        task = waiting.pop()
+        if task is not None:
+            tasks.add(task)
+            waiting.extend(child for nursery in task.child_nurseries for child in nursery.child_tasks)
+    return tasks
 
 
-@pytest.fixture(params=["asyncio"])
+@pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    if request.param == "trio":
+        return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
     return "asyncio", {"loop_factory": VirtualClockLoop}
 
 
@@ -38,23 +54,26 @@ def world() -> World:
 @pytest.fixture
 def make_client(anyio_backend_name: str, world: World) -> Iterator[MakeClient]:
     """Makes clients of the loop under test whose sockets lead to the world's server."""
-    made: list[Client] = []
 
     class MemoryAsyncioDriver(AsyncioDriver):
         def _dial(self, socket: SocketId, url: str) -> Line:
             return world.dialler(self)(socket, url)
 
+    class MemoryTrioDriver(TrioDriver):
+        def _dial(self, socket: SocketId, url: str) -> Line:
+            return world.dialler(self)(socket, url)
+
     class MemoryClient(Client):
         def _make_driver(self, session: Session, engine: EngineFactory, ssl: tls.SSLContext | None) -> Driver:
+            if anyio_backend_name == "trio":
+                return MemoryTrioDriver(session, engine, self, ssl=ssl)
             return MemoryAsyncioDriver(session, engine, self, ssl=ssl)
 
     def make(**options: Any) -> Client:
         options.setdefault("login_token", "t0ken")
-        options.setdefault("engine", world.engine)
         options.setdefault("rng", random.Random(7))
-        client = MemoryClient(**options)
-        made.append(client)
-        return client
+        options["engine"] = AnyLoop(options.get("engine", world.engine))
+        return MemoryClient(**options)
 
     yield make
     for engine in world.engines:

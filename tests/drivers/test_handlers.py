@@ -27,7 +27,7 @@ from telnyx_drivers.client import (
 from telnyx_drivers.emitter import BACKLOG, Broadcast, Handlers, name_of
 from telnyx_drivers.exceptions import EventsOverrun
 from tests.drivers.conftest import MakeClient
-from tests.drivers.fakes import World
+from tests.drivers.fakes import World, next_of
 
 pytestmark = pytest.mark.anyio
 
@@ -255,7 +255,7 @@ async def test_a_recoverable_microphone_error_can_be_answered(
     world.engines[0].refuse_source = ["permission"] * (2 if way == "resume again" else 1)
     stream = client.events()
     await call.answer()
-    event = await anext(event async for event in stream if isinstance(event, ErrorRaised))
+    event = await next_of(stream, ErrorRaised)
     assert is_media_recovery_error_event(event)
     assert isMediaRecoveryErrorEvent is is_media_recovery_error_event
     assert (event.code, event.fatal, call.state) == (42001, False, CallState.RINGING)
@@ -298,7 +298,7 @@ async def test_events_are_logged_by_layer_and_without_secrets(
         heard = client.events()
         call = await client.new_call("+1555")
         await call.wait_for_state("active")
-        assert isinstance(await anext(e async for e in heard if isinstance(e, WarningRaised)), WarningRaised)
+        await next_of(heard, WarningRaised)
         await call.hangup()
     names = {record.name for record in caplog.records}
     assert names >= {"telnyx_drivers.signalling", "telnyx_drivers.media", "telnyx_drivers.client"}

@@ -1,0 +1,320 @@
+"""The client on trio: ``from telnyx_drivers.trio import TelnyxRTC``. Needs the ``trio`` extra."""
+
+import math
+import ssl as tls
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+import trio
+from attrs import define, field, frozen
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+
+from telnyx_core.facts import BinaryReceived, SocketClosed, SocketOpened, SocketRefused, TextReceived
+from telnyx_core.ids import SocketId
+from telnyx_core.session import Session
+from telnyx_drivers import logs
+from telnyx_drivers.calls import CallHandle
+from telnyx_drivers.client import (
+    MAX_FRAME,
+    Client,
+    MediaRecoveryError,
+    is_media_recovery_error_event,
+    isMediaRecoveryErrorEvent,
+)
+from telnyx_drivers.driver import Audience, Driver, Line
+from telnyx_drivers.media.bridge import AnyLoop, BridgedEngine
+from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
+
+__all__ = [
+    "CallHandle",
+    "MediaRecoveryError",
+    "TelnyxRTC",
+    "isMediaRecoveryErrorEvent",
+    "is_media_recovery_error_event",
+]
+
+HANDLER_GRACE: Final = 5.0
+"""Seconds that a cancelled handler of the application may take before the client goes without it."""
+
+
+@define(eq=False)
+class _Task:
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+    done: trio.Event = field(factory=trio.Event)
+    itself: trio.lowlevel.Task | None = None
+
+
+class TrioDriver(Driver):
+    """Its tasks are system tasks: a nursery of its own around the application's block would wrap the application's
+    exceptions into groups, and would be cancelled before the good-byes are said. `aclose` sees to their end.
+    """
+
+    def __init__(
+        self, session: Session, engine: EngineFactory, audience: Audience, *, ssl: tls.SSLContext | None = None
+    ) -> None:
+        super().__init__(session, engine, audience)
+        self.ssl = ssl
+        self._woken = trio.Event()
+        self._tasks: set[_Task] = set()
+
+    def now(self) -> float:
+        return trio.current_time()
+
+    def spawn(
+        self, function: Callable[[], Awaitable[None]], ended: Callable[[], None] | None = None
+    ) -> trio.CancelScope:
+        task = _Task()
+
+        async def run() -> None:
+            task.itself = trio.lowlevel.current_task()
+            try:
+                with task.scope:
+                    await function()
+            finally:
+                self._tasks.discard(task)
+                task.done.set()
+                if ended is not None:
+                    ended()
+
+        self._tasks.add(task)
+        trio.lowlevel.spawn_system_task(run)
+        return task.scope
+
+    async def shielded(self, function: Callable[[], Awaitable[None]]) -> None:
+        with trio.CancelScope(shield=True):
+            await function()
+
+    async def cancel_tasks(self) -> None:
+        current = trio.lowlevel.current_task()
+        others = [task for task in self._tasks if task.itself is not current]
+        for task in others:
+            task.scope.cancel()
+        with trio.move_on_after(HANDLER_GRACE):
+            for task in others:
+                await task.done.wait()
+        for task in others:
+            if not task.done.is_set():
+                logs.client.error("a handler does not end when it is cancelled: %r", task.itself)
+
+    def _wake(self) -> None:
+        self._woken.set()
+
+    async def _wait(self, deadline: float | None) -> None:
+        with trio.CancelScope(deadline=math.inf if deadline is None else deadline):
+            await self._woken.wait()
+        if self._woken.is_set():
+            self._woken = trio.Event()
+
+    def _dial(self, socket: SocketId, url: str) -> Line:
+        return _Line(self, socket, url)
+
+    def _make_engine(self, setup: EngineSetup) -> MediaEngine:
+        if isinstance(self._engine_factory, AnyLoop):
+            return self._engine_factory(setup)
+        return BridgedEngine(setup, self._engine_factory, trio.lowlevel.current_trio_token().run_sync_soon)
+
+
+@frozen
+class _Address:
+    host: str
+    port: int
+    resource: str
+    secure: bool
+
+    @classmethod
+    def parse(cls, url: str) -> "_Address":
+        """Raises ``ValueError``."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.fragment:
+            raise ValueError(f"not a WebSocket URL: {parts.scheme}://{parts.netloc}")
+        secure = parts.scheme == "wss"
+        port = parts.port if parts.port is not None else (443 if secure else 80)
+        resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return cls(parts.hostname.encode("idna").decode("ascii"), port, resource, secure)
+
+    @property
+    def authority(self) -> str:
+        """The ``Host`` header, without the port where that is the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
+
+
+class _WatchedStream(trio.abc.Stream):
+    """Notes how a stream ended: trio-websocket keeps that to itself, and waits for ever for a handshake cut short."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.error = ""
+        self.on_end: Callable[[], None] | None = None
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        try:
+            await self._stream.send_all(data)
+        except trio.BrokenResourceError as error:
+            self._end(_text(error))
+            raise
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self._end(_text(error))
+            raise
+        if not data:
+            self._end("")
+        return data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def _end(self, error: str) -> None:
+        self.error = self.error or error
+        if self.on_end is not None:
+            self.on_end()
+
+
+class _Line:
+    """One WebSocket: a task that opens it and reads, and a second one that writes."""
+
+    def __init__(self, driver: TrioDriver, socket: SocketId, url: str) -> None:
+        self._driver = driver
+        self._socket = socket
+        self._url = url
+        self._outbox, self._to_send = trio.open_memory_channel[str | None](math.inf)
+        self._open = self._abandoned = False
+        self._closing: trio.Event | None = None
+        self._end: SocketClosed | SocketRefused = SocketClosed(socket, 1006, "", clean=False)
+        self._scope = driver.spawn(self._run, self._over)
+
+    def send(self, text: str) -> None:
+        self._outbox.send_nowait(text)
+
+    def close(self) -> None:
+        if self._open:
+            self._outbox.send_nowait(None)
+        else:
+            self._scope.cancel()
+
+    def abandon(self) -> None:
+        self._abandoned = True
+        self._scope.cancel()
+
+    def _over(self) -> None:
+        """Whatever ended the task: exactly one end is told. Until the session has heard it, `send` may still come."""
+        if not self._abandoned:
+            self._driver.tell(self._end)
+
+    async def _run(self) -> None:
+        try:
+            address = _Address.parse(self._url)
+        except ValueError as error:
+            self._end = SocketRefused(self._socket, _text(error))
+            return
+        try:
+            stream = await _connect(address, self._driver.ssl)
+        except (OSError, trio.BrokenResourceError) as error:
+            self._end = self._failed(_text(error))
+            return
+        try:
+            self._end = await self._live(address, _WatchedStream(stream))
+        except Exception as error:  # noqa: BLE001  # the WebSocket library's own tasks fail in any way the peer likes
+            logs.signalling.debug("socket %d failed", self._socket, exc_info=error)
+            self._end = self._failed(_text(_first(error)))
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def _live(self, address: _Address, stream: _WatchedStream) -> SocketClosed:
+        async with trio.open_nursery() as nursery:
+            connection: WebSocketConnection | None = None
+            with trio.CancelScope() as opening:
+                stream.on_end = opening.cancel
+                connection = await wrap_client_stream(
+                    nursery,
+                    cast("trio.SocketStream", stream),  # any stream does; the annotation is narrower than the code
+                    address.authority,
+                    address.resource,
+                    max_message_size=MAX_FRAME,
+                )
+            if connection is None or opening.cancelled_caught:
+                return self._failed(stream.error or "closed during the handshake")
+            stream.on_end = None
+            self._open = True
+            self._driver.tell(SocketOpened(self._socket, time.time()))
+            nursery.start_soon(self._write, connection)
+            await self._read(connection)
+            if self._closing is not None:
+                await self._closing.wait()
+            nursery.cancel_scope.cancel()
+        return self._closed(connection, stream)
+
+    async def _read(self, connection: WebSocketConnection) -> None:
+        while True:
+            try:
+                message = await connection.get_message()
+            except ConnectionClosed:
+                return
+            if isinstance(message, str):
+                self._driver.tell(TextReceived(self._socket, message))
+                await self._driver.room()
+            else:
+                self._driver.tell(BinaryReceived(self._socket, len(message)))
+
+    async def _write(self, connection: WebSocketConnection) -> None:
+        try:
+            while (text := await self._to_send.receive()) is not None:
+                await connection.send_message(text)
+        except ConnectionClosed:
+            return  # the reader is told as well, and reports it
+        self._closing = trio.Event()
+        await connection.aclose()
+        self._closing.set()
+
+    def _closed(self, connection: WebSocketConnection, stream: _WatchedStream) -> SocketClosed:
+        """RFC 6455 section 7.1.4: clean means that both ends have said goodbye."""
+        reason = connection.closed
+        if reason is None or reason.code == 1006:
+            return self._failed(stream.error)
+        if reason.code == 1009 and (reason.reason or "").startswith("Exceeded maximum message size"):
+            return self._failed(f"1009 {reason.reason}")  # our own end gave it up
+        return SocketClosed(self._socket, reason.code, reason.reason or "", clean=True)
+
+    def _failed(self, error: str) -> SocketClosed:
+        return SocketClosed(self._socket, 1006, "", clean=False, error=error)
+
+
+async def _connect(address: _Address, ssl: tls.SSLContext | None) -> trio.abc.Stream:
+    if not address.secure:
+        return await trio.open_tcp_stream(address.host, address.port)
+    stream = await trio.open_ssl_over_tcp_stream(
+        address.host, address.port, ssl_context=ssl or tls.create_default_context(), https_compatible=True
+    )
+    try:
+        await stream.do_handshake()
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return stream
+
+
+def _first(error: Exception) -> Exception:
+    """What stands at the bottom of a group of exceptions."""
+    if isinstance(error, ExceptionGroup):
+        return _first(cast("ExceptionGroup[Exception]", error).exceptions[0])
+    return error
+
+
+def _text(error: BaseException) -> str:
+    cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) and error.__cause__ else error
+    return str(cause) or type(cause).__name__
+
+
+class TelnyxRTC(Client):
+    __doc__ = Client.__doc__
+
+    def _make_driver(self, session: Session, engine: EngineFactory, ssl: tls.SSLContext | None) -> Driver:
+        return TrioDriver(session, engine, self, ssl=ssl)
