@@ -9,6 +9,8 @@ call.
 """
 
 import asyncio
+import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias, cast
 
@@ -20,29 +22,47 @@ from aioice.ice import server_reflexive_candidate as server_reflexive_candidate
 from aioice.stun import TransactionError as TransactionError
 from aioice.turn import TurnTransport
 from aiortc import MediaStreamTrack, RTCRtpTransceiver
-from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport, SRTPProtectionProfile
-from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpCodecParameters
+from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsParameters, RTCDtlsTransport, SRTPProtectionProfile, State
+from aiortc.rtcrtpparameters import (
+    RTCRtpCodecCapability,
+    RTCRtpCodecParameters,
+    RTCRtpReceiveParameters,
+    RTCRtpSendParameters,
+)
 from aiortc.rtcrtpreceiver import RTCRtpReceiver, StreamStatistics
 from aiortc.rtcrtpsender import RTCRtpSender
 from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtpPacket
 from attrs import frozen
 from OpenSSL import SSL
+from OpenSSL.crypto import FILETYPE_ASN1, dump_certificate
+from pylibsrtp import Error as SrtpError
+
+log = logging.getLogger(__name__)
 
 PRIVATE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "transceiver": ("_codecs", "_preferred_codecs"),
-    "dtls": ("_rtp_router", "_ssl", "_RTCDtlsTransport__local_certificate"),
+    "dtls": (
+        "_rtp_router",
+        "_set_state",
+        "_rx_srtp",
+        "_ssl",
+        "_tx_srtp",
+        "_validate_peer_identity",
+        "_RTCDtlsTransport__local_certificate",
+    ),
     "certificate": ("_create_ssl_context",),
     "router": ("payload_type_table",),
     "ice": ("_connection",),
     "connection": (
         "_nominated",
         "_protocols",
-        "_query_consent_task",
         "build_request",
+        "data_received",
         "get_component_candidates",
+        "query_consent",
     ),
     "receiver": ("_handle_rtcp_packet", "_handle_rtp_packet", "_track", "_RTCRtpReceiver__remote_streams"),
-    "sender": ("_RTCRtpSender__octet_count", "_RTCRtpSender__packet_count", "_RTCRtpSender__rtt"),
+    "sender": ("_ssrc", "_RTCRtpSender__octet_count", "_RTCRtpSender__packet_count", "_RTCRtpSender__rtt"),
     "turn": ("_TurnTransport__close_task",),
 }
 """Attributes of live objects, by the role of the object. Beside these: the undocumented functions imported above."""
@@ -117,10 +137,13 @@ def nominated(connection: Connection) -> CandidatePair | None:
     return connection._nominated.get(1)
 
 
-def stop_consent_checks(connection: Connection) -> None:
-    """End aioice's own check, which gives each request half a second: over a long path it kills a healthy call."""
-    if connection._query_consent_task is not None:
-        connection._query_consent_task.cancel()
+def leave_out_consent_checks(transceiver: RTCRtpTransceiver) -> None:
+    """Have no checks of aioice's own. `consent` says why; and closed at the wrong moment, they would run for ever."""
+
+    async def query_consent() -> None:
+        pass
+
+    connection_of(transceiver).query_consent = query_consent  # type: ignore[method-assign]
 
 
 async def probe(connection: Connection, pair: CandidatePair) -> None:
@@ -149,6 +172,28 @@ def offer_ciphers(transceiver: RTCRtpTransceiver, ciphers: bytes) -> None:
         return context
 
     certificate._create_ssl_context = create_with_ciphers  # type: ignore[method-assign]
+
+
+def check_raw_certificate(transceiver: RTCRtpTransceiver) -> None:
+    """Compare fingerprints with the certificate's bytes, as RFC 8122 says, without parsing them.
+
+    aiortc has ``cryptography`` parse it first, which warns of FreeSWITCH's serial number 0 and promises to refuse it
+    one day (SRV-002).
+    """
+    dtls = dtls_of(transceiver)
+
+    def validate(remote: RTCDtlsParameters) -> None:
+        certificate = None if dtls._ssl is None else dtls._ssl.get_peer_certificate()
+        encoded = b"" if certificate is None else dump_certificate(FILETYPE_ASN1, certificate)
+        checks = [
+            hashlib.new(each.algorithm.replace("-", ""), encoded).hexdigest() == each.value.replace(":", "").lower()
+            for each in remote.fingerprints
+        ]
+        if not (checks and all(checks)):
+            log.warning("the far end's certificate is not the one that its description names")
+            dtls._set_state(State.FAILED)
+
+    dtls._validate_peer_identity = validate  # type: ignore[assignment, method-assign]
 
 
 def cipher_name(transceiver: RTCRtpTransceiver) -> str | None:
@@ -217,6 +262,80 @@ def received(receiver: RTCRtpReceiver, clock_rate: int) -> Received | None:
         return None
     stream = list(streams.values())[-1]
     return Received(stream.packets_received, max(0, stream.packets_lost), stream.jitter / clock_rate)
+
+
+# RTP without the library's sender and receiver
+
+
+class Bypass:
+    """Keeps the library's sender and receiver of one transceiver from ever starting: no task, no thread, no packet.
+
+    They stay what SDP describes: their SSRC and CNAME are free for another sender.
+    """
+
+    def __init__(self, transceiver: RTCRtpTransceiver) -> None:
+        self._sender = transceiver.sender
+        self.cname: str | None = None
+        """Known once negotiation is over."""
+
+        async def send(parameters: RTCRtpSendParameters) -> None:
+            self.cname = parameters.rtcp.cname
+
+        async def receive(parameters: RTCRtpReceiveParameters) -> None:
+            pass
+
+        transceiver.sender.send = send  # type: ignore[method-assign]
+        transceiver.receiver.receive = receive  # type: ignore[method-assign]
+
+    @property
+    def ssrc(self) -> int:
+        return self._sender._ssrc
+
+
+class SrtpWire:
+    """The encrypted path to the far end, at the level of datagrams: no queue and no task in between.
+
+    Datagrams are handled in the callback of their socket. Those that cannot be authenticated, and packets for which
+    there is no path at the moment, are lost, as they would be on any network.
+    """
+
+    def __init__(self, transceiver: RTCRtpTransceiver, received: Callable[[bytes], None]) -> None:
+        """Needs a finished handshake. ``received`` gets RTP and RTCP in the clear."""
+        dtls = dtls_of(transceiver)
+        assert dtls._rx_srtp is not None, "SRTP keys come from the handshake"
+        self._connection = connection = connection_of(transceiver)
+        self._nominated = connection._nominated
+        self._protect, self._protect_rtcp = dtls._tx_srtp.protect, dtls._tx_srtp.protect_rtcp
+        unprotect, unprotect_rtcp = dtls._rx_srtp.unprotect, dtls._rx_srtp.unprotect_rtcp
+        pass_on = connection.data_received
+
+        def data_received(data: bytes, component: int) -> None:
+            # RFC 7983: these first bytes are SRTP and SRTCP; RFC 5761: these second bytes are SRTCP.
+            if not (len(data) >= 12 and 127 < data[0] < 192):
+                pass_on(data, component)
+                return
+            try:
+                clear = unprotect_rtcp(data) if 192 <= data[1] <= 223 else unprotect(data)
+            except (SrtpError, ValueError):
+                return
+            received(clear)
+
+        connection.data_received = data_received  # type: ignore[method-assign]
+        self._pass_on = pass_on
+
+    def send(self, packet: bytes) -> None:
+        pair = self._nominated.get(1)
+        if pair is not None:
+            pair.protocol.transport.sendto(self._protect(packet), pair.remote_addr)
+
+    def send_rtcp(self, packet: bytes) -> None:
+        pair = self._nominated.get(1)
+        if pair is not None:
+            pair.protocol.transport.sendto(self._protect_rtcp(packet), pair.remote_addr)
+
+    def close(self) -> None:
+        """Leave the path as it was."""
+        self._connection.data_received = self._pass_on  # type: ignore[method-assign]
 
 
 def _mangled(owner: object, cls: type, name: str) -> object:

@@ -56,7 +56,6 @@ class Consent:
 
     async def run(self) -> None:
         """Until consent has expired, or the task is cancelled."""
-        private.stop_consent_checks(self._connection)
         now = asyncio.get_running_loop().time
         answered = alive = now()
         counted = self._packets()

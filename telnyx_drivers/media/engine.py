@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-import logging
 from collections.abc import Callable, Mapping
 from typing import assert_never
 from urllib.parse import urlsplit
@@ -25,14 +24,11 @@ from telnyx_core.actions import (
     UseMedia,
 )
 from telnyx_core.ids import CallId, MediaId
-from telnyx_drivers.media.aiortc_rtp import aiortc_rtp_path
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.call_media import CallMedia
 from telnyx_drivers.media.peer import CLOSE_SECONDS, Peer, PeerSettings, PeerSnapshot
-from telnyx_drivers.media.ports import MediaEngine, Report
+from telnyx_drivers.media.ports import Report
 from telnyx_drivers.media.source_registry import SourceFactory
-
-log = logging.getLogger(__name__)
 
 
 class AiortcEngine:
@@ -54,7 +50,7 @@ class AiortcEngine:
     ) -> None:
         self._report = report
         self._factories = dict(source_factories or {})
-        self._settings = settings or PeerSettings(rtp_path=aiortc_rtp_path, loopback=allow_loopback)
+        self._settings = settings or PeerSettings(loopback=allow_loopback)
         self._call_audio = call_audio or _silent_audio
         self._tones = tones
         self._calls: dict[CallId, CallMedia] = {}
@@ -148,11 +144,6 @@ def _silent_audio(call: CallId) -> CallAudio:
     return CallAudio()
 
 
-def default_engine(report: Report, *, url: str) -> MediaEngine:
-    """The engine for a session whose signalling goes to ``url``: it says where the far end's media can be reached."""
-    return AiortcEngine(report, settings=settings_for(url))
-
-
 def settings_for(url: str) -> PeerSettings:
     """Towards this host, loopback may be used; towards the internet, what a STUN server saw is likeliest to work."""
     host = (urlsplit(url).hostname or "").rstrip(".").lower()
@@ -161,9 +152,8 @@ def settings_for(url: str) -> PeerSettings:
         address = ipaddress.ip_address("127.0.0.1" if named else host)
     except ValueError:
         near = host.endswith(".local")
-        return PeerSettings(rtp_path=aiortc_rtp_path, reflexive_first=not near)
+        return PeerSettings(reflexive_first=not near)
     return PeerSettings(
-        rtp_path=aiortc_rtp_path,
         loopback=address.is_loopback,
         reflexive_first=not (address.is_private or address.is_loopback),
     )

@@ -41,6 +41,7 @@ from telnyx_core.facts import (
 from telnyx_core.ids import MediaId
 from telnyx_drivers.media import aiortc_private as private
 from telnyx_drivers.media import ice, local_sdp, preferences, remote_sdp, sdp
+from telnyx_drivers.media.aiortc_rtp import aiortc_rtp_path
 from telnyx_drivers.media.consent import Consent, ConsentTiming
 from telnyx_drivers.media.local_sdp import LocalDescription
 from telnyx_drivers.media.ports import AudioPort
@@ -55,7 +56,7 @@ OpenTheSource: TypeAlias = Callable[[OpenSource], Awaitable[MediaFact]]
 
 CLOSE_SECONDS: Final = 5.0
 """The longest that closing a peer may take (MEDIA-513)."""
-_FAREWELL_SECONDS: Final = 3.0
+_FAREWELL_SECONDS: Final = 1.0
 """Of those, for TURN servers to confirm that their allocations are given back."""
 _MOST_EARLY_CANDIDATES: Final = 256
 """Remote candidates kept while there is no remote description yet (MEDIA-110)."""
@@ -72,7 +73,7 @@ CIPHERS: Final = b":".join(
 class PeerSettings:
     """What all peers of an engine have in common."""
 
-    rtp_path: RtpPathFactory
+    rtp_path: RtpPathFactory = aiortc_rtp_path
     loopback: bool = False
     reflexive_first: bool = True
     patience: ice.Patience = field(factory=ice.Patience)
@@ -137,7 +138,9 @@ class Peer:
             addresses=settings.addresses,
         )
         private.replace_gathering(self._transceiver, self._gathering)
+        private.leave_out_consent_checks(self._transceiver)
         private.offer_ciphers(self._transceiver, CIPHERS)
+        private.check_raw_certificate(self._transceiver)
         preferences.prefer(self._transceiver, config.preferred_codecs)
         self._path = settings.rtp_path(
             RtpWiring(
@@ -174,7 +177,7 @@ class Peer:
     # Orders
 
     async def _work(self) -> None:
-        while True:
+        while not self._dead:
             order = await self._orders.get()
             match order:
                 case OpenSource():

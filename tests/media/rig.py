@@ -1,4 +1,4 @@
-"""Two engines on one loop, wired to each other as a signalling server would wire them; and what a test needs to look in."""
+"""Two engines on one loop, wired to each other as a signalling server would, and what a test needs to look inside."""
 
 import asyncio
 import gc
@@ -24,12 +24,11 @@ from telnyx_core.actions import (
 )
 from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId, MediaId
-from telnyx_drivers.media.aiortc_rtp import aiortc_rtp_path
 from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.engine import AiortcEngine
 from telnyx_drivers.media.measure import dominant_frequency
-from telnyx_drivers.media.peer import PeerSettings
+from telnyx_drivers.media.peer import Peer, PeerSettings
 
 F = TypeVar("F", bound=MediaFact)
 CALL = CallId("call")
@@ -40,7 +39,7 @@ def local_only() -> list[str]:
     return []
 
 
-LOOPBACK = PeerSettings(rtp_path=aiortc_rtp_path, loopback=True, addresses=local_only)
+LOOPBACK = PeerSettings(loopback=True, addresses=local_only)
 
 
 def run(main: Coroutine[Any, Any, None], *, timeout: float = 30.0) -> None:
@@ -70,6 +69,12 @@ def open_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Look often; the test's own time limit ends a wait in vain."""
+    while not condition():  # noqa: ASYNC110  what is waited for is a state of the library, which sends no event
+        await asyncio.sleep(0.005)
+
+
 class HeardAudio(CallAudio):
     """A call's audio that keeps what it heard, at the rate that it came in."""
 
@@ -88,11 +93,9 @@ class HeardAudio(CallAudio):
 
     async def hears(self, seconds: float = 0.5) -> float:
         """The frequency of the next ``seconds`` of sound, once there is any."""
-        while not self.heard or not np.any(self.heard[-1]):
-            self.heard.clear()
-            await asyncio.sleep(0.01)
-        while sum(map(len, self.heard)) < seconds * self.rate:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(self.heard) and bool(np.any(self.heard[-1])))
+        self.heard.clear()
+        await until(lambda: sum(map(len, self.heard)) > seconds * self.rate)
         return dominant_frequency(np.concatenate(self.heard), self.rate)
 
 
@@ -150,6 +153,11 @@ class Side:
         return [fact.state for fact in self.facts if isinstance(fact, PeerStateChanged) and fact.media == media]
 
 
+def peer_of(side: Side, media: int = 1) -> Peer:
+    """The engine's own object, to play tricks on."""
+    return side.engine._peers[MediaId(media)][0]
+
+
 @define(eq=False)
 class Pair:
     """A caller and a callee."""
@@ -165,11 +173,13 @@ class Pair:
         callee: dict[str, Any] | None = None,
         alter_offer: Callable[[str], str] = lambda text: text,
         alter_answer: Callable[[str], str] = lambda text: text,
+        opened: Callable[[], None] = lambda: None,
         wait: bool = True,
     ) -> MediaId:
         """Negotiate ``media`` on both sides; ``alter_*`` stands for what a server makes of a description on its way."""
         name = self.caller.open(media, "offer", **(caller or {}))
         self.callee.open(media, "answer", **(callee or {}))
+        opened()
         self.caller.perform(CreateOffer(name))
         offer = alter_offer(await self.caller.description(name))
         self.callee.perform(ApplyRemote(name, "offer", offer), CreateAnswer(name))

@@ -1,22 +1,33 @@
 """Real calls between two engines over loopback: ICE, DTLS, SRTP, codecs, and audio that is measured."""
 
-import pytest
+import asyncio
+import logging
+import re
+from typing import Any
 
-from telnyx_core.facts import MediaHeard
+import pytest
+from aiortc.rtp import RtcpByePacket, RtpPacket
+from attrs import evolve
+
+from telnyx_core.actions import AddCandidate, ApplyRemote, ClosePeer, CreateAnswer, CreateOffer, UseMedia
+from telnyx_core.facts import CandidateFound, LocalDescribed, MediaHeard, RemoteApplied, RemoteRefused
+from telnyx_core.ids import MediaId
 from telnyx_core.options import Codec
-from tests.media.rig import Pair, run
+from telnyx_drivers.media import aiortc_private as private
+from telnyx_drivers.media import peer, sdp
+from telnyx_drivers.media.consent import ConsentTiming
+from tests.media.rig import LOOPBACK, HeardAudio, Pair, Side, peer_of, run, until
+from tests.media.rsa_peer import give_rsa_certificate
+from tests.media.test_sdp_remote import USABLE, read
 
 pytestmark = pytest.mark.media
+
+PCMU, OPUS = Codec("audio/PCMU", 8_000), Codec("audio/opus", 48_000, 2)
 
 
 @pytest.mark.parametrize(
     ("codec", "name"),
-    [
-        (Codec("audio/PCMU", 8_000), "PCMU"),
-        (Codec("audio/opus", 48_000, 2), "opus"),
-        (Codec("audio/G722", 8_000), "G722"),
-        (Codec("audio/PCMA", 8_000), "PCMA"),
-    ],
+    [(PCMU, "PCMU"), (OPUS, "opus"), (Codec("audio/G722", 8_000), "G722"), (Codec("audio/PCMA", 8_000), "PCMA")],
 )
 def test_a_tone_crosses_in_both_directions(codec: Codec, name: str) -> None:
     async def main() -> None:
@@ -27,11 +38,473 @@ def test_a_tone_crosses_in_both_directions(codec: Codec, name: str) -> None:
         assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
         assert await pair.caller.audio().hears() == pytest.approx(1_000, abs=2)
         for side in (pair.caller, pair.callee):
-            assert len([fact for fact in side.facts if isinstance(fact, MediaHeard)]) == 1
+            assert [fact.media for fact in side.facts if isinstance(fact, MediaHeard)] == [media]
+            assert side.states(media) == ["connecting", "connected"]
             snapshot = side.engine.snapshot(media)
             assert snapshot is not None
             assert snapshot.codec is not None
             assert snapshot.codec.name == name
+            assert snapshot.rtp.packets_received > 20
+            assert snapshot.rtp.packets_sent > 20
+            assert snapshot.rtp.packets_lost == 0
+            assert snapshot.rtp.jitter is not None
+            assert snapshot.dtls_cipher is not None
+            assert snapshot.srtp_profile is not None
+        await pair.aclose()
+
+    run(main())
+
+
+def like_freeswitch(text: str) -> str:
+    """What a server of this family would have sent instead (SRV-001, SRV-003)."""
+    lines = []
+    for line in text.split("\r\n"):
+        if line.startswith(("a=mid", "a=group", "a=end-of-candidates", "a=extmap", "a=ice-options")):
+            continue
+        lines.append(line.replace("UDP/TLS/RTP/SAVPF", "RTP/SAVPF"))
+        if line.startswith("a=candidate"):
+            lines.append(re.sub(r" 1 udp ", " 2 udp ", line))
+    return "\r\n".join(lines)
+
+
+def test_a_server_that_numbers_no_sections_is_called_and_calls() -> None:
+    async def main() -> None:
+        pair = Pair()
+        await pair.connect(alter_offer=like_freeswitch, alter_answer=like_freeswitch)
+        pair.caller.audio().hum(440)
+        assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
+        answer = await pair.callee.description(MediaId(1))
+        assert "a=mid" not in answer
+        assert "m=audio" in answer
+        assert " RTP/SAVPF " in answer
+        await pair.aclose()
+
+    run(main())
+
+
+def test_a_server_with_an_rsa_certificate_is_understood() -> None:
+    """SRV-002: it offers, we are the DTLS client; its serial number 0 makes no parser warn (warnings are errors)."""
+
+    async def main() -> None:
+        pair = Pair()
+        media = await pair.connect(opened=lambda: give_rsa_certificate(pair.caller))
+        snapshot = pair.callee.engine.snapshot(media)
+        assert snapshot is not None
+        assert snapshot.dtls_cipher == "ECDHE-RSA-AES128-GCM-SHA256"
+        pair.caller.audio().hum(700)
+        assert await pair.callee.audio().hears() == pytest.approx(700, abs=2)
+        await pair.aclose()
+
+    run(main())
+
+
+def test_with_the_ciphers_of_the_library_alone_an_rsa_certificate_ends_the_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the test above would miss: that it is our list of ciphers which makes the difference."""
+    monkeypatch.setattr(peer, "CIPHERS", b"ECDHE-ECDSA-AES128-GCM-SHA256")
+
+    async def main() -> None:
+        pair = Pair()
+        await pair.connect(opened=lambda: give_rsa_certificate(pair.caller), wait=False)
+        await pair.caller.state("failed")
+        await pair.aclose()
+
+    run(main())
+
+
+def test_a_certificate_that_the_description_does_not_name_ends_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        pair = Pair()
+        forged = "a=fingerprint:sha-256 " + ":".join(["00"] * 32)
+        await pair.connect(alter_answer=lambda text: re.sub("a=fingerprint:.*", forged, text), wait=False)
+        await pair.caller.state("failed")
+        assert pair.caller.states(MediaId(1)) == ["connecting", "failed"]
+        await pair.aclose()
+
+    run(main())
+    assert "certificate" in caplog.text
+
+
+@pytest.mark.parametrize("name", [name for name in USABLE if name.startswith("offer")])
+def test_an_offer_of_any_make_is_answered(name: str) -> None:
+    async def main() -> None:
+        side = Side()
+        media = side.open(1, "answer")
+        side.perform(ApplyRemote(media, "offer", read(name)), CreateAnswer(media))
+        answer = sdp.parse(await side.description(media))
+        offered = sdp.parse(read(name)).sections
+        assert [section.kind for section in answer.sections] == [section.kind for section in offered]
+        assert [section.protocol for section in answer.sections] == [section.protocol for section in offered]
+        assert [section.port > 0 for section in answer.sections] == [s.kind == "audio" for s in answer.sections]
+        (audio,) = (section for section in answer.sections if section.kind == "audio")
+        assert audio.first("setup") == "active"
+        assert audio.has("sendrecv")
+        assert set(audio.formats) <= {fmt for section in offered for fmt in section.formats}
+        await side.engine.aclose()
+
+    run(main())
+
+
+@pytest.mark.parametrize("name", [name for name in USABLE if name.startswith("answer")])
+def test_an_answer_of_any_make_completes_an_offer(name: str) -> None:
+    async def main() -> None:
+        side = Side()
+        media = side.open(1, "offer")
+        side.perform(CreateOffer(media))
+        await side.description(media)
+        side.perform(ApplyRemote(media, "answer", read(name)))
+        await side.fact(RemoteApplied, media)
+        await side.engine.aclose()
+
+    run(main())
+
+
+def test_a_description_that_is_refused_leaves_the_peer_as_it_was() -> None:
+    """MEDIA-051, MEDIA-052."""
+
+    async def main() -> None:
+        side = Side()
+        media = side.open(1, "offer")
+        side.perform(CreateOffer(media))
+        await side.description(media)
+        side.perform(ApplyRemote(media, "answer", read("refuse-plain-rtp")))
+        refused = await side.fact(RemoteRefused, media)
+        assert "ICE" in refused.reason
+        side.perform(ApplyRemote(media, "answer", read("answer-freeswitch")))
+        await side.fact(RemoteApplied, media)
+        await side.engine.aclose()
+
+    run(main())
+
+
+def test_only_one_answer_is_applied() -> None:
+    """MEDIA-508: the library would raise at the second, and the call must not end for it here."""
+
+    async def main() -> None:
+        pair = Pair()
+        media = await pair.connect()
+        answer = await pair.callee.description(media)
+        pair.caller.perform(ApplyRemote(media, "answer", answer))
+        assert "already" in (await pair.caller.fact(RemoteRefused, media)).reason
+        assert pair.caller.states(media)[-1] == "connected"
+        pair.caller.audio().hum(440)
+        assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
+        await pair.aclose()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("caller", "callee", "expected"),
+    [
+        ({"send_audio": False}, {}, ("recvonly", "sendonly")),
+        ({}, {"send_audio": False}, ("sendrecv", "recvonly")),
+        ({"receive_audio": False}, {}, ("sendonly", "recvonly")),
+    ],
+)
+def test_the_direction_follows_from_both_sides(
+    caller: dict[str, Any], callee: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    """MEDIA-033, MEDIA-038."""
+
+    async def main() -> None:
+        pair = Pair()
+        media = await pair.connect(caller=caller, callee=callee)
+        offer, answer = await pair.caller.description(media), await pair.callee.description(media)
+        assert f"a={expected[0]}\r\n" in offer
+        assert f"a={expected[1]}\r\n" in answer
+        await pair.aclose()
+
+    run(main())
+
+
+def test_the_default_order_of_codecs() -> None:
+    """MEDIA-042."""
+
+    async def main() -> None:
+        side = Side()
+        media = side.open(1, "offer")
+        side.perform(CreateOffer(media))
+        (audio,) = sdp.parse(await side.description(media)).sections
+        assert [entry.name for entry in sdp.rtp_maps(audio)][:4] == ["opus", "G722", "PCMU", "PCMA"]
+        await side.engine.aclose()
+
+    run(main())
+
+
+def test_preferred_codecs_are_offered_alone_and_unknown_ones_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    """MEDIA-040, MEDIA-041."""
+
+    async def main() -> None:
+        side = Side()
+        wanted = (
+            Codec("AUDIO/pcma", 8_000),
+            Codec("audio/iLBC", 8_000),
+            Codec("audio/CN", 8_000),
+            Codec("video/VP8", 90_000),
+            OPUS,
+        )
+        for media, codecs in ((1, wanted), (2, (Codec("audio/opus", 8_000),))):
+            side.perform(CreateOffer(side.open(media, "offer", preferred_codecs=codecs)))
+        (first,) = sdp.parse(await side.description(MediaId(1))).sections
+        assert [entry.name for entry in sdp.rtp_maps(first)][:2] == ["PCMA", "opus"]
+        (second,) = sdp.parse(await side.description(MediaId(2))).sections
+        assert len(sdp.rtp_maps(second)) == 6
+        await side.engine.aclose()
+
+    run(main())
+    assert [record.args for record in caplog.records] == [("audio/iLBC", 8_000), ("audio/opus", 8_000)]
+
+
+def test_a_preference_that_the_caller_does_not_share_is_given_up() -> None:
+    async def main() -> None:
+        pair = Pair()
+        await pair.connect(caller={"preferred_codecs": (PCMU,)}, callee={"preferred_codecs": (OPUS,)})
+        await pair.aclose()
+
+    run(main())
+
+
+def test_the_description_sent_carries_what_the_call_asked_for() -> None:
+    """MEDIA-043 to MEDIA-045."""
+
+    async def main() -> None:
+        side = Side()
+        media = side.open(1, "offer", use_stereo=True, max_kbps=40, trickle=True)
+        side.perform(CreateOffer(media))
+        text = await side.description(media)
+        assert ";stereo=1;sprop-stereo=1\r\n" in text
+        assert "\r\nb=AS:40\r\n" in text
+        assert "\r\na=ice-options:trickle\r\n" in text
+        described = side.facts[-1]
+        assert isinstance(described, LocalDescribed)
+        assert described.complete
+        candidates = [fact for fact in side.facts if isinstance(fact, CandidateFound)]
+        assert side.facts == [*candidates, described]
+        assert candidates
+        for candidate in candidates:
+            assert f"a={candidate.candidate}\r\n" in text
+            assert (candidate.sdp_mid, candidate.sdp_m_line_index) == ("0", 0)
+        await side.engine.aclose()
+
+    run(main())
+
+
+def without_candidates(text: str) -> str:
+    return "\r\n".join(line for line in text.split("\r\n") if not line.startswith(("a=candidate", "a=end-of")))
+
+
+def trickled(side: Side, media: MediaId) -> list[AddCandidate]:
+    found = [fact for fact in side.facts if isinstance(fact, CandidateFound)]
+    return [AddCandidate(media, fact.candidate, fact.sdp_mid, fact.sdp_m_line_index) for fact in found]
+
+
+def test_candidates_may_come_before_and_after_the_description_and_some_may_be_nonsense() -> None:
+    """MEDIA-110, MEDIA-111, MEDIA-113, MEDIA-115."""
+
+    async def main() -> None:
+        pair = Pair()
+        media = pair.caller.open(1, "offer", trickle=True)
+        pair.callee.open(1, "answer", trickle=True)
+        pair.caller.perform(CreateOffer(media))
+        offer = without_candidates(await pair.caller.description(media))
+        pair.callee.perform(
+            AddCandidate(media, "candidate:nonsense"),
+            *trickled(pair.caller, media),
+            AddCandidate(media, ""),
+            ApplyRemote(media, "offer", offer),
+            CreateAnswer(media),
+            *trickled(pair.caller, media),
+            AddCandidate(media, ""),
+        )
+        pair.caller.perform(ApplyRemote(media, "answer", without_candidates(await pair.callee.description(media))))
+        for candidate in trickled(pair.callee, media):
+            pair.caller.perform(
+                evolve(candidate, candidate=candidate.candidate.removeprefix("candidate:"), sdp_mid=None)
+            )
+        pair.caller.perform(AddCandidate(media, "candidate:x 1 udp 1 a.local 9 typ host"), AddCandidate(media, ""))
+        await pair.caller.state("connected")
+        await pair.callee.state("connected")
+        await pair.aclose()
+
+    run(main())
+
+
+def test_a_later_peer_takes_the_audio_over_when_told_and_not_before() -> None:
+    """CALL-532: make before break; the application's readers and writers notice nothing."""
+
+    async def main() -> None:
+        pair = Pair()
+        old = await pair.connect(1)
+        pair.caller.audio().hum(440)
+        assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
+        new = await pair.connect(2)
+        # `connect` has switched to it; back again, to see that both ends of a peer not in use are silent.
+        pair.callee.perform(UseMedia(old))
+        pair.caller.perform(UseMedia(new))
+        heard = pair.callee.audio().heard
+        heard.clear()
+        await until(lambda: len(heard) > 30)
+        assert not any(frame.any() for frame in heard[-5:]), (
+            "the caller sends on the new peer, the callee hears the old"
+        )
+        pair.callee.perform(UseMedia(new), ClosePeer(old))
+        pair.caller.perform(ClosePeer(old))
+        assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
+        assert pair.caller.states(old)[-1] == "connected", "a peer that we closed says nothing more"
+        await pair.aclose()
+
+    run(main())
+
+
+def test_the_last_peer_left_has_the_audio() -> None:
+    async def main() -> None:
+        pair = Pair()
+        old = await pair.connect(1)
+        new = await pair.connect(2)
+        for side in (pair.caller, pair.callee):
+            side.perform(UseMedia(old), ClosePeer(old))
+        pair.caller.audio().hum(440)
+        assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
+        assert pair.caller.engine.snapshot(new) is not None
+        await pair.aclose()
+
+    run(main())
+
+
+def test_a_broken_voice_of_the_application_does_not_end_the_stream(caplog: pytest.LogCaptureFixture) -> None:
+    """The library's sender never recovers from a track that has raised once."""
+
+    class Broken(HeardAudio):
+        def pull(self, rate: int) -> Any:
+            self.pulled = getattr(self, "pulled", 0) + 1
+            if self.pulled < 10:
+                raise RuntimeError("a voice of the application's")
+            return super().pull(rate)
+
+    async def main() -> None:
+        pair = Pair()
+        pair.caller.engine._call_audio = lambda call: Broken()
+        await pair.connect()
+        pair.caller.audio().hum(440)
+        assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
+        await pair.aclose()
+
+    run(main())
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
+
+
+def test_a_goodbye_in_rtcp_does_not_end_the_track() -> None:
+    """Research 3.2: in the library it is final, while the far end may just have changed its SSRC."""
+
+    async def main() -> None:
+        pair = Pair()
+        await pair.connect()
+        pair.caller.audio().hum(440)
+        assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
+        sender = peer_of(pair.caller)._transceiver.sender
+        await sender.transport._send_rtp(bytes(RtcpByePacket(sources=[sender._ssrc])))
+        pair.callee.audio().heard.clear()
+        assert await pair.callee.audio().hears(1.0) == pytest.approx(440, abs=2)
+        await pair.aclose()
+
+    run(main())
+
+
+def test_telephone_events_are_kept_from_the_decoder() -> None:
+    """SRV-005: in the library one such packet kills the decoder, and the audio with it."""
+
+    async def main() -> None:
+        pair = Pair()
+        await pair.connect(caller={"preferred_codecs": (PCMU,)})
+        pair.caller.audio().hum(440)
+        assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
+        sent = 0
+        transport = peer_of(pair.caller)._transceiver.sender.transport
+        send = transport._send_rtp
+
+        async def press_a_key(data: bytes) -> None:
+            """The next ten audio packets are a digit instead: fixed header, payload type 101, event 5."""
+            nonlocal sent
+            if data[1] & 0x7F == 0 and sent < 10:
+                sent += 1
+                data = bytes([0x80, 101]) + data[2:12] + b"\x05\x0a\x03\x20"
+            await send(data)
+
+        receiver = peer_of(pair.callee)._transceiver.receiver
+        kept, reached = [], []
+        on_rtp = receiver._handle_rtp_packet
+
+        async def arrive(packet: RtpPacket, arrival_time_ms: int) -> None:
+            kept.append(packet.payload_type)
+            await on_rtp(packet, arrival_time_ms)
+
+        decode = receiver._RTCRtpReceiver__decoder_queue.put
+        receiver._RTCRtpReceiver__decoder_queue.put = lambda task: (reached.append(task), decode(task))
+        receiver._handle_rtp_packet = arrive  # type: ignore[method-assign]
+        transport._send_rtp = press_a_key  # type: ignore[method-assign]
+        await until(lambda: kept.count(101) == 10)
+        pair.callee.audio().heard.clear()
+        assert await pair.callee.audio().hears(1.0) == pytest.approx(440, abs=2)
+        assert {codec.name for codec, _ in reached} == {"PCMU"}
+        await pair.aclose()
+
+    run(main())
+
+
+def test_silence_is_noticed_and_so_is_the_return() -> None:
+    """MEDIA-500: the library knows no ``disconnected``; consent that lapses is ``failed`` (MEDIA-501, RFC 7675)."""
+
+    async def main() -> None:
+        quick = ConsentTiming(interval=0.05, patience=0.1, disconnected=0.3, expires=1.5)
+        pair = Pair(caller=Side(evolve(LOOPBACK, consent=quick)))
+        media = await pair.connect()
+        await until(
+            lambda: (snapshot := pair.caller.engine.snapshot(media)) is not None and snapshot.round_trip is not None
+        )
+        agent = private.connection_of(peer_of(pair.callee)._transceiver)
+        protocol = agent._protocols[0]
+        sendto = protocol.transport.sendto
+        protocol.transport.sendto = lambda *args: None  # type: ignore[method-assign]
+        await pair.caller.state("disconnected")
+        protocol.transport.sendto = sendto  # type: ignore[method-assign]
+        await until(lambda: pair.caller.states(media) == ["connecting", "connected", "disconnected", "connected"])
+        protocol.transport.sendto = lambda *args: None  # type: ignore[method-assign]
+        await pair.caller.state("failed")
+        assert pair.caller.states(media)[-2:] == ["disconnected", "failed"]
+        await pair.aclose()
+
+    run(main())
+
+
+def test_packets_alone_are_a_sign_of_life() -> None:
+    """A server that answers no more STUN but keeps sending audio is not ``disconnected`` (SRV-008 asks for calm)."""
+
+    async def main() -> None:
+        quick = ConsentTiming(interval=0.05, patience=0.1, disconnected=0.3, expires=1.0)
+        pair = Pair(caller=Side(evolve(LOOPBACK, consent=quick)))
+        media = await pair.connect()
+        agent = private.connection_of(peer_of(pair.callee)._transceiver)
+        agent.request_received = lambda *args: None  # type: ignore[method-assign]
+        await pair.caller.state("failed")
+        assert pair.caller.states(media) == ["connecting", "connected", "failed"]
+        await pair.aclose()
+
+    run(main())
+
+
+def test_a_far_end_that_closes_is_a_failure_that_we_did_not_cause() -> None:
+    """MEDIA-501."""
+
+    async def main() -> None:
+        pair = Pair()
+        media = await pair.connect()
+        pair.callee.perform(ClosePeer(media))
+        await pair.caller.state("failed")
+        assert pair.caller.states(media) == ["connecting", "connected", "failed"]
+        await asyncio.sleep(0.05)
+        assert pair.callee.states(media) == ["connecting", "connected"]
         await pair.aclose()
 
     run(main())

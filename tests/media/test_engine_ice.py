@@ -1,0 +1,295 @@
+"""Which servers are asked, how long, and what is shown of this host (MEDIA-020 to 027, MEDIA-024, SRV-006)."""
+
+import asyncio
+import socket
+
+import pytest
+from attrs import evolve
+
+from telnyx_core.actions import CreateOffer
+from telnyx_core.facts import CandidateFound, LocalDescribed, NegotiationFailed
+from telnyx_core.ids import MediaId
+from telnyx_core.options import IceServer
+from telnyx_drivers.media import ice
+from telnyx_drivers.media.engine import settings_for
+from telnyx_drivers.media.ice import IcePlan, Patience, StunServer, TurnServer, parse_url, plan
+from tests.media import servers
+from tests.media.rig import LOOPBACK, Pair, Side, run
+
+QUICK = Patience(window=0.2, turn=0.3, limit=1.0)
+
+
+def turn(port: int, credential: str = "secret") -> IceServer:
+    return IceServer((f"turn:127.0.0.1:{port}",), "user", credential)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("stun:stun.example.net", StunServer("stun.example.net", 3478)),
+        ("stun:stun.example.net:19302", StunServer("stun.example.net", 19302)),
+        ("stun:[2001:db8::1]:3479", StunServer("2001:db8::1", 3479)),
+        ("turn:turn.example.net?transport=udp", TurnServer("turn.example.net", 3478, "udp", "u", "p")),
+        ("turn:turn.example.net:3478?transport=tcp", TurnServer("turn.example.net", 3478, "tcp", "u", "p")),
+        ("turn:turn.example.net", TurnServer("turn.example.net", 3478, "udp", "u", "p")),
+        ("turns:turn.example.net:443", TurnServer("turn.example.net", 443, "tls", "u", "p")),
+        ("turns:turn.example.net", TurnServer("turn.example.net", 5349, "tls", "u", "p")),
+    ],
+)
+def test_a_server_url_is_read(url: str, expected: object) -> None:
+    assert parse_url(url, "u", "p") == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "http://stun.example.net",
+        "stun:",
+        "stun:a b",
+        "stun:host:0",
+        "stun:host:70000",
+        "stun:host?transport=udp",
+        "stuns:host",
+        "turn:host?transport=sctp",
+        "turns:host?transport=udp",
+        "turn:host:x",
+    ],
+)
+def test_an_unusable_url_is_dropped_with_a_warning(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """MEDIA-026."""
+    assert isinstance(parse_url(url, "u", "p"), str)
+    chosen = plan([IceServer((url, "stun:good.example.net"), "u", "very-secret")])
+    assert chosen == IcePlan(StunServer("good.example.net", 3478))
+    assert len(caplog.records) == 1
+    assert "very-secret" not in caplog.text
+
+
+def test_turn_without_credentials_is_dropped() -> None:
+    assert plan([IceServer(("turn:turn.example.net",))]) == IcePlan()
+
+
+def test_the_first_stun_server_and_every_turn_server_are_chosen_cheapest_first() -> None:
+    """MEDIA-027, MEDIA-505."""
+    chosen = plan(
+        [
+            IceServer(("stun:a", "stun:b")),
+            IceServer(("turns:c:443",), "u", "p"),
+            IceServer(("turn:d?transport=tcp", "turn:d?transport=udp"), "u", "p"),
+        ]
+    )
+    assert chosen.stun == StunServer("a", 3478)
+    assert [(each.host, each.transport) for each in chosen.turns] == [("d", "udp"), ("d", "tcp"), ("c", "tls")]
+
+
+def test_credentials_stay_out_of_the_representation() -> None:
+    assert "secret" not in repr(plan([IceServer(("turn:t",), "user", "secret")]))
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback", "reflexive_first"),
+    [
+        ("wss://rtc.telnyx.com", False, True),
+        ("wss://203.0.113.5:8082/?x=1", False, False),  # a documentation address is not global
+        ("wss://8.8.8.8", False, True),
+        ("ws://127.0.0.1:8081", True, False),
+        ("ws://localhost.", True, False),
+        ("ws://gateway.localhost:80", True, False),
+        ("ws://[::1]:8081", True, False),
+        ("ws://192.168.1.9", False, False),
+        ("ws://pbx.local", False, False),
+        ("ws://127.0.0.1.example.com", False, True),
+        ("", False, True),
+    ],
+)
+def test_the_signalling_url_says_where_media_is(url: str, loopback: bool, reflexive_first: bool) -> None:
+    settings = settings_for(url)
+    assert (settings.loopback, settings.reflexive_first) == (loopback, reflexive_first)
+
+
+def test_the_route_decides_which_address_stands_first() -> None:
+    """SRV-006: such a server tries the first IPv4 candidate only."""
+    rank = ice._likelihood("10.0.0.7")
+    found = ["127.0.0.1", "fe80::1", "2001:db8::1", "172.17.0.1", "169.254.1.1", "10.0.0.7"]
+    assert sorted(found, key=rank) == ["10.0.0.7", "172.17.0.1", "2001:db8::1", "127.0.0.1", "169.254.1.1", "fe80::1"]
+
+
+async def gathered(side: Side, **config: object) -> list[str]:
+    """The types and addresses of a fresh peer's candidates."""
+    media = side.open(1, "offer", **config)
+    side.perform(CreateOffer(media))
+    await side.description(media)
+    return [
+        " ".join(fact.candidate.split()[i] for i in (7, 4)) for fact in side.facts if isinstance(fact, CandidateFound)
+    ]
+
+
+async def failure(side: Side, **config: object) -> NegotiationFailed:
+    media = side.open(1, "offer", **config)
+    side.perform(CreateOffer(media))
+    return await side.fact(NegotiationFailed, media)
+
+
+@pytest.mark.media
+def test_loopback_is_offered_only_when_asked_for() -> None:
+    async def main() -> None:
+        asked = Side()
+        assert await gathered(asked) == ["host 127.0.0.1"]
+        await asked.engine.aclose()
+        other = Side(evolve(LOOPBACK, loopback=False))
+        fact = await failure(other)
+        assert fact.stage == "set_local"
+        assert fact.reason == "no ICE candidate (no network)"
+        await other.engine.aclose()
+
+    run(main())
+
+
+def routable_address() -> str:
+    address = ice._route_address()
+    if address is None:
+        pytest.skip("this host has no address but loopback")
+    return address
+
+
+@pytest.mark.media
+def test_a_reflexive_candidate_comes_first_towards_the_internet_and_loopback_last() -> None:
+    address = routable_address()
+
+    async def main() -> None:
+        stun = servers.StunServer(mapped=("198.51.100.1", 4000))
+        port = await servers.serve(stun, address)
+        settings = evolve(LOOPBACK, addresses=lambda: [address])
+        for reflexive_first in (True, False):
+            side = Side(evolve(settings, reflexive_first=reflexive_first))
+            found = await gathered(side, ice_servers=(IceServer((f"stun:{address}:{port}",)),))
+            near_and_far = [f"host {address}", "srflx 198.51.100.1"]
+            assert found == [*sorted(near_and_far, reverse=reflexive_first), "host 127.0.0.1"]
+            await side.engine.aclose()
+        assert stun.asked == 2
+        stun.transport.close()
+
+    run(main())
+
+
+@pytest.mark.media
+def test_a_silent_stun_server_costs_the_window_and_no_more() -> None:
+    """aioice would wait five seconds for one address that is not answered."""
+    address = routable_address()
+
+    async def main() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind((address, 0))
+            url = f"stun:{address}:{silent.getsockname()[1]}"
+            side = Side(evolve(LOOPBACK, addresses=lambda: [address], patience=QUICK))
+            async with asyncio.timeout(3):
+                assert await gathered(side, ice_servers=(IceServer((url,)),)) == [f"host {address}", "host 127.0.0.1"]
+            await side.engine.aclose()
+
+    run(main())
+
+
+@pytest.mark.media
+@pytest.mark.parametrize("prefetch", [True, False])
+def test_relay_only_shows_and_uses_nothing_but_the_relay(prefetch: bool) -> None:
+    """MEDIA-024: a real call through a TURN server; no socket is opened that could reveal an address."""
+
+    async def main() -> None:
+        server = servers.TurnServer()
+        port = await servers.serve(server)
+        relayed = {"ice_servers": (turn(port),), "force_relay": True, "prefetch": prefetch}
+        pair = Pair()
+        media = await pair.connect(caller=relayed, callee=relayed)
+        assert len(server.allocations) == 2
+        for side in (pair.caller, pair.callee):
+            found = [fact.candidate for fact in side.facts if isinstance(fact, CandidateFound)]
+            assert [text.split()[7] for text in found] == ["relay"]
+            assert found[0].endswith("raddr 0.0.0.0 rport 9")
+            snapshot = side.engine.snapshot(media)
+            assert snapshot is not None
+            assert snapshot.local_candidate is not None
+            assert snapshot.local_candidate.type == "relay"
+        pair.caller.audio().hum(600)
+        assert await pair.callee.audio().hears() == pytest.approx(600, abs=2)
+        assert server.relayed > 20
+        await pair.aclose()
+        assert not server.allocations, "an allocation was not given back"
+        server.close()
+
+    run(main())
+
+
+@pytest.mark.media
+def test_the_next_turn_server_is_tried_when_one_gives_nothing() -> None:
+    """MEDIA-027."""
+
+    async def main() -> None:
+        dead, strict, good = servers.TurnServer(mute=True), servers.TurnServer(), servers.TurnServer()
+        ports = [await servers.serve(each) for each in (dead, strict, good)]
+        offered = (turn(ports[0]), turn(ports[1], credential="wrong"), turn(ports[2]))
+        side = Side(evolve(LOOPBACK, patience=QUICK))
+        assert await gathered(side, ice_servers=offered, force_relay=True) == ["relay 127.0.0.1"]
+        assert [len(each.allocations) for each in (dead, strict, good)] == [0, 0, 1]
+        await side.engine.aclose()
+        for each in (dead, strict, good):
+            each.close()
+
+    run(main())
+
+
+@pytest.mark.media
+def test_relay_only_without_a_relay_fails_with_the_reasons_and_shows_nothing() -> None:
+    async def main() -> None:
+        dead, strict = servers.TurnServer(mute=True), servers.TurnServer()
+        ports = [await servers.serve(each) for each in (dead, strict)]
+        side = Side(evolve(LOOPBACK, patience=QUICK))
+        offered = (turn(ports[0]), turn(ports[1], credential="wrong"))
+        fact = await failure(side, ice_servers=offered, force_relay=True)
+        assert fact.stage == "set_local"
+        assert fact.reason.startswith("no relay candidate, and only relays may be used")
+        assert f"127.0.0.1:{ports[0]}/udp: no answer within 0.3 s" in fact.reason
+        assert "401" in fact.reason
+        assert "wrong" not in fact.reason
+        assert not [each for each in side.facts if isinstance(each, (CandidateFound, LocalDescribed))]
+        bare = Side()
+        assert "no server to ask" in (await failure(bare, force_relay=True)).reason
+        await bare.engine.aclose()
+        await side.engine.aclose()
+        for each in (dead, strict):
+            each.close()
+
+    run(main())
+
+
+@pytest.mark.media
+def test_closing_gives_up_on_a_turn_server_that_has_died() -> None:
+    """Its confirmation would take 32 s; everything is closed within the five that a peer has."""
+
+    async def main() -> None:
+        server = servers.TurnServer()
+        port = await servers.serve(server)
+        side = Side()
+        await gathered(side, ice_servers=(turn(port),), force_relay=True)
+        server.mute = True
+        async with asyncio.timeout(5.5):
+            await side.engine.aclose()
+        server.close()
+
+    run(main())
+
+
+@pytest.mark.media
+def test_a_peer_may_be_closed_while_it_gathers() -> None:
+    async def main() -> None:
+        dead = servers.TurnServer(mute=True)
+        port = await servers.serve(dead)
+        side = Side()
+        media = side.open(1, "offer", ice_servers=(turn(port),), force_relay=True)
+        side.perform(CreateOffer(media))
+        await asyncio.sleep(0.05)
+        await side.engine.aclose()
+        assert not side.facts
+        assert side.engine.snapshot(MediaId(1)) is None
+        dead.close()
+
+    run(main())

@@ -1,0 +1,150 @@
+"""What goes out: the library's description, corrected (research notes on FreeSWITCH's parser, MEDIA-039 to 045)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telnyx_drivers.media import sdp
+from telnyx_drivers.media.local_sdp import LocalDescription, Style, by_likelihood, finish
+from telnyx_drivers.media.remote_sdp import RemoteDescription
+from telnyx_drivers.media.sdp import Candidate, SdpError, Section
+from tests.media.test_sdp_remote import read, remote
+
+PRINTED = read("offer-aiortc")
+"""aiortc prints its answers as it prints its offers."""
+
+
+def offer(style: Style | None = None, *, version: int = 1) -> LocalDescription:
+    return finish(PRINTED, session_id=77, version=version, style=style or Style())
+
+
+def answer(to: RemoteDescription, style: Style | None = None) -> LocalDescription:
+    return finish(PRINTED, session_id=77, version=1, style=style or Style(), remote=to)
+
+
+def audio(description: LocalDescription) -> Section:
+    (section,) = (each for each in sdp.parse(description.sdp).sections if each.kind == "audio")
+    return section
+
+
+def test_only_the_sha_256_fingerprint_goes_out() -> None:
+    """FreeSWITCH believes the last line, and takes three for a new certificate at each re-invite."""
+    assert PRINTED.count("a=fingerprint:") == 3
+    (fingerprint,) = audio(offer()).values("fingerprint")
+    assert fingerprint.startswith("sha-256 ")
+
+
+def test_the_session_id_stays_and_the_version_grows() -> None:
+    lines = [offer(version=version).sdp.split("\r\n")[1] for version in (1, 2)]
+    assert lines == ["o=- 77 1 IN IP4 0.0.0.0", "o=- 77 2 IN IP4 0.0.0.0"]
+
+
+def test_opus_packet_time_and_telephone_events_are_described() -> None:
+    """SRV-005: digits are sent to us only when we offer to hear them."""
+    section = audio(offer())
+    assert list(section.values("rtpmap"))[-2:] == ["101 telephone-event/8000", "110 telephone-event/48000"]
+    assert section.formats == ("96", "9", "0", "8", "101", "110")
+    assert list(section.values("fmtp")) == ["96 minptime=10;useinbandfec=1", "101 0-16", "110 0-16"]
+    assert section.first("ptime") == "20"
+    assert dict(offer().telephone_events) == {101: 8_000, 110: 48_000}
+
+
+def test_an_offer_without_opus_has_no_wide_telephone_event() -> None:
+    text = PRINTED.replace("SAVPF 96 9 0 8", "SAVPF 0").replace("a=rtpmap:96 opus/48000/2\r\n", "")
+    assert dict(finish(text, session_id=1, version=1, style=Style()).telephone_events) == {101: 8_000}
+
+
+def test_an_answer_takes_only_the_events_that_were_offered_under_their_numbers() -> None:
+    assert dict(answer(remote("offer-freeswitch")).telephone_events) == {103: 48_000, 101: 8_000}
+    assert dict(answer(remote("offer-aiortc")).telephone_events) == {}
+
+
+def test_stereo_is_asked_for_on_the_line_of_opus() -> None:
+    """MEDIA-044."""
+    assert audio(offer(Style(stereo=True))).first("fmtp") == "96 minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1"
+
+
+def test_bandwidth_stands_directly_after_the_connection() -> None:
+    """MEDIA-045."""
+    lines = audio(offer(Style(max_kbps=64))).lines
+    assert lines[0].startswith("c=")
+    assert lines[1] == "b=AS:64"
+    assert "b=AS" not in offer().sdp
+
+
+def test_trickle_is_said() -> None:
+    """MEDIA-043, MEDIA-105: half trickle, so the candidates are complete all the same."""
+    section = audio(offer(Style(trickle=True)))
+    assert section.first("ice-options") == "trickle"
+    assert section.has("end-of-candidates")
+    assert "ice-options" not in offer().sdp
+
+
+def test_an_answer_to_a_server_without_mids_has_neither_mid_nor_group() -> None:
+    text = answer(remote("offer-freeswitch")).sdp
+    assert "a=mid" not in text
+    assert "a=group" not in text
+    assert "a=mid:0" in answer(remote("offer-chromium")).sdp
+    assert "a=group:BUNDLE 0" in answer(remote("offer-chromium")).sdp
+
+
+def test_an_answer_speaks_the_profile_of_the_offer() -> None:
+    """SRV-003."""
+    assert audio(answer(remote("offer-freeswitch"))).protocol == "RTP/SAVPF"
+    assert audio(answer(remote("offer-chromium"))).protocol == "UDP/TLS/RTP/SAVPF"
+
+
+def test_other_sections_are_refused_in_their_places() -> None:
+    """MEDIA-039."""
+    document = sdp.parse(answer(remote("offer-chromium-video-data")).sdp)
+    assert [(each.kind, each.port == 0, each.first("mid")) for each in document.sections] == [
+        ("video", True, "v"),
+        ("audio", False, "0"),
+        ("application", True, "data"),
+    ]
+    assert document.sections[0].has("inactive")
+    assert document.sections[2].formats == ("webrtc-datachannel",)
+    assert list(document.values("group")) == ["BUNDLE 0"]
+
+
+def test_every_line_ends_with_crlf() -> None:
+    """MEDIA-043."""
+    text = answer(remote("offer-chromium-video-data")).sdp
+    assert text.endswith("\r\n")
+    assert "\n" not in text.replace("\r\n", "")
+    assert "\r\n\r\n" not in text
+
+
+def test_the_connection_names_the_likeliest_candidate() -> None:
+    more = "a=candidate:9 1 udp 1694498815 198.51.100.8 5555 typ srflx raddr 192.0.2.79 rport 40404\r\na=end-of-cand"
+    text = PRINTED.replace("a=end-of-cand", more)
+    far = finish(text, session_id=1, version=1, style=Style())
+    assert (audio(far).port, audio(far).lines[0]) == (5555, "c=IN IP4 198.51.100.8")
+    near = finish(text, session_id=1, version=1, style=Style(reflexive_first=False))
+    assert (audio(near).port, audio(near).lines[0]) == (40404, "c=IN IP4 192.0.2.79")
+    assert "typ srflx raddr 192.0.2.79 rport 40404" in near.sdp
+
+
+def test_a_description_without_audio_is_an_error() -> None:
+    with pytest.raises(SdpError):
+        finish("v=0\r\nm=video 9 X 1\r\n", session_id=1, version=1, style=Style())
+
+
+ADDRESSES = st.sampled_from(["127.0.0.1", "::1", "169.254.3.4", "fe80::1", "10.0.0.1", "192.0.2.1", "2001:db8::1"])
+CANDIDATES = st.builds(
+    Candidate, st.just("f"), st.just(1), ADDRESSES, st.integers(1, 9), st.sampled_from(sdp.CANDIDATE_TYPES)
+)
+
+
+@given(st.lists(CANDIDATES), st.booleans())
+def test_loopback_and_link_local_never_stand_before_a_routable_candidate(
+    candidates: list[Candidate], reflexive_first: bool
+) -> None:
+    """SRV-006."""
+    ordered = by_likelihood(candidates, Style(reflexive_first=reflexive_first))
+    unroutable = [each.address.startswith(("127.", "::1", "169.254.", "fe80:")) for each in ordered]
+    assert unroutable == sorted(unroutable)
+    assert sorted(map(str, ordered)) == sorted(map(str, candidates))
+    routable = [each for each, skip in zip(ordered, unroutable, strict=True) if not skip]
+    if reflexive_first and any(each.type == "srflx" for each in routable):
+        assert routable[0].type == "srflx"
