@@ -114,6 +114,7 @@ class Gateway(Commands):
         except BaseException:
             await self.aclose()
             raise
+        self._port = next(iter(self._server.sockets)).getsockname()[1]
         return self
 
     async def __aexit__(
@@ -128,8 +129,7 @@ class Gateway(Commands):
         """The port it listens on. Raises `RuntimeError` before the block is entered."""
         if self._server is None:
             raise RuntimeError("the gateway is not running")
-        port: int = next(iter(self._server.sockets)).getsockname()[1]
-        return port
+        return self._port
 
     @property
     def url(self) -> str:
@@ -150,7 +150,10 @@ class Gateway(Commands):
 
     def events(self) -> EventStream[GatewayEvent]:
         """Everything that happens from now on: ``async for event in gateway.events(): ...``. Ends with the gateway."""
-        return self._events.stream()
+        stream = self._events.stream()
+        if self._closing is not None and self._closing.done():
+            stream.end()
+        return stream
 
     async def wait_for(
         self, kind: type[E], where: Callable[[E], bool] | None = None, *, timeout: float | None = 10.0
