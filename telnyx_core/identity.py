@@ -67,9 +67,9 @@ class Identity:
             self.dirty = True
 
     def logged_in(self, session_id: str | None, now: float) -> None:
-        """SIG-118: a result without an id keeps the one we have."""
-        if session_id is not None:
-            self.session_id = session_id
+        """SIG-118: a result without an id keeps the one we have. Another session's calls are not ours (SIG-331)."""
+        if session_id is not None and session_id != self.session_id:
+            self.session_id, self.markers = session_id, ()
         if self.session_id is not None:
             self.stamp(now)
 
@@ -93,10 +93,23 @@ class Identity:
         if token:
             self.voice_sdk_id = None
 
+    def marker(self, call: str) -> CallMarker | None:
+        """The marker of a call that has not come back yet."""
+        return next((marker for marker in self.markers if marker.id == call), None)
+
+    def claim(self, call: str) -> None:
+        """The call has come back, or will not: the marker has done its work."""
+        left = tuple(marker for marker in self.markers if marker.id != call)
+        self.dirty = self.dirty or len(left) < len(self.markers)
+        self.markers = left
+
     def record(self, calls: Iterable[CallMarker], now: float, wall: float) -> JsonObject:
-        """What to remember, in the store's shape. Times are epoch seconds."""
+        """What to remember, in the store's shape. Times are epoch seconds.
+
+        Markers that nobody has claimed yet are kept for the next process, should this one die first (SIG-317).
+        """
         self.dirty = False
-        entries: list[Json] = [{"id": call.id, "held": call.held} for call in calls]
+        entries: list[Json] = [{"id": call.id, "held": call.held} for call in (*calls, *self.markers)]
         record: JsonObject = {}
         if self.voice_sdk_id is not None:
             record["voice_sdk_id"] = self.voice_sdk_id

@@ -376,7 +376,7 @@ class Session:
 
     def reattached(self, sessions: tuple[str, ...], now: float) -> None:
         """Which calls the server kept over the loss (SIG-320 to SIG-328, SIG-137)."""
-        kept = {entry for entry in sessions if entry != self.session_id}
+        kept = dict.fromkeys(entry for entry in sessions if entry != self.session_id)  # in the server's order
         for ident in kept:
             self._bye_again(CallId(ident), now)
         if sessions and not kept:
@@ -389,9 +389,9 @@ class Session:
             else:
                 call.not_reattached(now)
         for marker in self._link.identity.markers:
-            if marker.id not in kept and marker.id not in self._calls:
+            if marker.id not in kept:
+                self._link.identity.claim(marker.id)
                 self.error(ErrorCode.SESSION_NOT_REATTACHED, call=CallId(marker.id))
-        self._link.identity.markers = tuple(mark for mark in self._link.identity.markers if mark.id in kept)
 
     def socket_lost(self, now: float) -> None:
         for call in list(self._calls.values()):

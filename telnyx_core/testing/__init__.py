@@ -1,8 +1,8 @@
 """A kit for testing what is built on this core, and the core itself: simulations on a virtual clock, no sockets.
 
-`Rig` is a session whose far end is played by hand. `Sim` is a world with clients, a gateway, media and wires. `Ledger` is the driver's contract as a model. `replay` runs
-the server's half of a recorded session against the client. `telnyx_core.testing.strategies` has Hypothesis
-strategies; it alone needs Hypothesis.
+`Rig` is a session whose far end is played by hand. `Sim` is a world with clients, a gateway, media and wires. `Ledger`
+is the driver's contract as a model. `replay` runs the server's half of a recorded session against the client.
+`telnyx_core.testing.strategies` has Hypothesis strategies; it alone needs Hypothesis.
 """
 
 from telnyx_core.testing.client import SimClient
