@@ -38,6 +38,9 @@ __all__ = [
 HANDLER_GRACE: Final = 5.0
 """Seconds that a cancelled handler of the application may take before the client goes without it."""
 
+_PROTOCOL_FAILURES: Final = frozenset({1002, 1003, 1007, 1009})
+"""Close codes with which one end gives the connection up (RFC 6455 section 7.4.1); trio-websocket hides which."""
+
 
 @define(eq=False)
 class _Task:
@@ -279,9 +282,10 @@ class _Line:
         reason = connection.closed
         if reason is None or reason.code == 1006:
             return self._failed(stream.error)
-        if reason.code == 1009 and (reason.reason or "").startswith("Exceeded maximum message size"):
-            return self._failed(f"1009 {reason.reason}")  # our own end gave it up
-        return SocketClosed(self._socket, reason.code, reason.reason or "", clean=True)
+        code, text = int(reason.code), reason.reason or ""
+        if code in _PROTOCOL_FAILURES:
+            return self._failed(f"{code} {text}")
+        return SocketClosed(self._socket, code, text, clean=True)
 
     def _failed(self, error: str) -> SocketClosed:
         return SocketClosed(self._socket, 1006, "", clean=False, error=error)
