@@ -46,6 +46,27 @@ class RtpStats:
     jitter: float | None = None
     round_trip: float | None = None
     """From the far end's receiver reports (RFC 3550 section 6.4.1)."""
+    # What follows needs a jitter buffer of our own; names and meanings are W3C's, samples in units of the RTP clock
+    # but for the three that count audio given out.
+    packets_discarded: int | None = None
+    packets_late: int | None = None
+    """Of those discarded: came after their time."""
+    fec_packets_received: int | None = None
+    concealed_samples: int | None = None
+    concealment_events: int | None = None
+    samples_received: int | None = None
+    inserted_samples: int | None = None
+    removed_samples: int | None = None
+    jitter_buffer_delay: float | None = None
+    """Summed over all samples emitted; the mean is this by ``jitter_buffer_emitted_count``."""
+    jitter_buffer_target_delay: float | None = None
+    jitter_buffer_emitted_count: int | None = None
+    remote_packets_lost: int | None = None
+    remote_fraction_lost: float | None = None
+    """0 to 1, over the far end's last interval."""
+    remote_jitter: float | None = None
+    remote_packets_sent: int | None = None
+    remote_bytes_sent: int | None = None
 
 
 @frozen(kw_only=True)

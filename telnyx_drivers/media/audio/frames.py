@@ -98,7 +98,7 @@ def _mono_array(array: NDArray[np.int16] | NDArray[np.float32], channels: int) -
     return whole if whole.ndim == 1 else _downmix(whole)
 
 
-def to_int16(values: NDArray[np.float32]) -> Samples:
+def to_int16(values: NDArray[np.float32] | NDArray[np.float64]) -> Samples:
     """Rounded and saturated; what is not a number becomes silence."""
     samples: Samples = np.nan_to_num(np.clip(np.rint(values), -32_768, 32_767), nan=0.0).astype(np.int16)
     return samples

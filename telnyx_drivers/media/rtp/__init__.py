@@ -1,0 +1,1 @@
+"""Audio over RTP for one peer: codecs, jitter buffer, concealment, pacing, RTCP. Plain calls, no task, no thread."""

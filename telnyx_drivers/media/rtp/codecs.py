@@ -1,0 +1,86 @@
+"""What can encode and decode a leg's audio, by the names that SDP uses."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+from telnyx_drivers.media.audio.frames import Samples
+from telnyx_drivers.media.rtp.g711 import PCMA, PCMU
+from telnyx_drivers.media.rtp.g722 import G722Decoder, G722Encoder
+from telnyx_drivers.media.rtp.opus import opus_decoder, opus_encoder
+
+
+class Encoder(Protocol):
+    @property
+    def sample_rate(self) -> int:
+        """Of the audio, in hertz."""
+        ...
+
+    @property
+    def clock_rate(self) -> int:
+        """Of RTP timestamps, in hertz; G.722's differs from its sample rate (RFC 3551 section 4.5.2)."""
+        ...
+
+    def encode(self, samples: Samples) -> bytes:
+        """One payload for 20 ms of mono audio at ``sample_rate``."""
+        ...
+
+    def expect_loss(self, fraction: float) -> None:
+        """The far end reports this share of packets lost: protect against it, if the codec can."""
+        ...
+
+
+class Decoder(Protocol):
+    @property
+    def sample_rate(self) -> int: ...
+
+    @property
+    def clock_rate(self) -> int: ...
+
+    def decode(self, payload: bytes) -> Samples:
+        """Mono audio at ``sample_rate``; none at all for a payload that is broken."""
+        ...
+
+    def duration(self, payload: bytes) -> int:
+        """Clock units of audio in a payload; 0 when it is broken."""
+        ...
+
+    def pauses(self, payload: bytes) -> bool:
+        """Whether the sender says with it that it will send nothing for a while (DTX)."""
+        ...
+
+    def repairs(self, payload: bytes) -> bool:
+        """Whether it carries a copy of the frame before it."""
+        ...
+
+    def decode_repair(self, payload: bytes, samples: int) -> Samples | None:
+        """The frame before, from the copy; ``None`` when it cannot be had."""
+        ...
+
+    def conceal(self, samples: int) -> Samples | None:
+        """The codec's own guess at a lost frame; ``None`` when it has none."""
+        ...
+
+
+_ENCODERS: Final[Mapping[str, Callable[[], Encoder]]] = {
+    "pcmu": lambda: PCMU,
+    "pcma": lambda: PCMA,
+    "g722": G722Encoder,
+    "opus": opus_encoder,
+}
+_DECODERS: Final[Mapping[str, Callable[[], Decoder]]] = {
+    "pcmu": lambda: PCMU,
+    "pcma": lambda: PCMA,
+    "g722": G722Decoder,
+    "opus": opus_decoder,
+}
+
+
+def make_encoder(name: str) -> Encoder | None:
+    """A new encoder; ``None`` for a codec that is not known here."""
+    factory = _ENCODERS.get(name.lower())
+    return None if factory is None else factory()
+
+
+def make_decoder(name: str) -> Decoder | None:
+    factory = _DECODERS.get(name.lower())
+    return None if factory is None else factory()

@@ -1,0 +1,270 @@
+"""The adaptive jitter buffer: packets and time in, what to play next out. Pure: no clock, no audio.
+
+Time is media time. ``lead`` is how far behind the fastest packet a sample would be heard if it were played now; the
+buffer keeps it between the estimator's target and a little more. A gap is filled for as long as the missing packet may
+still be worth waiting for; audio is then played on from the next packet at the delay that it had, so a lost packet
+costs a repair and no delay. Delay that a burst made necessary is given back by playing a little faster.
+"""
+
+from enum import Enum
+from typing import Final, TypeAlias
+
+from attrs import define, field, frozen
+
+from telnyx_drivers.media.rtp.delay import DelayEstimator
+from telnyx_drivers.media.rtp.packet import Unwrapper
+
+
+@define(slots=True)
+class MediaPacket:
+    """A packet of audio as the buffer sees it. ``timestamp`` and ``duration`` are in units of the RTP clock."""
+
+    sequence: int
+    timestamp: int
+    duration: int
+    """0 for a packet that only says how silence sounds (RFC 3389)."""
+    payload: bytes = field(repr=False)
+    payload_type: int = 0
+    pauses: bool = False
+    """The sender will be silent after it: what is missing then is not lost."""
+    repairs: bool = False
+    """It carries a copy of the frame before it (Opus in-band FEC)."""
+
+
+class Pace(Enum):
+    """Whether there is time to be given back or gained."""
+
+    NORMAL = "normal"
+    SHORTEN = "shorten"
+    LENGTHEN = "lengthen"
+
+
+@frozen(slots=True)
+class Play:
+    packet: MediaPacket
+    pace: Pace = Pace.NORMAL
+
+
+@frozen(slots=True)
+class Conceal:
+    """Continue what was heard last, for ``duration`` clock units."""
+
+    duration: int
+
+
+@frozen(slots=True)
+class FecFrom:
+    """Decode the frame before ``packet`` from the copy in it; the packet itself comes next."""
+
+    packet: MediaPacket
+    duration: int
+
+
+@frozen(slots=True)
+class Silence:
+    """The sender pauses: comfort noise, for ``duration`` clock units."""
+
+    duration: int
+
+
+@frozen(slots=True)
+class Wait:
+    """Nothing has been played since the stream began, and it is too early to."""
+
+
+Instruction: TypeAlias = Play | Conceal | FecFrom | Silence | Wait
+
+
+@define
+class JitterStats:
+    """Under their W3C names (``RTCInboundRtpStreamStats``), in snake case; samples in units of the RTP clock."""
+
+    jitter_buffer_delay: float = 0.0
+    """Seconds, summed over all samples emitted."""
+    jitter_buffer_emitted_count: int = 0
+    jitter_buffer_target_delay: float = 0.0
+    """Seconds, summed likewise."""
+    concealed_samples: int = 0
+    concealment_events: int = 0
+    fec_packets_received: int = 0
+    packets_discarded: int = 0
+    """Came too late, twice, or when the buffer was full."""
+    packets_late: int = 0
+    """Of those: too late. Ours; not a W3C member."""
+    packets_duplicated: int = 0
+
+
+MINIMUM_DELAY: Final = 0.010
+MAXIMUM_DELAY: Final = 0.400
+_MOST_PACKETS: Final = 100
+_RESYNC_SECONDS: Final = 1.0
+"""A transit so far from all others is another clock, not a late packet."""
+_RESYNC_AGREEMENT: Final = 0.1
+_STARVED_SECONDS: Final = 0.12
+"""After this long without a packet the sender has paused; concealment has faded out by then anyway."""
+_SHORTEN_ABOVE: Final = 0.030
+"""A beat of 20 ms can put a packet off by as much: only what exceeds that is delay to be given back."""
+_HURRY_ABOVE: Final = 0.1
+_LENGTHEN_BELOW: Final = 0.015
+
+
+class JitterBuffer:
+    """One stream: a new SSRC gets a `reset`. ``frame`` is how many clock units are filled at a time: 20 ms."""
+
+    def __init__(self, clock_rate: int) -> None:
+        self.stats = JitterStats()
+        self._clock = clock_rate
+        self._frame = clock_rate // 50
+        self._estimator = DelayEstimator(MINIMUM_DELAY, MAXIMUM_DELAY)
+        self._packets: dict[int, tuple[MediaPacket, float]] = {}
+        self._unwrapper = Unwrapper(32)
+        self._next: int | None = None
+        self._last_sequence = -1
+        self._starved = 0
+        """Clock units filled since ``_next`` was due."""
+        self._concealing = False
+        self._paused = False
+        self._shortened = False
+        self._suspect: tuple[MediaPacket, float, float] | None = None
+        """A packet off the clock: itself, its arrival, its transit."""
+
+    @property
+    def target_delay(self) -> float:
+        """Seconds."""
+        return self._estimator.target
+
+    @property
+    def waiting(self) -> int:
+        """Packets held."""
+        return len(self._packets)
+
+    def reset(self, clock_rate: int | None = None) -> None:
+        """A new stream begins: other timestamps, perhaps another clock, the same network."""
+        if clock_rate is not None:
+            self._clock, self._frame = clock_rate, clock_rate // 50
+        self._estimator.reset()
+        self._packets.clear()
+        self._unwrapper = Unwrapper(32)
+        self._next = None
+        self._starved = 0
+        self._paused = False
+        self._suspect = None
+
+    def put(self, packet: MediaPacket, now: float) -> None:
+        """A packet arrived at ``now`` (seconds, monotonic)."""
+        timestamp = self._unwrapper.unwrap(packet.timestamp)
+        transit = now - timestamp / self._clock
+        estimator = self._estimator
+        if not estimator.empty and abs(transit - estimator.base) > _RESYNC_SECONDS:
+            self._other_clock(packet, transit, now)
+            return
+        self._suspect = None
+        estimator.add(transit, now)
+        if self._next is not None and timestamp < self._next:
+            self.stats.packets_late += 1
+            self.stats.packets_discarded += 1
+        elif timestamp in self._packets:
+            self.stats.packets_duplicated += 1
+            self.stats.packets_discarded += 1
+        else:
+            if len(self._packets) >= _MOST_PACKETS:
+                del self._packets[min(self._packets)]
+                self.stats.packets_discarded += 1
+            self._packets[timestamp] = (packet, now)
+
+    def get(self, now: float) -> Instruction:
+        """What is to be heard at ``now``. Ask again as soon as that much audio has been played."""
+        upcoming = self._next
+        if upcoming is None:
+            return self._begin(now)
+        if upcoming in self._packets and not self._paused and not self._starved:
+            return self._play(upcoming, now)
+        if not self._packets:
+            return self._starve()
+        return self._bridge(upcoming, min(self._packets), now)
+
+    def _begin(self, now: float) -> Instruction:
+        if self._packets:
+            first = min(self._packets)
+            if self._lead(first, now) >= self._estimator.target:
+                return self._play(first, now)
+        return Wait()
+
+    def _play(self, timestamp: int, now: float) -> Play:
+        packet, arrival = self._packets.pop(timestamp)
+        lead, target = self._lead(timestamp, now), self._estimator.target
+        self._next = timestamp + max(packet.duration, 1)
+        self._last_sequence = packet.sequence
+        self._starved = 0
+        self._concealing = False
+        self._paused = packet.pauses
+        stats = self.stats
+        stats.jitter_buffer_delay += (now - arrival) * packet.duration
+        stats.jitter_buffer_target_delay += target * packet.duration
+        stats.jitter_buffer_emitted_count += packet.duration
+        # A little too much is taken out of every other frame, a lot out of every frame.
+        self._shortened = lead > target + (_HURRY_ABOVE if self._shortened else _SHORTEN_ABOVE)
+        if self._shortened:
+            return Play(packet, Pace.SHORTEN)
+        return Play(packet, Pace.LENGTHEN if lead < target - _LENGTHEN_BELOW else Pace.NORMAL)
+
+    def _starve(self) -> Instruction:
+        """Nothing has arrived in time: it may still come, so the place in the stream is kept."""
+        self._starved += self._frame
+        if self._paused or self._starved > _STARVED_SECONDS * self._clock:
+            self._paused = True
+            return Silence(self._frame)
+        return self._conceal(self._frame)
+
+    def _bridge(self, upcoming: int, first: int, now: float) -> Instruction:
+        """What should come next is missing, or time has been filled already, and later packets are there."""
+        packet, _ = self._packets[first]
+        filled = min(self._starved, first - upcoming)
+        self._starved -= filled
+        upcoming += filled
+        if packet.sequence == (self._last_sequence + 1) & 0xFFFF:
+            # Nothing was lost in between: the sender paused.
+            upcoming = first
+        self._next = upcoming
+        gap = first - upcoming
+        if gap == 0 or self._paused:
+            return self._resume(first, now)
+        if self._lead(upcoming, now) < self._estimator.target:
+            # Early enough for the missing packet to come yet: its place in the stream is kept.
+            return self._conceal(self._frame)
+        if packet.repairs and gap <= self._frame:
+            self._next = first
+            self.stats.fec_packets_received += 1
+            return FecFrom(packet, gap)
+        piece = min(gap, self._frame)
+        self._next = upcoming + piece
+        return self._conceal(piece)
+
+    def _resume(self, first: int, now: float) -> Instruction:
+        """Go on with ``first`` when its time has come: a hole is the chance to get the delay right."""
+        self._next = first
+        if self._lead(first, now) >= self._estimator.target:
+            return self._play(first, now)
+        self._starved += self._frame
+        return Silence(self._frame) if self._paused else self._conceal(self._frame)
+
+    def _conceal(self, duration: int) -> Conceal:
+        self.stats.concealed_samples += duration
+        if not self._concealing:
+            self._concealing = True
+            self.stats.concealment_events += 1
+        return Conceal(duration)
+
+    def _lead(self, timestamp: int, now: float) -> float:
+        return now - timestamp / self._clock - self._estimator.base
+
+    def _other_clock(self, packet: MediaPacket, transit: float, now: float) -> None:
+        """One packet off the clock is a stray; two that agree are the sender's new clock."""
+        suspect, self._suspect = self._suspect, (packet, now, transit)
+        if suspect is None or abs(suspect[2] - transit) > _RESYNC_AGREEMENT:
+            self.stats.packets_discarded += 1
+            return
+        self.stats.packets_discarded -= 1
+        self.reset()
+        self.put(suspect[0], suspect[1])
+        self.put(packet, now)

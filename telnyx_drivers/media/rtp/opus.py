@@ -1,0 +1,19 @@
+"""Opus, mono at 48 kHz: by libopus itself where it can be found, else through FFmpeg, without repair of losses."""
+
+from typing import TypeAlias
+
+from telnyx_drivers.media.rtp import libopus
+from telnyx_drivers.media.rtp.opus_av import AvOpusDecoder, AvOpusEncoder
+
+OpusEncoder: TypeAlias = libopus.OpusEncoder | AvOpusEncoder
+OpusDecoder: TypeAlias = libopus.OpusDecoder | AvOpusDecoder
+
+
+def opus_encoder() -> OpusEncoder:
+    library = libopus.load()
+    return AvOpusEncoder() if library is None else libopus.OpusEncoder(library)
+
+
+def opus_decoder() -> OpusDecoder:
+    library = libopus.load()
+    return AvOpusDecoder() if library is None else libopus.OpusDecoder(library)

@@ -1,0 +1,49 @@
+"""Opus through FFmpeg, whose interface offers neither the codec's concealment nor its forward error correction."""
+
+from typing import Final
+
+from telnyx_drivers.media.audio.frames import Samples
+from telnyx_drivers.media.rtp import opus_payload
+from telnyx_drivers.media.rtp.av_codec import AvDecoder, AvEncoder
+
+BIT_RATE: Final = 32_000
+"""Bits per second: speech at full quality, half of what G.711 takes."""
+
+
+class AvOpusEncoder:
+    """Implements `Encoder`."""
+
+    sample_rate = opus_payload.CLOCK_RATE
+    clock_rate = opus_payload.CLOCK_RATE
+
+    def __init__(self) -> None:
+        options = {"application": "voip", "compression_level": "5"}
+        self.encode = AvEncoder("libopus", self.sample_rate, bit_rate=BIT_RATE, options=options).encode
+
+    def expect_loss(self, fraction: float) -> None:
+        """FFmpeg takes this only when the encoder is opened."""
+
+
+class AvOpusDecoder:
+    """Implements `Decoder`."""
+
+    sample_rate = opus_payload.CLOCK_RATE
+    clock_rate = opus_payload.CLOCK_RATE
+
+    def __init__(self) -> None:
+        self.decode = AvDecoder("libopus", self.sample_rate).decode
+
+    def duration(self, payload: bytes) -> int:
+        return opus_payload.duration(payload)
+
+    def pauses(self, payload: bytes) -> bool:
+        return opus_payload.pauses(payload)
+
+    def repairs(self, payload: bytes) -> bool:
+        return False
+
+    def decode_repair(self, payload: bytes, samples: int) -> Samples | None:
+        return None
+
+    def conceal(self, samples: int) -> Samples | None:
+        return None

@@ -1,0 +1,94 @@
+"""One clock for all legs of a loop: every leg is called each 20 ms, without a task or a timer of its own."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+_log = logging.getLogger(__name__)
+
+BEAT: Final = 0.02
+Leg: TypeAlias = Callable[[float, int], None]
+"""Called with the time (seconds, the loop's monotonic clock) and the beats that were skipped just before it."""
+
+_PHASES: Final = 5
+"""Legs are spread over the beat, so that the last of many is not late and arriving packets are read in between."""
+_FILL: Final = 8
+"""Legs in one phase before another one is used: a wake-up costs as much as a quiet leg."""
+_MOST_BEHIND: Final = 3
+"""Beats that are made up for, one per turn of the loop. More have been lost, and a burst would only be late."""
+
+
+_pacers: "dict[asyncio.AbstractEventLoop, list[_Phase]]" = {}
+"""Of the loops that have legs, and only for as long as they do: a loop must not be kept alive by its clock."""
+
+
+def join(leg: Leg) -> Callable[[], None]:
+    """Call ``leg`` at every beat of the running loop from now on; returns a function that ends it."""
+    loop = asyncio.get_running_loop()
+    phases = _pacers.get(loop)
+    if phases is None:
+        phases = _pacers[loop] = [_Phase(loop, index * BEAT / _PHASES) for index in range(_PHASES)]
+    phase = next((each for each in phases if each.size < _FILL), None)
+    if phase is None:
+        phase = min(phases, key=lambda each: each.size)
+    remove = phase.add(leg)
+
+    def leave() -> None:
+        remove()
+        if not any(each.size for each in phases) and _pacers.get(loop) is phases:
+            del _pacers[loop]
+
+    return leave
+
+
+class _Phase:
+    def __init__(self, loop: asyncio.AbstractEventLoop, offset: float) -> None:
+        self._loop = loop
+        self._offset = offset
+        self._legs: dict[object, Leg] = {}
+        self._broken: set[object] = set()
+        self._beat = 0
+        """Number of the next beat; beats are counted from the loop's zero, so that phases keep their distance."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self._legs)
+
+    def add(self, leg: Leg) -> Callable[[], None]:
+        key = object()
+        self._legs[key] = leg
+        if self._timer is None:
+            self._beat = self._due_by(self._loop.time()) + 1
+            self._sleep()
+
+        def remove() -> None:
+            self._legs.pop(key, None)
+            self._broken.discard(key)
+            if not self._legs and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+        return remove
+
+    def _due_by(self, now: float) -> int:
+        return int((now - self._offset) / BEAT)
+
+    def _sleep(self) -> None:
+        self._timer = self._loop.call_at(self._beat * BEAT + self._offset, self._tick)
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        behind = self._due_by(now) - self._beat
+        skipped = behind if behind > _MOST_BEHIND else 0
+        self._beat += skipped + 1
+        # First: a leg that breaks must not stop the clock of all others, nor must one that leaves.
+        self._sleep()
+        for key, leg in tuple(self._legs.items()):
+            try:
+                leg(now, skipped)
+            except Exception:  # noqa: BLE001
+                if key not in self._broken:
+                    self._broken.add(key)
+                    _log.exception("a leg broke in its beat; further breaks of it are not logged")

@@ -1,0 +1,205 @@
+"""The default `RtpPath`: our own packets on aiortc's keys and sockets.
+
+aiortc keeps SDP, ICE, DTLS, SRTP and TURN. What it does with packets is replaced: datagrams go straight to a jitter
+buffer, and one clock for all legs takes 20 ms from it and sends 20 ms, in plain calls.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from typing import Final
+
+import numpy as np
+
+from telnyx_drivers.media.aiortc_private import Bypass, SrtpWire
+from telnyx_drivers.media.rtp import pacer, rtcp
+from telnyx_drivers.media.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
+from telnyx_drivers.media.rtp.packet import is_rtcp, parse
+from telnyx_drivers.media.rtp.receiver import RtpReceiver
+from telnyx_drivers.media.rtp.sender import RtpSender
+from telnyx_drivers.media.rtp.telephone_event import DigitSender
+from telnyx_drivers.media.rtp_path import AgreedAudio, RtpPath, RtpStats, RtpWiring
+
+_log = logging.getLogger(__name__)
+
+_REPORT_BEATS: Final = (25, 75)
+"""Beats between two reports, at random (RFC 3550 section 6.2): half a second to one and a half."""
+
+
+class DirectRtpPath:
+    """Implements `RtpPath`."""
+
+    def __init__(self, wiring: RtpWiring) -> None:
+        self._wiring = wiring
+        self._bypass = Bypass(wiring.transceiver)
+        self._leg: _Leg | None = None
+
+    def start(self, agreed: AgreedAudio) -> None:
+        self._leg = _Leg(self._wiring, agreed, self._bypass)
+
+    def send_digits(self, digits: str, duration: float = 0.1, gap: float = 0.05) -> bool:
+        """Send digits in the audio stream (RFC 4733); false when the far end does not take them there.
+
+        Raises ``ValueError`` as `DigitSender.send` does.
+        """
+        sender = self._leg.sender.digits if self._leg is not None else None
+        if sender is None:
+            return False
+        sender.send(digits, duration, gap)
+        return True
+
+    def stats(self) -> RtpStats:
+        return RtpStats() if self._leg is None else self._leg.stats()
+
+    async def stop(self) -> None:
+        if self._leg is not None:
+            self._leg.stop()
+
+
+class _Leg:
+    """A path that runs."""
+
+    def __init__(self, wiring: RtpWiring, agreed: AgreedAudio, bypass: Bypass) -> None:
+        self._wiring = wiring
+        self._agreed = agreed
+        self._bypass = bypass
+        self._clock = asyncio.get_running_loop().time
+        self._heard = False
+        self._round_trip: float | None = None
+        self._remote: rtcp.ReportBlock | None = None
+        self._remote_sender: rtcp.SenderReport | None = None
+        self._dice = secrets.SystemRandom()
+        self._until_report = self._dice.randint(*_REPORT_BEATS)
+        payload_type, encoder = _encoder(agreed)
+        events = {rate: number for number, rate in agreed.telephone_events.items()}
+        self.sender = RtpSender(
+            encoder,
+            payload_type=payload_type,
+            ssrc=bypass.ssrc,
+            sequence=self._dice.getrandbits(16),
+            timestamp=self._dice.getrandbits(32),
+            digits=DigitSender(encoder.clock_rate) if encoder.clock_rate in events else None,
+            digits_payload_type=events.get(encoder.clock_rate, 0),
+        )
+        self._receiver = RtpReceiver(
+            _decoders(agreed),
+            events=agreed.telephone_events,
+            heard_digit=lambda heard: wiring.digit(heard.digit, heard.duration),
+            rng=np.random.default_rng(),
+        )
+        self._wire = SrtpWire(wiring.transceiver, self._on_packet)
+        self._leave_pacer = pacer.join(self._beat)
+
+    def stats(self) -> RtpStats:
+        heard = self._receiver.stats
+        remote, remote_sender = self._remote, self._remote_sender
+        return RtpStats(
+            packets_sent=self.sender.packets,
+            bytes_sent=self.sender.octets,
+            packets_received=heard.totals.packets,
+            bytes_received=heard.totals.octets,
+            packets_lost=heard.totals.lost if heard.totals.packets else None,
+            jitter=heard.totals.jitter if heard.totals.packets else None,
+            round_trip=self._round_trip,
+            packets_discarded=heard.buffer.packets_discarded,
+            packets_late=heard.buffer.packets_late,
+            fec_packets_received=heard.buffer.fec_packets_received,
+            concealed_samples=heard.buffer.concealed_samples,
+            concealment_events=heard.buffer.concealment_events,
+            samples_received=heard.samples_received,
+            inserted_samples=heard.inserted_samples,
+            removed_samples=heard.removed_samples,
+            jitter_buffer_delay=heard.buffer.jitter_buffer_delay,
+            jitter_buffer_target_delay=heard.buffer.jitter_buffer_target_delay,
+            jitter_buffer_emitted_count=heard.buffer.jitter_buffer_emitted_count,
+            remote_packets_lost=None if remote is None else remote.packets_lost,
+            remote_fraction_lost=None if remote is None else remote.fraction_lost,
+            remote_jitter=None if remote is None else remote.jitter / self.sender.clock_rate,
+            remote_packets_sent=None if remote_sender is None else remote_sender.packets,
+            remote_bytes_sent=None if remote_sender is None else remote_sender.octets,
+        )
+
+    def stop(self) -> None:
+        """Say farewell and let go of everything. Idempotent."""
+        self._leave_pacer()
+        self._send_report(bye=True)
+        self._wire.close()
+
+    def _beat(self, now: float, skipped: int) -> None:
+        audio = self._receiver.beat(now)
+        if audio is not None:
+            self._wiring.port.push(audio, self._receiver.sample_rate)
+        if skipped:
+            self.sender.skip(skipped)
+        if self._agreed.sends:
+            self._wire.send(self.sender.next(self._wiring.port.pull))
+        else:
+            # What is said meanwhile is lost, not kept for later.
+            self._wiring.port.pull(self.sender.sample_rate)
+        self._until_report -= 1
+        if self._until_report <= 0:
+            self._until_report = self._dice.randint(*_REPORT_BEATS)
+            self._send_report()
+
+    def _on_packet(self, data: bytes) -> None:
+        now = self._clock()
+        if is_rtcp(data):
+            self._on_rtcp(data, now)
+            return
+        packet = parse(data)
+        if packet is not None and self._agreed.receives and self._receiver.receive(packet, now) and not self._heard:
+            self._heard = True
+            self._wiring.heard()
+
+    def _on_rtcp(self, data: bytes, now: float) -> None:
+        wall = rtcp.ntp_time(time.time())
+        for message in rtcp.parse(data):
+            match message:
+                case rtcp.SenderReport(ssrc=ssrc, ntp=ntp):
+                    self._remote_sender = message
+                    reception = self._receiver.reception
+                    if reception is not None and reception.ssrc == ssrc:
+                        reception.sender_report(ntp, now)
+                    self._on_blocks(message.blocks, wall)
+                case rtcp.ReceiverReport():
+                    self._on_blocks(message.blocks, wall)
+                case rtcp.Bye():
+                    # A call ends by signalling; a server says this whenever it swaps a stream.
+                    _log.debug("the far end ends streams %s", message.ssrcs)
+
+    def _on_blocks(self, blocks: tuple[rtcp.ReportBlock, ...], wall: int) -> None:
+        for block in blocks:
+            if block.ssrc == self.sender.ssrc:
+                self._remote = block
+                self.sender.hear_report(block)
+                round_trip = block.round_trip(wall)
+                if round_trip is not None:
+                    self._round_trip = round_trip
+
+    def _send_report(self, *, bye: bool = False) -> None:
+        reception = self._receiver.reception
+        blocks = () if reception is None else (reception.report(self._clock()),)
+        report = (
+            self.sender.report(time.time(), blocks)
+            if self.sender.packets
+            else rtcp.ReceiverReport(self.sender.ssrc, blocks)
+        )
+        self._wire.send_rtcp(rtcp.compound(report, self._bypass.cname, (self.sender.ssrc,) if bye else ()))
+
+
+def _encoder(agreed: AgreedAudio) -> tuple[int, Encoder]:
+    for codec in agreed.codecs:
+        encoder = make_encoder(codec.name)
+        if encoder is not None:
+            return codec.payload_type, encoder
+    raise AssertionError("negotiated only codecs that were never offered")
+
+
+def _decoders(agreed: AgreedAudio) -> dict[int, Decoder]:
+    made = {codec.payload_type: make_decoder(codec.name) for codec in agreed.codecs}
+    return {payload_type: decoder for payload_type, decoder in made.items() if decoder is not None}
+
+
+def direct_rtp_path(wiring: RtpWiring) -> RtpPath:
+    return DirectRtpPath(wiring)

@@ -1,0 +1,216 @@
+"""The receiving half of a leg: packets in as they come, 20 ms of audio out at every beat."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, assert_never
+
+import numpy as np
+from attrs import frozen
+
+from telnyx_drivers.media.audio.frames import FRAMES_PER_SECOND, Samples, silence
+from telnyx_drivers.media.rtp import comfort_noise
+from telnyx_drivers.media.rtp.codecs import Decoder
+from telnyx_drivers.media.rtp.comfort_noise import ComfortNoise
+from telnyx_drivers.media.rtp.jitter_buffer import (
+    Conceal,
+    FecFrom,
+    JitterBuffer,
+    JitterStats,
+    MediaPacket,
+    Pace,
+    Play,
+    Silence,
+    Wait,
+)
+from telnyx_drivers.media.rtp.packet import RtpPacket
+from telnyx_drivers.media.rtp.reception import Reception, ReceptionTotals
+from telnyx_drivers.media.rtp.telephone_event import DigitReceiver, HeardDigit
+from telnyx_drivers.media.rtp.waveform import Concealer, lengthen, shorten
+
+_MOST_PAYLOAD: Final = 1_500
+_OLD_STREAM_SECONDS: Final = 0.5
+"""For so long after a change of SSRC, packets of the old one are stragglers and not a change back."""
+
+
+@frozen
+class ReceiverStats:
+    totals: ReceptionTotals
+    """Over all streams of the leg; the jitter is the latest stream's."""
+    buffer: JitterStats
+    samples_received: int
+    """Audio given out, in samples, made up or not (W3C ``totalSamplesReceived``)."""
+    inserted_samples: int
+    removed_samples: int
+    """To change the delay (W3C ``insertedSamplesForDeceleration``, ``removedSamplesForAcceleration``)."""
+
+
+class RtpReceiver:
+    """One leg. ``decoders`` by payload type; ``events`` are the payload types of digits with their clock rate."""
+
+    def __init__(
+        self,
+        decoders: Mapping[int, Decoder],
+        *,
+        events: Mapping[int, int],
+        heard_digit: Callable[[HeardDigit], None],
+        rng: np.random.Generator,
+    ) -> None:
+        self._decoders = dict(decoders)
+        self._events = events
+        self._digits = {payload_type: DigitReceiver(rate) for payload_type, rate in events.items()}
+        self._heard_digit = heard_digit
+        self._payload_type, self._decoder = next(iter(self._decoders.items()))
+        self._buffer = JitterBuffer(self._decoder.clock_rate)
+        self._concealer = Concealer(self._decoder.sample_rate)
+        self._noise = ComfortNoise(rng)
+        self._reception: Reception | None = None
+        self._finished = ReceptionTotals()
+        self._old_ssrc: int | None = None
+        self._changed_at = 0.0
+        self._rest: Samples = silence(0)
+        self._begun = False
+        self._samples_received = self._inserted = self._removed = 0
+
+    @property
+    def sample_rate(self) -> int:
+        """Of what `beat` returns; changes with the codec that is heard."""
+        return self._decoder.sample_rate
+
+    @property
+    def reception(self) -> Reception | None:
+        """The stream being heard."""
+        return self._reception
+
+    @property
+    def target_delay(self) -> float:
+        """Seconds that the jitter buffer means to hold audio back."""
+        return self._buffer.target_delay
+
+    @property
+    def stats(self) -> ReceiverStats:
+        now, before = (self._reception.totals if self._reception else ReceptionTotals()), self._finished
+        totals = ReceptionTotals(
+            now.packets + before.packets, now.octets + before.octets, now.lost + before.lost, now.jitter
+        )
+        return ReceiverStats(totals, self._buffer.stats, self._samples_received, self._inserted, self._removed)
+
+    def receive(self, packet: RtpPacket, now: float) -> bool:
+        """A packet arrived at ``now`` (seconds, monotonic). False when it is none of this leg's."""
+        payload_type, payload = packet.payload_type, packet.payload
+        decoder = self._decoders.get(payload_type)
+        is_noise = payload_type == comfort_noise.PAYLOAD_TYPE
+        if (decoder is None and payload_type not in self._events and not is_noise) or len(payload) > _MOST_PAYLOAD:
+            return False
+        reception = self._reception
+        if reception is None or reception.ssrc != packet.ssrc:
+            if packet.ssrc == self._old_ssrc and now - self._changed_at < _OLD_STREAM_SECONDS:
+                return False
+            reception = self._change_stream(packet.ssrc, now)
+        newest = reception.add(packet.sequence, packet.timestamp, len(payload), now)
+        if decoder is not None:
+            if decoder.clock_rate != self._decoder.clock_rate:
+                if not newest:
+                    return True
+                self._change_clock(payload_type, reception)
+            duration = decoder.duration(payload)
+            if duration:
+                media = MediaPacket(
+                    packet.sequence,
+                    packet.timestamp,
+                    duration,
+                    payload,
+                    payload_type,
+                    decoder.pauses(payload),
+                    decoder.repairs(payload),
+                )
+                self._buffer.put(media, now)
+        elif is_noise:
+            self._buffer.put(MediaPacket(packet.sequence, packet.timestamp, 0, payload, payload_type, True), now)
+        else:
+            for digit in self._digits[payload_type].receive(packet.timestamp, payload, now):
+                self._heard_digit(digit)
+        return True
+
+    def beat(self, now: float) -> Samples | None:
+        """The 20 ms to be heard at ``now``; ``None`` until the first packet is due."""
+        for digits in self._digits.values():
+            for digit in digits.expire(now):
+                self._heard_digit(digit)
+        pieces, have = ([self._rest] if self._rest.size else []), self._rest.size
+        while have < (need := self.sample_rate // FRAMES_PER_SECOND):
+            rate = self.sample_rate
+            samples = self._next(now + have / rate)
+            if samples is None:
+                return None
+            if self.sample_rate != rate:
+                pieces, have = [], 0
+            pieces.append(samples)
+            have += samples.size
+        whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        self._rest = whole[need:]
+        self._samples_received += need
+        return whole if whole.size == need else whole[:need]
+
+    def _next(self, now: float) -> Samples | None:
+        """The next piece of audio, of any length; ``None`` when nothing has begun."""
+        instruction = self._buffer.get(now)
+        match instruction:
+            case Play():
+                self._begun = True
+                return self._play(instruction.packet, instruction.pace)
+            case Conceal():
+                return self._conceal(self._samples(instruction.duration))
+            case FecFrom():
+                count = self._samples(instruction.duration)
+                repaired = self._decoder.decode_repair(instruction.packet.payload, count)
+                if repaired is None or repaired.size != count:
+                    return self._conceal(count)
+                return self._concealer.good(repaired)
+            case Silence():
+                return self._noise.make(self._samples(instruction.duration))
+            case Wait():
+                # A stream that took over from another: what was heard last fades out meanwhile.
+                return self._concealer.conceal(self.sample_rate // FRAMES_PER_SECOND) if self._begun else None
+            case _:
+                assert_never(instruction)
+
+    def _play(self, packet: MediaPacket, pace: Pace) -> Samples:
+        if packet.payload_type == comfort_noise.PAYLOAD_TYPE:
+            self._noise.describe(packet.payload)
+            return silence(0)
+        if packet.payload_type != self._payload_type:
+            self._change_codec(packet.payload_type)
+        samples = self._concealer.good(self._decoder.decode(packet.payload))
+        if pace is Pace.SHORTEN:
+            shorter = shorten(samples, self.sample_rate)
+            self._removed += samples.size - shorter.size
+            return shorter
+        if pace is Pace.LENGTHEN:
+            longer = lengthen(samples, self.sample_rate)
+            self._inserted += longer.size - samples.size
+            return longer
+        return samples
+
+    def _conceal(self, count: int) -> Samples:
+        guess = self._decoder.conceal(count)
+        return guess if guess is not None and guess.size == count else self._concealer.conceal(count)
+
+    def _samples(self, duration: int) -> int:
+        return max(duration * self._decoder.sample_rate // self._decoder.clock_rate, 1)
+
+    def _change_stream(self, ssrc: int, now: float) -> Reception:
+        if self._reception is not None:
+            self._finished = self.stats.totals
+            self._old_ssrc, self._changed_at = self._reception.ssrc, now
+            self._buffer.reset()
+        self._reception = Reception(ssrc, self._decoder.clock_rate)
+        return self._reception
+
+    def _change_clock(self, payload_type: int, reception: Reception) -> None:
+        """Another codec whose timestamps count differently: nothing can be told from those before."""
+        self._change_codec(payload_type)
+        reception.change_clock(self._decoder.clock_rate)
+        self._buffer.reset(self._decoder.clock_rate)
+
+    def _change_codec(self, payload_type: int) -> None:
+        self._payload_type, self._decoder = payload_type, self._decoders[payload_type]
+        self._concealer = Concealer(self._decoder.sample_rate)

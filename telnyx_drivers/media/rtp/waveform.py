@@ -1,0 +1,149 @@
+"""Where a waveform repeats itself, and what can be done with that: fill a hole, take time out, put time in."""
+
+from typing import Final
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from telnyx_drivers.media.audio.frames import Samples, to_int16
+
+_SEARCH_RATE: Final = 8_000
+"""Likeness is looked for at this rate: pitch needs no more."""
+_SHORTEST: Final = 20
+_LONGEST: Final = 120
+"""Periods of 2.5 to 15 ms, in samples at the search rate: voices from 67 to 400 Hz."""
+_TEMPLATE: Final = 80
+_LOOP_SECONDS: Final = 0.015
+_BLEND_SECONDS: Final = 0.005
+_HOLD_SECONDS: Final = 0.02
+_FADE_SECONDS: Final = 0.08
+_HISTORY_SECONDS: Final = 0.05
+_QUIET: Final = 200
+"""RMS below which no ear misses anything (-44 dB)."""
+_ALIKE: Final = 0.4
+"""Less correlation than this, and a period cannot be taken out of speech unheard."""
+
+
+class Concealer:
+    """Fills holes in one stream by repeating its last pitch periods, fading to silence within 0.1 s."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._blend = int(rate * _BLEND_SECONDS)
+        self._recent: list[Samples] = []
+        self._recent_size = 0
+        self._loop: Samples | None = None
+        self._made = 0
+        self._offset = 0.0
+
+    @property
+    def active(self) -> bool:
+        """True while a hole is being filled."""
+        return self._loop is not None
+
+    def good(self, samples: Samples) -> Samples:
+        """Audio that did arrive: remembered, and led over to from what was made up."""
+        if self._loop is not None and samples.size:
+            samples = self._lead_over(samples)
+            self._loop = None
+        self._recent.append(samples)
+        self._recent_size += samples.size
+        while self._recent_size - self._recent[0].size >= self._rate * _HISTORY_SECONDS:
+            self._recent_size -= self._recent.pop(0).size
+        return samples
+
+    def conceal(self, count: int) -> Samples:
+        """The next ``count`` samples of a hole."""
+        if self._loop is None:
+            self._begin()
+        assert self._loop is not None, "just begun"
+        made, self._made = self._made, self._made + count
+        times = np.arange(made, self._made)
+        gain = np.clip(1 - (times / self._rate - _HOLD_SECONDS) / _FADE_SECONDS, 0, 1)
+        filled = self._loop[times % self._loop.size].astype(np.float32)
+        # Meets the last real sample where it was, and lets go of it within the blend.
+        filled += self._offset * np.clip(1 - (times + 1) / self._blend, 0, 1)
+        return to_int16((filled * gain).astype(np.float32))
+
+    def _begin(self) -> None:
+        history = np.concatenate(self._recent) if self._recent else np.zeros(0, dtype=np.int16)
+        period = repetition(history, self._rate)
+        self._made, self._offset = 0, 0.0
+        if period is None:
+            self._loop = np.zeros(self._rate // 50, dtype=np.int16)
+            return
+        length = period * max(round(self._rate * _LOOP_SECONDS / period), 1)
+        loop = history[-length:]
+        before = history[-length - self._blend : -length]
+        if before.size == self._blend:
+            # Its end must lead into its beginning, as what stood before the beginning did.
+            rising = np.linspace(0, 1, self._blend, dtype=np.float32)
+            tail = loop[-self._blend :] * (1 - rising) + before * rising
+            loop = np.concatenate((loop[: -self._blend], to_int16(tail)))
+            self._offset = float(history[-1]) - float(before[-1])
+        self._loop = loop
+
+    def _lead_over(self, samples: Samples) -> Samples:
+        count = min(self._blend, samples.size)
+        made_up = self.conceal(count)
+        rising = np.linspace(0, 1, count, dtype=np.float32)
+        head = made_up * (1 - rising) + samples[:count] * rising
+        return np.concatenate((to_int16(head), samples[count:]))
+
+
+def repetition(history: Samples, rate: int) -> int | None:
+    """The period in samples that best continues ``history``; ``None`` for silence or too little of it."""
+    step = rate // _SEARCH_RATE
+    sparse = history[::-1][::step][::-1][-(_TEMPLATE + _LONGEST) :].astype(np.float32)
+    if sparse.size < _TEMPLATE + _LONGEST or not sparse.any():
+        return None
+    # The window that starts at index i ends LONGEST - i samples before the end.
+    windows = sliding_window_view(sparse[:-_SHORTEST], _TEMPLATE)
+    likeness = windows @ sparse[-_TEMPLATE:] / np.sqrt(np.einsum("ij,ij->i", windows, windows) + 1.0)
+    return (_LONGEST - int(np.argmax(likeness))) * step
+
+
+def shorten(samples: Samples, rate: int) -> Samples:
+    """The same with one period less, where that will not be heard; else unchanged."""
+    lag = _movable(samples, rate)
+    if lag is None:
+        return samples
+    blend = int(rate * _BLEND_SECONDS)
+    return np.concatenate((_cross(samples[:blend], samples[lag : lag + blend]), samples[lag + blend :]))
+
+
+def lengthen(samples: Samples, rate: int) -> Samples:
+    """The same with one period more, where that will not be heard; else unchanged."""
+    lag = _movable(samples, rate)
+    if lag is None:
+        return samples
+    blend = int(rate * _BLEND_SECONDS)
+    return np.concatenate((samples[:lag], _cross(samples[lag : lag + blend], samples[:blend]), samples[blend:]))
+
+
+def is_quiet(samples: Samples) -> bool:
+    values = samples.astype(np.float32)
+    return float(values @ values) < _QUIET * _QUIET * samples.size
+
+
+def _movable(samples: Samples, rate: int) -> int | None:
+    """By how much the frame can be shifted against itself: at most 10 ms."""
+    step = rate // _SEARCH_RATE
+    sparse = samples[::step].astype(np.float32)
+    window = int(_SEARCH_RATE * _BLEND_SECONDS)
+    longest = min(sparse.size - window, int(_SEARCH_RATE * 0.01))
+    if longest < _SHORTEST:
+        return None
+    if is_quiet(samples):
+        return longest * step
+    windows = sliding_window_view(sparse[_SHORTEST : longest + window], window)
+    head = sparse[:window]
+    energy = np.einsum("ij,ij->i", windows, windows) * float(head @ head)
+    likeness = windows @ head / np.sqrt(energy + 1.0)
+    best = int(np.argmax(likeness))
+    return (best + _SHORTEST) * step if likeness[best] >= _ALIKE else None
+
+
+def _cross(fading: Samples, rising: Samples) -> Samples:
+    weight = np.linspace(0, 1, fading.size, dtype=np.float32)
+    return to_int16(fading * (1 - weight) + rising * weight)

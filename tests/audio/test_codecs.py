@@ -1,0 +1,159 @@
+"""Codecs against FFmpeg's, against each other, and against bytes that no encoder made."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from telnyx_drivers.media.audio.frames import Samples, silence
+from telnyx_drivers.media.measure import correlate, dominant_frequency
+from telnyx_drivers.media.rtp import libopus, opus_payload
+from telnyx_drivers.media.rtp.av_codec import AvDecoder
+from telnyx_drivers.media.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
+from telnyx_drivers.media.rtp.g711 import G711, PCMA, PCMU
+from telnyx_drivers.media.rtp.opus_av import AvOpusDecoder, AvOpusEncoder
+from tests.audio.helpers import sine
+
+
+def pair(name: str) -> tuple[Encoder, Decoder]:
+    if name == "opus by FFmpeg":
+        return AvOpusEncoder(), AvOpusDecoder()
+    encoder, decoder = make_encoder(name), make_decoder(name)
+    assert encoder is not None
+    assert decoder is not None
+    return encoder, decoder
+
+
+def through(encoder: Encoder, decoder: Decoder, samples: Samples) -> Samples:
+    size = encoder.sample_rate // 50
+    return np.concatenate(
+        [decoder.decode(encoder.encode(samples[at : at + size])) for at in range(0, samples.size - size + 1, size)]
+    )
+
+
+@pytest.mark.parametrize("name", ["PCMU", "pcma", "G722", "opus", "opus by FFmpeg"])
+def test_a_tone_survives_each_codec(name: str) -> None:
+    encoder, decoder = pair(name)
+    rate = encoder.sample_rate
+    assert decoder.sample_rate == rate
+    tone = sine(1_000, rate, 1.0)
+    heard = through(encoder, decoder, tone)
+    assert dominant_frequency(heard[rate // 5 :], rate) == pytest.approx(1_000, abs=1)
+    _, likeness = correlate(tone[rate // 4 : rate // 2], heard, rate)
+    assert abs(likeness) > 0.98
+    payload = encoder.encode(tone[: rate // 50])
+    assert decoder.duration(payload) == encoder.clock_rate // 50
+
+
+def test_an_unknown_codec_is_none() -> None:
+    assert make_encoder("iLBC") is None
+    assert make_decoder("iLBC") is None
+
+
+@pytest.mark.parametrize(("codec", "name"), [(PCMU, "pcm_mulaw"), (PCMA, "pcm_alaw")])
+def test_g711_is_what_ffmpeg_takes_it_for(codec: G711, name: str) -> None:
+    codes = bytes(range(256))
+    assert np.array_equal(codec.decode(codes), AvDecoder(name, 8_000).decode(codes))
+
+
+@pytest.mark.parametrize(("codec", "worst"), [(PCMU, 644), (PCMA, 512)])
+def test_g711_takes_the_nearest_step_and_is_stable(codec: G711, worst: int) -> None:
+    every = np.arange(-32_768, 32_768).astype(np.int16)
+    heard = codec.decode(codec.encode(every)).astype(int)
+    assert np.abs(heard - every).max() <= worst
+    small = np.abs(every.astype(int)) < 256
+    assert np.abs(heard - every)[small].max() <= 8
+    assert np.all(np.diff(heard) >= 0)
+    again = codec.decode(codec.encode(heard.astype(np.int16)))
+    assert np.array_equal(again, heard)
+
+
+@pytest.mark.parametrize("codec", [PCMU, PCMA])
+def test_g711_silence_is_silence(codec: G711) -> None:
+    assert codec.encode(silence(160)) == codec.encode(np.zeros(160, dtype=np.int16))
+    assert np.abs(codec.decode(codec.encode(silence(160)))).max() <= 8
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["PCMU", "PCMA", "G722", "opus", "opus by FFmpeg"]), st.binary(max_size=200))
+def test_no_payload_breaks_a_decoder(name: str, payload: bytes) -> None:
+    _, decoder = pair(name)
+    samples = decoder.decode(payload)
+    assert samples.dtype == np.int16
+    assert samples.size <= 5_760
+    decoder.duration(payload)
+    decoder.pauses(payload)
+    decoder.repairs(payload)
+    assert decoder.decode(b"").size == 0
+
+
+def library() -> libopus.Library:
+    found = libopus.load()
+    assert found is not None, "PyAV's wheel brings libopus along; without it losses are repaired less well"
+    return found
+
+
+def voiced(seconds: float) -> Samples:
+    """Like a voice: harmonics of a pitch that glides, in syllables. Opus treats pure tones as music."""
+    times = np.arange(int(48_000 * seconds)) / 48_000
+    phase = 2 * np.pi * np.cumsum(120 + 30 * np.sin(2 * np.pi * 0.7 * times)) / 48_000
+    wave = sum(np.sin(harmonic * phase) / harmonic for harmonic in range(1, 20))
+    syllables = 0.6 + 0.4 * np.sin(2 * np.pi * 3 * times)
+    return np.rint(6_000 * syllables * wave).astype(np.int16)
+
+
+def test_opus_repairs_a_lost_frame_from_the_next_one() -> None:
+    """In-band FEC: what was lost is better from its copy than from a guess."""
+    encoder = libopus.OpusEncoder(library())
+    encoder.expect_loss(0.2)
+    speech = voiced(2.0)
+    payloads = [encoder.encode(speech[at : at + 960]) for at in range(0, speech.size, 960)]
+    with_copy = [index for index, payload in enumerate(payloads) if opus_payload.repairs(payload)]
+    assert len(with_copy) > 60
+    errors: dict[str, float] = {"copy": 0.0, "guess": 0.0}
+    for lost in range(20, 90, 7):
+        if lost + 1 not in with_copy:
+            continue
+        for way in errors:
+            whole, lossy = libopus.OpusDecoder(library()), libopus.OpusDecoder(library())
+            for payload in payloads[:lost]:
+                whole.decode(payload)
+                lossy.decode(payload)
+            true = whole.decode(payloads[lost]).astype(float)
+            made = lossy.decode_repair(payloads[lost + 1], 960) if way == "copy" else lossy.conceal(960)
+            assert made is not None
+            assert made.size == 960
+            errors[way] += float(np.sum((made - true) ** 2))
+    assert 0 < errors["copy"] < errors["guess"] / 2
+
+
+def test_opus_carries_no_copies_while_nothing_is_lost() -> None:
+    encoder = libopus.OpusEncoder(library())
+    speech = voiced(0.5)
+    assert not any(opus_payload.repairs(encoder.encode(speech[at : at + 960])) for at in range(0, speech.size, 960))
+
+
+def test_opus_payloads_say_how_long_they_are() -> None:
+    for config, code, expected in [
+        (31, 0, 960),
+        (15, 0, 960),
+        (3, 0, 2_880),
+        (3, 1, 5_760),
+        (16, 0, 120),
+        (12, 1, 960),
+    ]:
+        assert opus_payload.duration(bytes([config << 3 | code, 0, 0])) == expected
+    assert opus_payload.duration(bytes([31 << 3 | 3, 3, 0])) == 2_880
+    assert opus_payload.duration(bytes([3 << 3 | 3, 48])) == 0
+    assert opus_payload.duration(bytes([31 << 3 | 3])) == 0
+    assert opus_payload.duration(b"") == 0
+
+
+def test_without_libopus_ffmpeg_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libopus, "load", lambda: None)
+    encoder, decoder = pair("opus")
+    assert isinstance(encoder, AvOpusEncoder)
+    assert isinstance(decoder, AvOpusDecoder)
+    assert decoder.conceal(960) is None
+    assert decoder.decode_repair(encoder.encode(np.zeros(960, dtype=np.int16)), 960) is None
+    assert not decoder.repairs(b"\x78\xff\xff\xff")

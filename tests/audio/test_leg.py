@@ -1,0 +1,254 @@
+"""A whole leg without a socket: sender to receiver over a made-up network, on a virtual clock."""
+
+import random
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from attrs import define, field
+
+from telnyx_drivers.media.audio.frames import Samples, silence
+from telnyx_drivers.media.audio.tones import Tone
+from telnyx_drivers.media.measure import dominant_frequency
+from telnyx_drivers.media.rtp.codecs import make_decoder, make_encoder
+from telnyx_drivers.media.rtp.packet import RtpPacket, parse
+from telnyx_drivers.media.rtp.receiver import RtpReceiver
+from telnyx_drivers.media.rtp.rtcp import ReportBlock, ntp_time
+from telnyx_drivers.media.rtp.sender import RtpSender
+from telnyx_drivers.media.rtp.telephone_event import DigitSender, HeardDigit
+
+TYPES = {0: "PCMU", 8: "PCMA", 9: "G722", 111: "opus"}
+
+
+def sender(name: str, ssrc: int = 1) -> RtpSender:
+    encoder = make_encoder(name)
+    assert encoder is not None
+    payload_type = next(number for number, known in TYPES.items() if known == name)
+    digits = DigitSender(encoder.clock_rate)
+    return RtpSender(
+        encoder,
+        payload_type=payload_type,
+        ssrc=ssrc,
+        sequence=65_500,
+        timestamp=2**32 - 20_000,
+        digits=digits,
+        digits_payload_type=101,
+    )
+
+
+@define
+class Ear:
+    digits: list[HeardDigit] = field(factory=list[HeardDigit])
+    heard: list[Samples] = field(factory=list[Samples])
+    rates: list[int] = field(factory=list[int])
+    receiver: RtpReceiver = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        decoders = {number: decoder for number, name in TYPES.items() if (decoder := make_decoder(name)) is not None}
+        self.receiver = RtpReceiver(
+            decoders, events={101: 8_000}, heard_digit=self.digits.append, rng=np.random.default_rng(3)
+        )
+
+    def beat(self, now: float) -> None:
+        samples = self.receiver.beat(now)
+        if samples is not None:
+            self.heard.append(samples)
+            self.rates.append(self.receiver.sample_rate)
+
+    @property
+    def audio(self) -> Samples:
+        return np.concatenate(self.heard)
+
+
+def network(source: Iterator[tuple[float, bytes]], ear: Ear, *, seconds: float, phase: float = 0.004) -> None:
+    """Deliver packets at their arrival times between the beats."""
+    pending = sorted(source, key=lambda arrival: arrival[0])
+    for beat in range(round(seconds * 50)):
+        now = beat * 0.02 + phase
+        while pending and pending[0][0] <= now:
+            when, data = pending.pop(0)
+            packet = parse(data)
+            assert packet is not None
+            ear.receiver.receive(packet, when)
+        ear.beat(now)
+
+
+def talk(
+    one: RtpSender,
+    tone: Tone,
+    count: int,
+    *,
+    begin: float = 0.0,
+    delay: Callable[[int], float | None] = lambda number: 0.03,
+) -> Iterator[tuple[float, bytes]]:
+    """``count`` packets; a delay of ``None`` loses one."""
+    for number in range(count):
+        data = one.next(lambda rate: tone.read(rate) if not tone.ended else silence(rate // 50))  # type: ignore[return-value,arg-type]
+        late = delay(number)
+        if late is not None:
+            yield begin + number * 0.02 + late, data
+
+
+@pytest.mark.parametrize("name", ["PCMU", "PCMA", "G722", "opus"])
+def test_a_clean_network_carries_every_sample(name: str) -> None:
+    ear = Ear()
+    network(talk(sender(name), Tone(500), 200), ear, seconds=4)
+    rate = ear.receiver.sample_rate
+    assert {samples.size for samples in ear.heard} == {rate // 50}
+    assert len(ear.heard) >= 195
+    assert dominant_frequency(ear.audio[rate // 5 :], rate) == pytest.approx(500, abs=0.5)
+    stats = ear.receiver.stats
+    assert (stats.totals.lost, stats.buffer.concealed_samples, stats.buffer.packets_discarded) == (0, 0, 0)
+    assert stats.totals.packets >= 197
+    assert stats.totals.jitter < 0.001
+    assert ear.receiver.target_delay <= 0.015
+
+
+@pytest.mark.parametrize("name", ["PCMU", "opus"])
+@pytest.mark.parametrize("percent", [1, 5])
+def test_losses_leave_no_click_and_no_delay(name: str, percent: int) -> None:
+    ear, dice = Ear(), random.Random(percent)
+    arrivals = talk(sender(name), Tone(300), 500, delay=lambda number: None if dice.randrange(100) < percent else 0.03)
+    network(arrivals, ear, seconds=10)
+    rate = ear.receiver.sample_rate
+    audio = ear.audio[rate // 2 :].astype(int)
+    assert dominant_frequency(audio, rate) == pytest.approx(300, abs=1)
+    natural = 0.3 * 32_767 * 2 * np.pi * 300 / rate
+    # Opus conceals by itself, and by a model of speech rather than of tones.
+    assert np.abs(np.diff(audio)).max() < (4 if name == "opus" else 2.5) * natural
+    # Nothing missing, nothing piled up: as many beats of sound as of time.
+    quiet = sum(1 for samples in ear.heard[10:] if np.abs(samples.astype(int)).max() < 1_000)
+    assert quiet <= 2
+    assert ear.receiver.stats.buffer.concealment_events > 0
+
+
+def test_jitter_of_thirty_milliseconds_is_played_smoothly() -> None:
+    ear, dice = Ear(), random.Random(1)
+    arrivals = talk(sender("PCMU"), Tone(300), 1_000, delay=lambda number: 0.03 + dice.uniform(0, 0.03))
+    network(arrivals, ear, seconds=20)
+    assert dominant_frequency(ear.audio[8_000:], 8_000) == pytest.approx(300, abs=1)
+    stats = ear.receiver.stats
+    assert stats.buffer.concealed_samples < 0.02 * stats.samples_received
+    assert stats.totals.jitter == pytest.approx(0.01, abs=0.005)
+    assert 0.02 < ear.receiver.target_delay < 0.05
+
+
+def test_another_stream_takes_over_without_a_click() -> None:
+    """SSRC change: sequence numbers, timestamps and jitter buffer start anew, the ear notices nothing."""
+    ear = Ear()
+    first, second = sender("PCMU", ssrc=1), sender("PCMU", ssrc=2)
+    arrivals = [*talk(first, Tone(300), 100), *talk(second, Tone(300), 100, begin=2.0)]
+    # A straggler of the old stream, overtaken by the new one, is no change back.
+    straggler = RtpPacket(0, False, 5, 5, 1, b"\0" * 160).serialize()
+    network(iter([*arrivals, (2.1, straggler)]), ear, seconds=3.9)
+    audio = ear.audio[800:].astype(int)
+    assert np.abs(np.diff(audio)).max() < 2.5 * 0.3 * 32_767 * 2 * np.pi * 300 / 8_000
+    assert sum(1 for samples in ear.heard[5:] if np.abs(samples.astype(int)).max() < 5_000) <= 2
+    assert ear.receiver.stats.totals.packets == 100 + 93, "all that arrived in time, and not the straggler"
+    assert ear.receiver.reception is not None
+    assert ear.receiver.reception.ssrc == 2
+
+
+@pytest.mark.parametrize(("one", "other"), [("PCMU", "PCMA"), ("PCMU", "G722"), ("PCMU", "opus"), ("opus", "PCMU")])
+def test_a_change_of_codec_in_one_stream_is_followed(one: str, other: str) -> None:
+    ear = Ear()
+    first, second = sender(one), sender(other)
+    arrivals = list(talk(first, Tone(300), 100))
+    second._sequence = first._sequence
+    second._timestamp = first._timestamp
+    arrivals += talk(second, Tone(300), 100, begin=2.0)
+    network(iter(arrivals), ear, seconds=3.9)
+    for part, rate in ((slice(20, 90), None), (slice(115, 185), None)):
+        rate = ear.rates[part][0]
+        assert dominant_frequency(np.concatenate(ear.heard[part]), rate) == pytest.approx(300, abs=2)
+    assert len(set(ear.rates)) == (1 if {one, other} == {"PCMU", "PCMA"} else 2)
+    assert len(ear.heard) > 185
+
+
+def test_digits_go_beside_the_audio() -> None:
+    ear, one = Ear(), sender("PCMU")
+    assert one.digits is not None
+    one.digits.send("42#")
+    packets = list(talk(one, Tone(300), 100))
+    markers = [parse(data).marker for _, data in packets]  # type: ignore[union-attr]
+    assert markers.count(True) == 1 + 3, "the talk spurt and each digit"
+    sequences = [parse(data).sequence for _, data in packets]  # type: ignore[union-attr]
+    assert sequences == [(65_500 + number) & 0xFFFF for number in range(100)]
+    network(iter(packets), ear, seconds=2)
+    assert [(each.digit, each.duration) for each in ear.digits] == [("4", 0.1), ("2", 0.1), ("#", 0.1)]
+    assert ear.receiver.stats.totals.lost == 0
+
+
+def test_comfort_noise_fills_a_pause() -> None:
+    ear, one = Ear(), sender("PCMU")
+    arrivals = list(talk(one, Tone(300), 50))
+    last = parse(arrivals[-1][1])
+    assert last is not None
+    noise = RtpPacket(13, False, (last.sequence + 1) & 0xFFFF, (last.timestamp + 160) & 0xFFFF_FFFF, 1, bytes([40]))
+    one._sequence = (one._sequence + 1) & 0xFFFF
+    one.skip(50)
+    arrivals += [(1.03, noise.serialize()), *talk(one, Tone(300), 50, begin=2.0)]
+    network(iter(arrivals), ear, seconds=2.9)
+    pause = np.concatenate(ear.heard[60:95]).astype(float)
+    assert 20 * np.log10(np.sqrt(np.mean(pause**2)) / 32_768) == pytest.approx(-40, abs=1)
+    assert dominant_frequency(np.concatenate(ear.heard[105:]), 8_000) == pytest.approx(300, abs=2)
+    assert ear.receiver.stats.buffer.concealed_samples == 0
+
+
+def test_what_is_not_ours_is_refused_and_counted_nowhere() -> None:
+    ear = Ear()
+    assert not ear.receiver.receive(RtpPacket(50, False, 1, 1, 1, b"x"), 0.0)
+    assert not ear.receiver.receive(RtpPacket(0, False, 1, 1, 1, bytes(1_501)), 0.0)
+    assert ear.receiver.reception is None
+    assert ear.receiver.beat(0.1) is None
+
+
+def test_empty_and_broken_payloads_pass_by() -> None:
+    ear = Ear()
+    broken = [
+        (number * 0.02, RtpPacket(111, False, number, number * 960, 1, payload).serialize())
+        for number, payload in enumerate([b"", b"\x03", b"\xff\xff", b"\x78" + bytes(3)] * 20)
+    ]
+    network(iter(broken), ear, seconds=2)
+    assert {samples.size for samples in ear.heard} <= {960}
+
+
+def test_after_a_stall_of_our_own_the_far_end_sees_a_pause_and_not_late_packets() -> None:
+    one = sender("PCMU")
+    before = parse(one.next(silence_of))
+    one.skip(25)
+    after = parse(one.next(silence_of))
+    assert before is not None
+    assert after is not None
+    assert (after.timestamp - before.timestamp) & 0xFFFF_FFFF == 26 * 160
+    assert (after.sequence - before.sequence) & 0xFFFF == 1
+    assert after.marker
+
+
+def silence_of(rate: int) -> Samples:
+    return silence(rate // 50)
+
+
+def test_a_sender_report_says_what_was_sent() -> None:
+    one = sender("PCMU")
+    for _ in range(10):
+        one.next(silence_of)
+    report = one.report(1_700_000_000.0, ())
+    assert (report.packets, report.octets, report.ntp) == (10, 1_600, ntp_time(1_700_000_000.0))
+    assert report.timestamp == (2**32 - 20_000 + 1_600) & 0xFFFF_FFFF
+
+
+def test_reported_losses_make_opus_send_copies() -> None:
+    one = sender("opus")
+    one.hear_report(ReportBlock(1, 0.2, 10, 0, 0, 0, 0))
+    decoder = make_decoder("opus")
+    assert decoder is not None
+    dice = np.random.default_rng(1)
+    wave = np.cumsum(dice.normal(0, 800, 48_000)) % 8_000
+    payloads = []
+    for start in range(0, 48_000, 960):
+        piece = (wave[start : start + 960] - 4_000).astype(np.int16)
+        packet = parse(one.next(lambda rate, piece=piece: piece))  # type: ignore[misc]
+        assert packet is not None
+        payloads.append(packet.payload)
+    assert sum(decoder.repairs(payload) for payload in payloads) > 5
