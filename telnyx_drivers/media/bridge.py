@@ -16,7 +16,7 @@ from typing import ClassVar, Final, TypeVar
 import anyio
 from attrs import frozen
 
-from telnyx_core.actions import MediaAction, StartTone, StopTone, ToneAction
+from telnyx_core.actions import MediaAction, OpenPeer, StartTone, StopTone, ToneAction
 from telnyx_core.facts import MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId
 from telnyx_drivers import logs
@@ -125,6 +125,8 @@ class BridgedEngine:
             raise
 
     def perform(self, action: MediaAction | ToneAction) -> None:
+        if isinstance(action, OpenPeer):
+            self._audio(action.call)  # made on this side: its locks belong to the loop that made them
         with self._guard:
             full = self._orders >= PENDING
             if not full:
@@ -139,11 +141,8 @@ class BridgedEngine:
         return self._audio(call)
 
     def release(self, call: CallId) -> None:
-        with self._guard:
-            audio = self._audios.pop(call, None)
-        if audio is not None:
-            audio.close()
-        self._media.loop.call_soon_threadsafe(self._engine.release, call)
+        self._audio(call).close()
+        self._media.loop.call_soon_threadsafe(self._release, call)
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -170,6 +169,11 @@ class BridgedEngine:
         with self._guard:
             self._orders -= 1
         self._engine.perform(action)
+
+    def _release(self, call: CallId) -> None:
+        self._engine.release(call)
+        with self._guard:
+            self._audios.pop(call, None)
 
     def _told(self, fact: MediaFact) -> None:
         with self._guard:

@@ -135,10 +135,12 @@ async def test_a_call_has_one_audio_on_both_sides(bench: Bench) -> None:
     await bench.until(lambda: bool(bench.inner[0].performed))
     audio = engine.audio(CALL)
     assert bench.inner[0].setup.call_audio(CALL) is audio
+    assert type(audio.audio_out._turn) is type(anyio.Lock()), "made for this loop, although the engine asked first"
     assert bench.inner[0].setup.call_audio(CallId("d")) is engine.audio(CallId("d"))
     engine.release(CALL)
-    await bench.until(lambda: bench.inner[0].released == [CALL])
     assert audio.closed
+    await bench.until(lambda: bench.inner[0].released == [CALL])
+    await bench.until(lambda: CALL not in engine._audios)
 
 
 async def test_audio_heard_on_the_media_thread_wakes_the_application(bench: Bench) -> None:
