@@ -86,6 +86,9 @@ class Call:
         self.ended: Cause | None = None
         self.created_on = host.generation
         self.attached_on = 0
+        self._named_on = 0
+        """The socket on which the server last spoke of this call as one of its own: there it can be told of its end even
+        before the registration (SIG-083)."""
         self.parties = Parties(ident, options)
         self.media = MediaPath(ident, options, host)
         self._host = host
@@ -262,6 +265,7 @@ class Call:
         timers = self._host.timers
         timers.stop(Timer.ORPHAN, self.id)
         timers.stop(Timer.ATTACH_WAIT, self.id)
+        self._named_on = self._host.generation
         if offer.sdp is None:
             self.retain(now)
             return
@@ -289,6 +293,7 @@ class Call:
 
     def listed(self, now: float) -> None:
         """The server says that it kept this call: its attach has to follow (SIG-326)."""
+        self._named_on = self._host.generation
         if self.attached_on != self._host.generation:
             self._host.timers.set(Timer.ATTACH_WAIT, now + timeouts.ATTACH_WAIT, self.id)
 
@@ -406,7 +411,7 @@ class Call:
         self._release()
         if not bye or not self._known:
             self._destroy(now, confirmed=confirmed or not self._known)
-        elif self._host.usable:
+        elif self._host.usable or (self._host.logged_in and self._named_on == self._host.generation):
             self._request(Purpose.BYE, m.BYE, m.bye_params(cause, self._dialog()), now)
             self._host.timers.set(Timer.BYE_GUARD, now + timeouts.BYE_GUARD, self.id)
         else:

@@ -168,6 +168,11 @@ class SimClient:
         """The events of one kind, oldest first."""
         return [event for _, event in self.events if isinstance(event, kind)]
 
+    @property
+    def urls(self) -> list[str]:
+        """The URL of each socket, oldest first. They hold the routing token."""
+        return [action.url for _, action in self.actions if isinstance(action, OpenSocket)]
+
     def errors(self) -> list[int]:
         """The codes of the errors that the application heard."""
         return [event.code for event in self.all_of(ErrorRaised)]

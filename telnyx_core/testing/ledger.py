@@ -59,6 +59,7 @@ from telnyx_core.facts import (
     TextReceived,
 )
 from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
+from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.states import CallState
 
 
@@ -217,7 +218,9 @@ class Ledger:
                 _require(book.remote == "applied", f"a candidate for peer {media} before its description (MEDIA-110)")
             case ClosePeer():
                 del self.peers[media]
-            case UseMedia() | SetMuted() | SetDeaf() | TakeStats():
+            case TakeStats():
+                return Debt(action, (StatsTaken(media, StatsSnapshot()),))
+            case UseMedia() | SetMuted() | SetDeaf():
                 pass
         return None
 

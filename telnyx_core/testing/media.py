@@ -44,13 +44,19 @@ from telnyx_core.facts import (
     SourceOpened,
     SourceRefused,
     Stage,
+    StatsTaken,
 )
 from telnyx_core.gateway.actions import Silence, Source
 from telnyx_core.ids import CallId, MediaId
+from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.testing.clock import VirtualClock
 
 _UFRAG: Final = "a=ice-ufrag:"
 _CANDIDATE: Final = "a=candidate:"
+_PACKETS: Final = 50
+"""A second."""
+_PAYLOAD: Final = 80
+"""Bytes of one."""
 _DISCONNECTED: Final = frozenset[PeerState]({"disconnected", "connecting"})
 
 
@@ -72,7 +78,9 @@ class SimPeer:
     knows_candidates: bool = False
     heard: bool = False
     closed: bool = False
-    gathering: bool = False
+    packets_sent: int = 0
+    packets_received: int = 0
+    counted_at: float = 0.0
 
     @property
     def negotiated(self) -> bool:
@@ -146,6 +154,28 @@ class MediaModel:
             other.heard = True
             other.engine.report(other, MediaHeard(other.media))
 
+    def read(self, peer: SimPeer) -> StatsSnapshot:
+        """Counters as of now: what was true at this reading counts for all the time since the one before."""
+        other, packets = self.partner(peer), round((self.clock.now - peer.counted_at) * _PACKETS)
+        peer.counted_at = self.clock.now
+        hears = False
+        if peer.state == "connected":
+            peer.packets_sent += packets
+            path_up = other is not None and peer.engine.path_up and other.engine.path_up
+            hears = path_up and other is not None and other.engine.sends(peer.call)
+            peer.packets_received += packets if hears else 0
+        return StatsSnapshot(
+            packets_sent=peer.packets_sent,
+            bytes_sent=peer.packets_sent * _PAYLOAD,
+            packets_received=peer.packets_received,
+            bytes_received=peer.packets_received * _PAYLOAD,
+            packets_lost=0,
+            jitter=0.002,
+            round_trip_time=0.04,
+            local_level=0.1,
+            remote_level=0.1 if hears else 0.0,
+        )
+
     def closed(self, peer: SimPeer) -> None:
         """This end has closed; nothing is known of it any more."""
         other = None if peer.remote_ufrag is None else self.peers.get(peer.remote_ufrag)
@@ -217,7 +247,7 @@ class SimEngine:
             case SetDeaf(deaf=deaf):
                 peer.deaf = deaf
             case TakeStats():
-                pass  # a model without counters: a driver may answer nothing (STATS-010)
+                self.report(peer, StatsTaken(peer.media, self._model.read(peer)), 0.001)
             case ClosePeer():
                 self._close(peer)
             case _:
@@ -300,7 +330,7 @@ class SimEngine:
     def _open(self, action: OpenPeer) -> None:
         config = action.config
         peer = SimPeer(self, action.media, action.call, config, self._model.name())
-        peer.muted, peer.deaf = config.muted, config.deaf
+        peer.muted, peer.deaf, peer.counted_at = config.muted, config.deaf, self._model.clock.now
         self.peers[action.media] = self._model.peers[peer.ufrag] = peer
 
     def _open_source(self, peer: SimPeer) -> None:
