@@ -112,7 +112,9 @@ async def gather_hosts(connection: Connection, addresses: list[str]) -> list[Stu
     """Open one UDP socket on each address, and return those that could be opened; the agent closes them."""
     assert (connection.stun_server, connection.turn_server) == (None, None), "servers are asked by `ice`"
     known = len(connection._protocols)
-    await Connection.get_component_candidates(connection, 1, addresses)
+    for address in addresses:
+        # One by one: a call that is cancelled while it opens several would lose those that it has opened.
+        await Connection.get_component_candidates(connection, 1, [address])
     return connection._protocols[known:]
 
 
@@ -199,6 +201,11 @@ def check_raw_certificate(transceiver: RTCRtpTransceiver) -> None:
 def cipher_name(transceiver: RTCRtpTransceiver) -> str | None:
     connection = dtls_of(transceiver)._ssl
     return None if connection is None else connection.get_cipher_name()
+
+
+def tls_version(transceiver: RTCRtpTransceiver) -> str | None:
+    connection = dtls_of(transceiver)._ssl
+    return None if connection is None else connection.get_protocol_version_name()
 
 
 def srtp_profile(transceiver: RTCRtpTransceiver) -> str | None:

@@ -9,8 +9,10 @@ import numpy as np
 from telnyx_core.actions import OpenSource
 from telnyx_core.facts import MediaFact, SourceOpened, SourceRefused
 from telnyx_core.ids import MediaId
+from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.ports import AudioPort
+from telnyx_drivers.media.readings import Levels
 from telnyx_drivers.media.source_registry import SILENCE, Source, SourceFactory, fault_of
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ class CallMedia:
         self.audio = audio
         self.used: MediaId | None = None
         self._peers: set[MediaId] = set()
+        self._levels = Levels()
         self._source: Source | None = None
         self._source_id: str | None = None
 
@@ -41,6 +44,11 @@ class CallMedia:
             self.used = next(iter(self._peers)) if len(self._peers) == 1 else None
         if not self._peers:
             self._replace_source(None, None)
+
+    def with_levels(self, reading: StatsSnapshot) -> StatsSnapshot:
+        """A peer's reading, completed with how loud the call was since the last one."""
+        complete, self._levels = self._levels.add_to(reading, self.audio)
+        return complete
 
     async def open_source(self, order: OpenSource, factories: Mapping[str, SourceFactory]) -> MediaFact:
         """The fact owed for `OpenSource`. A source that stays open over a re-attach is not opened again."""

@@ -24,9 +24,10 @@ from telnyx_core.actions import (
     UseMedia,
 )
 from telnyx_core.ids import CallId, MediaId
+from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.call_media import CallMedia
-from telnyx_drivers.media.peer import CLOSE_SECONDS, Peer, PeerSettings, PeerSnapshot
+from telnyx_drivers.media.peer import CLOSE_SECONDS, Peer, PeerSettings
 from telnyx_drivers.media.ports import Report
 from telnyx_drivers.media.source_registry import SourceFactory
 
@@ -62,13 +63,15 @@ class AiortcEngine:
         match action:
             case OpenPeer():
                 self._open(action)
-            case TakeStats():
-                pass
             case ClosePeer(media):
                 self._close(media)
             case OpenSource() | CreateOffer() | CreateAnswer() | ApplyRemote() | AddCandidate():
                 if (found := self._peers.get(action.media)) is not None:
                     found[0].order(action)
+            case TakeStats(media):
+                if (found := self._peers.get(media)) is not None:
+                    peer, call = found
+                    asyncio.get_running_loop().call_soon(peer.report_reading, call.with_levels)
             case UseMedia(media):
                 if (found := self._peers.get(media)) is not None:
                     found[1].used = media
@@ -95,10 +98,10 @@ class AiortcEngine:
         """From now on calls may open this source; replaces an earlier one of the same name (MEDIA-410)."""
         self._factories[source_id] = factory
 
-    def snapshot(self, media: MediaId) -> PeerSnapshot | None:
-        """The peer as it is now, for statistics; ``None`` once it is closed."""
+    def snapshot(self, media: MediaId) -> StatsSnapshot | None:
+        """The peer's counters now, without levels, which are counted from one `TakeStats` to the next."""
         found = self._peers.get(media)
-        return None if found is None else found[0].snapshot()
+        return None if found is None else found[0].reading()
 
     async def aclose(self) -> None:
         self._closed = True

@@ -37,17 +37,19 @@ from telnyx_core.facts import (
     RemoteApplied,
     RemoteRefused,
     Stage,
+    StatsTaken,
 )
 from telnyx_core.ids import MediaId
+from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_drivers.media import aiortc_private as private
 from telnyx_drivers.media import ice, local_sdp, preferences, remote_sdp, sdp
 from telnyx_drivers.media.aiortc_rtp import aiortc_rtp_path
 from telnyx_drivers.media.consent import Consent, ConsentTiming
 from telnyx_drivers.media.local_sdp import LocalDescription
 from telnyx_drivers.media.ports import AudioPort
+from telnyx_drivers.media.readings import read_peer
 from telnyx_drivers.media.remote_sdp import RemoteDescription
-from telnyx_drivers.media.rtp_path import AgreedAudio, RtpCodec, RtpPathFactory, RtpStats, RtpWiring
-from telnyx_drivers.media.sdp import Candidate
+from telnyx_drivers.media.rtp_path import AgreedAudio, RtpCodec, RtpPathFactory, RtpWiring
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +58,8 @@ OpenTheSource: TypeAlias = Callable[[OpenSource], Awaitable[MediaFact]]
 
 CLOSE_SECONDS: Final = 5.0
 """The longest that closing a peer may take (MEDIA-513)."""
-_FAREWELL_SECONDS: Final = 1.0
-"""Of those, for TURN servers to confirm that their allocations are given back."""
+_STOP_SECONDS: Final = 1.0
+"""Of those, for a source that is just being opened, for the path, and for TURN servers to confirm: one each."""
 _MOST_EARLY_CANDIDATES: Final = 256
 """Remote candidates kept while there is no remote description yet (MEDIA-110)."""
 
@@ -79,22 +81,6 @@ class PeerSettings:
     patience: ice.Patience = field(factory=ice.Patience)
     consent: ConsentTiming = field(factory=ConsentTiming)
     addresses: ice.Addresses = ice.host_addresses
-
-
-@frozen(kw_only=True)
-class PeerSnapshot:
-    """A peer as it is now, for statistics. ``None`` is unknown or not yet so."""
-
-    state: PeerState
-    codec: RtpCodec | None = None
-    """What is sent."""
-    round_trip: float | None = None
-    """Seconds, of the last STUN answer on the selected pair."""
-    local_candidate: Candidate | None = None
-    remote_candidate: Candidate | None = None
-    dtls_cipher: str | None = None
-    srtp_profile: str | None = None
-    rtp: RtpStats = field(factory=RtpStats)
 
 
 class Peer:
@@ -160,19 +146,15 @@ class Peer:
     def order(self, order: Order) -> None:
         self._orders.put_nowait(order)
 
-    def snapshot(self) -> PeerSnapshot:
-        pair = private.nominated(private.connection_of(self._transceiver))
-        codecs = self._codecs()
-        return PeerSnapshot(
-            state=self._state,
-            codec=codecs[0] if codecs and self._remote is not None else None,
-            round_trip=None if self._consent is None else self._consent.round_trip,
-            local_candidate=None if pair is None else sdp.parse_candidate(pair.local_candidate.to_sdp()),
-            remote_candidate=None if pair is None else sdp.parse_candidate(pair.remote_candidate.to_sdp()),
-            dtls_cipher=private.cipher_name(self._transceiver),
-            srtp_profile=private.srtp_profile(self._transceiver),
-            rtp=self._path.stats(),
-        )
+    def reading(self) -> StatsSnapshot:
+        """This peer's counters now, without the levels, which are its call's."""
+        round_trip = None if self._consent is None else self._consent.round_trip
+        return read_peer(self._pc, self._transceiver, self._path.stats(), round_trip)
+
+    def report_reading(self, take: Callable[[StatsSnapshot], StatsSnapshot]) -> None:
+        """STATS-010. Not one of the orders: an order that waits for a source must not hold it up."""
+        if not self._dead:
+            self._report(StatsTaken(self.media, take(self.reading())))
 
     # Orders
 
@@ -278,16 +260,20 @@ class Peer:
     # The library's news
 
     def _on_connection_state(self) -> None:
-        """MEDIA-500, MEDIA-501. Called by the library, in the middle of its work: it must get no exception back."""
-        match self._pc.connectionState:
-            case "connecting":
-                self._publish("connecting")
-            case "connected":
-                self._connected()
-            case "failed" | "closed":
-                self._lost()
-            case _:
-                pass
+        """MEDIA-500, MEDIA-501."""
+        try:
+            match self._pc.connectionState:
+                case "connecting":
+                    self._publish("connecting")
+                case "connected":
+                    self._connected()
+                case "failed" | "closed":
+                    self._lost()
+                case _:
+                    pass
+        except Exception:  # we are in the middle of the library's work, which an exception would leave half done
+            log.exception("media %s broke", self.media)
+            self._lost()
 
     def _connected(self) -> None:
         if self._dead or self._consent is not None:
@@ -359,17 +345,17 @@ class Peer:
         return self._closing
 
     async def _close(self) -> None:
-        now = asyncio.get_running_loop().time
-        deadline = now() + CLOSE_SECONDS
         tasks = {task for task in (self._worker, self._gathered, self._consent_task) if task is not None}
         for task in tasks:
             task.cancel()
-        await _finish(tasks, deadline - now())
-        await _finish({asyncio.create_task(self._path.stop())}, deadline - now())
+        await _finish(tasks, _STOP_SECONDS)
+        stopping = asyncio.create_task(self._path.stop(), name=f"stop audio {self.media}")
+        stopping.add_done_callback(_complain)
+        await _finish({stopping}, _STOP_SECONDS)
         closing = {self._close_library()}
-        if not await _finish(closing, min(_FAREWELL_SECONDS, deadline - now())):
+        if not await _finish(closing, _STOP_SECONDS):
             private.abandon_turn(private.connection_of(self._transceiver))
-            if not await _finish(closing, deadline - now()):
+            if not await _finish(closing, CLOSE_SECONDS - 3 * _STOP_SECONDS):
                 log.warning("media %s: not closed within %s s; abandoned", self.media, CLOSE_SECONDS)
                 self._close_library().cancel()
 
@@ -391,7 +377,7 @@ class NoCandidateError(Exception):
 
 async def _finish(tasks: "set[asyncio.Task[None]]", timeout: float) -> bool:
     """Whether all ended in time. What they raised is no longer of interest: `_complain` has had its say."""
-    done, pending = await asyncio.wait(tasks, timeout=max(0.0, timeout))
+    done, pending = await asyncio.wait(tasks, timeout=timeout)
     for task in done:
         if not task.cancelled():
             task.exception()

@@ -9,13 +9,15 @@ import pytest
 from aiortc.rtp import RtcpByePacket, RtpPacket
 from attrs import evolve
 
-from telnyx_core.actions import AddCandidate, ApplyRemote, ClosePeer, CreateAnswer, CreateOffer, UseMedia
-from telnyx_core.facts import CandidateFound, LocalDescribed, MediaHeard, RemoteApplied, RemoteRefused
+from telnyx_core.actions import AddCandidate, ApplyRemote, ClosePeer, CreateAnswer, CreateOffer, TakeStats, UseMedia
+from telnyx_core.facts import CandidateFound, LocalDescribed, MediaHeard, RemoteApplied, RemoteRefused, StatsTaken
 from telnyx_core.ids import MediaId
 from telnyx_core.options import Codec
+from telnyx_core.quality.snapshot import CodecStats, StatsSnapshot
 from telnyx_drivers.media import aiortc_private as private
 from telnyx_drivers.media import peer, sdp
 from telnyx_drivers.media.consent import ConsentTiming
+from telnyx_drivers.media.readings import PAIR_ROUND_TRIP
 from tests.media.rig import LOOPBACK, HeardAudio, Pair, Side, peer_of, run, until
 from tests.media.rsa_peer import give_rsa_certificate
 from tests.media.test_sdp_remote import USABLE, read
@@ -43,13 +45,59 @@ def test_a_tone_crosses_in_both_directions(codec: Codec, name: str) -> None:
             snapshot = side.engine.snapshot(media)
             assert snapshot is not None
             assert snapshot.codec is not None
-            assert snapshot.codec.name == name
-            assert snapshot.rtp.packets_received > 20
-            assert snapshot.rtp.packets_sent > 20
-            assert snapshot.rtp.packets_lost == 0
-            assert snapshot.rtp.jitter is not None
-            assert snapshot.dtls_cipher is not None
-            assert snapshot.srtp_profile is not None
+            assert snapshot.codec.mime_type == f"audio/{name}"
+        await pair.aclose()
+
+    run(main())
+
+
+def test_a_reading_counts_measures_and_names() -> None:
+    """STATS-010, STATS-031, STATS-033, STATS-056 to STATS-058."""
+
+    async def main() -> None:
+        quick = ConsentTiming(interval=0.05)
+        pair = Pair(caller=Side(evolve(LOOPBACK, consent=quick)))
+        media = await pair.connect(caller={"preferred_codecs": (PCMU,)})
+        pair.callee.audio().hum(440)
+        await pair.caller.audio().hears(1.0)
+
+        async def reading() -> StatsSnapshot:
+            pair.caller.facts.clear()
+            pair.caller.perform(TakeStats(media))
+            assert not pair.caller.facts
+            return (await pair.caller.fact(StatsTaken, media)).reading
+
+        await reading()
+        await pair.caller.audio().hears(0.3)
+        taken = await reading()
+        assert taken.packets_sent is not None
+        assert taken.packets_received is not None
+        assert taken.bytes_received is not None
+        assert taken.packets_sent > 30
+        assert taken.bytes_received >= 160 * (taken.packets_received - 1)
+        assert taken.packets_lost == 0
+        assert taken.jitter is not None
+        assert 0 <= taken.jitter < 1
+        assert taken.round_trip_time_source == PAIR_ROUND_TRIP
+        assert taken.round_trip_time is not None
+        assert 0 < taken.round_trip_time < 1
+        assert taken.remote_level == pytest.approx(0.3 / 2**0.5, rel=0.1)
+        assert taken.local_level == 0
+        assert taken.intentionally_silent
+        assert taken.codec == CodecStats(mime_type="audio/PCMU", clock_rate=8_000, payload_type=0, channels=1)
+        assert taken.pair is not None
+        assert (taken.pair.local.address, taken.pair.local.candidate_type) == ("127.0.0.1", "host")
+        assert taken.pair.id.endswith(f":{taken.pair.remote.port}")
+        assert (taken.ice_state, taken.dtls_state) == ("completed", "connected")
+        assert taken.srtp_cipher
+        assert taken.tls_version
+        pair.caller.audio().hum(440)
+        await pair.callee.audio().hears(0.3)
+        assert not (await reading()).intentionally_silent
+        pair.caller.facts.clear()
+        pair.caller.perform(TakeStats(media), ClosePeer(media), TakeStats(media))
+        await asyncio.sleep(0.05)
+        assert not pair.caller.facts
         await pair.aclose()
 
     run(main())
@@ -87,10 +135,8 @@ def test_a_server_with_an_rsa_certificate_is_understood() -> None:
 
     async def main() -> None:
         pair = Pair()
-        media = await pair.connect(opened=lambda: give_rsa_certificate(pair.caller))
-        snapshot = pair.callee.engine.snapshot(media)
-        assert snapshot is not None
-        assert snapshot.dtls_cipher == "ECDHE-RSA-AES128-GCM-SHA256"
+        await pair.connect(opened=lambda: give_rsa_certificate(pair.caller))
+        assert private.cipher_name(peer_of(pair.callee)._transceiver) == "ECDHE-RSA-AES128-GCM-SHA256"
         pair.caller.audio().hum(700)
         assert await pair.callee.audio().hears() == pytest.approx(700, abs=2)
         await pair.aclose()
@@ -460,9 +506,7 @@ def test_silence_is_noticed_and_so_is_the_return() -> None:
         quick = ConsentTiming(interval=0.05, patience=0.1, disconnected=0.3, expires=1.5)
         pair = Pair(caller=Side(evolve(LOOPBACK, consent=quick)))
         media = await pair.connect()
-        await until(
-            lambda: (snapshot := pair.caller.engine.snapshot(media)) is not None and snapshot.round_trip is not None
-        )
+        await until(lambda: peer_of(pair.caller).reading().round_trip_time_source == PAIR_ROUND_TRIP)
         agent = private.connection_of(peer_of(pair.callee)._transceiver)
         protocol = agent._protocols[0]
         sendto = protocol.transport.sendto

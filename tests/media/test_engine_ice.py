@@ -207,8 +207,8 @@ def test_relay_only_shows_and_uses_nothing_but_the_relay(prefetch: bool) -> None
             assert found[0].endswith("raddr 0.0.0.0 rport 9")
             snapshot = side.engine.snapshot(media)
             assert snapshot is not None
-            assert snapshot.local_candidate is not None
-            assert snapshot.local_candidate.type == "relay"
+            assert snapshot.pair is not None
+            assert snapshot.pair.local.candidate_type == "relay"
         pair.caller.audio().hum(600)
         assert await pair.callee.audio().hears() == pytest.approx(600, abs=2)
         assert server.relayed > 20

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 import pytest
+from attrs import evolve
 
 from telnyx_core.actions import (
     AddCandidate,
@@ -35,10 +36,12 @@ from telnyx_core.facts import (
 from telnyx_core.ids import MediaId
 from telnyx_core.json_types import Json
 from telnyx_drivers.media import aiortc_private as private
+from telnyx_drivers.media.aiortc_rtp import AiortcRtpPath
 from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.engine import AiortcEngine
+from telnyx_drivers.media.rtp_path import AgreedAudio
 from telnyx_drivers.media.source_registry import MediaAccessError, Source
-from tests.media.rig import CALL, Pair, Side, open_descriptors, peer_of, run, until
+from tests.media.rig import CALL, LOOPBACK, Pair, Side, open_descriptors, peer_of, run, until
 from tests.media.test_sdp_remote import read
 
 pytestmark = pytest.mark.media
@@ -271,6 +274,40 @@ def test_a_closed_engine_opens_nothing() -> None:
     run(main())
 
 
+def test_sockets_are_not_lost_when_gathering_is_cut_short() -> None:
+    async def main() -> None:
+        addresses = [f"127.0.0.{last}" for last in range(2, 8)]
+        before = open_descriptors()
+        for turns in range(12):
+            side = Side(evolve(LOOPBACK, addresses=lambda: addresses))
+            side.open(1, "offer")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await side.engine.aclose()
+        await asyncio.sleep(0.01)
+        assert open_descriptors() == before
+
+    run(main())
+
+
+def test_a_path_that_does_not_start_is_a_failed_peer(caplog: pytest.LogCaptureFixture) -> None:
+    """In the middle of the library's handshake: an exception there would leave it half done, without a word."""
+
+    class Broken(AiortcRtpPath):
+        def start(self, agreed: AgreedAudio) -> None:
+            raise OSError("no encoder")
+
+    async def main() -> None:
+        pair = Pair(caller=Side(evolve(LOOPBACK, rtp_path=Broken)))
+        media = await pair.connect(wait=False)
+        await pair.caller.state("failed")
+        assert pair.caller.states(media) == ["connecting", "failed"]
+        await pair.aclose()
+
+    run(main())
+    assert "no encoder" in caplog.text
+
+
 def test_closing_is_bounded_though_a_source_does_not_let_go() -> None:
     async def main() -> None:
         side = Side()
@@ -288,8 +325,10 @@ def test_closing_is_bounded_though_a_source_does_not_let_go() -> None:
         media = side.open(1, "offer")
         side.perform(OpenSource(media, "stubborn"))
         await asyncio.sleep(0.01)
+        library = peer_of(side)._pc
         async with asyncio.timeout(5.5):
             await side.engine.aclose()
+        assert library.connectionState == "closed"
         assert not side.facts
         release.set()
 
