@@ -11,7 +11,7 @@ import json
 import os
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 import telnyx_drivers.asyncio
@@ -35,6 +35,7 @@ from telnyx_drivers.media.bridge import AnyLoop
 from telnyx_drivers.trio import TrioDriver
 from tests.drivers.conftest import tasks_now
 from tests.drivers.fakes import Server, World
+from tests.drivers.servers import Servers
 
 pytestmark = [pytest.mark.anyio, pytest.mark.net]
 ONE = SocketId(1)
@@ -100,56 +101,6 @@ def make_facts(anyio_backend_name: str) -> Iterator[Callable[..., Facts]]:
     yield make
     for facts in made:
         facts.close()
-
-
-Handler: TypeAlias = Callable[[ServerConnection], Awaitable[None]]
-Raw: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-class Servers:
-    """Servers on an asyncio loop of their own, in a thread: the other end of both drivers."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever)
-        self._thread.start()
-        self._exits: list[contextlib.AsyncExitStack] = []
-
-    def run(self, work: Awaitable[Any]) -> Any:
-        async def awaited() -> Any:
-            return await work
-
-        return asyncio.run_coroutine_threadsafe(awaited(), self.loop).result(10)
-
-    def start(self, handler: Handler, **options: Any) -> str:
-        async def begin() -> int:
-            stack = contextlib.AsyncExitStack()
-            server = await stack.enter_async_context(serve(handler, "127.0.0.1", 0, **options))
-            self._exits.append(stack)
-            return int(server.sockets[0].getsockname()[1])
-
-        return f"{'wss' if options.get('ssl') else 'ws'}://127.0.0.1:{self.run(begin())}/"
-
-    def start_raw(self, handler: Raw) -> str:
-        async def begin() -> int:
-            stack = contextlib.AsyncExitStack()
-            server = await asyncio.start_server(handler, "127.0.0.1", 0)
-            stack.callback(server.close)
-            self._exits.append(stack)
-            return int(server.sockets[0].getsockname()[1])
-
-        return f"ws://127.0.0.1:{self.run(begin())}/"
-
-    def stop(self) -> None:
-        for stack in self._exits:
-            self.run(stack.aclose())
-        self._exits.clear()
-
-    def close(self) -> None:
-        self.stop()
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
-        self.loop.close()
 
 
 @pytest.fixture(scope="module")

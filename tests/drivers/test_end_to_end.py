@@ -1,0 +1,149 @@
+"""Both clients against the embedded gateway, with real sockets and real media on loopback."""
+
+import gc
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import anyio
+import numpy as np
+import pytest
+
+import telnyx_drivers.asyncio
+import telnyx_drivers.trio
+from telnyx_drivers.calls import CallHandle
+from telnyx_drivers.client import Client
+from telnyx_drivers.gateway import Gateway
+from telnyx_drivers.media.audio.tones import Tone
+from telnyx_drivers.media.measure import dominant_frequency
+from tests.drivers.conftest import tasks_now
+from tests.drivers.servers import Servers
+
+pytestmark = [pytest.mark.anyio, pytest.mark.net, pytest.mark.media]
+RATE = 8_000
+Make: TypeAlias = Callable[..., Client]
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Real clocks: the media is real."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    servers = Servers()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture
+def gateway(servers: Servers) -> Iterator[Gateway]:
+    yield servers.enter(Gateway(users={"alice": "secret", "bob": "hush"}))
+    servers.stop()
+
+
+@pytest.fixture
+def make(gateway: Gateway, anyio_backend_name: str) -> Make:
+    kind: type[Client] = telnyx_drivers.asyncio.TelnyxRTC
+    if anyio_backend_name == "trio":
+        kind = telnyx_drivers.trio.TelnyxRTC
+
+    def make(user: str = "alice", password: str = "secret", **options: Any) -> Client:
+        return kind(login=user, password=password, env=gateway.url, ice_servers=[], **options)
+
+    return make
+
+
+async def hears(call: CallHandle, frequency: float) -> None:
+    """Wait until this tone is heard for a quarter of a second."""
+    window: list[np.ndarray[Any, np.dtype[np.int16]]] = []
+    with anyio.fail_after(10):
+        async for frame in call.audio_in(sample_rate=RATE):
+            window = [*window[-11:], frame.to_numpy()]
+            samples = np.concatenate(window)
+            loud = len(window) == 12 and np.abs(samples).max() > 200
+            if loud and abs(dominant_frequency(samples, RATE) - frequency) < 5:
+                return
+    raise AssertionError("the call ended first")
+
+
+async def test_an_echo_is_heard_and_recorded(make: Make, tmp_path: Path) -> None:
+    async with make() as client:
+        call = await client.new_call("echo", caller_number="+1555")
+        await call.wait_for_state("active", timeout=10)
+        recording = await call.record(tmp_path / "call.wav")
+        playback = await call.play(Tone(700.0))
+        await hears(call, 700.0)
+        playback.stop()
+        await call.dtmf("12#")
+        await recording.stop()
+        assert await call.hold()
+        assert await call.unhold()
+        assert (await call.hangup()).cause == "NORMAL_CLEARING"
+    assert (tmp_path / "call.wav").stat().st_size > 10_000
+
+
+async def test_what_was_written_is_heard_before_the_hang_up(make: Make) -> None:
+    """Two clients, one calls the other; the draining hang-up lets the last word be heard."""
+    async with make() as alice, make("bob", "hush") as bob:
+        async with anyio.create_task_group() as group:
+            heard: list[float] = []
+
+            async def listen() -> None:
+                call = await anext(bob.incoming())
+                await call.answer()
+                reader = call.audio_in(sample_rate=RATE)
+                await call.wait_for_state("active", timeout=10)
+                loud = [float(np.abs(frame.to_numpy()).max()) > 200 async for frame in reader]
+                heard.append(sum(loud) / 50)
+
+            group.start_soon(listen)
+            call = await alice.new_call("bob", caller_number="+1555")
+            await call.wait_for_state("active", timeout=10)
+            time = np.arange(RATE * 2) / RATE
+            await anyio.sleep(0.3)
+            tone = (8000 * np.sin(2 * np.pi * 700 * time)).astype(np.int16)
+            await call.audio_out.write(tone.tobytes(), sample_rate=RATE)
+            await call.hangup(drain=True)
+        assert heard[0] == pytest.approx(2.0, abs=0.3)
+
+
+async def test_again_and_again_leaks_nothing(make: Make) -> None:
+    async def held() -> tuple[int, int, int]:
+        for _ in range(20):
+            await anyio.sleep(0.05)  # the gateway's side closes as well
+            gc.collect()
+        return len(os.listdir("/proc/self/fd")), threading.active_count(), len(tasks_now())
+
+    async def cycle() -> None:
+        async with make() as client:
+            call = await client.new_call("echo", caller_number="+1555")
+            await call.wait_for_state("active", timeout=10)
+            await call.audio_out.write(b"\x00\x00" * 800, sample_rate=RATE)
+            await call.hangup()
+
+    await cycle()
+    before = await held()
+    for _ in range(5):
+        await cycle()
+    assert await held() == before
+
+
+async def test_cancelled_in_the_middle_of_a_call(make: Make) -> None:
+    before = tasks_now()
+    with anyio.move_on_after(10) as scope:
+        async with make() as client:
+            call = await client.new_call("tone", caller_number="+1555")
+            await call.wait_for_state("active", timeout=10)
+            await hears(call, 1000.0)
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+    assert call.ended is not None
+    assert call.ended.cause == "NORMAL_CLEARING"
+    assert tasks_now() == before
+    await anyio.sleep(0.05)
+    assert not [thread for thread in threading.enumerate() if thread.name == "telnyx-media"]
