@@ -434,6 +434,8 @@ class Call:
         state = move_call(self.state, given)
         if state is not self.state:
             self.previous, self.state = self.state, state
+            if state in ESTABLISHED:
+                self._host.call_marked()
             self.announce()
 
     def _progress(self, steps: tuple[Progress, ...], media: MediaId | None, now: float) -> None:

@@ -86,6 +86,10 @@ class CallHost(Protocol):
         """The socket must be replaced so that the server attaches the call anew (MEDIA-235)."""
         ...
 
+    def call_marked(self) -> None:
+        """What a later process would have to know of this call has changed (SIG-316)."""
+        ...
+
     def call_ended(self, call: CallId, now: float, *, confirmed: bool) -> None:
         """The call is over and released; not ``confirmed``: the server may still think otherwise (SIG-314)."""
         ...

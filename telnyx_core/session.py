@@ -487,6 +487,9 @@ class Session:
     def recover(self, reason: str, source: Source, now: float) -> None:
         self._link.liveness.recover(reason, source, now)
 
+    def call_marked(self) -> None:
+        self._link.identity.dirty = True
+
     def call_ended(self, call: CallId, now: float, *, confirmed: bool) -> None:
         ended = self._calls.pop(call)
         assert ended.ended is not None, "an ended call has a cause"

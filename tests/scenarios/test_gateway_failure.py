@@ -1,4 +1,4 @@
-"""What the session does about the states of the SIP gateway behind it, with and without calls (signaling.md 4.3, 4.4)."""
+"""What the session does about the states of the SIP gateway behind it (signaling.md 4.3, 4.4)."""
 
 import pytest
 from attrs import evolve
@@ -9,7 +9,6 @@ from telnyx_core.states import SessionState
 from telnyx_core.testing import ALICE, WONDERLAND, Sim, SimClient
 from telnyx_core.wire import encode
 from tests.scenarios.story import ACTIVE, KEEPING, at_the_phone, ended, rung, talking
-
 
 FAILED = encode({"jsonrpc": "2.0", "id": 7, "method": "telnyx_rtc.gatewayState", "params": {"state": "FAILED"}})
 

@@ -9,7 +9,6 @@ from telnyx_core.gateway.events import CallUpdated as GatewayUpdated
 from telnyx_core.testing import ALICE, WONDERLAND, Connecting, Sim, SimClient
 from tests.scenarios.story import ACTIVE, HELD, KEEPING, RECOVERING, at_the_phone, call_and_talk, ended, talking
 
-
 UNMEASURED = evolve(ALICE, enable_call_reports=False)
 """Without counters only ICE tells of trouble."""
 
@@ -324,7 +323,7 @@ def test_the_gateway_s_end_of_the_media_fails() -> None:
 
 def test_silence_is_noticed_before_ice_gives_up() -> None:
     """MEDIA-212: three readings without a byte are evidence; ICE would take five seconds more to say so."""
-    sim, alice, call = talking()
+    sim, alice, _ = talking()
     lively(sim, alice)
     alice.media.cut()
     sim.run(4.5)
