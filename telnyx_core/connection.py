@@ -108,6 +108,8 @@ class Connection:
 
     def connect(self, now: float) -> None:
         match self.state:
+            case _ if self.draining:  # T06 a little earlier: the close is to come
+                self._reconnect_wanted = True
             case S.IDLE | S.EXHAUSTED:  # T01
                 self._start_afresh(now)
             case S.BACKOFF:  # T02
@@ -115,14 +117,13 @@ class Connection:
                 self.move(Given.CONNECT)
                 self._open_socket(now)
             case S.AUTH_FAILED if self.connected:  # T04
-                self.move(Given.RELOGIN)
-                self.login.send(now)
+                self.login.repeat(now)
             case S.AUTH_FAILED:  # T05
                 self._start_afresh(now)
             case S.CLOSING:  # T06
                 self._reconnect_wanted = True
             case _:  # T03
-                self._reconnect_wanted = self.draining
+                pass
 
     def disconnect(self, now: float) -> None:
         """SIG-280 to SIG-284; the calls have a moment to say good-bye."""
@@ -245,7 +246,7 @@ class Connection:
                 self.owner.end_calls(now, bye=False)
                 self.drained(now)
             case Timer.CONNECT_TIMEOUT:
-                self._abandon("CONNECT_TIMEOUT", now)
+                self._abandon("CONNECT_TIMEOUT", now, error=f"no connection within {timeouts.CONNECT:g} s")
             case Timer.CLOSE_SAFETY:
                 self._abandon("STUCK_WS_TIMEOUT", now)
             case _:
@@ -305,15 +306,15 @@ class Connection:
         self.owner.report_error(ErrorCode.WEBSOCKET_CONNECTION_FAILED, original=failure)
         self._rest(CloseReason.REFUSED)
 
-    def _abandon(self, reason: str, now: float) -> None:
+    def _abandon(self, reason: str, now: float, *, error: str = "") -> None:
         """The socket neither opens nor closes: let go of it (SIG-034, SIG-277)."""
         self.owner.act(AbandonSocket(self.generation))
-        self._closed(SocketClosed(self.generation, 1006, reason, clean=False, error=reason), now)
+        self._closed(SocketClosed(self.generation, 1006, reason, clean=False, error=error), now)
 
     def close(self, intent: Intent, now: float) -> None:
-        """Ask the socket to close, and bound the wait (SIG-276)."""
+        """Ask the socket to close, and bound the wait (SIG-276). What was to follow the good-byes follows this."""
         assert self._open, "only an open socket is closed"
-        self._intent = intent
+        self._intent, self._draining = self._draining or intent, None
         self.move(Given.CLOSE)
         self._fail_pending("the socket is being closed", now)
         self._stop_timers()
@@ -321,9 +322,12 @@ class Connection:
         self.timers.set(Timer.CLOSE_SAFETY, now + timeouts.CLOSE_SAFETY)
 
     def drain(self, intent: Intent, reason: CloseReason, now: float) -> None:
-        """End the calls with BYE, together, then close (SIG-280, SIG-221 b)."""
+        """End the calls with BYE, together, then close (SIG-280, SIG-221 b). A second intent joins the first."""
         self._reason = reason
-        self._draining = None
+        if self.draining:
+            self._draining = intent
+            return
+        self.registrar.stop()
         self.owner.end_calls(now, bye=True)
         self._draining = intent
         if self.owner.has_calls:
@@ -364,8 +368,9 @@ class Connection:
             case Intent.FATAL:
                 self.move(Given.LOST_EXHAUSTED)
                 self._rest(CloseReason.EXHAUSTED)
-        if self._reconnect_wanted:
+        if self._reconnect_wanted:  # T06: as T01
             self._reconnect_wanted = False
+            self._attempts = 0
             self.connect(now)
 
     def _lost(self, now: float) -> None:
@@ -380,7 +385,7 @@ class Connection:
             self._warn_final("auto_reconnect_disabled")
             self.owner.end_calls(now, bye=False)
             self._rest(CloseReason.LOST)
-        elif 0 < maximum <= self._attempts:  # T33
+        elif 0 < maximum <= self._attempts and not self._reconnect_wanted:  # T33
             self.move(Given.LOST_EXHAUSTED)
             self.owner.end_calls(now, bye=False)
             failure = Failure(FailureKind.SOCKET, f"{maximum} attempts to reconnect have failed")
@@ -406,7 +411,7 @@ class Connection:
         self.timers.stop(Timer.TOKEN_EXPIRY)
         if reason in (CloseReason.DISCONNECTED, CloseReason.PUNTED):  # SIG-235, SIG-291
             self.identity.forget_session(token=reason is CloseReason.PUNTED)
-        self.login.refuse(Failure(FailureKind.NOT_CONNECTED, "the session has ended", method=m.LOGIN))
+        self.login.refuse_all(Failure(FailureKind.NOT_CONNECTED, "the session has ended", method=m.LOGIN))
         self.owner.act(Notify(SessionClosed(reason)))
 
     def _warn_final(self, reason: str) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from telnyx_core import messages as m
 from telnyx_core import timeouts
-from telnyx_core.actions import Done, Failed, Settle
+from telnyx_core.actions import Done, Failed, Outcome, Settle
 from telnyx_core.catalogue import ErrorCode
 from telnyx_core.errors import Failure, FailureKind
 from telnyx_core.ids import Ticket
@@ -34,9 +34,13 @@ class Login:
         self.rejected = False
         """The server said definitely no (T35)."""
         self._link = link
-        self._pending = False
+        self._sent: ClientOptions | None = None
+        """What the login under way was sent with."""
         self._again = False
+        self._asked: list[Ticket] = []
+        """Wait for the next login."""
         self._tickets: list[Ticket] = []
+        """Wait for the login under way."""
         self._retries = 0
         self._good: ClientOptions | None = None
         self._omit_session = False
@@ -47,13 +51,15 @@ class Login:
         self._retries = 0
 
     def forget_socket(self) -> None:
-        self.succeeded = self._pending = self._again = False
+        self.succeeded = self._again = False
+        self._sent = None
+        self._asked = self._tickets + self._asked
+        self._tickets = []
 
-    def refuse(self, failure: Failure) -> None:
+    def refuse_all(self, failure: Failure) -> None:
         """Whoever waits for a login is told that there will be none."""
-        for ticket in self._tickets:
-            self._link.owner.act(Settle(ticket, Failed(failure)))
-        self._tickets.clear()
+        self._tickets, self._asked = self._tickets + self._asked, []
+        self._settle(Failed(failure))
 
     def use(self, options: ClientOptions, ticket: Ticket, now: float) -> None:
         """New credentials; on a live socket they are used at once (SIG-245, SIG-246)."""
@@ -65,14 +71,19 @@ class Login:
         link.options = options
         self.rejected = False
         if link.state is SessionState.CONNECTING:
-            self._tickets.append(ticket)
+            self._asked.append(ticket)
         elif not link.connected or link.draining:
             failure = Failure(FailureKind.NOT_CONNECTED, "there is no socket", method=m.LOGIN)
             link.owner.act(Settle(ticket, Failed(failure)))
         else:
-            self._tickets.append(ticket)
-            self._again = True
-            self._once_more(now)
+            self._asked.append(ticket)
+            self.repeat(now)
+
+    def repeat(self, now: float) -> None:
+        """Log in again on this socket; behind a login that is under way (SIG-249)."""
+        self.rejected = False
+        self._again = True
+        self._once_more(now)
 
     def send(self, now: float) -> None:
         link = self._link
@@ -83,29 +94,28 @@ class Login:
             session_id = link.identity.session_id if self.succeeded else link.identity.resumable(now)
         self._omit_session = False
         self.resumes = resume
-        self._pending = True
+        self._sent = link.options
+        self._tickets, self._asked = self._tickets + self._asked, []
         method, params = m.login_params(link.options, reconnection=resume, session_id=session_id)
         purpose = Purpose.LOGIN if link.state is SessionState.LOGGING_IN else Purpose.RELOGIN
         link.request(purpose, method, params, now)
 
     def accepted(self, purpose: Purpose, result: JsonView, now: float) -> None:
         """T09, T27b. The caller goes on with the registration."""
-        self._pending = False
+        assert self._sent is not None, "a login was sent"
+        self._good, self._sent = self._sent, None
         self.succeeded = True
         self.restart()
         self._link.identity.logged_in(string(result, "sessid"), now)
-        self._good = self._link.options
-        self._note_expiry(now)
-        for ticket in self._tickets:
-            self._link.owner.act(Settle(ticket, Done(result)))
-        self._tickets.clear()
+        self._note_expiry(self._good.login_token, now)
+        self._settle(Done(result))
         if purpose is Purpose.LOGIN:
             self._link.move(SessionInput.LOGGED_IN)
 
     def failed(self, purpose: Purpose, failure: Failure, now: float) -> None:
-        self._pending = False
         if failure.kind is FailureKind.STALE_REQUEST:
             return  # the next socket logs in again
+        self._sent = None
         link = self._link
         rejected = failure.code == _REJECTED
         if purpose is Purpose.LOGIN and rejected and self._may_be_passing():  # T10b, SIG-218
@@ -115,10 +125,11 @@ class Login:
             link.close(Intent.RECOVER, now)
             return
         timed_out = failure.kind is FailureKind.REQUEST_TIMEOUT
-        self.refuse(failure)
+        self._settle(Failed(failure))
         link.owner.report_error(ErrorCode.LOGIN_FAILED, original=failure, fatal=False if timed_out else None)
         if purpose is Purpose.LOGIN and not timed_out:  # T10, T11; after a timeout the socket goes (T12)
             self.rejected = rejected
+            self.succeeded = False  # also where another user's login had: that one is over
             link.move(SessionInput.LOGIN_REJECTED)
         self._once_more(now)
 
@@ -126,7 +137,7 @@ class Login:
         """-32000 on a request: log in again on this socket, once at a time (SIG-077)."""
         link = self._link
         link.owner.report_error(ErrorCode.AUTHENTICATION_REQUIRED, original=failure, fatal=not link.auto_reconnect)
-        if not self._pending and link.connected and not link.draining:
+        if self._sent is None and link.connected and not link.draining:
             self.send(now)
 
     def settled(self, now: float) -> None:
@@ -135,7 +146,7 @@ class Login:
 
     def _once_more(self, now: float) -> None:
         link = self._link
-        if self._again and not self._pending and link.connected and not link.draining:
+        if self._again and self._sent is None and link.connected and not link.draining:
             self._again = False
             if link.state in _RESTARTABLE:
                 link.move(SessionInput.RELOGIN)
@@ -145,11 +156,15 @@ class Login:
         known = self._good is not None and self._good.same_credentials(self._link.options)
         return known and self.resumes and self._retries < _MAX_RETRIES and self._link.auto_reconnect
 
-    def _note_expiry(self, now: float) -> None:
+    def _settle(self, outcome: Outcome) -> None:
+        for ticket in self._tickets:
+            self._link.owner.act(Settle(ticket, outcome))
+        self._tickets.clear()
+
+    def _note_expiry(self, token: str | None, now: float) -> None:
         """34001 two minutes before the token ends (SIG-250 to SIG-252)."""
         link = self._link
         link.timers.stop(Timer.TOKEN_EXPIRY)
-        token = link.options.login_token
         end = expiry(token) if token is not None else None
         if end is None:
             return

@@ -218,6 +218,16 @@ class Rig:
             self.drain()
         self.now = max(self.now, time)
 
+    def wait_for(self, state: SessionState) -> None:
+        """Let time pass, deadline by deadline, until the session is in this state."""
+        for _ in range(10_000):
+            if self.state is state:
+                return
+            due = self.session.next_timeout()
+            assert due is not None, f"the session is {self.state.value} and waits for nothing"
+            self.advance_to(due)
+        raise AssertionError(f"the session is still {self.state.value} at {self.now} s")
+
     def tell(self, fact: Fact) -> None:
         """Tell the session anything; late news of dead handles too."""
         self.ledger.heard(fact)
