@@ -172,6 +172,15 @@ class ReportReceived:
 
 
 @frozen
+class CallReportReceived:
+    """A call report that a client uploaded by HTTP (SIG-187)."""
+
+    call: str
+    call_report_id: str
+    report: JsonView = field(repr=False)
+
+
+@frozen
 class Acknowledged:
     """A client replied to a request of the gateway."""
 
@@ -217,6 +226,7 @@ GatewayEvent: TypeAlias = (
     | ConversationReceived
     | CandidateReceived
     | ReportReceived
+    | CallReportReceived
     | Acknowledged
     | FrameRejected
     | FaultStruck

@@ -29,7 +29,7 @@ from telnyx_core.gateway.actions import (
     ReleaseCall,
 )
 from telnyx_core.gateway.core import GatewayCore
-from telnyx_core.gateway.events import GatewayEvent
+from telnyx_core.gateway.events import CallReportReceived, GatewayEvent
 from telnyx_core.gateway.facts import GatewayFact, SocketAccepted
 from telnyx_core.gateway.options import GatewayOptions
 from telnyx_core.ids import CallId, SocketId
@@ -38,6 +38,7 @@ from telnyx_drivers.emitter import Broadcast, EventStream
 from telnyx_drivers.gateway.commands import Commands
 from telnyx_drivers.gateway.feeds import Feeds
 from telnyx_drivers.gateway.keywords import GatewayKeywords
+from telnyx_drivers.gateway.reception import Reception, Upload
 from telnyx_drivers.gateway.sockets import CLOSE_SECONDS, Socket
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.ports import MediaEngine, Report
@@ -87,6 +88,7 @@ class Gateway(Commands):
         self._engine: MediaEngine | None = None
         self._feeds: Feeds | None = None
         self._server: Server | None = None
+        self._reception = Reception(self._report_uploaded)
         self._sockets: dict[SocketId, Socket] = {}
         self._accepted = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -109,6 +111,7 @@ class Gateway(Commands):
                 max_size=MAX_FRAME_CHARS,
                 ping_interval=None,
                 close_timeout=CLOSE_SECONDS,
+                create_connection=self._reception.door(),
                 logger=_websockets_log,
             )
         except BaseException:
@@ -238,10 +241,17 @@ class Gateway(Commands):
             case ReleaseCall(call=call):
                 self._feeds.release(call)
             case GatewayNotify(event=event):
-                self.history.append(event)
-                self._events.publish(event)
+                self._notify(event)
             case _:
                 self._engine.perform(action)
+
+    def _notify(self, event: GatewayEvent) -> None:
+        self.history.append(event)
+        self._events.publish(event)
+
+    def _report_uploaded(self, upload: Upload) -> None:
+        call, report_id = (upload.headers.get(name, "") for name in ("x-call-id", "x-call-report-id"))
+        self._notify(CallReportReceived(call, report_id, upload.report))
 
     # Sockets.
 
@@ -295,8 +305,7 @@ class Gateway(Commands):
             self._server.close()
             ended = asyncio.create_task(self._server.wait_closed())
             await asyncio.wait([ended], timeout=CLOSE_SECONDS + 1.0)
-            for socket in list(self._sockets.values()):
-                socket.abort()
+            self._reception.abort()
             await ended
         if self._engine is not None:
             await self._engine.aclose()

@@ -1,0 +1,167 @@
+"""The gateway's door: WebSockets go in, and uploads of call reports to the same port are taken (SIG-187).
+
+The platform takes reports by HTTP on the host that clients signal to. A connection shows which of the two it is with
+its first bytes; until then it is nobody's, and it has to hurry.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final, TypeAlias, cast
+
+from attrs import frozen
+from websockets.asyncio.server import ServerConnection
+
+from telnyx_core.json_types import Json, JsonObject
+
+PATH: Final = "/call_report"
+OPEN_SECONDS: Final = 10.0
+"""For the first bytes, and for a whole upload."""
+MAX_HEAD: Final = 16_384
+MAX_BODY: Final = 4 * 1_048_576
+"""The reference's reports are about 40 kB for each minute of a call, in pieces of three minutes."""
+
+_POST: Final = b"POST "
+
+
+@frozen
+class Upload:
+    """A call report as it came; header names are lower case."""
+
+    headers: dict[str, str]
+    report: JsonObject
+
+
+Take: TypeAlias = Callable[[Upload], None]
+
+
+class Reception:
+    """Every TCP connection from its first moment, so that none can outlive the gateway."""
+
+    def __init__(self, take: Take) -> None:
+        self.take = take
+        self._transports: set[asyncio.BaseTransport] = set()
+
+    def door(self) -> type[ServerConnection]:
+        """For the ``create_connection`` of websockets' ``serve``."""
+
+        class Door(_Door):
+            reception = self
+
+        return Door
+
+    def arrived(self, transport: asyncio.BaseTransport) -> None:
+        self._transports.add(transport)
+
+    def left(self, transport: asyncio.BaseTransport) -> None:
+        self._transports.discard(transport)
+
+    def abort(self) -> None:
+        for transport in list(self._transports):
+            cast("asyncio.Transport", transport).abort()
+
+
+class _Door(ServerConnection):
+    reception: Reception
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._first: bytes | None = b""
+        """What came before it was clear what it is; ``None`` afterwards."""
+        self._arrived = cast("asyncio.Transport", transport)
+        self.reception.arrived(transport)
+        self._hurry = self.loop.call_later(OPEN_SECONDS, self._arrived.abort)
+
+    def data_received(self, data: bytes) -> None:
+        if self._first is None:
+            super().data_received(data)
+            return
+        self._first += data
+        if self._first != _POST and _POST.startswith(self._first):
+            return
+        first, self._first = self._first, None
+        self._hurry.cancel()
+        if first.startswith(_POST):
+            upload = _Upload(self.reception)
+            self._arrived.set_protocol(upload)
+            upload.connection_made(self._arrived)
+            upload.data_received(first)
+        else:
+            super().connection_made(self._arrived)
+            super().data_received(first)
+
+    def eof_received(self) -> None:
+        if self._first is None:
+            super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.reception.left(self._arrived)
+        self._hurry.cancel()
+        if self._first is None:
+            super().connection_lost(exc)
+
+
+class _Upload(asyncio.Protocol):
+    """One request, one response, and the connection is closed."""
+
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
+        self._received = bytearray()
+        self._done = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._hurry = asyncio.get_running_loop().call_later(OPEN_SECONDS, self._transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        if self._done:
+            return
+        self._received += data
+        head, separator, body = bytes(self._received).partition(b"\r\n\r\n")
+        if not separator:
+            if len(self._received) > MAX_HEAD:
+                self._respond(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            return
+        path, headers = _parse_head(head)
+        length = headers.get("content-length", "")
+        if path != PATH:
+            self._respond(HTTPStatus.NOT_FOUND)
+        elif not length.isascii() or not length.isdigit():
+            self._respond(HTTPStatus.LENGTH_REQUIRED)
+        elif len(length) > 9 or int(length) > MAX_BODY:
+            self._respond(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        elif len(body) >= int(length):
+            self._take(headers, body[: int(length)])
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._reception.left(self._transport)
+        self._hurry.cancel()
+
+    def _take(self, headers: dict[str, str], body: bytes) -> None:
+        try:
+            report = cast("Json", json.loads(body))
+        except (ValueError, RecursionError):
+            report = None
+        if not isinstance(report, dict) or not headers.get("x-call-report-id"):
+            self._respond(HTTPStatus.BAD_REQUEST)
+            return
+        self._respond(HTTPStatus.OK)
+        self._reception.take(Upload(headers, report))
+
+    def _respond(self, status: HTTPStatus) -> None:
+        self._done = True
+        head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/json\r\n"
+        self._transport.write(f"{head}Content-Length: 2\r\nConnection: close\r\n\r\n{{}}".encode())
+        self._transport.close()
+
+
+def _parse_head(head: bytes) -> tuple[str, dict[str, str]]:
+    """The path without its query, and the headers. What is no header is left out."""
+    request, *lines = head.decode("latin-1").split("\r\n")
+    words = request.split(" ")
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon:
+            headers[name.strip().lower()] = value.strip()
+    return (words[1].partition("?")[0] if len(words) > 1 else ""), headers
