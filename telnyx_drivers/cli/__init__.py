@@ -10,7 +10,7 @@ def main() -> None:
     """Run the command line and leave with its exit status (docs/reference/cli.md)."""
     missing = [name for name in ("rich", "typer") if find_spec(name) is None]
     if missing:
-        print(HINT.format(" and ".join(missing) + (" is" if len(missing) == 1 else " are")), file=sys.stderr)
+        sys.stderr.write(HINT.format(" and ".join(missing) + (" is" if len(missing) == 1 else " are")) + "\n")
         sys.exit(2)
     from telnyx_drivers.cli.app import app
 

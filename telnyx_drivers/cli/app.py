@@ -6,6 +6,7 @@ from telnyx_drivers.cli.call import call
 from telnyx_drivers.cli.demo import demo
 from telnyx_drivers.cli.gateway import gateway
 from telnyx_drivers.cli.listen import listen
+from telnyx_drivers.cli.replay import replay
 
 app = typer.Typer(
     name="telnyx-rtc",
@@ -14,5 +15,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, call, listen, gateway):
+for command in (demo, call, listen, gateway, replay):
     app.command()(command)

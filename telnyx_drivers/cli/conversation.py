@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from rich.live import Live
 
-from telnyx_core.events import DigitReceived, Event
+from telnyx_core.events import DigitReceived, Event, StatsReport
 from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.states import CallState
 from telnyx_drivers.calls import CallHandle
@@ -22,7 +22,7 @@ from telnyx_drivers.emitter import EventStream
 from telnyx_drivers.exceptions import CallFailed
 
 if TYPE_CHECKING:
-    from telnyx_drivers.media.call_audio import AudioCounts, CallAudio
+    from telnyx_drivers.media.call_audio import CallAudio
 
 
 @frozen(kw_only=True)
@@ -31,6 +31,8 @@ class Plan:
 
     digits: str | None = None
     play: "str | os.PathLike[str] | None" = None
+    lead: float = 0.0
+    """Seconds to wait before the first word, in which jitter buffers find their length."""
     tail: float = 0.0
     """Seconds to go on listening after the last word."""
     record: Path | None = None
@@ -50,6 +52,8 @@ class Conversation:
         self.timeline = Timeline(call.id)
         self.digits = ""
         """Pressed by the other side."""
+        self.report: StatsReport | None = None
+        """The call's quality, once it has ended."""
         self.faults: list[str] = []
         """What was not as it should be, in whole sentences."""
         self._watcher = asyncio.create_task(self._watch(call.events()))
@@ -80,11 +84,16 @@ class Conversation:
         return Exit.DEGRADED if self.faults else Exit.OK
 
     @property
-    def counts(self) -> "AudioCounts | None":
-        return None if self._audio is None else self._audio.counts
+    def packets(self) -> tuple[int, int] | None:
+        """Sent and received. Frames of 20 ms, one to a packet, where the call had no statistics; ``None``: no media."""
+        report = self.report
+        if report is not None and report.packets_sent is not None and report.packets_received is not None:
+            return report.packets_sent, report.packets_received
+        return None if self._audio is None else (self._audio.counts.sent, self._audio.counts.heard)
 
     def document(self) -> JsonObject:
-        info, counts, ended = self.call.info, self.counts, self.call.ended
+        info, ended, report = self.call.info, self.call.ended, self.report
+        sent, received = self.packets or (None, None)
         faults: list[Json] = [*self.faults]
         hangup: Json = None
         if ended is not None:
@@ -106,8 +115,12 @@ class Conversation:
             "played_seconds": self._played,
             "recording": None if self.recording is None else str(self.recording),
             "digits_heard": self.digits,
-            "packets_sent": None if counts is None else counts.sent,
-            "packets_received": None if counts is None else counts.heard,
+            "packets_sent": sent,
+            "packets_received": received,
+            "mos": None if report is None else report.average_mos,
+            "packet_loss_percent": None if report is None else report.average_packet_loss,
+            "jitter_ms": None if report is None else report.average_jitter,
+            "rtt_ms": None if report is None else report.average_rtt,
             "faults": faults,
             "hangup": hangup,
         }
@@ -127,9 +140,14 @@ class Conversation:
                     self._output.warn(f"{self.label}The connection is lost; the call is being recovered.")
                 case _:
                     pass
-            if isinstance(event, DigitReceived):
-                self.digits += event.digit
-                self._done(f"Pressed {clean(event.digit)}")
+            match event:
+                case DigitReceived(digit=digit):
+                    self.digits += digit
+                    self._done(f"Pressed {clean(digit)}")
+                case StatsReport():
+                    self.report = event
+                case _:
+                    pass
 
     def _done(self, text: str) -> None:
         self._output.done(clean(self.label) + text)
@@ -171,6 +189,7 @@ class Conversation:
             self.faults.append("Nothing was heard from the other side.")
 
     async def _say(self, file: "str | os.PathLike[str]") -> None:
+        await asyncio.sleep(self._plan.lead)
         playback = await self.call.play(file)
         try:
             await playback.wait()

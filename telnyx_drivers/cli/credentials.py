@@ -38,23 +38,32 @@ def find_credentials(file: Path | None, *, environ: Mapping[str, str], warn: Cal
 
 
 def read_credentials(file: Path, *, warn: Callable[[str], None]) -> dict[str, str]:
+    """The credentials in a file of `read_pairs`, under the names that they have in the environment."""
+    found = read_pairs(file, warn=warn)
+    if not found.keys() <= set(NAMES):
+        # The unknown name may be a secret in the wrong place, so it is not repeated.
+        raise UsageError(f"{file} holds a name that is none of {', '.join(NAMES)}.")
+    return found
+
+
+def read_pairs(file: Path, *, warn: Callable[[str], None]) -> dict[str, str]:
     """The lines ``NAME=value`` of a file; blank lines, ``#`` comments and quotes around a value are understood."""
     found: dict[str, str] = {}
-    for number, line in enumerate(read_private(file, warn=warn).splitlines(), 1):
+    for number, line in enumerate(_read_private(file, warn=warn).splitlines(), 1):
         text = line.strip().removeprefix("export ")
         if not text or text.startswith("#"):
             continue
         name, equals, value = (part.strip() for part in text.partition("="))
-        if not equals or name not in NAMES:
+        if not equals or not name:
             # The line itself may be a secret, so it is not repeated.
-            raise UsageError(f"{file}, line {number}: expected one of {', '.join(NAMES)} followed by '=' and a value.")
+            raise UsageError(f"{file}, line {number}: expected a name, '=' and a value.")
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]
         found[name] = value
     return found
 
 
-def read_private(file: Path, *, warn: Callable[[str], None]) -> str:
+def _read_private(file: Path, *, warn: Callable[[str], None]) -> str:
     """The text of a small file that holds secrets; ``warn`` hears about permissions that let others read it."""
     try:
         with file.open("rb") as stream:

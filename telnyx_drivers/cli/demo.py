@@ -24,6 +24,7 @@ from telnyx_drivers.exceptions import TelnyxClientError
 LIMIT: Final = 25.0
 """Seconds for all of it; the sentence takes four and a half of them."""
 ANSWERED_WITHIN: Final = 10.0
+LEAD: Final = 1.0
 TAIL: Final = 1.0
 """Seconds to listen after the last word: an echo over loopback is back in a fifth of one."""
 LIKE_ENOUGH: Final = 0.9
@@ -63,7 +64,7 @@ async def _demonstrate(record: Path, output: Output, document: JsonObject) -> Ex
             credentials = Credentials(login="demo", password=password)
             async with logged_in(credentials, gateway.url, output, document) as client:
                 call = await client.new_call("echo", caller_number="demo")
-                plan = Plan(play=hello, tail=TAIL, record=record)
+                plan = Plan(play=hello, lead=LEAD, tail=TAIL, record=record)
                 conversation = Conversation(call, plan, output, "echo")
                 await conversation.run(timeout=ANSWERED_WITHIN)
             await conversation.finish()

@@ -20,6 +20,7 @@ class Output:
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
+        self._emitted = False
         self.errors = Console(stderr=True, highlight=False)
         self.console = self.errors if json else Console(highlight=False)
 
@@ -38,8 +39,12 @@ class Output:
         self.errors.print(f"[yellow]Warning:[/] {clean(text)}")
 
     def emit(self, document: Mapping[str, Json]) -> None:
-        """The one JSON document, on one line, the last of standard output; nothing unless ``--json`` was given."""
-        if self.json:
+        """The one JSON document, on one line, the last of standard output; nothing unless ``--json`` was given.
+
+        Only the first call counts: a command that has to tell something at its start has said all with it.
+        """
+        if self.json and not self._emitted:
+            self._emitted = True
             sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
             sys.stdout.flush()
 

@@ -17,7 +17,7 @@ def show_summary(
     output: Output, conversation: Conversation, *, title: str = "Call", echo: "Echo | None" = None
 ) -> None:
     """What is known of a call that was had; nothing for one that was not. What was amiss follows as warnings."""
-    call, counts, timeline = conversation.call, conversation.counts, conversation.timeline
+    call, timeline, report = conversation.call, conversation.timeline, conversation.report
     if not call.info.answered:
         return
     table = Table.grid(padding=(0, 3, 0, 0))
@@ -30,8 +30,10 @@ def show_summary(
         table.add_row("Likeness", f"{100 * echo.correlation:.1f} % of the sentence that was played")
     if timeline.talked is not None:
         table.add_row("Talked", f"{timeline.talked:.1f} s")
-    if counts is not None:
-        table.add_row("Packets", f"{counts.sent} sent, {counts.heard} received")
+    if conversation.packets is not None:
+        table.add_row("Packets", "{} sent, {} received".format(*conversation.packets))
+    if report is not None and report.average_mos is not None:
+        table.add_row("Quality", f"{report.average_mos:.1f} of 5 (MOS, estimated)")
     if conversation.digits:
         table.add_row("Pressed", clean(conversation.digits))
     if call.ended is not None:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+_STEPS = 16
+"""Positions looked at between two samples."""
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -41,10 +44,11 @@ def dominant_frequency(samples: "Signal", rate: int) -> float:
 def correlate(played: "Signal", heard: "Signal", rate: int) -> tuple[float, float]:
     """Where in ``heard`` the signal ``played`` stands, and how alike the two are there: ``(lag, correlation)``.
 
-    ``lag`` is in seconds: how long after the start of ``heard`` the start of ``played`` is found; negative when
-    ``heard`` begins in the middle of it. ``correlation`` is Pearson's coefficient of ``played`` and the part of
-    ``heard`` beside it, from -1 to 1: 1 for a copy at any level, near 0 for unrelated sound or silence, -1 for a copy
-    with its sign turned. What ``heard`` lacks of ``played`` counts as silence and so lowers the correlation.
+    ``lag`` is in seconds, to a sixteenth of a sample, because converters delay by parts of one: how long after the
+    start of ``heard`` the start of ``played`` is found; negative when ``heard`` begins in the middle of it.
+    ``correlation`` is Pearson's coefficient of ``played`` and the part of ``heard`` beside it, from -1 to 1: 1 for a
+    copy at any level, near 0 for unrelated sound or silence, -1 for a copy with its sign turned. What ``heard`` lacks
+    of ``played`` counts as silence and so lowers the correlation.
 
     Raises `ValueError` when either signal is empty.
     """
@@ -66,7 +70,13 @@ def correlate(played: "Signal", heard: "Signal", rate: int) -> tuple[float, floa
     floor = 1e-6 * float(spread.max())
     likeness = products / np.sqrt(energy * np.maximum(spread, floor))
     best = int(np.argmax(np.abs(likeness)))
-    return float(lags[best]) / rate, float(np.clip(likeness[best], -1.0, 1.0))
+    # Half a sample beside the peak, a copy would look like a duller one: look again between the samples.
+    fractions = np.arange(-_STEPS, _STEPS + 1) / _STEPS
+    products = np.array([_between(spectrum, padded, lags[best] + fraction) for fraction in fractions])
+    between = products / np.sqrt(energy * max(float(spread[best]), floor))
+    nearest = int(np.argmax(np.abs(between)))
+    lag = float(lags[best] + fractions[nearest])
+    return lag / rate, float(np.clip(between[nearest], -1.0, 1.0))
 
 
 def _centred(samples: "Signal") -> "NDArray[np.float64]":
@@ -75,6 +85,13 @@ def _centred(samples: "Signal") -> "NDArray[np.float64]":
     if signal.ndim != 1:
         raise ValueError(f"one channel of samples is needed, not an array of shape {signal.shape}")
     return signal - signal.mean() if signal.size else signal
+
+
+def _between(spectrum: "NDArray[np.complex128]", size: int, position: float) -> float:
+    """What ``irfft(spectrum, size)`` has at a position between its samples, band limited."""
+    turned = (np.exp(2j * np.pi * position / size * np.arange(spectrum.size)) * spectrum).real
+    # All but the first and the last stand for a pair of conjugates.
+    return float(2 * turned.sum() - turned[0] - turned[-1]) / size
 
 
 def _spread(given: "NDArray[np.float64]", length: int, lags: "NDArray[np.int64]") -> "NDArray[np.float64]":

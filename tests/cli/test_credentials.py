@@ -50,7 +50,14 @@ def test_a_file_wins_over_the_environment(tmp_path: Path) -> None:
     assert found == Credentials(login="alice", password=f"{SECRET} = x")
 
 
-@pytest.mark.parametrize("line", [SECRET, f"PASSWORD={SECRET}", f"={SECRET}"])
+def test_a_name_that_is_none_is_not_repeated(tmp_path: Path) -> None:
+    file = private(tmp_path / "credentials", f"{USERNAME}=alice\n{SECRET}=x\n")
+    with pytest.raises(UsageError, match="none of") as refused:
+        find_credentials(file, environ={}, warn=silent)
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("line", [SECRET, f"={SECRET}"])
 def test_a_bad_line_is_named_and_not_repeated(tmp_path: Path, line: str) -> None:
     file = private(tmp_path / "credentials", f"{USERNAME}=alice\n{line}\n")
     with pytest.raises(UsageError, match="line 2") as refused:

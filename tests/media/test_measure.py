@@ -49,6 +49,18 @@ def test_a_copy_is_found_at_its_lag_whatever_its_level(lag: int) -> None:
     assert likeness > 0.999
 
 
+@pytest.mark.parametrize("fraction", [0.25, 0.5, -0.375])
+def test_a_delay_by_part_of_a_sample_costs_nothing(fraction: float) -> None:
+    """As every resampler makes it; at whole samples only, half a sample would cost a seventh of white noise."""
+    spectrum = np.fft.rfft(noise(16_384))
+    spectrum[int(0.9 * spectrum.size) :] = 0
+    played = np.fft.irfft(spectrum)
+    delayed = np.fft.irfft(spectrum * np.exp(-2j * math.pi * np.arange(spectrum.size) / 16_384 * (100 + fraction)))
+    seconds, likeness = correlate(played[:15_000], delayed, RATE)
+    assert seconds * RATE == pytest.approx(100 + fraction, abs=1e-6)
+    assert likeness > 0.999
+
+
 def test_a_copy_is_found_beside_louder_sound() -> None:
     played = noise(8000)
     heard = np.concatenate((20 * noise(9000, seed=2), played))
