@@ -43,12 +43,12 @@ from telnyx_core.ids import MediaId
 from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_drivers.media import aiortc_private as private
 from telnyx_drivers.media import ice, local_sdp, preferences, remote_sdp, sdp
-from telnyx_drivers.media.aiortc_rtp import aiortc_rtp_path
 from telnyx_drivers.media.consent import Consent, ConsentTiming
 from telnyx_drivers.media.local_sdp import LocalDescription
 from telnyx_drivers.media.ports import AudioPort
 from telnyx_drivers.media.readings import read_peer
 from telnyx_drivers.media.remote_sdp import RemoteDescription
+from telnyx_drivers.media.rtp.path import direct_rtp_path
 from telnyx_drivers.media.rtp_path import AgreedAudio, RtpCodec, RtpPathFactory, RtpWiring
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ CIPHERS: Final = b":".join(
 class PeerSettings:
     """What all peers of an engine have in common."""
 
-    rtp_path: RtpPathFactory = aiortc_rtp_path
+    rtp_path: RtpPathFactory = direct_rtp_path
     loopback: bool = False
     reflexive_first: bool = True
     patience: ice.Patience = field(factory=ice.Patience)

@@ -75,6 +75,11 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.005)
 
 
+def silent(frame: NDArray[np.int16]) -> bool:
+    """Below what anybody hears (-72 dB): Opus decodes silence to a bit of noise."""
+    return int(np.abs(frame.astype(np.int32)).max(initial=0)) <= 8
+
+
 class HeardAudio(CallAudio):
     """A call's audio that keeps what it heard, at the rate that it came in."""
 

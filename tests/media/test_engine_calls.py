@@ -16,24 +16,28 @@ from telnyx_core.options import Codec
 from telnyx_core.quality.snapshot import CodecStats, StatsSnapshot
 from telnyx_drivers.media import aiortc_private as private
 from telnyx_drivers.media import peer, sdp
+from telnyx_drivers.media.aiortc_rtp import aiortc_rtp_path
 from telnyx_drivers.media.consent import ConsentTiming
+from telnyx_drivers.media.peer import PeerSettings
 from telnyx_drivers.media.readings import PAIR_ROUND_TRIP
-from tests.media.rig import LOOPBACK, HeardAudio, Pair, Side, peer_of, run, until
+from tests.media.rig import LOOPBACK, HeardAudio, Pair, Side, peer_of, run, silent, until
 from tests.media.rsa_peer import give_rsa_certificate
 from tests.media.test_sdp_remote import USABLE, read
 
 pytestmark = pytest.mark.media
 
+LIBRARY = evolve(LOOPBACK, rtp_path=aiortc_rtp_path)
 PCMU, OPUS = Codec("audio/PCMU", 8_000), Codec("audio/opus", 48_000, 2)
 
 
+@pytest.mark.parametrize("settings", [LOOPBACK, LIBRARY], ids=["direct", "library"])
 @pytest.mark.parametrize(
     ("codec", "name"),
     [(PCMU, "PCMU"), (OPUS, "opus"), (Codec("audio/G722", 8_000), "G722"), (Codec("audio/PCMA", 8_000), "PCMA")],
 )
-def test_a_tone_crosses_in_both_directions(codec: Codec, name: str) -> None:
+def test_a_tone_crosses_in_both_directions(codec: Codec, name: str, settings: PeerSettings) -> None:
     async def main() -> None:
-        pair = Pair()
+        pair = Pair(Side(settings), Side(settings))
         media = await pair.connect(caller={"preferred_codecs": (codec,)})
         pair.caller.audio().hum(440)
         pair.callee.audio().hum(1_000)
@@ -377,6 +381,34 @@ def test_candidates_may_come_before_and_after_the_description_and_some_may_be_no
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("trickle", "name", "ended"),
+    [
+        (False, "answer-freeswitch-pcmu", True),
+        (True, "answer-freeswitch-pcmu", False),
+        (True, "answer-freeswitch", True),
+        (False, "answer-without-candidates", False),
+    ],
+)
+def test_the_end_of_candidates_is_told_to_the_agent_when_no_more_can_come(
+    trickle: bool, name: str, ended: bool
+) -> None:
+    """MEDIA-115: without it the library never fails; after it, it takes no candidate any more."""
+    answer = without_candidates(read("answer-freeswitch")) if name.endswith("without-candidates") else read(name)
+
+    async def main() -> None:
+        side = Side()
+        media = side.open(1, "offer", trickle=trickle)
+        side.perform(CreateOffer(media))
+        await side.description(media)
+        side.perform(ApplyRemote(media, "answer", answer))
+        await side.fact(RemoteApplied, media)
+        assert private.connection_of(peer_of(side)._transceiver)._remote_candidates_end is ended
+        await side.engine.aclose()
+
+    run(main())
+
+
 def test_a_later_peer_takes_the_audio_over_when_told_and_not_before() -> None:
     """CALL-532: make before break; the application's readers and writers notice nothing."""
 
@@ -392,9 +424,7 @@ def test_a_later_peer_takes_the_audio_over_when_told_and_not_before() -> None:
         heard = pair.callee.audio().heard
         heard.clear()
         await until(lambda: len(heard) > 30)
-        assert not any(frame.any() for frame in heard[-5:]), (
-            "the caller sends on the new peer, the callee hears the old"
-        )
+        assert all(silent(frame) for frame in heard[-5:]), "the caller sends on the new peer, the callee hears the old"
         pair.callee.perform(UseMedia(new), ClosePeer(old))
         pair.caller.perform(ClosePeer(old))
         assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
@@ -445,7 +475,7 @@ def test_a_goodbye_in_rtcp_does_not_end_the_track() -> None:
     """Research 3.2: in the library it is final, while the far end may just have changed its SSRC."""
 
     async def main() -> None:
-        pair = Pair()
+        pair = Pair(Side(LIBRARY), Side(LIBRARY))
         await pair.connect()
         pair.caller.audio().hum(440)
         assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
@@ -462,7 +492,7 @@ def test_telephone_events_are_kept_from_the_decoder() -> None:
     """SRV-005: in the library one such packet kills the decoder, and the audio with it."""
 
     async def main() -> None:
-        pair = Pair()
+        pair = Pair(Side(LIBRARY), Side(LIBRARY))
         await pair.connect(caller={"preferred_codecs": (PCMU,)})
         pair.caller.audio().hum(440)
         assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
@@ -494,6 +524,8 @@ def test_telephone_events_are_kept_from_the_decoder() -> None:
         pair.callee.audio().heard.clear()
         assert await pair.callee.audio().hears(1.0) == pytest.approx(440, abs=2)
         assert {codec.name for codec, _ in reached} == {"PCMU"}
+        counted = peer_of(pair.callee)._path.stats()
+        assert counted.bytes_received == 160 * counted.packets_received, "a digit was counted as audio"
         await pair.aclose()
 
     run(main())
