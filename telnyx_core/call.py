@@ -87,7 +87,7 @@ class Call:
         self.created_on = host.generation
         self.attached_on = 0
         self._named_on = 0
-        """The socket on which the server last spoke of this call as one of its own: there it can be told of its end even
+        """The socket on which the server last named this call as one of its own: it can be told of its end there even
         before the registration (SIG-083)."""
         self.parties = Parties(ident, options)
         self.media = MediaPath(ident, options, host)

@@ -72,7 +72,7 @@ class Replay:
         remembered = self.header.get("remembered")
         return Session(
             ClientOptions.from_mapping(options),
-            rng=Random(int(seed, 16)),  # noqa: S311  # the recorded dice, not for secrets
+            rng=Random(int(seed, 16)),  # the recorded dice, not for secrets
             remembered=remembered if isinstance(remembered, dict) else None,
         )
 
