@@ -53,6 +53,11 @@ class AsyncioDriver(Driver):
     def now(self) -> float:
         return asyncio.get_running_loop().time()
 
+    def start(self) -> None:
+        if not self._running:
+            self._woken = asyncio.Event()  # an event belongs to the loop on which it was first awaited
+        super().start()
+
     def spawn(
         self, function: Callable[[], Awaitable[None]], ended: Callable[[], None] | None = None
     ) -> asyncio.Task[None]:

@@ -111,6 +111,7 @@ async def test_what_was_written_is_heard_before_the_hang_up(make: Make) -> None:
         assert heard[0] == pytest.approx(2.0, abs=0.3)
 
 
+@pytest.mark.slow
 async def test_again_and_again_leaks_nothing(make: Make) -> None:
     async def held() -> tuple[int, int, int]:
         for _ in range(20):

@@ -1,0 +1,395 @@
+"""The client for code without ``async``: ``from telnyx_drivers.sync import TelnyxRTC``.
+
+Behind it runs the asyncio client, in a thread of its own. Every method waits for its outcome; handlers run one after
+the other in a second thread, where they may wait and command like any other code.
+"""
+
+import os
+import random
+import ssl as tls
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, Unpack
+
+from telnyx_core.events import CallInfo, Cause, Direction, Event
+from telnyx_core.ids import CallId
+from telnyx_core.json_types import Json, JsonView
+from telnyx_core.options import CallOptions, ClientOptions
+from telnyx_core.states import CallState, SessionState
+from telnyx_drivers.asyncio import TelnyxRTC as AsyncTelnyxRTC
+from telnyx_drivers.calls import CallHandle, Headers, States
+from telnyx_drivers.client import (
+    CONNECT_TIMEOUT,
+    default_engine,
+    is_media_recovery_error_event,
+    isMediaRecoveryErrorEvent,
+)
+from telnyx_drivers.emitter import Handler
+from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
+from telnyx_drivers.media.ports import EngineFactory
+from telnyx_drivers.store import Store
+from telnyx_drivers.threads import Relays, Threads
+
+if TYPE_CHECKING:
+    from telnyx_drivers.media.audio.frames import AudioFrame, Pcm
+    from telnyx_drivers.media.audio.player import Playback as AsyncPlayback
+    from telnyx_drivers.media.audio.recorder import Channels
+    from telnyx_drivers.media.audio.recorder import Recording as AsyncRecording
+    from telnyx_drivers.media.call_audio import Playable
+
+__all__ = ["Call", "TelnyxRTC", "isMediaRecoveryErrorEvent", "is_media_recovery_error_event"]
+
+
+class TelnyxRTC:
+    """`telnyx_drivers.asyncio.TelnyxRTC` without ``async``: the same options, the same events, the same errors.
+
+    ``with`` connects and registers; leaving the block hangs up, disconnects and ends both threads. Its methods may be
+    used from any thread.
+    """
+
+    def __init__(
+        self,
+        options: ClientOptions | None = None,
+        *,
+        engine: EngineFactory = default_engine,
+        store: Store | None = None,
+        rng: random.Random | None = None,
+        ssl: tls.SSLContext | None = None,
+        connect_timeout: float | None = CONNECT_TIMEOUT,
+        journal: str | os.PathLike[str] | None = None,
+        **keywords: Unpack[ClientKeywords],
+    ) -> None:
+        self._client = AsyncTelnyxRTC(
+            options,
+            engine=engine,
+            store=store,
+            rng=rng,
+            ssl=ssl,
+            connect_timeout=connect_timeout,
+            journal=journal,
+            **keywords,
+        )
+        self._threads = Threads()
+        self._relays = Relays(self._threads)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, object], *, engine: EngineFactory = default_engine) -> Self:
+        """From the documents' spelling: ``{"login_token": ..., "trickleIce": True}``."""
+        return cls(ClientOptions.from_mapping(mapping), engine=engine)
+
+    def __enter__(self) -> Self:
+        self.connect()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.disconnect()
+
+    def connect(self) -> None:
+        """Connect and wait until registered. Raises `LoginFailed` or `ConnectionFailed`, and is then disconnected."""
+        if self._threads.running:
+            return
+        self._threads.start()
+        try:
+            self._threads.run(self._client.__aenter__)
+        except BaseException:
+            self._threads.stop()
+            raise
+
+    def disconnect(self) -> None:
+        """Hang up, disconnect, and end both threads once the handlers have heard of it. Idempotent."""
+        if self._threads.running:
+            self._threads.run(lambda: self._client.__aexit__(None, None, None))
+            self._threads.stop()
+
+    def login(self, credentials: Mapping[str, object] | None = None, **keywords: Unpack[LoginKeywords]) -> None:
+        """Log in on the live socket with new credentials (SIG-245). Raises `LoginFailed`."""
+        self._threads.run(lambda: self._client.login(credentials, **keywords))
+
+    def is_registered(self) -> bool:
+        """Ask the server whether this session is registered now."""
+        return self._threads.run(self._client.is_registered)
+
+    get_is_registered = is_registered
+
+    def clear_reconnect_token(self) -> None:
+        self._threads.do(self._client.clear_reconnect_token)
+
+    @property
+    def state(self) -> SessionState:
+        return self._client.state
+
+    @property
+    def connected(self) -> bool:
+        return self._client.connected
+
+    @property
+    def session_id(self) -> str | None:
+        return self._client.session_id
+
+    def new_call(
+        self,
+        destination: str | CallOptions | Mapping[str, object] = "",
+        *,
+        on_notification: Handler | None = None,
+        wait_for_ready: bool = False,
+        **keywords: Unpack[CallKeywords],
+    ) -> "Call":
+        """Call somebody; returns as soon as the call exists. See `telnyx_drivers.client.Client.new_call`."""
+        relay = self._relays.make(on_notification) if on_notification is not None else None
+        handle = self._threads.run(
+            lambda: self._client.new_call(destination, on_notification=relay, wait_for_ready=wait_for_ready, **keywords)
+        )
+        return Call(self._threads, handle)
+
+    def call(self, call: str) -> "Call | None":
+        """The call of this id, or ``None`` once it is released."""
+        handle = self._threads.touch(lambda: self._client.call(call))
+        return None if handle is None else Call(self._threads, handle)
+
+    @property
+    def calls(self) -> Mapping[CallId, "Call"]:
+        calls = self._threads.touch(lambda: self._client.calls)
+        return {call: Call(self._threads, handle) for call, handle in calls.items()}
+
+    def incoming(self, timeout: float | None = None) -> Iterator["Call"]:
+        """Calls that ring here, until the client is disconnected.
+
+        Raises ``TimeoutError`` when none rings for ``timeout`` seconds, `ConnectionFailed` when the session gave up.
+        """
+        waiting = self._client.incoming()
+        return (Call(self._threads, handle) for handle in self._threads.iterate(waiting.__anext__, timeout))
+
+    def events(self, timeout: float | None = None) -> Iterator[Event]:
+        """Events from now on, until the client is disconnected; ``TimeoutError`` when none comes for so long."""
+        stream = self._threads.touch(self._client.events)
+        return self._threads.iterate(stream.__anext__, timeout)
+
+    def on(self, event: str | type[Event], handler: Handler) -> None:
+        """Call a handler, in the handlers' thread, with every event of a name or type."""
+        relay = self._relays.add(event, handler)
+        self._threads.touch(lambda: self._client.on(event, relay))
+
+    def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
+        relay = self._relays.remove(event, handler) if handler is not None else None
+        if handler is None or relay is not None:
+            self._threads.touch(lambda: self._client.off(event, relay))
+
+
+class Call:
+    """`telnyx_drivers.calls.CallHandle` without ``async``. ``with call:`` hangs up on the way out."""
+
+    def __init__(self, threads: Threads, handle: CallHandle) -> None:
+        self._threads = threads
+        self._handle = handle
+        self._relays = Relays(threads)
+
+    def __repr__(self) -> str:
+        return f"<Call {self.id} {self.direction} {self.state.value}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Call) and other._handle is self._handle
+
+    def __hash__(self) -> int:
+        return hash(self._handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.hangup()
+
+    @property
+    def id(self) -> CallId:
+        return self._handle.id
+
+    @property
+    def state(self) -> CallState:
+        return self._handle.state
+
+    @property
+    def direction(self) -> Direction:
+        return self._handle.direction
+
+    @property
+    def live(self) -> bool:
+        return self._handle.live
+
+    @property
+    def ended(self) -> Cause | None:
+        return self._handle.ended
+
+    @property
+    def info(self) -> CallInfo:
+        return self._threads.touch(lambda: self._handle.info)
+
+    def wait_for_state(self, states: States, timeout: float | None = None) -> CallState:
+        """Raises `CallEnded` when the call ends first, ``TimeoutError`` after ``timeout`` seconds."""
+        return self._threads.run(lambda: self._handle.wait_for_state(states, timeout))
+
+    def wait_ended(self, timeout: float | None = None) -> Cause:
+        """Wait until everything of the call is released."""
+        if self._handle.state is CallState.DESTROY and self._handle.ended is not None:
+            return self._handle.ended
+        return self._threads.run(lambda: self._handle.wait_ended(timeout))
+
+    def answer(self, custom_headers: Headers = ()) -> None:
+        self._threads.run(lambda: self._handle.answer(custom_headers))
+
+    def hangup(
+        self,
+        cause: str | None = None,
+        cause_code: int | None = None,
+        *,
+        sip_code: int | None = None,
+        sip_reason: str | None = None,
+        custom_headers: Headers = (),
+        drain: bool = False,
+    ) -> Cause:
+        """End the call and wait until it is released; with ``drain`` let everything written be heard first."""
+        if self._handle.state is CallState.DESTROY:
+            return self.wait_ended()
+        return self._threads.run(
+            lambda: self._handle.hangup(
+                cause,
+                cause_code,
+                sip_code=sip_code,
+                sip_reason=sip_reason,
+                custom_headers=custom_headers,
+                drain=drain,
+            )
+        )
+
+    def hold(self) -> bool:
+        return self._threads.run(self._handle.hold)
+
+    def unhold(self) -> bool:
+        return self._threads.run(self._handle.unhold)
+
+    def toggle_hold(self) -> bool:
+        return self._threads.run(self._handle.toggle_hold)
+
+    toggleHold = toggle_hold  # noqa: N815  # the reference's spelling
+
+    def mute(self) -> None:
+        self._threads.do(self._handle.mute)
+
+    def unmute(self) -> None:
+        self._threads.do(self._handle.unmute)
+
+    def toggle_mute(self) -> bool:
+        return self._threads.do(self._handle.toggle_mute)
+
+    def deaf(self) -> None:
+        self._threads.do(self._handle.deaf)
+
+    def undeaf(self) -> None:
+        self._threads.do(self._handle.undeaf)
+
+    def toggle_deaf(self) -> bool:
+        return self._threads.do(self._handle.toggle_deaf)
+
+    def dtmf(self, digits: str) -> JsonView:
+        return self._threads.run(lambda: self._handle.dtmf(digits))
+
+    def message(self, to: str, body: str) -> JsonView:
+        return self._threads.run(lambda: self._handle.message(to, body))
+
+    def send_conversation_message(self, text: str, attachments: Sequence[str] = ()) -> JsonView:
+        return self._threads.run(lambda: self._handle.send_conversation_message(text, attachments))
+
+    def send_ai_item(self, item: Mapping[str, Json]) -> None:
+        self._threads.do(lambda: self._handle.send_ai_item(item))
+
+    def resume_media(self) -> bool:
+        return self._threads.do(self._handle.resume_media)
+
+    def reject_media(self) -> bool:
+        return self._threads.do(self._handle.reject_media)
+
+    def play(self, what: "Playable", *, loop: bool = False) -> "Playback":
+        return Playback(self._threads, self._threads.run(lambda: self._handle.play(what, loop=loop)))
+
+    def record(
+        self, path: str | os.PathLike[str], *, sample_rate: int = 16_000, channels: "Channels" = "both"
+    ) -> "Recording":
+        return Recording(
+            self._threads,
+            self._threads.run(lambda: self._handle.record(path, sample_rate=sample_rate, channels=channels)),
+        )
+
+    def audio_in(
+        self, sample_rate: int = 16_000, channels: int = 1, frame_ms: int = 20, timeout: float | None = None
+    ) -> "Iterator[AudioFrame]":
+        """Frames from now on, until the end of the call; ``TimeoutError`` when none comes for so long."""
+        reader = self._threads.do(lambda: self._handle.audio_in(sample_rate, channels, frame_ms))
+        return self._threads.iterate(reader.__anext__, timeout)
+
+    def write(self, pcm: "Pcm", sample_rate: int | None = None, channels: int = 1) -> bool:
+        """Send PCM16 at the pace of the line; False when part of it was dropped."""
+        return self._threads.run(lambda: self._handle.audio_out.write(pcm, sample_rate, channels))
+
+    def clear(self) -> float:
+        """Drop what was written and not sent; returns its seconds."""
+        return self._threads.do(lambda: self._handle.audio_out.clear())
+
+    def drain(self) -> None:
+        """Wait until everything written has been sent."""
+        self._threads.run(lambda: self._handle.audio_out.drain())
+
+    def events(self, timeout: float | None = None) -> Iterator[Event]:
+        """This call's events from now on, until it has ended."""
+        stream = self._threads.touch(self._handle.events)
+        return self._threads.iterate(stream.__anext__, timeout)
+
+    def on(self, event: str | type[Event], handler: Handler) -> None:
+        """Call a handler, in the handlers' thread, with this call's events of a name or type."""
+        relay = self._relays.add(event, handler)
+        self._threads.touch(lambda: self._handle.on(event, relay))
+
+    def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
+        relay = self._relays.remove(event, handler) if handler is not None else None
+        if handler is None or relay is not None:
+            self._threads.touch(lambda: self._handle.off(event, relay))
+
+
+class Playback:
+    """`telnyx_drivers.media.audio.player.Playback` without ``async``."""
+
+    def __init__(self, threads: Threads, playback: "AsyncPlayback") -> None:
+        self._threads = threads
+        self._playback = playback
+
+    @property
+    def position(self) -> float:
+        return self._playback.position
+
+    @property
+    def ended(self) -> bool:
+        return self._playback.ended
+
+    def wait(self) -> None:
+        """Until its end; raises what broke it off."""
+        self._threads.run(self._playback.wait)
+
+    def stop(self) -> None:
+        self._threads.do(self._playback.stop)
+
+
+class Recording:
+    """`telnyx_drivers.media.audio.recorder.Recording` without ``async``."""
+
+    def __init__(self, threads: Threads, recording: "AsyncRecording") -> None:
+        self._threads = threads
+        self._recording = recording
+
+    @property
+    def ended(self) -> bool:
+        return self._recording.ended
+
+    def stop(self) -> None:
+        """Complete the file."""
+        self._threads.run(self._recording.stop)

@@ -1,0 +1,150 @@
+"""Two threads behind the client for code without ``async``: one runs the loop, one runs the application's handlers."""
+
+import queue
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from typing import Final, TypeVar
+
+import anyio
+import attrs
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from telnyx_core.errors import NotConnected
+from telnyx_core.events import Event
+from telnyx_drivers import logs
+from telnyx_drivers.client import MediaRecoveryError
+from telnyx_drivers.emitter import Handler, run_isolated
+
+T = TypeVar("T")
+
+UNHANDLED: Final = 4096
+"""Events that may wait for slow handlers; later ones are dropped, and the log says so."""
+
+
+class Threads:
+    """Both threads, from `start` to `stop`. Everything may be called from any thread but the loop's own."""
+
+    def __init__(self) -> None:
+        self._portal: BlockingPortal | None = None
+        self._manager: AbstractContextManager[BlockingPortal] | None = None
+        self._heard: queue.SimpleQueue[tuple[Handler, Event] | None] = queue.SimpleQueue()
+        self._handlers: threading.Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._portal is not None
+
+    def start(self) -> None:
+        assert self._portal is None, "started once"
+        self._manager = start_blocking_portal(name="telnyx-client")
+        self._portal = self._manager.__enter__()
+        self._heard = queue.SimpleQueue()
+        self._handlers = threading.Thread(target=self._handle, args=(self._heard,), name="telnyx-handlers", daemon=True)
+        self._handlers.start()
+
+    def stop(self) -> None:
+        """Let the events heard so far be handled, then end both threads."""
+        manager, handlers = self._manager, self._handlers
+        assert manager is not None
+        assert handlers is not None
+        self._heard.put(None)
+        if threading.current_thread() is not handlers:
+            handlers.join()
+        self._portal = self._manager = self._handlers = None
+        manager.__exit__(None, None, None)
+
+    def run(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Run an asynchronous function on the loop and wait for its outcome.
+
+        Raises what it raises, and `NotConnected`. A ``KeyboardInterrupt`` meanwhile cancels it.
+        """
+        portal = self._portal
+        if portal is None:
+            raise NotConnected("the client is not connected")
+        try:
+            future = portal.start_task_soon(function)
+        except RuntimeError:
+            if self._portal is None:  # another thread has just stopped it
+                raise NotConnected("the client is not connected") from None
+            raise
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def do(self, function: Callable[[], T]) -> T:
+        """Run a plain function on the loop."""
+
+        async def done() -> T:
+            return function()
+
+        return self.run(done)
+
+    def touch(self, function: Callable[[], T]) -> T:
+        """Run a function that needs no loop, but must not run beside one: there while it runs, else here."""
+        return self.do(function) if self.running else function()
+
+    def iterate(self, following: Callable[[], Awaitable[T]], timeout: float | None) -> Iterator[T]:
+        """The items of an asynchronous iterator; ``TimeoutError`` when the next one takes longer than ``timeout``."""
+
+        async def one() -> tuple[T] | None:
+            with anyio.fail_after(timeout):
+                try:
+                    return (await following(),)
+                except StopAsyncIteration:
+                    return None
+
+        with suppress(NotConnected):
+            while (item := self.run(one)) is not None:
+                yield item[0]
+
+    def hear(self, handler: Handler, event: Event) -> None:
+        """On the loop: have a handler run in its own thread."""
+        if self._heard.qsize() >= UNHANDLED:
+            logs.client.error("the handlers do not keep up: a %s is dropped", type(event).__name__)
+        else:
+            self._heard.put((handler, event))
+
+    def _handle(self, heard: "queue.SimpleQueue[tuple[Handler, Event] | None]") -> None:
+        while (entry := heard.get()) is not None:
+            handler, event = entry
+            run_isolated(handler, self._spawn, self._for_threads(event))
+
+    def _spawn(self, function: Callable[[], Awaitable[None]]) -> None:
+        if self._portal is not None:
+            self._portal.start_task_soon(function)
+
+    def _for_threads(self, event: Event) -> Event:
+        """The ways on from a microphone error are commands, and belong to the loop."""
+        if not isinstance(event, MediaRecoveryError):
+            return event
+        resume, reject = event.resume, event.reject
+        return attrs.evolve(event, resume=lambda: self.do(resume), reject=lambda: self.do(reject))
+
+
+class Relays:
+    """The function that stands for each of an application's handlers on the loop's side, so that ``off`` finds it."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._relays: list[tuple[str | type[Event], Handler, Handler]] = []
+
+    def make(self, handler: Handler) -> Handler:
+        def relay(event: Event) -> None:
+            self._threads.hear(handler, event)
+
+        return relay
+
+    def add(self, event: str | type[Event], handler: Handler) -> Handler:
+        relay = self.make(handler)
+        self._relays.append((event, handler, relay))
+        return relay
+
+    def remove(self, event: str | type[Event], handler: Handler) -> Handler | None:
+        for entry in self._relays:
+            if entry[:2] == (event, handler):
+                self._relays.remove(entry)
+                return entry[2]
+        return None

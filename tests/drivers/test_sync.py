@@ -1,0 +1,271 @@
+"""The client without ``async``, against the embedded gateway on loopback."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+
+from telnyx_core.errors import InvalidCallState, NotConnected
+from telnyx_core.events import CallUpdated, Event, Ready, SessionClosed
+from telnyx_core.states import CallState, SessionState
+from telnyx_drivers.exceptions import CallEnded, LoginFailed
+from telnyx_drivers.gateway import Gateway
+from telnyx_drivers.media.audio.tones import Tone
+from telnyx_drivers.media.measure import dominant_frequency
+from telnyx_drivers.sync import Call, TelnyxRTC, is_media_recovery_error_event
+from telnyx_drivers.threads import Threads
+from tests.drivers.fakes import SilentEngine
+from tests.drivers.servers import Servers
+
+pytestmark = [pytest.mark.net]
+RATE = 8_000
+Make: TypeAlias = Callable[..., TelnyxRTC]
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    servers = Servers()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture
+def gateway(servers: Servers, request: pytest.FixtureRequest) -> Iterator[Gateway]:
+    real = request.node.get_closest_marker("media") is not None
+    yield servers.enter(Gateway(users={"alice": "secret", "bob": "hush"}, engine=None if real else SilentEngine))
+    servers.stop()
+
+
+@pytest.fixture
+def make(gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[Make]:
+    """Makes clients with real media where a test is marked so."""
+    before = set(threading.enumerate())
+
+    def make(user: str = "alice", password: str = "secret", **options: Any) -> TelnyxRTC:
+        if request.node.get_closest_marker("media") is None:
+            options.setdefault("engine", lambda setup: SilentEngine(setup.report))
+        return TelnyxRTC(login=user, password=password, env=gateway.url, ice_servers=[], **options)
+
+    yield make
+    named = {thread.name for thread in set(threading.enumerate()) - before}
+    assert not {name for name in named if name.startswith("telnyx-") and "file" not in name}
+
+
+@pytest.mark.media
+def test_a_call_from_beginning_to_end(make: Make, tmp_path: Path) -> None:
+    with make() as client:
+        assert client.state is SessionState.READY
+        assert client.connected
+        assert client.session_id
+        assert client.is_registered()
+        call = client.new_call("echo", caller_number="+1555", custom_headers=[{"name": "X-A", "value": "1"}])
+        assert call.direction == "outbound"
+        assert client.call(call.id) == call
+        assert list(client.calls) == [call.id]
+        assert call.wait_for_state("active", timeout=10) is CallState.ACTIVE
+        recording = call.record(tmp_path / "call.wav")
+        playback = call.play(Tone(700.0))
+        window: list[np.ndarray[Any, np.dtype[np.int16]]] = []
+        for frame in call.audio_in(sample_rate=RATE, timeout=10):
+            window = [*window[-11:], frame.to_numpy()]
+            samples = np.concatenate(window)
+            loud = len(window) == 12 and np.abs(samples).max() > 200
+            if loud and abs(dominant_frequency(samples, RATE) - 700) < 5:
+                break
+        assert playback.position > 0
+        playback.stop()
+        playback.wait()
+        assert playback.ended
+        recording.stop()
+        assert recording.ended
+        assert call.hold()
+        assert call.state is CallState.HELD
+        assert call.unhold()
+        assert call.toggle_mute() is True
+        assert call.info.muted
+        call.unmute()
+        call.dtmf("12#")
+        assert call.write(b"\0\0" * 800, sample_rate=RATE) is True
+        call.drain()
+        assert call.clear() == 0.0
+        cause = call.hangup(drain=True)
+        assert cause.cause == "NORMAL_CLEARING"
+        assert call.ended == cause
+        with pytest.raises(InvalidCallState):
+            call.mute()
+    assert client.state is SessionState.IDLE
+    assert call.hangup() == cause
+    assert (tmp_path / "call.wav").stat().st_size > 1000
+
+
+def test_calling_each_other(make: Make) -> None:
+    with make() as alice, make("bob", "hush") as bob:
+        heard: list[str] = []
+
+        def answer() -> None:
+            for call in bob.incoming(timeout=10):
+                with call:
+                    heard.append(call.direction)
+                    call.answer()
+                    break
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        call = alice.new_call("bob", caller_number="+1555")
+        call.wait_ended(timeout=10)
+        thread.join()
+        assert heard == ["inbound"]
+        with pytest.raises(CallEnded):
+            call.wait_for_state("active")
+
+
+def test_handlers_run_in_a_thread_where_they_may_wait_and_command(make: Make) -> None:
+    client = make()
+    seen: list[object] = []
+    ended = threading.Event()
+
+    def on_ready(event: Ready) -> None:
+        seen.append(threading.current_thread().name)
+        call = client.new_call("tone", caller_number="+1555")
+        call.on(CallUpdated, lambda event: seen.append(event.call.state.value))
+        call.wait_for_state("active", timeout=10)
+        call.hangup()
+        ended.set()
+
+    async def on_closed(event: SessionClosed) -> None:
+        seen.append("closed")
+
+    client.on("telnyx.ready", on_ready)
+    client.on(SessionClosed, on_closed)
+    with client:
+        assert ended.wait(10)
+    assert seen[0] == "telnyx-handlers"
+    assert seen[-1] == "closed"
+    assert seen[-3:-1] == ["hangup", "destroy"]
+
+
+def test_off_and_on_notification(make: Make) -> None:
+    general: list[Event] = []
+    own: list[Event] = []
+    client = make()
+    client.on("telnyx.notification", general.append)
+    client.on("telnyx.ready", general.append)
+    client.off("telnyx.ready", general.append)
+    client.off("telnyx.ready", own.append)
+    with client:
+        client.new_call("tone", caller_number="+1", on_notification=own.append).hangup()
+    assert general == []
+    assert [type(event) for event in own][-1] is CallUpdated
+    client.off("telnyx.notification")
+
+
+def test_events_are_iterated_until_the_client_is_left(make: Make) -> None:
+    client = make()
+    kinds: list[type[Event]] = []
+    events = client.events()
+
+    def read() -> None:
+        kinds.extend(type(event) for event in events)
+
+    with client:
+        thread = threading.Thread(target=read)
+        thread.start()
+        with pytest.raises(TimeoutError):
+            next(client.incoming(timeout=0.05))
+        with pytest.raises(TimeoutError):
+            next(client.events(timeout=0.05))
+    thread.join(10)
+    assert not thread.is_alive()
+    assert Ready in kinds
+    assert next(client.events(), None) is None
+    assert next(client.incoming(), None) is None
+
+
+def test_errors_are_the_same(make: Make) -> None:
+    client = make(password="wrong")
+    with pytest.raises(LoginFailed):
+        client.connect()
+    with pytest.raises(NotConnected):
+        client.new_call("x")
+    client.disconnect()
+
+
+def test_it_can_be_connected_again(make: Make) -> None:
+    client = make()
+    for _ in range(3):
+        with client:
+            client.connect()
+            assert client.connected
+
+
+def test_ctrl_c_while_waiting_says_good_bye(make: Make) -> None:
+    client = make()
+    main = threading.get_ident()
+    timer = threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT))
+    calls: list[Call] = []
+
+    def work() -> None:
+        with client:
+            calls.append(client.new_call("ring", caller_number="+1555"))
+            timer.start()
+            calls[0].wait_for_state("active", timeout=30)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    timer.join()
+    assert calls[0].ended is not None
+    assert client.state is SessionState.IDLE
+
+
+def test_slow_handlers_lose_events_not_memory(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telnyx_drivers.threads.UNHANDLED", 3)
+    threads = Threads()
+    threads.start()
+    release = threading.Event()
+    heard: list[Event] = []
+
+    def slow(event: Event) -> None:
+        release.wait(10)
+        heard.append(event)
+
+    threads.hear(slow, Ready(None, "REGED"))
+    deadline = time.monotonic() + 10
+    while threads._heard.qsize() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    for _ in range(5):
+        threads.hear(slow, Ready(None, "REGED"))
+    release.set()
+    threads.stop()
+    assert len(heard) == 4
+    assert caplog.text.count("do not keep up") == 2
+
+
+def test_a_microphone_error_can_be_answered_from_a_handler(servers: Servers, make: Make) -> None:
+    engines: list[SilentEngine] = []
+
+    def engine(setup: Any) -> SilentEngine:
+        engines.append(SilentEngine(setup.report))
+        engines[0].refuse_source = ["permission"]
+        return engines[0]
+
+    recovered = threading.Event()
+    recovery = {"enabled": True, "on_success": recovered.set}
+    with make(engine=engine, media_permissions_recovery=recovery) as alice, make("bob", "hush") as bob:
+
+        def on_error(event: Event) -> None:
+            if is_media_recovery_error_event(event):
+                assert event.resume() is True
+
+        alice.on("telnyx.error", on_error)
+        call = bob.new_call("alice", caller_number="+1")
+        incoming = next(alice.incoming(timeout=10))
+        incoming.answer()
+        assert recovered.wait(10)
+        call.hangup()
