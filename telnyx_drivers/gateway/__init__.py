@@ -4,5 +4,6 @@
 """
 
 from telnyx_drivers.gateway.server import Gateway
+from telnyx_drivers.gateway.thread import GatewayThread
 
-__all__ = ["Gateway"]
+__all__ = ["Gateway", "GatewayThread"]
