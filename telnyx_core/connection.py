@@ -270,6 +270,7 @@ class Connection:
         self.generation = SocketId(self.generation + 1)
         self._socket, self._open = self.generation, False
         self._last_attempt = now
+        self.identity.begin_socket()
         token = self.identity.voice_sdk_id
         target = build_url(
             self.options,

@@ -30,6 +30,8 @@ class Identity:
     skip_last_once: bool = False
     """Route the next sockets elsewhere, until a registration succeeds (SIG-222)."""
     dirty: bool = False
+    outgoing: bool = False
+    """Given up, but the socket that carries it lives on: the next one starts without, and so does the store."""
     _stored_at: float | None = None
     _markers_at: float | None = None
 
@@ -103,12 +105,25 @@ class Identity:
         self.dirty = self.dirty or len(left) < len(self.markers)
         self.markers = left
 
+    def give_up(self, *, at_once: bool) -> None:
+        """Forget the token and the session, from the next socket on (SIG-234)."""
+        self.outgoing = self.dirty = True
+        if at_once:
+            self.begin_socket()
+
+    def begin_socket(self) -> None:
+        if self.outgoing:
+            self.outgoing = False
+            self.forget_session(token=True)
+
     def record(self, calls: Iterable[CallMarker], now: float, wall: float) -> JsonObject:
         """What to remember, in the store's shape. Times are epoch seconds.
 
         Markers that nobody has claimed yet are kept for the next process, should this one die first (SIG-317).
         """
         self.dirty = False
+        if self.outgoing:
+            return {}
         entries: list[Json] = [{"id": call.id, "held": call.held} for call in (*calls, *self.markers)]
         record: JsonObject = {}
         if self.voice_sdk_id is not None:
