@@ -5,18 +5,16 @@ import random
 import ssl as tls
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Final, Self, TypeGuard, Unpack
+from typing import Final, Self, Unpack
 
 import anyio
 import anyio.lowlevel
-from attrs import field, frozen
 
 from telnyx_core.actions import Done, Failed
 from telnyx_core.errors import TelnyxError
 from telnyx_core.events import (
-    CallInfo,
     CallUpdated,
     CloseReason,
     ErrorRaised,
@@ -30,15 +28,17 @@ from telnyx_core.ids import CallId
 from telnyx_core.json_types import JsonView
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.session import Session
-from telnyx_core.states import CallState, SessionState
+from telnyx_core.states import SessionState
 from telnyx_drivers import logs
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.driver import Driver
 from telnyx_drivers.emitter import Broadcast, EventStream, Handler, Handlers, name_of, run_isolated
-from telnyx_drivers.exceptions import ConnectionFailed, LoginFailed, MediaUnavailable, TelnyxClientError
+from telnyx_drivers.exceptions import ConnectionFailed, LoginFailed, MediaUnavailable
 from telnyx_drivers.journal import Journal, RecordedSession
 from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
 from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
+from telnyx_drivers.recovery import call_back, with_ways_on
+from telnyx_drivers.registry import CallRegistry
 from telnyx_drivers.store import Store
 
 MAX_FRAME: Final = 1 << 20
@@ -49,28 +49,6 @@ READY_TIMEOUT: Final = 10.0
 """Seconds for `Client.new_call` with ``wait_for_ready`` (CALL-121)."""
 
 _LOGIN_ERRORS: Final = frozenset({46001, 46002})
-
-
-@frozen(kw_only=True)
-class MediaRecoveryError(ErrorRaised):
-    """The ``telnyx.error`` of a microphone that may be tried again (MEDIA-300), with the two ways on from it."""
-
-    resume: Callable[[], bool] = field(repr=False, eq=False)
-    """Try again; False when it is too late for that."""
-    reject: Callable[[], bool] = field(repr=False, eq=False)
-    """Give up and end the call; False when it is too late for that."""
-
-
-class MediaRecoveryFailed(Exception):
-    """What ``on_error`` of the media permissions recovery is called with: retry failed, rejected, or out of time."""
-
-
-def is_media_recovery_error_event(event: object) -> TypeGuard[MediaRecoveryError]:
-    """True exactly when the event can be answered with ``resume()`` or ``reject()`` (MEDIA-301)."""
-    return isinstance(event, MediaRecoveryError) and event.recoverable
-
-
-isMediaRecoveryErrorEvent = is_media_recovery_error_event  # noqa: N816  # the seed's spelling
 
 
 def default_engine(setup: EngineSetup) -> MediaEngine:
@@ -128,14 +106,11 @@ class Client(ABC):
         )
         self._driver = self._make_driver(self._session, engine, ssl)
         self._connect_timeout = connect_timeout
-        self._handles: dict[CallId, CallHandle] = {}
-        self._ringing: dict[CallId, CallHandle] = {}
-        self._rang: anyio.Event | None = None
+        self._calls = CallRegistry(self._driver)
         self._broadcast = Broadcast[Event]()
         self._handlers = Handlers()
         self._undelivered: deque[tuple[Event, CallHandle | None]] = deque()
         self._stopped: anyio.Event | None = None
-        self._rest: TelnyxClientError | None = None
         self._error: TelnyxError | None = None
 
     @classmethod
@@ -192,8 +167,8 @@ class Client(ABC):
         stream = self.events()
         if self._stopped is None or self._stopped.is_set():
             self._stopped = anyio.Event()
-        self._rest = None
         self._error = None
+        self._calls.open()
         self._driver.start()
         self._session.connect(now=self._driver.now())
         self._driver.commanded()
@@ -291,11 +266,11 @@ class Client(ABC):
     @property
     def calls(self) -> Mapping[CallId, CallHandle]:
         """Every call that is not yet released, by id; a copy."""
-        return dict(self._handles)
+        return self._calls.all()
 
     def call(self, call: str) -> CallHandle | None:
         """The call of this id, or ``None`` once it is released."""
-        return self._handles.get(CallId(call))
+        return self._calls.get(CallId(call))
 
     async def new_call(
         self,
@@ -325,7 +300,8 @@ class Client(ABC):
         await anyio.lowlevel.checkpoint()
         self._driver.engine()
         call = self._session.new_call(options, now=self._driver.now())
-        handle = self._handles[call] = CallHandle(self._driver, self._session.call(call), on_notification)
+        handle = CallHandle(self._driver, self._session.call(call), on_notification)
+        self._calls.add(handle)
         self._driver.commanded()
         return handle
 
@@ -334,23 +310,7 @@ class Client(ABC):
 
         Ends when the client is disconnected; raises `ConnectionFailed` when the session gave up.
         """
-        return _Incoming(self._next_incoming)
-
-    async def _next_incoming(self) -> CallHandle:
-        await anyio.lowlevel.checkpoint()
-        while True:
-            while self._ringing:
-                handle = self._ringing.pop(next(iter(self._ringing)))
-                if handle.state is CallState.RINGING:
-                    handle.offered = True
-                    return handle
-            if self._rest is not None:
-                raise self._rest
-            if self._stopped is not None and self._driver.at_rest:
-                raise StopAsyncIteration
-            if self._rang is None:
-                self._rang = anyio.Event()
-            await self._rang.wait()
+        return self._calls.incoming()
 
     async def _wait_ready(self) -> None:
         stream = self.events()
@@ -385,7 +345,7 @@ class Client(ABC):
     def notify(self, event: Event) -> None:
         handle = self._take_note(event)
         if isinstance(event, ErrorRaised) and event.recoverable and handle is not None:
-            event = _with_ways_on(event, handle)
+            event = with_ways_on(event, handle)
         self._broadcast.publish(event)
         if handle is not None:
             handle.publish(event)
@@ -398,7 +358,7 @@ class Client(ABC):
         while self._undelivered:
             event, handle = self._undelivered.popleft()
             if isinstance(event, MediaRecovery):
-                self._call_back(event)
+                call_back(self.options.media_permissions_recovery, event, spawn)
             if handle is not None and handle.on_notification is not None and name_of(event) == "telnyx.notification":
                 run_isolated(handle.on_notification, spawn, event)
             else:
@@ -412,23 +372,18 @@ class Client(ABC):
 
     def stopped(self, error: Exception | None) -> None:
         if error is not None:
-            self._rest = error if isinstance(error, TelnyxClientError) else self._rest
             self._broadcast.end(error)
-            for handle in self._handles.values():
-                handle.give_up(error)
-        self._handles.clear()
-        self._ringing.clear()
-        self._wake_incoming()
+            self._calls.give_up(error)
         if self._stopped is not None:
             self._stopped.set()
 
     def _take_note(self, event: Event) -> CallHandle | None:
         match event:
             case CallUpdated(info):
-                return self._note_call(info)
+                return self._calls.note(info)
             case ErrorRaised():
                 logs.client.warning("error %d %s: %s", event.code, event.name, event.error.original or event.message)
-                handle = self._handle_of(event)
+                handle = self._calls.named_by(event)
                 if handle is not None:
                     handle.note_error(event.error)
                 else:
@@ -437,65 +392,11 @@ class Client(ABC):
             case WarningRaised():
                 logs.client.warning("warning %d %s: %s", event.code, event.name, event.message)
             case SessionClosed(reason):
-                self._rest = None if reason is CloseReason.DISCONNECTED else self._refusal(reason)
-                self._wake_incoming()
+                self._calls.close(None if reason is CloseReason.DISCONNECTED else self._refusal(reason))
             case _:
                 pass
-        return self._handle_of(event)
-
-    def _note_call(self, info: CallInfo) -> CallHandle:
-        handle = self._handles.get(info.id)
-        if handle is None:
-            handle = self._handles[info.id] = CallHandle(self._driver, info)
-        handle.note(info)
-        if info.state is CallState.RINGING and info.direction == "inbound" and not handle.offered:
-            self._ringing[info.id] = handle
-            self._wake_incoming()
-        elif info.state is not CallState.RINGING:
-            self._ringing.pop(info.id, None)
-        if info.state is CallState.DESTROY:
-            del self._handles[info.id]
-            self._driver.release(info.id)
-        return handle
-
-    def _handle_of(self, event: Event) -> CallHandle | None:
-        call: object = getattr(event, "call", None)
-        return self._handles.get(CallId(call)) if isinstance(call, str) else None
-
-    def _wake_incoming(self) -> None:
-        if self._rang is not None:
-            self._rang.set()
-            self._rang = None
+        return self._calls.named_by(event)
 
     def _refusal(self, reason: CloseReason) -> ConnectionFailed:
         text = self._error.message if self._error is not None else "the session has ended"
         return ConnectionFailed(f"{text} ({reason.value})", error=self._error, reason=reason)
-
-    def _call_back(self, event: MediaRecovery) -> None:
-        recovery = self.options.media_permissions_recovery
-        if event.recovered:
-            if recovery.on_success is not None:
-                run_isolated(recovery.on_success, self._driver.spawn)
-        elif recovery.on_error is not None:
-            run_isolated(recovery.on_error, self._driver.spawn, MediaRecoveryFailed(event.reason))
-
-
-class _Incoming(AsyncIterator[CallHandle]):
-    def __init__(self, following: Callable[[], Awaitable[CallHandle]]) -> None:
-        self._following = following
-
-    async def __anext__(self) -> CallHandle:
-        return await self._following()
-
-
-def _with_ways_on(event: ErrorRaised, handle: CallHandle) -> MediaRecoveryError:
-    return MediaRecoveryError(
-        error=event.error,
-        session_id=event.session_id,
-        call=event.call,
-        recoverable=True,
-        retry_deadline=event.retry_deadline,
-        custom_headers=event.custom_headers,
-        resume=handle.resume_media,
-        reject=handle.reject_media,
-    )

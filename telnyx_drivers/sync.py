@@ -18,15 +18,11 @@ from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.states import CallState, SessionState
 from telnyx_drivers.asyncio import TelnyxRTC as AsyncTelnyxRTC
 from telnyx_drivers.calls import CallHandle, Headers, States
-from telnyx_drivers.client import (
-    CONNECT_TIMEOUT,
-    default_engine,
-    is_media_recovery_error_event,
-    isMediaRecoveryErrorEvent,
-)
+from telnyx_drivers.client import CONNECT_TIMEOUT, default_engine
 from telnyx_drivers.emitter import Handler
 from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
 from telnyx_drivers.media.ports import EngineFactory
+from telnyx_drivers.recovery import is_media_recovery_error_event, isMediaRecoveryErrorEvent
 from telnyx_drivers.store import Store
 from telnyx_drivers.threads import Relays, Threads
 

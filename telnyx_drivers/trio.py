@@ -16,16 +16,11 @@ from telnyx_core.ids import SocketId
 from telnyx_core.session import Session
 from telnyx_drivers import logs
 from telnyx_drivers.calls import CallHandle
-from telnyx_drivers.client import (
-    MAX_FRAME,
-    Client,
-    MediaRecoveryError,
-    is_media_recovery_error_event,
-    isMediaRecoveryErrorEvent,
-)
+from telnyx_drivers.client import MAX_FRAME, Client
 from telnyx_drivers.driver import Audience, Driver, Line
 from telnyx_drivers.media.bridge import AnyLoop, BridgedEngine
 from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
+from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
 
 __all__ = [
     "CallHandle",

@@ -113,11 +113,15 @@ async def test_what_was_written_is_heard_before_the_hang_up(make: Make) -> None:
 
 @pytest.mark.slow
 async def test_again_and_again_leaks_nothing(make: Make) -> None:
-    async def held() -> tuple[int, int, int]:
+    async def held() -> tuple[int, list[str], int]:
         for _ in range(20):
             await anyio.sleep(0.05)  # the gateway's side closes as well
             gc.collect()
-        return len(os.listdir("/proc/self/fd")), threading.active_count(), len(tasks_now())
+        return (
+            len(os.listdir("/proc/self/fd")),
+            sorted(thread.name for thread in threading.enumerate()),
+            len(tasks_now()),
+        )
 
     async def cycle() -> None:
         async with make() as client:

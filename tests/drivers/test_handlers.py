@@ -18,14 +18,14 @@ from telnyx_core.events import (
     WarningRaised,
 )
 from telnyx_core.states import CallState
-from telnyx_drivers.client import (
+from telnyx_drivers.emitter import BACKLOG, Broadcast, Handlers, name_of
+from telnyx_drivers.exceptions import EventsOverrun
+from telnyx_drivers.recovery import (
     MediaRecoveryError,
     MediaRecoveryFailed,
     is_media_recovery_error_event,
     isMediaRecoveryErrorEvent,
 )
-from telnyx_drivers.emitter import BACKLOG, Broadcast, Handlers, name_of
-from telnyx_drivers.exceptions import EventsOverrun
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World, next_of
 
