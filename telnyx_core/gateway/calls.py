@@ -106,7 +106,7 @@ class Calls:
         headers: Headers = (),
         client_state: str | None = None,
         far_end: FarEnd | None = None,
-        race: Race | None = None,
+        race: Race,
         late_sdp: float | None = None,
     ) -> Leg:
         """Ring a client: one new inbound leg."""
@@ -126,8 +126,7 @@ class Calls:
             late_sdp=late_sdp,
         )
         self.add(leg, {})
-        if race is not None:
-            race.legs.append(leg)
+        race.legs.append(leg)
         if late_sdp is not None:
             self.invite(leg, None)
         self._peers.open(leg, Purpose.INVITE)
@@ -297,8 +296,6 @@ class Calls:
 
     def end(self, leg: Leg, ended: Cause, by: Ender, headers: Headers = ()) -> None:
         """End a leg and whatever hangs on it. Only a client that ended its call itself is not told."""
-        if leg.phase is Phase.ENDED:
-            return
         leg.forward(Phase.ENDED)
         self._ground.timers.stop_all(leg)
         del self._legs[leg.call]

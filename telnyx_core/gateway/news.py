@@ -37,8 +37,7 @@ class News:
 
     def _updated(self, peer: Peer) -> None:
         """The answer to ``updateMedia`` stands in its result (SRV-029)."""
-        if peer.request is None:
-            return
+        assert peer.request is not None, "an update is opened by a request and described once"
         (line, request), peer.request = peer.request, None
         result: JsonObject = {"callID": peer.leg.call, "action": "updateMedia", "sdp": peer.sdp, **sessid(line)}
         self._lines.reply(line, request, result)
@@ -53,8 +52,7 @@ class News:
         leg = peer.leg
         if peer.purpose is Purpose.UPDATE:
             if peer.request is not None:
-                line, request = peer.request
-                self._lines.refuse(line, request, CALL_FAILED, "CODEC NEGOTIATION ERROR", {"callID": leg.call})
+                self._lines.refuse(*peer.request, CALL_FAILED, "CODEC NEGOTIATION ERROR", {"callID": leg.call})
             self._peers.close(peer)
         else:
             self._calls.end(leg, cause("INCOMPATIBLE_DESTINATION"), "gateway")

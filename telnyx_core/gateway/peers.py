@@ -54,9 +54,6 @@ class Peers:
         self._ground = ground
         self._peers: dict[MediaId, Peer] = {}
 
-    def __len__(self) -> int:
-        return len(self._peers)
-
     def open(self, leg: Leg, purpose: Purpose, offer: str | None = None) -> Peer:
         """A new peer for the leg: it answers ``offer``, or makes one. The first is used at once."""
         answers = purpose in (Purpose.ACCEPT, Purpose.UPDATE)

@@ -95,6 +95,8 @@ class Requests:
             return
         if welcome.left is not None:
             self._survival.detach(welcome.left)
+        if (surplus := self._sessions.surplus()) is not None:
+            self._survival.expire(surplus)
         if welcome.back:
             self._survival.bring_back(welcome.session)
         else:

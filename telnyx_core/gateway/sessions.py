@@ -91,20 +91,16 @@ class Sessions:
 
     def _open(self, user: str, wanted: str | None) -> Session:
         """A new session, under the id the client asked for if it did: mobile clients choose their own (SIG-115)."""
-        self._make_room()
         ident = wanted or self._ground.uuid()
         session = Session(ident, user, self._ground.token(), self._ground.uuid())
         self._sessions[ident] = session
         return session
 
-    def _make_room(self) -> None:
-        """Bound what remembered sessions take: the oldest that nobody is connected to is forgotten."""
-        if len(self._sessions) < 2 * self._ground.options.limits.sockets:
-            return
-        for session in self:
-            if session.line is None:
-                self.forget(session)
-                return
+    def surplus(self) -> Session | None:
+        """The oldest session without a socket, when more are remembered than there may be sockets (`Limits`)."""
+        if len(self._sessions) <= 2 * self._ground.options.limits.sockets:
+            return None
+        return next((session for session in self if session.line is None), None)
 
     def _occupy(self, line: Line, session: Session) -> Session | None:
         previous, old = line.session, session.line
@@ -150,8 +146,7 @@ class Sessions:
     def ready(self, session: Session) -> None:
         """``clientReady`` with the calls of this login (SIG-135)."""
         line = session.line
-        if line is None:
-            return
+        assert line is not None, "nothing is waited for once the socket is gone"
         by_session = self._ground.options.quirks.ready_lists_session
         listed: list[Json] = [session.id if by_session else call for call in session.attaching]
         self._lines.push(line, CLIENT_READY, {"reattached_sessions": listed})
@@ -159,8 +154,7 @@ class Sessions:
             self._ground.timers.set(Timer.REG_POLL, self._ground.now + delay, (line, number))
 
     def scheduled_push(self, line: Line, number: int) -> None:
-        if self._lines.get(line.socket) is line:
-            self.push_state(line, self._ground.options.push_states[number][1])
+        self.push_state(line, self._ground.options.push_states[number][1])
 
     def push_state(self, line: Line, state: str) -> None:
         line.pushed = state

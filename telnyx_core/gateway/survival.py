@@ -2,7 +2,7 @@
 
 from telnyx_core.gateway.calls import Calls
 from telnyx_core.gateway.ground import Ground
-from telnyx_core.gateway.legs import Leg, Peer, Phase, Purpose, cause
+from telnyx_core.gateway.legs import Leg, Peer, Purpose, cause
 from telnyx_core.gateway.peers import Peers
 from telnyx_core.gateway.records import Session
 from telnyx_core.gateway.sessions import Sessions
@@ -20,8 +20,6 @@ class Survival:
     def detach(self, session: Session) -> None:
         """Answered calls wait for their client, others end without a word (SRV-021, SRV-022)."""
         for leg in self._calls.of(session):
-            if leg.phase is Phase.ENDED:
-                continue  # An earlier one of the same session took it along.
             if not self._survives(leg):
                 self._calls.end(leg, cause("DESTINATION_OUT_OF_ORDER"), "gateway")
                 continue

@@ -281,6 +281,14 @@ def test_the_headers_of_a_bye_are_noticed() -> None:
     assert (ended.cause.cause, ended.cause.cause_code, ended.cause.sip_code) == ("MINE", 4321, None)
 
 
+def test_the_sip_status_of_a_bye_is_kept() -> None:
+    rig = Rig()
+    client = rig.client()
+    client.bye(client.invite("echo"), cause="NORMAL_CLEARING", causeCode=16, sipCode=299, sipReason="So so")
+    (ended,) = rig.told(CallEnded)
+    assert (ended.cause.sip_code, ended.cause.sip_reason) == (299, "So so")
+
+
 def test_nobody_ends_the_call_of_somebody_else() -> None:
     rig = Rig()
     alice, bob = rig.client("alice"), rig.client("bob")
@@ -388,6 +396,14 @@ def test_waiting_candidates_are_bounded() -> None:
         client.ask("telnyx_rtc.candidate", client.dialog(call, candidate="candidate:x"))
     rig.settle()
     assert len(rig.candidates) == 2
+
+
+def test_a_candidate_for_a_call_without_media_is_taken_and_lost() -> None:
+    rig = rig_with(plan=CallPlan(ringing_delay=5.0))
+    client = rig.client()
+    call = client.invite("busy")
+    client.ask("telnyx_rtc.candidate", client.dialog(call, candidate="candidate:x"))
+    assert rig.candidates == []
 
 
 def test_a_server_without_trickle_does_not_know_the_methods() -> None:
@@ -563,7 +579,18 @@ def test_without_a_call_the_assistant_only_listens() -> None:
     client = rig.client()
     assert client.ask("ai_conversation", user_text("hello"))["message"] == "SENT"
     assert said(client) == []
-    client.ask("ai_conversation", {"type": "conversation.item.create", "item": {"type": "message", "content": 7}})
+
+
+def test_text_in_whatever_form_is_read() -> None:
+    """AI-013. The newest answered call to an assistant is meant, whatever other calls there are."""
+    rig, client = assistant_call()
+    client.login()
+    client.invite("assistant")
+    client.invite("echo")
+    for content, text in (("plain", "plain"), (7, ""), ([{"transcript": "a"}, 7, {"text": "b"}, {}], "a b")):
+        client.ask("ai_conversation", {**user_text(""), "item": {"type": "message", "content": content}})
+        assert said(client)[-1]["item"]["content"][0]["text"] == text
+    assert len(rig.core.calls) == 3
 
 
 def test_a_long_text_comes_in_few_pieces() -> None:

@@ -64,6 +64,20 @@ def test_the_socket_drops_before_or_after_an_invite_takes_effect(when: Any, proc
     assert len(rig.told(CallStarted)) == processed
 
 
+def test_a_drop_after_a_drop_is_one_drop() -> None:
+    rig = troubled(
+        Fault(method=STATE, do=Drop("after")),
+        Fault(method=STATE, on="reply", do=Drop("after")),
+        Fault(method="telnyx_rtc.ping", do=Drop("after", 1011)),
+        Fault(method="telnyx_rtc.ping", on="reply", do=Drop("before", 4000)),
+    )
+    first, second = rig.client(), rig.client()
+    first.request(STATE)
+    assert first.closed == (1006, "")
+    second.request("telnyx_rtc.ping")
+    assert second.closed == (4000, "")
+
+
 def test_a_drop_may_be_a_proper_close() -> None:
     rig = troubled(Fault(method="telnyx_rtc.bye", on="push", do=Drop("after", 1011, "gone")))
     client = rig.client()

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from telnyx_core.facts import BinaryReceived
 from telnyx_core.gateway import GatewayOptions, Quirks
-from telnyx_core.gateway.events import Acknowledged, FrameRejected
+from telnyx_core.gateway.events import Acknowledged, ClientConnected, FrameRejected
+from telnyx_core.gateway.legs import Phase
 from telnyx_core.gateway.lines import MAX_AWAITED
-from tests.gateway.rig import Rig
+from telnyx_core.ids import SocketId
+from tests.gateway.rig import OFFER, Client, Rig
 
 USERS = {"alice": "secret", "bob": "hush"}
 
@@ -82,11 +84,18 @@ def test_ids_are_echoed_with_their_type(ident: Any) -> None:
     assert type(reply["id"]) is type(ident)
 
 
+def test_a_request_target_that_is_no_url_has_no_query() -> None:
+    rig = Rig()
+    rig.connect("//[")
+    assert rig.told(ClientConnected)[0].query == {}
+
+
 def test_binary_frames_are_activity_and_nothing_else() -> None:
     rig = Rig()
     client = rig.client()
     rig.wait(20)
     rig.tell(BinaryReceived(client.socket, 5))
+    rig.tell(BinaryReceived(SocketId(99), 5))
     rig.wait(20)
     assert client.take() == []
     rig.wait(10)
@@ -166,9 +175,38 @@ requests = st.builds(
 )
 speed_tests = st.sampled_from(["#SPU 9", "#SPB", "#SPE"])
 texts = requests | st.builds(json.dumps, json_values) | st.text(max_size=50) | speed_tests
-steps = st.lists(
-    st.tuples(st.sampled_from([0, 1]), texts) | st.floats(0, 100) | st.sampled_from(["lose", "connect"]), max_size=25
-)
+doings = st.sampled_from(["lose", "connect", "answer", "attach", "media", "fail", "call", "hang up", "renegotiate"])
+steps = st.lists(st.tuples(st.sampled_from([0, 1]), texts) | st.floats(0, 100) | doings, max_size=25)
+
+
+def do(rig: Rig, clients: list[Client], doing: str) -> None:
+    """Something that makes sense, now and then: random text alone would never get far."""
+    open_clients = [client for client in clients if client.closed is None]
+    calls = list(rig.core.calls)
+    match doing:
+        case "lose" if open_clients:
+            open_clients[0].lose()
+        case "connect":
+            clients[0] = rig.connect()
+            clients[0].request("login", {"login": "alice", "passwd": "secret", "sessid": "s1"})
+        case "answer" | "attach":
+            for client in open_clients:
+                for frame in client.pushed("telnyx_rtc.invite") + client.pushed("telnyx_rtc.attach"):
+                    client.acknowledge(frame)
+                    client.request(f"telnyx_rtc.{doing}", client.dialog(frame["params"]["callID"], sdp=OFFER))
+        case "media" | "fail":
+            for call in {rig.peers[media].call for media in rig.peers}:
+                rig.media_state(call, "connected" if doing == "media" else "failed")
+        case "call" if rig.core.sockets("bob"):
+            rig.command("call_user", "bob")
+        case "hang up" if calls:
+            rig.command("hangup", calls[0])
+        case "renegotiate":
+            for call in calls:
+                if rig.core.calls[call].phase is Phase.ANSWERED:
+                    rig.command("renegotiate", call)
+        case _:
+            pass
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -182,12 +220,8 @@ def test_no_conversation_makes_the_gateway_raise(conversation: list[Any], auto_m
             case (who, text):
                 if clients[who].closed is None:
                     clients[who].send(text)
-            case "lose":
-                if clients[0].closed is None:
-                    clients[0].lose()
-            case "connect":
-                clients[0] = rig.connect()
-                clients[0].request("login", {"login": "alice", "passwd": "secret", "sessid": "s1"})
+            case str() as doing:
+                do(rig, clients, doing)
             case seconds:
                 rig.wait(seconds)
                 rig.settle()

@@ -288,10 +288,14 @@ def test_too_many_sockets_are_turned_away() -> None:
 def test_remembered_sessions_are_bounded() -> None:
     rig = Rig(GatewayOptions(users=USERS, limits=Limits(sockets=3)))
     client = rig.client()
+    call = client.invite("echo")
+    assert rig.core.calls.keys() == {call}
     for number in range(20):
         client.login(sessid=f"s{number}")
     assert len(list(rig.core._sessions)) <= 6
     assert rig.core.session_id(client.socket) == "s19"
+    assert rig.core.calls == {}, "its session was among those that are forgotten"
+    assert rig.peers == {}
 
 
 @pytest.mark.parametrize(

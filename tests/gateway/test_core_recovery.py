@@ -8,6 +8,7 @@ from telnyx_core.gateway import CallPlan, GatewayOptions, Quirks
 from telnyx_core.gateway.actions import Echo, FromCall, Silence
 from telnyx_core.gateway.events import CallAttached, CallEnded, ClientLost
 from telnyx_core.ids import CallId
+from telnyx_core.timers import Timer
 from tests.gateway.rig import OFFER, Client, Rig
 
 USERS = {"alice": "secret", "bob": "hush"}
@@ -149,6 +150,15 @@ def test_calls_wait_for_the_window_and_no_longer() -> None:
     assert rig.core.next_timeout() is None
     again = come_back(rig, client)
     assert again.frames[-1]["params"] == {"reattached_sessions": []}
+
+
+def test_the_reason_for_the_next_deadline_can_be_seen() -> None:
+    rig = rig_with(ping_interval=None)
+    assert rig.core.next_timeout_reason() is None
+    rig.client().lose()
+    reason = rig.core.next_timeout_reason()
+    assert reason is not None
+    assert reason.timer is Timer.ORPHAN
 
 
 def test_coming_back_stops_the_window() -> None:
