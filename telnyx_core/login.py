@@ -149,6 +149,8 @@ class Login:
         if self._again and self._sent is None and link.connected and not link.draining:
             self._again = False
             if link.state in _RESTARTABLE:
+                link.timers.stop(Timer.REG_POLL)
+                link.timers.stop(Timer.REGISTRATION_WATCH)
                 link.move(SessionInput.RELOGIN)
             self.send(now)
 

@@ -187,7 +187,8 @@ class Session:
 
     def clear_reconnect_token(self) -> None:
         """Forget the routing token and the session id, from the next socket on (SIG-234)."""
-        self._link.identity.give_up(at_once=not self.connected)
+        with self._at(self._now):  # a store hears of it at once
+            self._link.identity.give_up(at_once=not self.connected)
 
     def new_call(self, options: CallOptions, *, now: float) -> CallId:
         """Place a call. Raises `NotConnected`, `NotReady` or `InvalidCallParameters` (CALL-130, CALL-121)."""
