@@ -561,6 +561,9 @@ class Connection:
         self.auto_reconnect = False
         self.close(Intent.PUNT, now)
 
+    def ready(self, now: float) -> None:
+        self.liveness.registered(now)
+
     def registered(self) -> None:
         self._attempts = 0
         self.identity.skip_last_once = False

@@ -95,6 +95,10 @@ class Link(Protocol):
 
     def move(self, given: SessionInput) -> None: ...
 
+    def ready(self, now: float) -> None:
+        """READY: the keepalive begins."""
+        ...
+
     def registered(self) -> None:
         """REGED: the attempts to reconnect count from nothing again (SIG-244)."""
         ...

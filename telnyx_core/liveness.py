@@ -29,6 +29,11 @@ class Liveness:
         self._link.timers.stop(Timer.KEEPALIVE)
         self.monitor.waiting.clear()
 
+    def registered(self, now: float) -> None:
+        """READY: from now on it is noticed when nothing is heard (SIG-255). What was heard before does not count."""
+        self.dispatched = False
+        self._link.timers.set(Timer.KEEPALIVE, now + timeouts.KEEPALIVE)
+
     def keep_alive(self, now: float) -> None:
         """A ping only where nothing was heard; and a stamp, for a process that may not live to say good-bye."""
         link = self._link

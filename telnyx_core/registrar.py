@@ -107,7 +107,7 @@ class Registrar:
         if state == "REGED":
             link.registered()
         self.was_ready = True
-        link.timers.set(Timer.KEEPALIVE, now + timeouts.KEEPALIVE)
+        link.ready(now)
         ready = Ready(link.identity.session_id, state, self.region, self.dc, self.call_report_id)
         link.owner.act(Notify(ready))
 
