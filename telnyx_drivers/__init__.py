@@ -1,1 +1,4 @@
-"""Drivers: what gives the pure core sockets, media and time. Importing `telnyx_drivers.asyncio` or `.trio` chooses the loop."""
+"""Drivers: what gives the pure core sockets, media and time.
+
+Importing `telnyx_drivers.asyncio` or `telnyx_drivers.trio` chooses the loop; `telnyx_drivers.sync` is for code without.
+"""

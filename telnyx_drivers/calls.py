@@ -228,6 +228,8 @@ class CallHandle:
         """
         return await self._value("dtmf", lambda now: self._driver.session.dtmf(self.id, digits, now=now))
 
+    send_digits = dtmf
+
     async def message(self, to: str, body: str) -> JsonView:
         """Send a text message along with the call (CALL-136). Raises `CallFailed`."""
         return await self._value("message", lambda now: self._driver.session.message(self.id, to, body, now=now))

@@ -56,11 +56,7 @@ def default_engine(setup: EngineSetup) -> MediaEngine:
     try:
         from telnyx_drivers.media.engine import AiortcEngine, settings_for
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("telnyx_"):
-            raise
-        raise MediaUnavailable(
-            f"calls need the media extra, but {error.name} is missing: pip install 'telnyx-rtc[media]'"
-        ) from error
+        raise MediaUnavailable.without(error) from error
     return AiortcEngine(setup.report, settings=settings_for(setup.url), call_audio=setup.call_audio)
 
 

@@ -47,6 +47,13 @@ class CallEnded(CallFailed):
 class MediaUnavailable(TelnyxClientError):
     """The call needs media and there is no engine: the ``media`` extra is not installed."""
 
+    @classmethod
+    def without(cls, error: ModuleNotFoundError) -> "MediaUnavailable":
+        """For a module that the extra would have brought; one of our own that is missing is our fault, and raised."""
+        if (error.name or "").startswith("telnyx_"):
+            raise error
+        return cls(f"calls need the media extra, but {error.name} is missing: pip install 'telnyx-rtc[media]'")
+
 
 class EventsOverrun(TelnyxClientError):
     """A reader fell so far behind that its backlog was given up; ``lost`` events were not delivered to it."""

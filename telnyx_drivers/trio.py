@@ -18,8 +18,8 @@ from telnyx_drivers import logs
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.client import MAX_FRAME, Client
 from telnyx_drivers.driver import Audience, Driver, Line
-from telnyx_drivers.media.bridge import AnyLoop, BridgedEngine
-from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
+from telnyx_drivers.exceptions import MediaUnavailable
+from telnyx_drivers.media.ports import AnyLoop, EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
 
 __all__ = [
@@ -111,6 +111,10 @@ class TrioDriver(Driver):
     def _make_engine(self, setup: EngineSetup) -> MediaEngine:
         if isinstance(self._engine_factory, AnyLoop):
             return self._engine_factory(setup)
+        try:
+            from telnyx_drivers.media.bridge import BridgedEngine
+        except ModuleNotFoundError as error:
+            raise MediaUnavailable.without(error) from error
         return BridgedEngine(setup, self._engine_factory, trio.lowlevel.current_trio_token().run_sync_soon)
 
 

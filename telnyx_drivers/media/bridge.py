@@ -14,15 +14,14 @@ from concurrent.futures import Future
 from typing import ClassVar, Final, TypeVar
 
 import anyio
-from attrs import frozen
 
-from telnyx_core.actions import MediaAction, OpenPeer, StartTone, StopTone, ToneAction
+from telnyx_core.actions import MediaAction, OpenPeer, StartTone, StopTone, TakeStats, ToneAction
 from telnyx_core.facts import MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId
 from telnyx_drivers import logs
 from telnyx_drivers.media.audio.wakeup import CallSoon
 from telnyx_drivers.media.call_audio import CallAudio
-from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
+from telnyx_drivers.media.ports import EngineFactory, EngineSetup
 
 T = TypeVar("T")
 
@@ -35,16 +34,6 @@ SWITCH_INTERVAL: Final = 0.0005
 
 Python's default of 5 ms let the lateness of a 20 ms pacer grow to 136 ms (99th percentile, five calls).
 """
-
-
-@frozen
-class AnyLoop:
-    """Marks an engine factory whose engines run on whatever loop calls them, and need no bridge."""
-
-    factory: EngineFactory
-
-    def __call__(self, setup: EngineSetup) -> MediaEngine:
-        return self.factory(setup)
 
 
 class MediaLoop:
@@ -133,7 +122,7 @@ class BridgedEngine:
                 self._orders += 1
         if not full:
             self._media.loop.call_soon_threadsafe(self._perform, action)
-        elif not isinstance(action, StartTone | StopTone):
+        elif not isinstance(action, StartTone | StopTone | TakeStats):
             logs.media.error("the media loop does not keep up: %s", type(action).__name__)
             self._report(PeerStateChanged(action.media, "failed"))
 

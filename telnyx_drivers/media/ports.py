@@ -55,6 +55,16 @@ class EngineSetup:
 EngineFactory: TypeAlias = Callable[[EngineSetup], MediaEngine]
 
 
+@frozen
+class AnyLoop:
+    """Marks a factory whose engines run on any loop; those of others are given an asyncio loop (`media.bridge`)."""
+
+    factory: EngineFactory
+
+    def __call__(self, setup: EngineSetup) -> MediaEngine:
+        return self.factory(setup)
+
+
 class AudioPort(Protocol):
     """What a peer's RTP path sees of its call: 20 ms in, 20 ms out, never waiting."""
 

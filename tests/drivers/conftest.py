@@ -16,8 +16,7 @@ from telnyx_core.session import Session
 from telnyx_drivers.asyncio import AsyncioDriver
 from telnyx_drivers.client import Client
 from telnyx_drivers.driver import Driver, Line
-from telnyx_drivers.media.bridge import AnyLoop
-from telnyx_drivers.media.ports import EngineFactory
+from telnyx_drivers.media.ports import AnyLoop, EngineFactory
 from telnyx_drivers.trio import TrioDriver
 from tests.drivers.clock import VirtualClockLoop
 from tests.drivers.fakes import World

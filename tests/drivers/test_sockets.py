@@ -31,7 +31,7 @@ from telnyx_core.ids import SocketId
 from telnyx_drivers.asyncio import AsyncioDriver
 from telnyx_drivers.client import MAX_FRAME, Client
 from telnyx_drivers.driver import INBOX_TEXTS, Driver, Line
-from telnyx_drivers.media.bridge import AnyLoop
+from telnyx_drivers.media.ports import AnyLoop
 from telnyx_drivers.trio import TrioDriver
 from tests.drivers.conftest import tasks_now
 from tests.drivers.fakes import Server, World

@@ -1,0 +1,62 @@
+"""What an import brings: a loop of one's own choice, and no media for those who only signal."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+MEDIA = ("aiortc", "aioice", "av", "numpy")
+
+
+def python(code: str) -> str:
+    """Run a program in which the media extra and, say, the other loop are not installed."""
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "missing"),
+    [
+        ("asyncio", (*MEDIA, "trio", "trio_websocket", "httpx2", "typer", "rich", "jinja2")),
+        ("trio", (*MEDIA, "httpx2", "typer", "rich", "jinja2")),
+        ("sync", (*MEDIA, "trio", "trio_websocket", "httpx2", "typer", "rich", "jinja2")),
+    ],
+)
+def test_a_client_can_be_made_and_signals_without_any_extra_but_its_loop(module: str, missing: tuple[str, ...]) -> None:
+    """The media extra is asked for when a call needs it, by a typed error that says how to get it."""
+    output = python(f"""
+        import sys
+        for name in {missing!r}:
+            sys.modules[name] = None
+        from telnyx_drivers.{module} import TelnyxRTC
+        from telnyx_drivers.exceptions import MediaUnavailable
+        client = TelnyxRTC(login_token="t")
+        print(client.state.value)
+
+        async def main():
+            driver = getattr(client, "_client", client)._driver
+            try:
+                driver.engine()
+            except MediaUnavailable as error:
+                print(error)
+
+        if {module!r} == "trio":
+            import trio
+            trio.run(main)
+        else:
+            import asyncio
+            asyncio.run(main())
+    """)
+    assert output.splitlines()[0] == "idle"
+    assert "pip install 'telnyx-rtc[media]'" in output
+
+
+def test_a_module_of_our_own_that_is_missing_is_no_missing_extra() -> None:
+    from telnyx_drivers.exceptions import MediaUnavailable
+
+    with pytest.raises(ModuleNotFoundError, match="oops"):
+        MediaUnavailable.without(ModuleNotFoundError("oops", name="telnyx_drivers.media.engine"))
