@@ -1,15 +1,17 @@
 """Whatever comes over a socket: no text makes the gateway raise."""
 
+import itertools
 import json
-from typing import Any
+from random import Random
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from telnyx_core.facts import BinaryReceived
-from telnyx_core.gateway import GatewayOptions, Quirks
-from telnyx_core.gateway.events import Acknowledged, ClientConnected, FrameRejected
+from telnyx_core.facts import BinaryReceived, PeerStateChanged
+from telnyx_core.gateway import Duplicate, Fault, GatewayOptions, Quirks
+from telnyx_core.gateway.events import Acknowledged, CallReportReceived, ClientConnected, FrameRejected, GatewayEvent
 from telnyx_core.gateway.legs import Phase
 from telnyx_core.gateway.lines import MAX_AWAITED
 from telnyx_core.ids import SocketId
@@ -175,8 +177,11 @@ requests = st.builds(
 )
 speed_tests = st.sampled_from(["#SPU 9", "#SPB", "#SPE"])
 texts = requests | st.builds(json.dumps, json_values) | st.text(max_size=50) | speed_tests
-doings = st.sampled_from(["lose", "connect", "answer", "attach", "media", "fail", "call", "hang up", "renegotiate"])
-steps = st.lists(st.tuples(st.sampled_from([0, 1]), texts) | st.floats(0, 100) | doings, max_size=25)
+DOINGS = """lose connect answer attach media fail call hang-up renegotiate echo early bob alice hold toggleHold
+updateMedia bye digits text candidate converse report login state restart forget wait""".split()  # noqa: SIM905
+doings = st.sampled_from(DOINGS)
+spoken = st.tuples(st.sampled_from([0, 1]), texts)
+steps = st.lists(st.one_of(doings, doings, doings, doings, spoken, st.floats(0, 100)), min_size=5, max_size=40)
 
 
 def do(rig: Rig, clients: list[Client], doing: str) -> None:
@@ -187,19 +192,44 @@ def do(rig: Rig, clients: list[Client], doing: str) -> None:
         case "lose" if open_clients:
             open_clients[0].lose()
         case "connect":
-            clients[0] = rig.connect()
-            clients[0].request("login", {"login": "alice", "passwd": "secret", "sessid": "s1"})
+            for number, (user, password) in enumerate(USERS.items()):
+                if number == 0 or clients[number].closed is not None:
+                    clients[number] = rig.connect()
+                    clients[number].request("login", {"login": user, "passwd": password, "sessid": f"s{number + 1}"})
+        case "echo" | "early" | "bob" | "alice" if open_clients:
+            caller = open_clients[-1] if doing == "alice" else open_clients[0]
+            caller.request("telnyx_rtc.invite", caller.invitation(doing, f"d{rig.number()}"))
+        case "hold" | "toggleHold" | "updateMedia" | "bye":
+            for client, call in itertools.product(open_clients, calls):
+                method = "bye" if doing == "bye" else "modify"
+                client.request(f"telnyx_rtc.{method}", client.dialog(call, action=doing, sdp=OFFER))
+        case "digits" | "text" | "candidate":
+            method = "candidate" if doing == "candidate" else "info"
+            members = {"digits": {"dtmf": "1"}, "text": {"msg": {"body": "hi"}}, "candidate": {"candidate": "c"}}[doing]
+            for client, call in itertools.product(open_clients, calls):
+                client.request(f"telnyx_rtc.{method}", client.dialog(call, **members))
+        case "converse" | "state" | "login" if open_clients:
+            methods = {"converse": "ai_conversation", "state": "telnyx_rtc.gatewayState", "login": "login"}
+            open_clients[0].request(methods[doing])
+        case "report" if open_clients:
+            open_clients[0].send({"id": "r", "type": "debug_report_data"})
+        case "wait":
+            rig.wait(31)
+        case "restart":
+            rig.command("restart")
+        case "forget":
+            rig.command("forget_sessions")
         case "answer" | "attach":
             for client in open_clients:
                 for frame in client.pushed("telnyx_rtc.invite") + client.pushed("telnyx_rtc.attach"):
                     client.acknowledge(frame)
                     client.request(f"telnyx_rtc.{doing}", client.dialog(frame["params"]["callID"], sdp=OFFER))
         case "media" | "fail":
-            for call in {rig.peers[media].call for media in rig.peers}:
-                rig.media_state(call, "connected" if doing == "media" else "failed")
+            for media in list(rig.peers):
+                rig.tell(PeerStateChanged(media, "connected" if doing == "media" else "failed"))
         case "call" if rig.core.sockets("bob"):
             rig.command("call_user", "bob")
-        case "hang up" if calls:
+        case "hang-up" if calls:
             rig.command("hangup", calls[0])
         case "renegotiate":
             for call in calls:
@@ -209,12 +239,30 @@ def do(rig: Rig, clients: list[Client], doing: str) -> None:
             pass
 
 
+def begin(*, auto_media: bool) -> tuple[Rig, list[Client]]:
+    """alice and bob have logged in."""
+    faults = (Fault(method="telnyx_rtc.ping", on="push", nth=3, do=Duplicate()),)
+    rig = Rig(GatewayOptions(users=USERS, quirks=Quirks(trickle_out=True), faults=faults), auto_media=auto_media)
+    return rig, [rig.client("alice", sessid="s1"), rig.client("bob", sessid="s2")]
+
+
+def finish(rig: Rig) -> None:
+    """Everybody leaves: then nothing is left, whatever was said before."""
+    for socket in rig.core.sockets():
+        rig.clients[socket].lose()
+    rig.settle()
+    rig.wait(200)
+    rig.settle()
+    assert rig.core.calls == {}
+    assert rig.peers == {}
+    assert rig.core.next_timeout() is None, "a gateway without clients waits for nothing"
+
+
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(steps, st.booleans())
 def test_no_conversation_makes_the_gateway_raise(conversation: list[Any], auto_media: bool) -> None:
-    """From two sockets that have logged in; the rig checks every action against the contract."""
-    rig = Rig(GatewayOptions(users=USERS, quirks=Quirks(trickle_out=True)), auto_media=auto_media)
-    clients = [rig.client("alice", sessid="s1"), rig.client("bob", sessid="s2")]
+    """The rig checks every action against the contract."""
+    rig, clients = begin(auto_media=auto_media)
     for step in conversation:
         match step:
             case (who, text):
@@ -225,12 +273,18 @@ def test_no_conversation_makes_the_gateway_raise(conversation: list[Any], auto_m
             case seconds:
                 rig.wait(seconds)
                 rig.settle()
-    for socket in rig.core.sockets():
-        rig.clients[socket].lose()
-    rig.settle()
-    rig.wait(200)
-    rig.settle()
-    assert rig.core.calls == {}
-    assert rig.peers == {}
-    assert rig.core.next_timeout() is None, "a gateway without clients waits for nothing"
-    json.dumps([json.loads(text) for client in clients for text in client.texts if not text.startswith("#")])
+    finish(rig)
+
+
+def test_long_walks_meet_everything_that_there_is_to_be_told() -> None:
+    """A walk that never gets far would pass as well: this one has to."""
+    met: set[type[object]] = set()
+    for seed in range(150):
+        dice = Random(seed)
+        rig, clients = begin(auto_media=dice.random() < 0.7)
+        for _ in range(60):
+            do(rig, clients, dice.choice(DOINGS))
+            rig.settle()
+        finish(rig)
+        met |= {type(event) for event in rig.events}
+    assert met == set(get_args(GatewayEvent)) - {CallReportReceived}
