@@ -390,9 +390,7 @@ def test_candidates_may_come_before_and_after_the_description_and_some_may_be_no
         (False, "answer-without-candidates", False),
     ],
 )
-def test_the_end_of_candidates_is_told_when_no_more_can_come(
-    trickle: bool, name: str, ended: bool
-) -> None:
+def test_the_end_of_candidates_is_told_when_no_more_can_come(trickle: bool, name: str, ended: bool) -> None:
     """MEDIA-115: without it the library never fails; after it, it takes no candidate any more."""
     answer = without_candidates(read("answer-freeswitch")) if name.endswith("without-candidates") else read(name)
 

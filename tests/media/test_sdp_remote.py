@@ -160,6 +160,23 @@ def test_one_codec_under_two_numbers_is_taken_under_the_first() -> None:
     assert [codec.payload_type for codec in description.codecs] == [112]
 
 
+def test_payload_types_that_rtp_cannot_carry_are_left_out() -> None:
+    """RFC 5761 section 4: 72 to 76 would be read as RTCP; the field has seven bits."""
+    description = minimal(
+        "m=audio 9 UDP/TLS/RTP/SAVPF 72 200 128 8",
+        *MINIMAL[5:],
+        *(f"a=rtpmap:{number} {name}/8000" for number, name in ((72, "PCMU"), (200, "G722"), (128, "PCMU"))),
+        without="m=",
+    )
+    assert [codec.payload_type for codec in description.codecs] == [8]
+
+
+def test_header_extensions_are_those_in_use_each_under_a_number_of_its_own() -> None:
+    mid, level = "urn:ietf:params:rtp-hdrext:sdes:mid", "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+    given = (f"0 {mid}", f"15 {mid}", f"4/sendrecv {mid}", f"4 {level}", "5 urn:other", f"6 {level} vad=on")
+    assert minimal(*(f"a=extmap:{each}" for each in given)).extensions == ((4, mid), (6, level))
+
+
 def test_telephone_events_are_kept_apart_from_codecs() -> None:
     """SRV-005."""
     events = remote("offer-freeswitch").telephone_events
