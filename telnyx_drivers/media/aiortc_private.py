@@ -306,29 +306,42 @@ class SrtpWire:
     there is no path at the moment, are lost, as they would be on any network.
     """
 
-    def __init__(self, transceiver: RTCRtpTransceiver, received: Callable[[bytes], None]) -> None:
-        """Needs a finished handshake. ``received`` gets RTP and RTCP in the clear."""
+    def __init__(
+        self, transceiver: RTCRtpTransceiver, on_rtp: Callable[[bytes], None], on_rtcp: Callable[[bytes], None]
+    ) -> None:
+        """Needs a finished handshake. Both functions get whole packets in the clear."""
         dtls = dtls_of(transceiver)
         assert dtls._rx_srtp is not None, "SRTP keys come from the handshake"
         self._connection = connection = connection_of(transceiver)
         self._nominated = connection._nominated
         self._protect, self._protect_rtcp = dtls._tx_srtp.protect, dtls._tx_srtp.protect_rtcp
         unprotect, unprotect_rtcp = dtls._rx_srtp.unprotect, dtls._rx_srtp.unprotect_rtcp
-        pass_on = connection.data_received
+
+        def is_media(data: bytes) -> bool:
+            """Dealt with here, if so. RFC 7983: these first bytes are SRTP; RFC 5761: these second ones SRTCP."""
+            if not (len(data) >= 12 and 127 < data[0] < 192):
+                return False
+            is_rtcp = 192 <= data[1] <= 223
+            try:
+                clear = unprotect_rtcp(data) if is_rtcp else unprotect(data)
+            except (SrtpError, ValueError):
+                return True
+            if is_rtcp:
+                on_rtcp(clear)
+            else:
+                on_rtp(clear)
+            return True
+
+        pass_on = self._pass_on = connection.data_received
 
         def data_received(data: bytes, component: int) -> None:
-            # RFC 7983: these first bytes are SRTP and SRTCP; RFC 5761: these second bytes are SRTCP.
-            if not (len(data) >= 12 and 127 < data[0] < 192):
+            if not is_media(data):
                 pass_on(data, component)
-                return
-            try:
-                clear = unprotect_rtcp(data) if 192 <= data[1] <= 223 else unprotect(data)
-            except (SrtpError, ValueError):
-                return
-            received(clear)
 
         connection.data_received = data_received  # type: ignore[method-assign]
-        self._pass_on = pass_on
+        # The same a step earlier, before aioice tries to read every packet as STUN.
+        for protocol in connection._protocols:
+            _media_first(protocol, is_media)
 
     def send(self, packet: bytes) -> None:
         pair = self._nominated.get(1)
@@ -343,6 +356,18 @@ class SrtpWire:
     def close(self) -> None:
         """Leave the path as it was."""
         self._connection.data_received = self._pass_on  # type: ignore[method-assign]
+        for protocol in self._connection._protocols:
+            vars(protocol).pop("datagram_received", None)
+
+
+def _media_first(protocol: StunProtocol, is_media: Callable[[bytes], bool]) -> None:
+    pass_on = protocol.datagram_received
+
+    def datagram_received(data: bytes | str, addr: tuple[object, ...]) -> None:
+        if not (isinstance(data, bytes) and is_media(data)):
+            pass_on(data, addr)
+
+    protocol.datagram_received = datagram_received  # type: ignore[method-assign]
 
 
 def _mangled(owner: object, cls: type, name: str) -> object:

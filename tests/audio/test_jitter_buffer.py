@@ -287,6 +287,13 @@ def test_packets_of_any_length_are_played() -> None:
         assert len(listener.played) >= (1.5 - 0.15) * CLOCK / frame - 2
 
 
+def test_a_packet_that_a_longer_one_has_covered_is_not_played_after_it() -> None:
+    longer = MediaPacket(packet(0).sequence, packet(0).timestamp, 3 * FRAME, b"")
+    listener = run([(0.0, longer), (0.0, packet(1)), (0.0, packet(3))], seconds=0.3)
+    assert [number for number, _ in listener.played] == [0, 3]
+    assert listener.buffer.stats.packets_discarded == 1
+
+
 def test_memory_is_bounded_whatever_is_sent() -> None:
     buffer = JitterBuffer(CLOCK)
     for number in range(5_000):

@@ -61,13 +61,13 @@ class G711:
     def encode(self, samples: Samples) -> bytes:
         if samples is self._silent_samples:
             return self._silent_payload
-        return self._encode[samples.view(np.uint16)].tobytes()
+        return self._encode.take(samples.view(np.uint16)).tobytes()
 
     def expect_loss(self, fraction: float) -> None:
         """Nothing in G.711 can prepare for loss."""
 
     def decode(self, payload: bytes) -> Samples:
-        return self._decode[np.frombuffer(payload, dtype=np.uint8)]
+        return self._decode.take(np.frombuffer(payload, np.uint8))
 
     def duration(self, payload: bytes) -> int:
         return len(payload)

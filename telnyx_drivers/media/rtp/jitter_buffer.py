@@ -179,9 +179,15 @@ class JitterBuffer:
             return self._begin(now)
         if upcoming in self._packets and not self._paused and not self._starved:
             return self._play(upcoming, now)
-        if not self._packets:
-            return self._starve()
-        return self._bridge(upcoming, min(self._packets), now)
+        first = self._first(upcoming)
+        return self._starve() if first is None else self._bridge(upcoming, first, now)
+
+    def _first(self, upcoming: int) -> int | None:
+        """The earliest packet held; those that a longer one before them has covered are forgotten."""
+        for timestamp in [each for each in self._packets if each < upcoming]:
+            del self._packets[timestamp]
+            self.stats.packets_discarded += 1
+        return min(self._packets, default=None)
 
     def _begin(self, now: float) -> Instruction:
         if self._packets:

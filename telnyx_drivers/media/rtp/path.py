@@ -15,7 +15,7 @@ import numpy as np
 from telnyx_drivers.media.aiortc_private import Bypass, SrtpWire
 from telnyx_drivers.media.rtp import pacer, rtcp
 from telnyx_drivers.media.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
-from telnyx_drivers.media.rtp.packet import is_rtcp, parse
+from telnyx_drivers.media.rtp.packet import parse
 from telnyx_drivers.media.rtp.receiver import RtpReceiver
 from telnyx_drivers.media.rtp.sender import RtpSender
 from telnyx_drivers.media.rtp.telephone_event import DigitSender
@@ -88,7 +88,7 @@ class _Leg:
             heard_digit=lambda heard: wiring.digit(heard.digit, heard.duration),
             rng=np.random.default_rng(),
         )
-        self._wire = SrtpWire(wiring.transceiver, self._on_packet)
+        self._wire = SrtpWire(wiring.transceiver, self._on_rtp, self._on_rtcp)
         self._leave_pacer = pacer.join(self._beat)
 
     def stats(self) -> RtpStats:
@@ -142,18 +142,16 @@ class _Leg:
             self._until_report = self._dice.randint(*_REPORT_BEATS)
             self._send_report()
 
-    def _on_packet(self, data: bytes) -> None:
-        now = self._clock()
-        if is_rtcp(data):
-            self._on_rtcp(data, now)
-            return
+    def _on_rtp(self, data: bytes) -> None:
         packet = parse(data)
-        if packet is not None and self._agreed.receives and self._receiver.receive(packet, now) and not self._heard:
+        if packet is None or not self._agreed.receives:
+            return
+        if self._receiver.receive(packet, self._clock()) and not self._heard:
             self._heard = True
             self._wiring.heard()
 
-    def _on_rtcp(self, data: bytes, now: float) -> None:
-        wall = rtcp.ntp_time(time.time())
+    def _on_rtcp(self, data: bytes) -> None:
+        now, wall = self._clock(), rtcp.ntp_time(time.time())
         for message in rtcp.parse(data):
             match message:
                 case rtcp.SenderReport(ssrc=ssrc, ntp=ntp):

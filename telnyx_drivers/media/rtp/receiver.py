@@ -59,6 +59,8 @@ class RtpReceiver:
         self._digits = {payload_type: DigitReceiver(rate) for payload_type, rate in events.items()}
         self._heard_digit = heard_digit
         self._payload_type, self._decoder = next(iter(self._decoders.items()))
+        self.sample_rate = self._decoder.sample_rate
+        """Of what `beat` returned last; changes with the codec that is heard."""
         self._buffer = JitterBuffer(self._decoder.clock_rate)
         self._concealer = Concealer(self._decoder.sample_rate)
         self._noise = ComfortNoise(rng)
@@ -68,12 +70,8 @@ class RtpReceiver:
         self._changed_at = 0.0
         self._rest: Samples = silence(0)
         self._begun = False
+        self._in_event = False
         self._samples_received = self._inserted = self._removed = 0
-
-    @property
-    def sample_rate(self) -> int:
-        """Of what `beat` returns; changes with the codec that is heard."""
-        return self._decoder.sample_rate
 
     @property
     def reception(self) -> Reception | None:
@@ -126,29 +124,40 @@ class RtpReceiver:
         elif is_noise:
             self._buffer.put(MediaPacket(packet.sequence, packet.timestamp, 0, payload, payload_type, True), now)
         else:
+            self._in_event = True
             for digit in self._digits[payload_type].receive(packet.timestamp, payload, now):
                 self._heard_digit(digit)
         return True
 
     def beat(self, now: float) -> Samples | None:
         """The 20 ms to be heard at ``now``; ``None`` until the first packet is due."""
-        for digits in self._digits.values():
-            for digit in digits.expire(now):
-                self._heard_digit(digit)
-        pieces, have = ([self._rest] if self._rest.size else []), self._rest.size
-        while have < (need := self.sample_rate // FRAMES_PER_SECOND):
-            rate = self.sample_rate
+        if self._in_event:
+            self._expire_digits(now)
+        rate = self.sample_rate
+        if not self._rest.size:
+            samples = self._next(now)
+            # The usual case: a packet is a beat.
+            if samples is None or (samples.size * FRAMES_PER_SECOND == rate == self.sample_rate):
+                self._samples_received += 0 if samples is None else samples.size
+                return samples
+            self._rest = samples
+        return self._cut(now)
+
+    def _cut(self, now: float) -> Samples:
+        """A beat's worth off what is left and what comes next."""
+        rate, pieces, have = self.sample_rate, [self._rest], self._rest.size
+        while have < rate // FRAMES_PER_SECOND:
             samples = self._next(now + have / rate)
-            if samples is None:
-                return None
+            assert samples is not None, "a stream that has begun has an answer to everything"
             if self.sample_rate != rate:
-                pieces, have = [], 0
+                rate, pieces, have = self.sample_rate, [], 0
             pieces.append(samples)
             have += samples.size
-        whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        need = rate // FRAMES_PER_SECOND
+        whole = np.concatenate(pieces)
         self._rest = whole[need:]
         self._samples_received += need
-        return whole if whole.size == need else whole[:need]
+        return whole[:need]
 
     def _next(self, now: float) -> Samples | None:
         """The next piece of audio, of any length; ``None`` when nothing has begun."""
@@ -197,6 +206,12 @@ class RtpReceiver:
     def _samples(self, duration: int) -> int:
         return max(duration * self._decoder.sample_rate // self._decoder.clock_rate, 1)
 
+    def _expire_digits(self, now: float) -> None:
+        for digits in self._digits.values():
+            for digit in digits.expire(now):
+                self._heard_digit(digit)
+        self._in_event = any(digits.open for digits in self._digits.values())
+
     def _change_stream(self, ssrc: int, now: float) -> Reception:
         if self._reception is not None:
             self._finished = self.stats.totals
@@ -213,4 +228,5 @@ class RtpReceiver:
 
     def _change_codec(self, payload_type: int) -> None:
         self._payload_type, self._decoder = payload_type, self._decoders[payload_type]
+        self.sample_rate = self._decoder.sample_rate
         self._concealer = Concealer(self._decoder.sample_rate)

@@ -35,6 +35,11 @@ class DigitReceiver:
         self._told = True
         self._last_at = 0.0
 
+    @property
+    def open(self) -> bool:
+        """True while a digit has begun and not ended."""
+        return not self._told
+
     def receive(self, timestamp: int, payload: bytes, now: float) -> list[HeardDigit]:
         """An event packet arrived. Broken ones, and events that are no digits, mean nothing."""
         if len(payload) < 4:

@@ -1,0 +1,221 @@
+"""What the media benchmarks share: legs between two processes on loopback, and audio that costs nothing to make."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from attrs import define, field
+
+from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, OpenPeer, PeerConfig, UseMedia
+from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
+from telnyx_core.ids import CallId, MediaId
+from telnyx_core.options import Codec
+from telnyx_drivers.media.aiortc_rtp import aiortc_rtp_path
+from telnyx_drivers.media.audio.frames import Samples
+from telnyx_drivers.media.call_audio import CallAudio
+from telnyx_drivers.media.engine import AiortcEngine
+from telnyx_drivers.media.peer import PeerSettings
+from telnyx_drivers.media.rtp.path import direct_rtp_path
+
+PATHS = {"stock": aiortc_rtp_path, "direct": direct_rtp_path}
+CODECS = {"PCMU": Codec("audio/PCMU", 8_000), "opus": Codec("audio/opus", 48_000, 2)}
+BEAT = 0.02
+
+
+def settings(path: str) -> PeerSettings:
+    return PeerSettings(rtp_path=PATHS[path], loopback=True, addresses=list)
+
+
+def voice(rate: int, seconds: float = 2.0) -> Samples:
+    """Like a voice, so that codecs work as hard as they would: gliding harmonics in syllables."""
+    times = np.arange(int(rate * seconds)) / rate
+    phase = 2 * np.pi * np.cumsum(120 + 30 * np.sin(np.pi * times)) / rate
+    wave = sum(np.sin(harmonic * phase) / harmonic for harmonic in range(1, 20))
+    samples: Samples = np.rint(5_000 * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * times)) * wave).astype(np.int16)
+    return samples
+
+
+class CountingAudio(CallAudio):
+    """Sends the same voice for ever; counts what is asked for too late and what arrives."""
+
+    _voices_by_rate: dict[int, list[Samples]] = {}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clear_counts()
+
+    def clear_counts(self) -> None:
+        self.pulled = self.late = self.pushed = 0
+        self.worst = 0.0
+        self._start = 0.0
+
+    def pull(self, rate: int) -> Samples:
+        frames = self._voices_by_rate.get(rate)
+        if frames is None:
+            whole = voice(rate)
+            frames = [whole[at : at + rate // 50] for at in range(0, whole.size, rate // 50)]
+            self._voices_by_rate[rate] = frames
+        now = time.perf_counter()
+        if not self.pulled:
+            self._start = now
+        lateness = now - self._start - self.pulled * BEAT
+        self.worst = max(self.worst, lateness)
+        # A frame that misses its whole slot: the far end hears it, at best, with more delay.
+        self.late += lateness > BEAT
+        self.pulled += 1
+        return frames[self.pulled % len(frames)]
+
+    def push(self, samples: Samples, rate: int) -> None:
+        self.pushed += samples.size / rate > BEAT / 2
+
+
+@define
+class Legs:
+    """One end of any number of legs."""
+
+    engine: AiortcEngine = field(init=False)
+    facts: list[MediaFact] = field(factory=list[MediaFact])
+    audios: list[CountingAudio] = field(factory=list[CountingAudio])
+    path: str = "direct"
+    _news: asyncio.Event = field(factory=asyncio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self.engine = AiortcEngine(self._report, settings=settings(self.path), call_audio=self._audio)
+
+    def _report(self, fact: MediaFact) -> None:
+        self.facts.append(fact)
+        self._news.set()
+
+    def _audio(self, call: CallId) -> CallAudio:
+        self.audios.append(CountingAudio())
+        return self.audios[-1]
+
+    async def described(self, media: MediaId) -> str:
+        while True:
+            for fact in self.facts:
+                if isinstance(fact, LocalDescribed) and fact.media == media:
+                    return fact.sdp
+            self._news.clear()
+            await self._news.wait()
+
+    async def connected(self, count: int) -> None:
+        while sum(isinstance(fact, PeerStateChanged) and fact.state == "connected" for fact in self.facts) < count:
+            self._news.clear()
+            await self._news.wait()
+
+    def open(self, number: int, role: str, codec: str) -> MediaId:
+        media = MediaId(number)
+        config = PeerConfig(
+            role="offer" if role == "offer" else "answer", ice_servers=(), preferred_codecs=(CODECS[codec],)
+        )
+        self.engine.perform(OpenPeer(media, CallId(f"call {number}"), config))
+        return media
+
+    async def offer(self, number: int, codec: str) -> str:
+        media = self.open(number, "offer", codec)
+        self.engine.perform(CreateOffer(media))
+        return await self.described(media)
+
+    async def answer(self, number: int, codec: str, offer: str) -> str:
+        media = self.open(number, "answer", codec)
+        self.engine.perform(ApplyRemote(media, "offer", offer))
+        self.engine.perform(CreateAnswer(media))
+        self.engine.perform(UseMedia(media))
+        return await self.described(media)
+
+    def accept(self, number: int, answer: str) -> None:
+        media = MediaId(number)
+        self.engine.perform(ApplyRemote(media, "answer", answer))
+        self.engine.perform(UseMedia(media))
+
+    async def measure(self, seconds: float) -> dict[str, float]:
+        for audio in self.audios:
+            audio.clear_counts()
+        cpu, wall = time.process_time(), time.perf_counter()
+        await asyncio.sleep(seconds)
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        expected = len(self.audios) * wall / BEAT
+        return {
+            "cpu": cpu / wall,
+            "late": sum(audio.late for audio in self.audios) / expected,
+            "unsent": max(1 - sum(audio.pulled for audio in self.audios) / expected, 0.0),
+            "unheard": max(1 - sum(audio.pushed for audio in self.audios) / expected, 0.0),
+            "worst": max(audio.worst for audio in self.audios),
+        }
+
+
+async def serve(path: str, codec: str, core: int | None) -> None:
+    """One end as a process of its own, told what to do by JSON lines."""
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    legs, loop = Legs(path=path), asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        order = json.loads(line)
+        reply: Any = None
+        match order["do"]:
+            case "offer":
+                reply = [await legs.offer(number, codec) for number in order["numbers"]]
+            case "answer":
+                pairs = zip(order["numbers"], order["offers"], strict=True)
+                reply = [await legs.answer(number, codec, offer) for number, offer in pairs]
+            case "accept":
+                for number, answer in zip(order["numbers"], order["answers"], strict=True):
+                    legs.accept(number, answer)
+            case "connected":
+                await legs.connected(order["count"])
+            case "measure":
+                reply = await legs.measure(order["seconds"])
+            case _:
+                break
+        print(json.dumps(reply), flush=True)
+    os._exit(0)
+
+
+class End:
+    """The other side of `serve`."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def do(self, what: str, **more: Any) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"do": what, **more}).encode() + b"\n")
+        await self._process.stdin.drain()
+        return json.loads(await self._process.stdout.readline())
+
+
+@asynccontextmanager
+async def ends(path: str, codec: str) -> AsyncIterator[tuple[End, End]]:
+    """Caller and callee, each in a process and, where there are two, on a core of its own."""
+    cores: list[int | None] = sorted(os.sched_getaffinity(0))[:2] if hasattr(os, "sched_getaffinity") else []
+    cores += [None] * (2 - len(cores))
+    script = Path(__file__).with_name("media.py")
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, str(script), "--serve", path, codec, "" if core is None else str(core),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 26,
+        )
+        for core in cores
+    ]  # fmt: skip
+    try:
+        yield End(processes[0]), End(processes[1])
+    finally:
+        for process in processes:
+            process.kill()
+            await process.wait()
+
+
+async def add_legs(caller: End, callee: End, numbers: list[int]) -> None:
+    offers = await caller.do("offer", numbers=numbers)
+    answers = await callee.do("answer", numbers=numbers, offers=offers)
+    await caller.do("accept", numbers=numbers, answers=answers)
+    count = numbers[-1]
+    await asyncio.gather(caller.do("connected", count=count), callee.do("connected", count=count))
