@@ -205,9 +205,12 @@ class Call:
             self._holds.ask(action, ticket)
             self._next_hold(now)
 
-    def dtmf(self, digits: str, ticket: Ticket, now: float) -> None:
+    def require_media(self) -> None:
+        """Raises `InvalidCallState` where nobody would hear a digit (CALL-135)."""
         if self.state not in ESTABLISHED and self.state is not CallState.EARLY:
             raise InvalidCallState(f"digits cannot be sent while the call is {self.state.value}")
+
+    def dtmf(self, digits: str, ticket: Ticket, now: float) -> None:
         self._request(Purpose.TICKET, m.INFO, {"dtmf": digits, "dialogParams": self._dialog()}, now, ticket)
 
     def message(self, to: str, body: str, ticket: Ticket, now: float) -> None:

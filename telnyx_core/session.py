@@ -265,6 +265,7 @@ class Session:
             raise ValueError(f"not DTMF digits: {digits!r}")
         found = self._live(call)
         self._require_ready()
+        found.require_media()
         with self._at(now) as now:
             ticket = self._ticket()
             found.dtmf(digits, ticket, now)
