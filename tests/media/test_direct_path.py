@@ -3,6 +3,7 @@
 import asyncio
 import random
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,14 +41,14 @@ def stats_of(side: Side) -> RtpStats:
 def lose(side: Side, percent: int, seed: int = 1) -> None:
     """Lose so many of the packets on their way to ``side``."""
     dice = random.Random(seed)
-    connection = private.connection_of(peer_of(side)._transceiver)
-    receive = connection.data_received
+    for protocol in private.connection_of(peer_of(side)._transceiver)._protocols:
+        receive = protocol.datagram_received
 
-    def data_received(data: bytes, component: int) -> None:
-        if data[0] < 128 or dice.randrange(100) >= percent:
-            receive(data, component)
+        def received(data: bytes, addr: tuple[str, int], receive: Any = receive) -> None:
+            if data[0] < 128 or dice.randrange(100) >= percent:
+                receive(data, addr)
 
-    connection.data_received = data_received  # type: ignore[method-assign]
+        protocol.datagram_received = received  # type: ignore[method-assign, assignment]
 
 
 @pytest.mark.parametrize("codec", [PCMU, OPUS])
@@ -191,8 +192,12 @@ def test_forged_and_broken_datagrams_change_nothing() -> None:
         connection = private.connection_of(peer_of(pair.callee)._transceiver)
         dice = random.Random(4)
         for size in [0, 1, 11, 12, 13, 30, 172, 1_500, 2_000] * 5:
-            connection.data_received(bytes([dice.choice([128, 144, 191])]) + dice.randbytes(size), 1)
-            connection.data_received(bytes([128, 200]) + dice.randbytes(size), 1)
+            for data in (
+                bytes([dice.choice([128, 144, 191])]) + dice.randbytes(size),
+                bytes([128, 200]) + dice.randbytes(size),
+            ):
+                connection.data_received(data, 1)
+                connection._protocols[0].datagram_received(data, ("127.0.0.1", 9))
         assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
         assert stats_of(pair.callee).packets_lost == 0
         await pair.aclose()
