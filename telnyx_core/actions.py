@@ -13,7 +13,8 @@ longer has. What each action is owed in return:
 | `TakeStats` | `StatsTaken` | nothing |
 | everything else | nothing | - |
 
-`PeerStateChanged`, `CandidateFound`, `MediaHeard` and `DigitHeard` may come for an open peer at any time.
+`PeerStateChanged`, `TransportStateChanged`, `CandidateFound`, `MediaHeard` and `DigitHeard` may come for an open peer
+at any time.
 """
 
 from collections.abc import Mapping

@@ -44,6 +44,7 @@ from telnyx_core.negotiation import (
 )
 from telnyx_core.options import CallOptions, CustomHeader
 from telnyx_core.parties import Parties
+from telnyx_core.quality.marks import Mark
 from telnyx_core.quality.watch import QualityWatch
 from telnyx_core.renewal import RenewalPhase
 from telnyx_core.requests import Pending, Purpose, new_uuid
@@ -102,7 +103,9 @@ class Call:
         self._tone: ToneKind | None = None
         self._microphone = MicrophoneRecovery(host.options.media_permissions_recovery.enabled)
         self._holds = HoldQueue(ident, host, self._dialog)
-        self._quality = QualityWatch(ident, host, now)
+        self._quality = QualityWatch(ident, direction, host, now)
+        self._leaving: bool | None = None
+        """Over, but for the last reading of its media; and whether the server has confirmed that."""
         self._endings: list[Ticket] = []
         self._quiet = False
 
@@ -151,6 +154,7 @@ class Call:
     def dial(self, now: float) -> None:
         if self.options.setup_timeout is not None:
             self._host.timers.set(Timer.SETUP, now + self.options.setup_timeout, self.id)
+        self._quality.marks.add(Mark.NEW_PEER, now)
         self.media.open_offer()
 
     def offer(self, sdp: str | None, control: JsonView) -> None:
@@ -180,11 +184,12 @@ class Call:
         if headers:
             self.parties.headers = headers
         self._wish = True
+        self._quality.marks.add(Mark.ANSWER_CALLED, now)
         self._stop_tone()
         if self._remote_offer is None:
             self._host.timers.set(Timer.AWAIT_REMOTE, now + timeouts.AWAIT_REMOTE, self.id)
         else:
-            self.media.open_answer(self._remote_offer)
+            self._open_answer(self._remote_offer, now)
 
     def hangup(self, cause: Cause, headers: tuple[CustomHeader, ...], ticket: Ticket, now: float) -> None:
         self._endings.append(ticket)
@@ -240,11 +245,12 @@ class Call:
             if method == m.BYE and self.state is CallState.HANGUP:
                 self._destroy(now, confirmed=True)
             return
+        self._quality.marks.heard(method, now)
         match method:
             case m.RINGING:
                 self._remote_ringing(params)
             case m.MEDIA:
-                self._remote_media(params)
+                self._remote_media(params, now)
             case m.ANSWER:
                 self._remote_answer(params, now)
             case m.BYE:
@@ -332,18 +338,19 @@ class Call:
 
     def told(self, fact: MediaFact, now: float) -> None:
         if isinstance(fact, StatsTaken):
-            if self.live and self._media_in_use == fact.media:
-                watched = self.state in ESTABLISHED
-                self._quality.taken(fact.reading, self.info(), now, held=self.held, watched=watched)
-            return
-        self._progress(self.media.told(fact, now), fact.media, now)
+            self._reading_taken(fact, now)
+        elif self.live:
+            self._quality.marks.told(fact, now)
+            self._progress(self.media.told(fact, now), fact.media, now)
 
     def timed_out(self, timer: Timer, media: MediaId | None, now: float) -> None:
         match timer:
             case Timer.BYE_GUARD:
                 self._destroy(now, confirmed=False)
             case Timer.STATS:
-                self._quality.due(self._media_in_use, now)
+                self._quality.due(self.media.peer, now)
+            case Timer.LAST_READING:
+                self._close_media(now)
             case Timer.SETUP:
                 self.end(NO_ANSWER, now)
             case Timer.AWAIT_REMOTE:
@@ -411,7 +418,7 @@ class Call:
         if purge:
             self._move(CallInput.PURGE)
         self._move(CallInput.END)
-        self._release()
+        self._release(now, reading=bye and self._host.usable)
         if not bye or not self._known:
             self._destroy(now, confirmed=confirmed or not self._known)
         elif self._host.usable or (self._host.logged_in and self._named_on == self._host.generation):
@@ -499,6 +506,7 @@ class Call:
             self._send_description(m.ANSWER, Purpose.ANSWER, sdp, now, trickle=peer is not None and peer.config.trickle)
 
     def _send_description(self, method: str, purpose: Purpose, sdp: str, now: float, *, trickle: bool) -> None:
+        self._quality.marks.add(Mark.SEND_SDP, now)
         dialog = self.parties.dialog(self._host.options, attach=method == m.ATTACH)
         self._request(purpose, method, m.description_params(sdp, dialog, trickle=trickle), now)
 
@@ -511,7 +519,7 @@ class Call:
         elif changed:
             self.announce()
 
-    def _remote_media(self, params: JsonView) -> None:
+    def _remote_media(self, params: JsonView, now: float) -> None:
         sdp = string(params, "sdp")
         changed = self.parties.take_ids(params)
         if sdp is not None and self.direction == "outbound" and self.state in _PRE_ANSWER and not self._remote_used:
@@ -526,7 +534,7 @@ class Call:
             self._remote_offer = sdp
             if self._wish:
                 self._host.timers.stop(Timer.AWAIT_REMOTE, self.id)
-                self.media.open_answer(sdp)
+                self._open_answer(sdp, now)
         if changed:
             self.announce()
 
@@ -572,8 +580,8 @@ class Call:
         self.parties.headers += m.custom_headers(params)
         self.ended = m.bye_cause(params, self.default_cause)
         self._move(CallInput.END)
-        self._release()
-        self._destroy(now, confirmed=True)
+        self._release(now, reading=True)
+        self._leave(now, confirmed=True)
 
     def _display(self, params: JsonView) -> None:
         number = string(params, "display_number")
@@ -598,7 +606,8 @@ class Call:
         self.answered = True
         self._move(CallInput.HELD if self.state is CallState.RECOVERING and self.media.held else CallInput.ANSWERED)
         self.media.established(now)
-        self._quality.start(self._media_in_use, now)
+        self._quality.marks.add(Mark.CALL_ACTIVE, now)
+        self._quality.start(self.media.peer, now)
 
     def _source_failed(self, fault: SourceFault, reason: str, now: float) -> None:
         code = _SOURCE_ERRORS[fault]
@@ -666,25 +675,52 @@ class Call:
 
     def _bye_replied(self, error: Failure | None, now: float) -> None:
         """The server's word on our BYE; that it knows no such call is as good as yes (CALL-425)."""
-        if self.state is not CallState.HANGUP:
+        if self.state is not CallState.HANGUP or self._leaving is not None:
             return
         gone = error is None or error.code == -32002
         if not gone and error is not None and error.kind is not FailureKind.REQUEST_TIMEOUT and not self._quiet:
             self._host.error(ErrorCode.BYE_SEND_FAILED, call=self.id, original=error)
-        self._destroy(now, confirmed=gone)
+        self._leave(now, confirmed=gone)
 
-    def _release(self) -> None:
-        """Stop everything that the call holds, before its last words."""
+    def _release(self, now: float, *, reading: bool) -> None:
+        """Stop everything that the call holds, before its last words. A ``reading`` keeps the peer a little longer."""
         self._stop_tone()
         self._host.timers.stop_all(self.id)
         self._microphone.finish()
         self._wish = False
-        self.media.close()
+        if not self._quality.ending(self.media.peer if reading else None, now):
+            self.media.close()
         self._holds.drop_all(Failure(FailureKind.CALL_ENDED, "the call ended"))
 
+    def _reading_taken(self, fact: StatsTaken, now: float) -> None:
+        if self._media_in_use != fact.media:
+            return
+        if self.live:
+            watched = self.state in ESTABLISHED
+            self._quality.taken(fact.reading, self.info(), now, held=self.held, watched=watched)
+        else:
+            self._quality.taken_last(fact.reading, now)
+            self._close_media(now)
+
+    def _close_media(self, now: float) -> None:
+        """The last reading is there, or will not come (STATS-013)."""
+        self._host.timers.stop(Timer.LAST_READING, self.id)
+        self.media.close()
+        if self._leaving is not None:
+            self._destroy(now, confirmed=self._leaving)
+
+    def _leave(self, now: float, *, confirmed: bool) -> None:
+        """The server knows that the call is over: nothing keeps it but the last reading."""
+        if self._host.timers.is_set(Timer.LAST_READING, self.id):
+            self._leaving = confirmed
+        else:
+            self._destroy(now, confirmed=confirmed)
+
     def _destroy(self, now: float, *, confirmed: bool) -> None:
+        self.media.close()
         self._host.timers.stop_all(self.id)
-        self._quality.finish(self.info(), now)
+        if self.media.opened:
+            self._quality.finish(self.info(), now)
         self._move(CallInput.ENDED)
         for ticket in self._endings:
             self._host.settle(ticket, Done())
@@ -692,6 +728,10 @@ class Call:
         self._host.call_ended(self.id, now, confirmed=confirmed)
 
     # Small things.
+
+    def _open_answer(self, offer: str, now: float) -> None:
+        self._quality.marks.add(Mark.NEW_PEER, now)
+        self.media.open_answer(offer)
 
     @property
     def _media_in_use(self) -> MediaId | None:

@@ -8,10 +8,12 @@ from attrs import field, frozen
 
 from telnyx_core.errors import TelnyxError, TelnyxWarning
 from telnyx_core.ids import CallId, SocketId
-from telnyx_core.json_types import Json, JsonView
+from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.options import CustomHeader
+from telnyx_core.quality import w3c
 from telnyx_core.quality.mos import Quality
 from telnyx_core.quality.snapshot import StatsSnapshot
+from telnyx_core.quality.timings import EstablishmentTimings
 from telnyx_core.states import CallState
 
 Direction: TypeAlias = Literal["inbound", "outbound"]
@@ -179,7 +181,8 @@ class StatsFrame:
     """``telnyx.stats.frame``: the quality of a call, every ``callReportInterval`` (quality.md 3.1).
 
     ``rtt`` and ``jitter`` are milliseconds, ``packet_loss`` is percent since the previous frame, levels are 0 to 1,
-    ``mos`` is 1 to 5, counters are cumulative; what is unknown is ``None``. ``reading`` has the figures behind them.
+    ``mos`` is 1 to 5; counters are the call's, over all its peers. What is unknown is ``None``. ``reading`` has the
+    figures behind them, of the peer in use; `telnyx_core.quality.published` has the names of the documents.
     """
 
     call: CallId
@@ -200,6 +203,26 @@ class StatsFrame:
     held: bool
     muted: bool
     reading: StatsSnapshot = field(repr=False)
+
+    @property
+    def inbound_audio(self) -> JsonObject | None:
+        """What is received, as the W3C's ``inbound-rtp``; ``None`` while nothing is known of it."""
+        return w3c.inbound_rtp(self.reading)
+
+    @property
+    def outbound_audio(self) -> JsonObject | None:
+        """``outbound-rtp``"""
+        return w3c.outbound_rtp(self.reading)
+
+    @property
+    def remote_inbound_audio(self) -> JsonObject | None:
+        """What the far end reports of our stream: ``remote-inbound-rtp``."""
+        return w3c.remote_inbound_rtp(self.reading)
+
+    @property
+    def remote_outbound_audio(self) -> JsonObject | None:
+        """``remote-outbound-rtp``"""
+        return w3c.remote_outbound_rtp(self.reading)
 
 
 @frozen
@@ -244,7 +267,13 @@ class StatsReport:
     telnyx_session_id: str | None
     telnyx_leg_id: str | None
     call_report_id: str | None
+    recovered_call_id: CallId | None = None
     warnings: tuple[WarningCount, ...] = ()
+    establishment: EstablishmentTimings | None = None
+    timeline: tuple[JsonObject, ...] | None = field(default=None, repr=False)
+    """With ``debug``: what happened, entry by entry (DBG-010)."""
+    final: bool = True
+    """Always so here: a call that is attached anew stays the same call, and its one report tells of all of it."""
 
 
 @frozen

@@ -16,6 +16,7 @@ SourceFault: TypeAlias = Literal["permission", "not_found", "other"]
 Stage: TypeAlias = Literal["create_offer", "create_answer", "set_local", "other"]
 PeerState: TypeAlias = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
 """W3C ``RTCPeerConnectionState`` names. ``closed`` means: closed by something else than `ClosePeer`."""
+TransportLayer: TypeAlias = Literal["gathering", "ice", "dtls", "signaling"]
 NetworkChange: TypeAlias = Literal["offline", "online", "path_changed"]
 
 
@@ -135,6 +136,18 @@ class PeerStateChanged:
 
 
 @frozen
+class TransportStateChanged:
+    """One layer of a peer has gone on: what a timeline shows and nothing else depends on. ``state`` is the W3C's word.
+
+    An engine that cannot tell them apart tells none of them.
+    """
+
+    media: MediaId
+    layer: TransportLayer
+    state: str
+
+
+@frozen
 class MediaHeard:
     """The first remote audio packet of this peer arrived."""
 
@@ -168,6 +181,7 @@ MediaFact: TypeAlias = (
     | RemoteApplied
     | RemoteRefused
     | PeerStateChanged
+    | TransportStateChanged
     | MediaHeard
     | DigitHeard
     | StatsTaken

@@ -46,6 +46,7 @@ class MediaPath:
         "deaf",
         "held",
         "muted",
+        "opened",
         "peer",
         "renewal",
         "renewing",
@@ -62,6 +63,8 @@ class MediaPath:
         self.muted = host.options.muted_mic_on_start if muted is None else muted
         self.deaf = False
         self.held = False
+        self.opened = False
+        """There has been a peer."""
         self.peer: Negotiation | None = None
         self.renewing: Negotiation | None = None
         self.renewal = Renewal()
@@ -330,6 +333,7 @@ class MediaPath:
         self._host.release_media(peer.media)
 
     def _open(self, role: str, window: float, *, complete: bool = False) -> Negotiation:
+        self.opened = True
         client, call = self._host.options, self._options
         trickle = client.trickle_ice if call.trickle_ice is None else call.trickle_ice
         relay = client.force_relay_candidate if call.force_relay_candidate is None else call.force_relay_candidate

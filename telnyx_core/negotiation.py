@@ -39,6 +39,7 @@ from telnyx_core.facts import (
     SourceRefused,
     Stage,
     StatsTaken,
+    TransportStateChanged,
 )
 from telnyx_core.ids import CallId, MediaId
 from telnyx_core.json_types import Json
@@ -214,8 +215,8 @@ class Negotiation:
                 self.state = state
             case MediaHeard():
                 self.heard = True
-            case DigitHeard() | StatsTaken():
-                pass  # the media path's news, not the negotiation's
+            case DigitHeard() | StatsTaken() | TransportStateChanged():
+                pass  # others' news, not the negotiation's
         return ()
 
     def timed_out(self, timer: Timer) -> tuple[Progress, ...]:

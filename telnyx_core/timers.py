@@ -44,6 +44,7 @@ class Timer(IntEnum):
     EPISODE_RESET = auto()
     OLD_PEER_LINGER = auto()
     STATS = auto()
+    LAST_READING = auto()
 
 
 Owner: TypeAlias = Hashable

@@ -72,7 +72,7 @@ class _LocalSilence:
 class Alarms:
     """All the alarms of one call."""
 
-    _alarms: dict[WarningCode, _Alarm] = field(factory=dict)
+    _alarms: dict[WarningCode, _Alarm] = field(factory=dict[WarningCode, _Alarm])
     _local: _LocalSilence = field(factory=_LocalSilence)
     _pair: str | None = None
 

@@ -1,11 +1,11 @@
 """Mean opinion scores from network figures: the two formulas that the platform uses (STATS-040 to STATS-042)."""
 
-from math import log
+from math import inf, log
 from typing import Final, Literal, TypeAlias
 
 Quality: TypeAlias = Literal["excellent", "good", "fair", "poor", "bad"]
 
-_BOUNDS: Final[tuple[tuple[float, Quality], ...]] = ((4.1, "good"), (3.7, "fair"), (3.1, "poor"))
+_BOUNDS: Final[tuple[tuple[float, Quality], ...]] = ((4.1, "good"), (3.7, "fair"), (3.1, "poor"), (-inf, "bad"))
 
 
 def mos(jitter_ms: float, rtt_ms: float, loss_percent: float) -> float:
@@ -28,7 +28,7 @@ def quality(score: float | None) -> Quality | None:
         return None
     if score > 4.2:
         return "excellent"
-    return next((word for bound, word in _BOUNDS if score >= bound), "bad")
+    return next(word for bound, word in _BOUNDS if score >= bound)
 
 
 def loss_percent(lost: int | None, received: int | None) -> float | None:

@@ -19,6 +19,8 @@ class CandidateStats:
     candidate_type: str
     protocol: str = "udp"
     relay_protocol: str | None = None
+    network_type: str | None = None
+    """``vpn`` where the interface says so (MEDIA-240); otherwise unknown."""
 
 
 @frozen(kw_only=True)
@@ -50,8 +52,16 @@ class StatsSnapshot:
     jitter_buffer_delay: float | None = None
     """Seconds, summed over emitted samples."""
     jitter_buffer_emitted_count: int | None = None
+    jitter_buffer_target_delay: float | None = None
+    """Seconds, summed likewise."""
+    inserted_samples: int | None = None
+    removed_samples: int | None = None
+    """To change the delay (W3C ``insertedSamplesForDeceleration``, ``removedSamplesForAcceleration``)."""
     fec_packets_received: int | None = None
 
+    remote_packets_sent: int | None = None
+    remote_bytes_sent: int | None = None
+    """What the far end says it has sent."""
     remote_packets_lost: int | None = None
     """What the far end says it lost of ours."""
     remote_jitter: float | None = None
@@ -67,6 +77,11 @@ class StatsSnapshot:
     """0 to 1, of what is sent, before mute (STATS-031)."""
     remote_level: float | None = None
     """0 to 1, of what is heard."""
+    local_energy: float | None = None
+    local_duration: float | None = None
+    remote_energy: float | None = None
+    remote_duration: float | None = None
+    """W3C ``totalAudioEnergy`` and ``totalSamplesDuration`` in seconds, of the call: they outlive its peers."""
     intentionally_silent: bool = False
     """The source says that it has nothing to say (STATS-316)."""
 

@@ -1,72 +1,118 @@
 """The quality of one call, watched: when to read, what to tell (quality.md sections 1, 3, 5)."""
 
+from typing import Final
+
 from telnyx_core.actions import Notify, TakeStats
 from telnyx_core.call_host import CallHost
 from telnyx_core.catalogue import WarningCode
-from telnyx_core.events import CallInfo
+from telnyx_core.events import CallInfo, Direction
 from telnyx_core.ids import CallId, MediaId
-from telnyx_core.quality.collector import Collector
+from telnyx_core.negotiation import Negotiation
+from telnyx_core.quality.marks import Marks
 from telnyx_core.quality.snapshot import StatsSnapshot
+from telnyx_core.quality.summary import Summary, next_beat
+from telnyx_core.quality.timings import Mode
 from telnyx_core.timers import Timer
+
+LAST_READING: Final = 0.5
+"""Seconds for which an ending call waits for its last reading (STATS-013)."""
+
+_OUTAGE: Final = (WarningCode.LOW_BYTES_RECEIVED, WarningCode.LOW_BYTES_SENT)
 
 
 class QualityWatch:
-    """Does nothing at all where ``enableCallReports`` is off."""
+    """Reads nothing and tells nothing where both ``enableCallReports`` and ``debug`` are off (STATS-001)."""
 
-    def __init__(self, call: CallId, host: CallHost, now: float) -> None:
+    def __init__(self, call: CallId, direction: Direction, host: CallHost, now: float) -> None:
         options = host.options
+        self.marks = Marks(direction, now)
         self._call = call
         self._host = host
-        self._collector = Collector(options.call_report_interval, now) if options.enable_call_reports else None
+        self._summary = (
+            Summary(options.call_report_interval, now) if options.enable_call_reports or options.debug else None
+        )
         self._media: MediaId | None = None
+        self._mode: Mode = "non-trickle"
 
-    def start(self, media: MediaId | None, now: float) -> None:
+    def start(self, peer: Negotiation | None, now: float) -> None:
         """The call is active with this peer; again with another one after a re-attach."""
-        if self._collector is None or media is None:
+        if self._summary is None or peer is None:
             return
-        self._collector.start(now)
-        if media != self._media:
-            if self._media is not None:
-                self._collector.peer_changed()
-            self._media = media
+        self._summary.start(now)
+        if peer.media != self._media:
+            if self._media is None:
+                self._mode = "trickle" if peer.config.trickle else "non-trickle"
+            else:
+                self._summary.peer_changed()
+            self._media = peer.media
         if not self._host.timers.is_set(Timer.STATS, self._call):
-            self._read_later(now)
+            self._read_later(self._summary, now)
 
-    def due(self, media: MediaId | None, now: float) -> None:
-        if media is not None:
-            if media != self._media:
-                self.start(media, now)
-            self._host.act(TakeStats(media))
-        self._read_later(now)
+    def due(self, peer: Negotiation | None, now: float) -> None:
+        """Time for a reading."""
+        if peer is not None:
+            if peer.media != self._media:
+                self.start(peer, now)
+            self._host.act(TakeStats(peer.media))
+        assert self._summary is not None, "started, so there is a summary"
+        self._read_later(self._summary, now)
+
+    def ending(self, peer: Negotiation | None, now: float) -> bool:
+        """The call ends: True where a last reading of this peer was ordered, which is to be kept for it (STATS-013)."""
+        if self._summary is None:
+            return False
+        self._summary.ended_at = now
+        if peer is None or peer.media != self._media:
+            return False
+        self._host.act(TakeStats(peer.media))
+        self._host.timers.set(Timer.LAST_READING, now + LAST_READING, self._call)
+        return True
 
     def held_changed(self) -> None:
-        if self._collector is not None:
-            self._collector.held_changed()
+        if self._summary is not None:
+            self._summary.held_changed()
 
     def taken(self, reading: StatsSnapshot, call: CallInfo, now: float, *, held: bool, watched: bool) -> None:
         """A reading arrived. ``watched``: missing media is a fault now, not the outage of a socket (SRV-008)."""
-        collector = self._collector
-        if collector is None:
+        summary = self._summary
+        if summary is None:
             return
-        for code in collector.judge(reading, now, held=held, muted=call.muted):
-            if not watched and code in (WarningCode.LOW_BYTES_RECEIVED, WarningCode.LOW_BYTES_SENT):
-                continue
-            self._host.warn(code, call=self._call)
-            if code is WarningCode.LOW_BYTES_RECEIVED:
-                self._host.media_failed(self._call, "no inbound media", "no_rtp", now)
-            elif code is WarningCode.LOW_BYTES_SENT and not held and not call.muted:
-                self._host.media_failed(self._call, "no outbound media", "no_rtp", now)
-        frame = collector.frame(call, now, now + self._host.wall_offset, held=held)
+        interval = summary.take(reading, now)
+        if self._host.options.enable_call_reports:
+            for code in summary.judge(reading, interval, now, held=held, muted=call.muted):
+                if watched or code not in _OUTAGE:
+                    summary.warned(code, now)
+                    self._warn(code, call, now, held=held)
+        frame = summary.frame(call, now, now + self._host.wall_offset, held=held)
         if frame is not None:
             self._host.act(Notify(frame))
 
+    def taken_last(self, reading: StatsSnapshot, now: float) -> None:
+        """The reading that `ending` ordered: it counts, but nobody is warned of a call that is over."""
+        if self._summary is not None:
+            self._summary.take(reading, now)
+
     def finish(self, call: CallInfo, now: float) -> None:
-        """The one report of a call that had media (STATS-145)."""
-        collector, self._collector = self._collector, None
-        if collector is not None and self._media is not None:
-            report = collector.report(call, now, self._host.wall_offset, self._host.call_report_id)
+        """The one report of a call that had a peer, active or not (STATS-145)."""
+        summary, self._summary = self._summary, None
+        if summary is not None:
+            report = summary.report(
+                call,
+                now,
+                self._host.wall_offset,
+                call_report_id=self._host.call_report_id,
+                establishment=self.marks.timings(self._mode),
+                timeline=None,
+            )
             self._host.act(Notify(report))
 
-    def _read_later(self, now: float) -> None:
-        assert self._collector is not None, "started, so there is a collector"
-        self._host.timers.set(Timer.STATS, now + self._collector.period, self._call)
+    def _warn(self, code: WarningCode, call: CallInfo, now: float, *, held: bool) -> None:
+        self._host.warn(code, call=self._call)
+        if code is WarningCode.LOW_BYTES_RECEIVED:
+            self._host.media_failed(self._call, "no inbound media", "no_rtp", now)
+        elif code is WarningCode.LOW_BYTES_SENT and not held and not call.muted:
+            self._host.media_failed(self._call, "no outbound media", "no_rtp", now)
+
+    def _read_later(self, summary: Summary, now: float) -> None:
+        assert summary.active_at is not None, "active since `start`"
+        self._host.timers.set(Timer.STATS, next_beat(summary.active_at, summary.period, now), self._call)

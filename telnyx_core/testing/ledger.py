@@ -57,6 +57,7 @@ from telnyx_core.facts import (
     SourceRefused,
     StatsTaken,
     TextReceived,
+    TransportStateChanged,
 )
 from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
 from telnyx_core.quality.snapshot import StatsSnapshot
@@ -320,5 +321,7 @@ class Ledger:
             case RemoteApplied() | RemoteRefused():
                 _require(book.remote == "asked", f"news of the remote description of peer {media}: {book.remote}")
                 book.remote = "applied" if isinstance(fact, RemoteApplied) else "refused"
-            case CandidateFound() | PeerStateChanged() | MediaHeard() | DigitHeard() | StatsTaken():
+            case CandidateFound() | PeerStateChanged() | TransportStateChanged() | MediaHeard() | DigitHeard():
+                pass
+            case StatsTaken():
                 pass

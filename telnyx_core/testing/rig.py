@@ -11,7 +11,8 @@ def test_a_busy_line_ends_the_call() -> None:
 ```
 
 Nothing happens by itself: no frame is answered, no socket opens, no peer connects, and time stands still until
-`Rig.advance`. Every action and every fact passes a `Ledger`, so a broken driver contract ends a test at once.
+`Rig.advance`. One thing does: the last reading of an ending call is given at once, as by a healthy engine. Every action
+and every fact passes a `Ledger`, so a broken driver contract ends a test at once.
 """
 
 from collections import deque
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import Final, Literal, TypeAlias, TypeVar, cast
 
-from telnyx_core.actions import Action, Notify, OpenPeer, OpenSocket, Outcome, SendText, Settle
+from telnyx_core.actions import Action, Notify, OpenPeer, OpenSocket, Outcome, SendText, Settle, TakeStats
 from telnyx_core.events import CallInfo, CallUpdated, Cause, ErrorRaised, Event, WarningRaised
 from telnyx_core.facts import (
     CandidateFound,
@@ -37,19 +38,21 @@ from telnyx_core.facts import (
     SourceFault,
     SourceOpened,
     SourceRefused,
+    StatsTaken,
     TextReceived,
 )
 from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
 from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.messages import call_id
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
+from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.session import Session
-from telnyx_core.states import SessionState
+from telnyx_core.states import LIVE, SessionState
 from telnyx_core.testing.ledger import Ledger
 from telnyx_core.testing.wire import EPOCH
 from telnyx_core.wire import Frame, Reply, Request, decode, encode
 
-__all__ = ["LOCAL_SDP", "REMOTE_SDP", "FixedDice", "Rig"]
+__all__ = ["LOCAL_SDP", "REATTACH_SDP", "REMOTE_SDP", "FixedDice", "Rig"]
 
 LOCAL_SDP: Final = (
     "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 40000 UDP/TLS/RTP/SAVPF 111\r\n"
@@ -61,6 +64,8 @@ REMOTE_SDP: Final = (
     "a=ice-ufrag:there\r\na=ice-pwd:therethertherethertherether\r\na=fingerprint:sha-256 BB:BB\r\n"
     "a=candidate:1 1 udp 2130706431 198.51.100.2 20000 typ host\r\n"
 )
+REATTACH_SDP: Final = REMOTE_SDP.replace("there", "again")
+"""What the far end offers with an attach: the ICE credentials are new (SRV-007), so a new peer is needed."""
 
 _PLAIN_METHODS: Final = frozenset({"login", "anonymous_login", "ai_conversation"})
 _LOGINS: Final = ("login_token", "login", "password", "anonymous_login")
@@ -108,6 +113,10 @@ class Rig:
         self.timeline: list[tuple[float, Action]] = []
         """Every action since `clear`, with the time at which it was taken."""
         self.outcomes: dict[Ticket, Outcome] = {}
+        self.reading: Callable[[float], StatsSnapshot | None] = lambda now: StatsSnapshot()
+        """The counters of every peer at a time; ``None``: the engine cannot read them."""
+        self.metered = False
+        """Readings are given whenever they are ordered, and not only the last one of a call."""
         self.reflex: Callable[[Action], Iterable[Fact]] | None = None
         """What the world does about an action at once, where a test wants that."""
         self._ids = 0
@@ -424,7 +433,7 @@ class Rig:
         self.request("invite", **_offer(call, sdp, params))
         return CallId(call)
 
-    def attach(self, call: str, sdp: str | None = REMOTE_SDP, **params: Json) -> int:
+    def attach(self, call: str, sdp: str | None = REATTACH_SDP, **params: Json) -> int:
         """The far end attaches a call; returns the id of its request."""
         return self.request("attach", **_offer(call, sdp, params))
 
@@ -536,10 +545,19 @@ class Rig:
                 self._newest = media
             case Settle(ticket, outcome):
                 self.outcomes[ticket] = outcome
+            case TakeStats(media):
+                self._read(media)
             case _:
                 pass
         if self.reflex is not None:
             self._facts.extend(self.reflex(action))
+
+    def _read(self, media: MediaId) -> None:
+        call = self.session.calls.get(self.ledger.peers[media].call)
+        if self.metered or call is None or call.state not in LIVE:
+            reading = self.reading(self.now)
+            if reading is not None:
+                self._facts.append(StatsTaken(media, reading))
 
     def _note_frame(self, frame: Frame) -> None:
         match frame:

@@ -1,18 +1,27 @@
 """From readings to what the application hears: warnings, frames, and a report at the end (quality.md 3, 5)."""
 
 from collections.abc import Mapping
+from math import floor
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from telnyx_core.catalogue import WarningCode, make_warning
 from telnyx_core.events import CallInfo, StatsFrame, StatsReport, WarningCount
+from telnyx_core.json_types import JsonObject
 from telnyx_core.quality.alarms import Alarms
 from telnyx_core.quality.interval import Interval
 from telnyx_core.quality.mos import loss_percent, mos, quality
 from telnyx_core.quality.snapshot import StatsSnapshot
+from telnyx_core.quality.timings import EstablishmentTimings
 
 SAMPLE_PERIOD = 1.0
 """Seconds between readings, or the frame period where that is shorter (STATS-003)."""
+
+
+def next_beat(origin: float, step: float, now: float) -> float:
+    """The first of ``origin + n * step`` that is later than ``now``: nothing is made up for, and nothing drifts."""
+    beat = floor((now - origin) / step + 1e-9) + 1
+    return origin + beat * step
 
 
 @define
@@ -38,23 +47,27 @@ class _Extent:
 
 
 @define
-class Collector:
-    """One call's, from ``active`` to its end; a new peer starts new counters and keeps the extents (STATS-011)."""
+class Summary:
+    """One call's, from ``active`` to its end. A new peer starts new counters; what the application hears goes on."""
 
     interval: float
     """Seconds between frames (STATS-008)."""
     created_at: float
     active_at: float | None = None
+    ended_at: float | None = None
+    """When it was hung up; its release takes a little longer."""
     _alarms: Alarms = field(factory=Alarms)
     _last: StatsSnapshot | None = None
     _last_at: float = 0.0
     _framed: StatsSnapshot | None = None
-    _framed_at: float = 0.0
+    _frame_due: float = 0.0
+    _former: StatsSnapshot | None = None
+    """The counters of all former peers together."""
     _rtt: _Extent = field(factory=_Extent)
     _jitter: _Extent = field(factory=_Extent)
     _loss: _Extent = field(factory=_Extent)
     _mos: _Extent = field(factory=_Extent)
-    _counts: dict[WarningCode, tuple[int, float, float]] = field(factory=dict)
+    _counts: dict[WarningCode, tuple[int, float, float]] = field(factory=dict[WarningCode, tuple[int, float, float]])
 
     @property
     def period(self) -> float:
@@ -63,18 +76,20 @@ class Collector:
     def start(self, now: float) -> None:
         """The call is active; idempotent (STATS-012)."""
         if self.active_at is None:
-            self.active_at = self._framed_at = now
+            self.active_at = now
+            self._frame_due = now + self.interval
 
     def peer_changed(self) -> None:
         """Counters begin anew (STATS-313)."""
+        self._former = self._total(self._last)
         self._last = self._framed = None
         self._alarms = Alarms()
 
     def held_changed(self) -> None:
         self._alarms.held_changed()
 
-    def judge(self, reading: StatsSnapshot, now: float, *, held: bool, muted: bool) -> tuple[WarningCode, ...]:
-        """Take in a reading: the warnings that it gives rise to."""
+    def take(self, reading: StatsSnapshot, now: float) -> Interval | None:
+        """Take in a reading: what has happened since the one before, if there is one of the same peer."""
         interval = None if self._last is None else Interval(self._last, reading, now - self._last_at)
         self._last, self._last_at = reading, now
         rtt_ms, jitter_ms = _ms(reading.round_trip_time), _ms(_jitter(reading))
@@ -82,34 +97,42 @@ class Collector:
         self._jitter.add(jitter_ms)
         self._loss.add(None if interval is None else interval.loss_percent)
         self._mos.add(_mos(rtt_ms, jitter_ms, reading))
-        codes = tuple(self._alarms.judge(reading, interval, now, held=held, muted=muted))
-        for code in codes:
-            count, first, _ = self._counts.get(code, (0, now, now))
-            self._counts[code] = (count + 1, first, now)
-        return codes
+        return interval
+
+    def judge(
+        self, reading: StatsSnapshot, interval: Interval | None, now: float, *, held: bool, muted: bool
+    ) -> tuple[WarningCode, ...]:
+        """The warnings that a reading gives rise to."""
+        return tuple(self._alarms.judge(reading, interval, now, held=held, muted=muted))
+
+    def warned(self, code: WarningCode, now: float) -> None:
+        """The application was told."""
+        count, first, _ = self._counts.get(code, (0, now, now))
+        self._counts[code] = (count + 1, first, now)
 
     def frame(self, call: CallInfo, now: float, wall: float, *, held: bool) -> StatsFrame | None:
         """A frame if one is due; a stall is not made up for (STATS-116)."""
         reading = self._last
-        # Readings come a little late, never early: half a period decides which one is the due one.
-        if reading is None or now - self._framed_at < self.interval - self.period / 2:
+        if reading is None or self.active_at is None or now < self._frame_due - 1e-9:
             return None
-        interval = None if self._framed is None else Interval(self._framed, reading, now - self._framed_at)
+        self._frame_due = next_beat(self.active_at, self.interval, now)
         since_start = loss_percent(reading.packets_lost, reading.packets_received)
-        self._framed, self._framed_at = reading, now
+        interval = None if self._framed is None else Interval(self._framed, reading, self.interval)
+        self._framed = reading
         rtt_ms, jitter_ms = _ms(reading.round_trip_time), _ms(_jitter(reading))
         score = _mos(rtt_ms, jitter_ms, reading)
+        total = self._total(reading)
         return StatsFrame(
             call=call.id,
             timestamp=wall,
             rtt=rtt_ms,
             jitter=jitter_ms,
             packet_loss=since_start if interval is None else interval.loss_percent,
-            packets_sent=reading.packets_sent,
-            packets_received=reading.packets_received,
-            packets_lost=reading.packets_lost,
-            bytes_sent=reading.bytes_sent,
-            bytes_received=reading.bytes_received,
+            packets_sent=total.packets_sent,
+            packets_received=total.packets_received,
+            packets_lost=total.packets_lost,
+            bytes_sent=total.bytes_sent,
+            bytes_received=total.bytes_received,
             audio_level=reading.remote_level,
             local_audio_level=reading.local_level,
             mos=score,
@@ -119,28 +142,39 @@ class Collector:
             reading=reading,
         )
 
-    def report(self, call: CallInfo, now: float, offset: float, call_report_id: str | None) -> StatsReport:
+    def report(
+        self,
+        call: CallInfo,
+        now: float,
+        offset: float,
+        *,
+        call_report_id: str | None,
+        establishment: EstablishmentTimings,
+        timeline: tuple[JsonObject, ...] | None,
+    ) -> StatsReport:
         """The final report. ``offset`` is epoch seconds less the session's own time."""
-        last = self._last or StatsSnapshot()
+        total = self._total(self._last)
+        hung_up = now if self.ended_at is None else self.ended_at
         return StatsReport(
             call=call.id,
             direction=call.direction,
-            duration=0.0 if self.active_at is None else round(now - self.active_at, 3),
+            recovered_call_id=call.recovered_call_id,
+            duration=0.0 if self.active_at is None else round(hung_up - self.active_at, 3),
             average_rtt=self._rtt.mean,
             least_rtt=self._rtt.least,
             greatest_rtt=self._rtt.greatest,
             average_jitter=self._jitter.mean,
             greatest_jitter=self._jitter.greatest,
-            average_packet_loss=loss_percent(last.packets_lost, last.packets_received),
+            average_packet_loss=loss_percent(total.packets_lost, total.packets_received),
             greatest_packet_loss=self._loss.greatest,
             average_mos=self._mos.mean,
             least_mos=self._mos.least,
             quality=quality(self._mos.mean),
-            packets_sent=last.packets_sent,
-            packets_received=last.packets_received,
-            packets_lost=last.packets_lost,
-            bytes_sent=last.bytes_sent,
-            bytes_received=last.bytes_received,
+            packets_sent=total.packets_sent,
+            packets_received=total.packets_received,
+            packets_lost=total.packets_lost,
+            bytes_sent=total.bytes_sent,
+            bytes_received=total.bytes_received,
             ended=call.ended,
             started_at=self.created_at + offset,
             ended_at=now + offset,
@@ -148,7 +182,29 @@ class Collector:
             telnyx_leg_id=call.telnyx_leg_id,
             call_report_id=call_report_id,
             warnings=_warnings(self._counts, offset),
+            establishment=establishment,
+            timeline=timeline,
         )
+
+    def _total(self, reading: StatsSnapshot | None) -> StatsSnapshot:
+        """A peer's counters with those of the peers before it."""
+        reading, former = reading or StatsSnapshot(), self._former
+        if former is None:
+            return reading
+        return evolve(
+            reading,
+            packets_sent=_sum(former.packets_sent, reading.packets_sent),
+            bytes_sent=_sum(former.bytes_sent, reading.bytes_sent),
+            packets_received=_sum(former.packets_received, reading.packets_received),
+            bytes_received=_sum(former.bytes_received, reading.bytes_received),
+            packets_lost=_sum(former.packets_lost, reading.packets_lost),
+        )
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return max(0, one) + max(0, other)
 
 
 def _warnings(counts: Mapping[WarningCode, tuple[int, float, float]], offset: float) -> tuple[WarningCount, ...]:

@@ -1,0 +1,33 @@
+"""How long each step of a call's establishment took (MEDIA-480, MEDIA-481)."""
+
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from telnyx_core.json_types import JsonObject
+
+Mode: TypeAlias = Literal["trickle", "non-trickle"]
+
+
+@frozen
+class Step:
+    """Milliseconds: since the call was placed or its invite came, and since the step before."""
+
+    label: str
+    from_start: float
+    delta: float
+
+    def record(self) -> JsonObject:
+        return {"label": self.label, "fromStart": self.from_start, "delta": self.delta}
+
+
+@frozen
+class EstablishmentTimings:
+    mode: Mode
+    direction: Literal["inbound", "outbound"]
+    steps: tuple[Step, ...]
+    """In the order in which they happened."""
+
+    def record(self) -> JsonObject:
+        """Under the reference's names."""
+        return {"mode": self.mode, "direction": self.direction, "steps": [step.record() for step in self.steps]}
