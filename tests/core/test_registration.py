@@ -52,7 +52,11 @@ def test_while_a_poll_is_due_another_frame_does_not_count() -> None:
 @pytest.mark.parametrize("state", ["FAILED", "FAIL_WAIT", "TIMEOUT", "DOWN"])
 def test_an_episode_of_failure_counts_once(state: str) -> None:
     """SIG-220: until success or loss everything else of it is ignored (T21, T23)."""
-    assert decisions(f"{state} FAILED UNREGED NOREG TRYING TIMEOUT REGED") == [D.GATEWAY_FAILED, *[D.NOTHING] * 5, D.READY]
+    assert decisions(f"{state} FAILED UNREGED NOREG TRYING TIMEOUT REGED") == [
+        D.GATEWAY_FAILED,
+        *[D.NOTHING] * 5,
+        D.READY,
+    ]
 
 
 def test_the_fifth_failure_is_the_last() -> None:

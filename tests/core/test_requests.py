@@ -35,7 +35,12 @@ def test_every_request_has_a_deadline(timers: TimerTable) -> None:
         table.add(method, Pending(method, Purpose.TICKET), 100.0)
     table.add("invite", Pending(m.INVITE, Purpose.INVITE), 100.0)
     table.add("probe", Pending(m.PING, Purpose.PROBE), 100.0)
-    assert {key.owner for key in timers.expired(110.0)} == {*methods, m.CANDIDATE, m.END_OF_CANDIDATES, m.AI_CONVERSATION}
+    assert {key.owner for key in timers.expired(110.0)} == {
+        *methods,
+        m.CANDIDATE,
+        m.END_OF_CANDIDATES,
+        m.AI_CONVERSATION,
+    }
     assert list(timers.expired(129.9)) == []
     assert list(timers.expired(130.0)) == [TimerKey(Timer.REQUEST, "invite")]
     assert len(timers) == 0

@@ -189,7 +189,16 @@ def test_frames_are_plain_ascii_without_blanks() -> None:
 
 
 def test_members_are_read_with_care() -> None:
-    members: JsonObject = {"s": "x", "e": "", "i": 5, "d": "17", "b": True, "n": None, "o": {"a": 1}, "l": ["a", 1, "b"]}
+    members: JsonObject = {
+        "s": "x",
+        "e": "",
+        "i": 5,
+        "d": "17",
+        "b": True,
+        "n": None,
+        "o": {"a": 1},
+        "l": ["a", 1, "b"],
+    }
     assert [string(members, name) for name in ("s", "e", "i", "n", "missing")] == ["x", None, None, None, None]
     assert [integer(members, name) for name in ("i", "d", "s", "b", "n", "missing")] == [5, 17, None, None, None, None]
     assert integer({"d": "1234567890"}, "d") is None
