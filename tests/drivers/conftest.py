@@ -1,8 +1,11 @@
 """Every driver test on both loops, on a virtual clock, against a world in memory."""
 
 import asyncio
+import gc
+import os
 import random
 import ssl as tls
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -36,6 +39,15 @@ def tasks_now() -> set[object]:
             tasks.add(task)
             waiting.extend(child for nursery in task.child_nurseries for child in nursery.child_tasks)
     return tasks
+
+
+def held_now() -> tuple[int, list[str], int]:
+    """What this process holds: files and sockets, threads, tasks of the running loop."""
+    gc.collect()
+    # Threads of pools stay for the next job, and end by themselves when there is none for some seconds.
+    pools = ("Trio thread", "AnyIO worker", "telnyx-audio-file")
+    threads = sorted(thread.name for thread in threading.enumerate() if not thread.name.startswith(pools))
+    return len(os.listdir("/proc/self/fd")), threads, len(tasks_now())
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -12,6 +12,7 @@ from telnyx_core.actions import (
     MediaAction,
     OpenPeer,
     OpenSource,
+    TakeStats,
     ToneAction,
 )
 from telnyx_core.events import Event
@@ -25,9 +26,11 @@ from telnyx_core.facts import (
     SourceFault,
     SourceOpened,
     SourceRefused,
+    StatsTaken,
     TextReceived,
 )
 from telnyx_core.ids import CallId, MediaId, SocketId
+from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_drivers.driver import Driver, Line
 from telnyx_drivers.emitter import EventStream
 from telnyx_drivers.media.call_audio import CallAudio
@@ -200,6 +203,8 @@ class SilentEngine:
             case ApplyRemote(media):
                 self._report(RemoteApplied(media))
                 self._report(PeerStateChanged(media, "connected"))
+            case TakeStats(media):
+                self._report(StatsTaken(media, StatsSnapshot()))
             case _:
                 pass
 

@@ -1,7 +1,5 @@
 """Both clients against the embedded gateway, with real sockets and real media on loopback."""
 
-import gc
-import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from telnyx_drivers.client import Client
 from telnyx_drivers.gateway import Gateway
 from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.measure import dominant_frequency
-from tests.drivers.conftest import tasks_now
+from tests.drivers.conftest import held_now, tasks_now
 from tests.drivers.servers import Servers
 
 pytestmark = [pytest.mark.anyio, pytest.mark.net, pytest.mark.media]
@@ -113,14 +111,10 @@ async def test_what_was_written_is_heard_before_the_hang_up(make: Make) -> None:
 
 @pytest.mark.slow
 async def test_again_and_again_leaks_nothing(make: Make) -> None:
-    async def held() -> tuple[int, list[str], int]:
+    async def held() -> object:
         for _ in range(20):
             await anyio.sleep(0.05)  # the gateway's side closes as well
-            gc.collect()
-        # Threads of pools stay for the next job, and end by themselves when there is none for some seconds.
-        pools = ("Trio thread", "AnyIO worker", "telnyx-audio-file")
-        threads = sorted(thread.name for thread in threading.enumerate() if not thread.name.startswith(pools))
-        return len(os.listdir("/proc/self/fd")), threads, len(tasks_now())
+        return held_now()
 
     async def cycle() -> None:
         async with make() as client:

@@ -4,11 +4,9 @@ import asyncio
 import base64
 import contextlib
 import datetime
-import gc
 import hashlib
 import ipaddress
 import json
-import os
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -33,7 +31,7 @@ from telnyx_drivers.client import MAX_FRAME, Client
 from telnyx_drivers.driver import INBOX_TEXTS, Driver, Line
 from telnyx_drivers.media.ports import AnyLoop
 from telnyx_drivers.trio import TrioDriver
-from tests.drivers.conftest import tasks_now
+from tests.drivers.conftest import held_now
 from tests.drivers.fakes import Server, World
 from tests.drivers.servers import Servers
 
@@ -474,10 +472,9 @@ async def test_connect_call_hangup_again_and_again_leaks_nothing(servers: Server
             world.server.heard(line, json.loads(message))  # type: ignore[arg-type]
         writer.cancel()
 
-    async def held() -> tuple[int, int, int]:
+    async def held() -> object:
         await anyio.sleep(0.05)  # the server's side closes as well
-        gc.collect()
-        return len(os.listdir("/proc/self/fd")), threading.active_count(), len(tasks_now())
+        return held_now()
 
     async def cycle(url: str) -> None:
         async with make(login_token="t", env=url, engine=AnyLoop(world.engine)) as client:
