@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 from collections.abc import Callable, Mapping
-from typing import assert_never
+from typing import Final, assert_never
 from urllib.parse import urlsplit
 
 from telnyx_core.actions import (
@@ -27,6 +27,7 @@ from telnyx_core.ids import CallId, MediaId
 from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.call_media import CallMedia
+from telnyx_drivers.media.ice import Patience
 from telnyx_drivers.media.peer import CLOSE_SECONDS, Peer, PeerSettings
 from telnyx_drivers.media.ports import Report
 from telnyx_drivers.media.source_registry import SourceFactory
@@ -44,14 +45,13 @@ class AiortcEngine:
         report: Report,
         *,
         source_factories: Mapping[str, SourceFactory] | None = None,
-        allow_loopback: bool = False,
         settings: PeerSettings | None = None,
         call_audio: Callable[[CallId], CallAudio] | None = None,
         tones: Callable[[ToneAction], None] | None = None,
     ) -> None:
         self._report = report
         self._factories = dict(source_factories or {})
-        self._settings = settings or PeerSettings(loopback=allow_loopback)
+        self._settings = settings or PeerSettings()
         self._call_audio = call_audio or _silent_audio
         self._tones = tones
         self._calls: dict[CallId, CallMedia] = {}
@@ -147,8 +147,13 @@ def _silent_audio(call: CallId) -> CallAudio:
     return CallAudio()
 
 
+_BRIEFLY: Final = Patience(window=0.3, limit=0.3)
+
+
 def settings_for(url: str) -> PeerSettings:
-    """Towards this host, loopback may be used; towards the internet, what a STUN server saw is likeliest to work."""
+    """Towards this host, loopback may be used, and servers outside are not waited for; towards the internet, what a
+    STUN server saw is likeliest to work.
+    """
     host = (urlsplit(url).hostname or "").rstrip(".").lower()
     named = host == "localhost" or host.endswith(".localhost")
     try:
@@ -156,10 +161,9 @@ def settings_for(url: str) -> PeerSettings:
     except ValueError:
         near = host.endswith(".local")
         return PeerSettings(reflexive_first=not near)
-    return PeerSettings(
-        loopback=address.is_loopback,
-        reflexive_first=not (address.is_private or address.is_loopback),
-    )
+    if address.is_loopback:
+        return PeerSettings(loopback=True, reflexive_first=False, patience=_BRIEFLY)
+    return PeerSettings(reflexive_first=not address.is_private)
 
 
 async def _see_through(tasks: "set[asyncio.Task[None]]", timeout: float) -> None:

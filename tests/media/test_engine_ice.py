@@ -114,6 +114,12 @@ def test_the_route_decides_which_address_stands_first() -> None:
     assert sorted(found, key=rank) == ["10.0.0.7", "172.17.0.1", "2001:db8::1", "127.0.0.1", "169.254.1.1", "fe80::1"]
 
 
+def test_towards_this_host_servers_outside_are_not_waited_for() -> None:
+    near, far = settings_for("ws://127.0.0.1").patience, settings_for("wss://rtc.telnyx.com").patience
+    assert max(near.window, near.limit) < 0.5 < min(far.window, far.limit)
+    assert near.turn == far.turn, "a relay that must be used is worth the same wait"
+
+
 async def gathered(side: Side, **config: object) -> list[str]:
     """The types and addresses of a fresh peer's candidates."""
     media = side.open(1, "offer", **config)
