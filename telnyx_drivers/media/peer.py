@@ -322,15 +322,13 @@ class Peer:
         assert self._remote is not None, "connected without a remote description"
         codecs = self._codecs()
         spoken = {codec.payload_type for codec in codecs}
-        events = {entry.payload_type: entry.clock_rate for entry in self._remote.telephone_events}
+        # Each side may number them its own way; a clock rate that the far end leaves out is not agreed.
+        theirs = {entry.payload_type: entry.clock_rate for entry in self._remote.telephone_events}
+        ours = {number: rate for number, rate in self._local.telephone_events.items() if rate in theirs.values()}
         direction = self._transceiver.currentDirection
         return AgreedAudio(
             codecs=codecs,
-            telephone_events={
-                number: rate
-                for number, rate in {**self._local.telephone_events, **events}.items()
-                if number not in spoken
-            },
+            telephone_events={number: rate for number, rate in (ours | theirs).items() if number not in spoken},
             sends=direction in ("sendrecv", "sendonly"),
             receives=direction in ("sendrecv", "recvonly"),
         )

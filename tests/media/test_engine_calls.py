@@ -20,6 +20,8 @@ from telnyx_drivers.media.aiortc_rtp import aiortc_rtp_path
 from telnyx_drivers.media.consent import ConsentTiming
 from telnyx_drivers.media.peer import PeerSettings
 from telnyx_drivers.media.readings import PAIR_ROUND_TRIP
+from telnyx_drivers.media.rtp.path import DirectRtpPath
+from telnyx_drivers.media.rtp_path import AgreedAudio
 from tests.media.rig import LOOPBACK, HeardAudio, Pair, Side, peer_of, run, silent, until
 from tests.media.rsa_peer import give_rsa_certificate
 from tests.media.test_sdp_remote import USABLE, read
@@ -524,6 +526,41 @@ def test_telephone_events_are_kept_from_the_decoder() -> None:
         assert {codec.name for codec, _ in reached} == {"PCMU"}
         counted = peer_of(pair.callee)._path.stats()
         assert counted.bytes_received == 160 * counted.packets_received, "a digit was counted as audio"
+        await pair.aclose()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("answered", "agreed"),
+    [
+        ("101 110", {101: 8_000, 110: 48_000}),
+        ("101", {101: 8_000}),
+        ("", {}),
+        ("97", {101: 8_000, 97: 8_000}),
+    ],
+)
+def test_digits_are_agreed_at_the_rates_that_both_sides_name(answered: str, agreed: dict[int, int]) -> None:
+    """SRV-005; RFC 3264 section 6.1: the answer may number a format in its own way."""
+
+    def answer_with(text: str) -> str:
+        text = re.sub(r"a=(rtpmap|fmtp):1[01][01] (telephone-event|0-16).*\r\n", "", text)
+        text = re.sub(r"(m=audio .*?) 101 110", rf"\1 {answered}", text)
+        rates = {"101": 8_000, "110": 48_000, "97": 8_000}
+        return text + "".join(f"a=rtpmap:{each} telephone-event/{rates[each]}\r\n" for each in answered.split())
+
+    async def main() -> None:
+        starts: list[AgreedAudio] = []
+
+        class Watched(DirectRtpPath):
+            def start(self, agreed: AgreedAudio) -> None:
+                starts.append(agreed)
+                super().start(agreed)
+
+        pair = Pair(caller=Side(evolve(LOOPBACK, rtp_path=Watched)))
+        await pair.connect(alter_answer=answer_with)
+        (start,) = starts
+        assert start.telephone_events == agreed
         await pair.aclose()
 
     run(main())
