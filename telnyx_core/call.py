@@ -10,7 +10,7 @@ from attrs import evolve
 
 from telnyx_core import messages as m
 from telnyx_core import timeouts
-from telnyx_core.actions import Done, Failed, Notify, StartTone, StopTone, ToneKind
+from telnyx_core.actions import Done, Notify, StartTone, StopTone, ToneKind
 from telnyx_core.call_host import CallHost
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error
 from telnyx_core.errors import Failure, FailureKind, InvalidCallState
@@ -71,7 +71,7 @@ _STAGE_ERRORS = {
 }
 _PRE_ANSWER = frozenset({CallState.REQUESTING, CallState.TRYING, CallState.RINGING})
 _OWED = frozenset({CallState.NEW, CallState.REQUESTING, CallState.ANSWERING})
-"""States in which a request of ours is unanswered, or about to be sent: a lost socket ends the call (CALL-511)."""
+"""States in which a request of ours is unanswered, or about to be sent."""
 
 
 class Call:
@@ -141,6 +141,11 @@ class Call:
         )
 
     @property
+    def owed(self) -> bool:
+        """Its own request decides what becomes of it: no attach (SIG-144), and no loss of the socket (CALL-511)."""
+        return self.state in _OWED
+
+    @property
     def held(self) -> bool:
         return self.media.held
 
@@ -155,7 +160,7 @@ class Call:
         if self.options.setup_timeout is not None:
             self._host.timers.set(Timer.SETUP, now + self.options.setup_timeout, self.id)
         self._quality.marks.add(Mark.NEW_PEER, now)
-        self.media.open_offer()
+        self.media.open_offer(now)
 
     def offer(self, sdp: str | None, control: JsonView) -> None:
         """The server rings (CALL-340)."""
@@ -281,12 +286,13 @@ class Call:
         self.attached_on = self._host.generation
         self.parties.take_offer(offer, params)
         self._remote_offer = offer.sdp
+        timers.stop(Timer.MEDIA_RECOVERY, self.id)  # whoever is asked about the microphone is asked for the new answer
+        self._microphone.phase = Phase.IDLE
         if self.state is CallState.RINGING and self.direction == "inbound":
             self._move(CallInput.REOFFERED)
             if self._wish:
-                timers.stop(Timer.MEDIA_RECOVERY, self.id)
-                self._microphone.phase = Phase.IDLE
-                self.media.restart_answer(offer.sdp)
+                timers.stop(Timer.AWAIT_REMOTE, self.id)
+                self.media.restart_answer(offer.sdp, now)
             return
         self._holds.fail_all(Failure(FailureKind.STALE_REQUEST, "the call is attached anew"))
         self.media.suspended()
@@ -298,13 +304,15 @@ class Call:
         if keep and peer is not None and peer.local_sdp is not None and self.media.same_transport(offer.sdp):
             self._send_description(m.ATTACH, Purpose.ATTACH, peer.local_sdp, now, trickle=False)
         else:
-            self.media.open_attach(offer.sdp)
+            self.media.open_attach(offer.sdp, now)
 
     def listed(self, now: float) -> None:
-        """The server says that it kept this call: its attach has to follow (SIG-326)."""
+        """The server says that it kept this call: its attach has to follow (SIG-326). Once on each socket (SIG-138)."""
+        if self._named_on == self._host.generation:
+            return
         self._named_on = self._host.generation
-        if self.attached_on != self._host.generation:
-            self._host.timers.set(Timer.ATTACH_WAIT, now + timeouts.ATTACH_WAIT, self.id)
+        self._host.timers.stop(Timer.ORPHAN, self.id)  # this was the verdict
+        self._host.timers.set(Timer.ATTACH_WAIT, now + timeouts.ATTACH_WAIT, self.id)
 
     # Replies. `error` is what went wrong, `result` what came otherwise.
 
@@ -315,8 +323,7 @@ class Call:
             case Purpose.BYE:
                 self._bye_replied(error, now)
             case _ if not self.live:
-                if pending.ticket is not None:
-                    self._host.settle(pending.ticket, Failed(Failure(FailureKind.CALL_ENDED, "the call ended")))
+                pass  # its tickets were settled when it ended
             case Purpose.HOLD:
                 self._hold_replied(result, error, now)
             case Purpose.RENEW:
@@ -381,7 +388,7 @@ class Call:
         if self.state is CallState.HANGUP:
             self._bye_replied(stale, now)
             return
-        if self.state in _OWED:
+        if self.owed:
             self._host.error(ErrorCode.SDP_SEND_FAILED, call=self.id, original=stale)
             self.end(TEMPORARY_FAILURE, now, bye=False, confirmed=not self._known)
             return
@@ -403,9 +410,9 @@ class Call:
         self.end(NORMAL, now, bye=False)
 
     def purge(self, now: float, *, bye: bool) -> None:
-        """The session ends (CALL-370, CALL-371)."""
+        """The session ends (CALL-370, CALL-371). Without a BYE the server may still hold the call (SIG-314)."""
         if self.live:
-            self.end(self.default_cause if bye else TEMPORARY_FAILURE, now, bye=bye, purge=True)
+            self.end(self.default_cause if bye else TEMPORARY_FAILURE, now, bye=bye, purge=True, confirmed=False)
 
     def end(self, cause: Cause, now: float, *, bye: bool = True, purge: bool = False, confirmed: bool = True) -> None:
         """End the call from our side; media stops at once, in parallel with the BYE (CALL-420 to CALL-423).
@@ -482,8 +489,13 @@ class Call:
                     self._fail(ErrorCode.SDP_SET_REMOTE_DESCRIPTION_FAILED, reason, now)
 
     def _describe(self, sdp: str, media: MediaId | None, now: float) -> None:
-        """A local description is ready: whose it is decides how it is sent."""
+        """A local description is ready: whose it is decides how it is sent.
+
+        Where it cannot be sent any more, the loss of the socket that is coming decides (`lost`).
+        """
         renewing, peer = self.media.renewing, self.media.peer
+        if not self._host.logged_in:
+            return
         if renewing is not None and renewing.media == media:
             params: JsonObject = {
                 "action": "updateMedia",
@@ -499,8 +511,7 @@ class Call:
             self._known = True
             self._send_description(m.INVITE, Purpose.INVITE, sdp, now, trickle=peer is not None and peer.config.trickle)
         elif self.state is CallState.RECOVERING:
-            if self._host.logged_in:
-                self._send_description(m.ATTACH, Purpose.ATTACH, sdp, now, trickle=False)
+            self._send_description(m.ATTACH, Purpose.ATTACH, sdp, now, trickle=False)
         elif self.state is CallState.RINGING and self._host.usable:
             self._move(CallInput.ANSWER_SENT)
             self._send_description(m.ANSWER, Purpose.ANSWER, sdp, now, trickle=peer is not None and peer.config.trickle)
@@ -649,7 +660,7 @@ class Call:
 
     def _next_hold(self, now: float) -> None:
         """A command behind a renewal waits for its reply: one modify at a time (CALL-134)."""
-        if self.live and self.media.renewal.phase is not RenewalPhase.WAITING:
+        if self.live and self._host.usable and self.media.renewal.phase is not RenewalPhase.WAITING:
             self._holds.next(now)
 
     def _hold_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
@@ -731,7 +742,7 @@ class Call:
 
     def _open_answer(self, offer: str, now: float) -> None:
         self._quality.marks.add(Mark.NEW_PEER, now)
-        self.media.open_answer(offer)
+        self.media.open_answer(offer, now)
 
     @property
     def _media_in_use(self) -> MediaId | None:

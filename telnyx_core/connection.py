@@ -412,6 +412,7 @@ class Connection:
         self.timers.stop(Timer.TOKEN_EXPIRY)
         if reason in (CloseReason.DISCONNECTED, CloseReason.PUNTED):  # SIG-235, SIG-291
             self.identity.forget_session(token=reason is CloseReason.PUNTED)
+            self.owner.forgotten()
         self.login.refuse_all(Failure(FailureKind.NOT_CONNECTED, "the session has ended", method=m.LOGIN))
         self.owner.act(Notify(SessionClosed(reason)))
 

@@ -71,34 +71,35 @@ class MediaPath:
 
     # Peers.
 
-    def open_offer(self) -> None:
+    def open_offer(self, now: float) -> None:
         self.peer = self._open("offer", timeouts.GATHER_WINDOW)
-        self.peer.start()
+        self.peer.start(now)
         self._host.act(UseMedia(self.peer.media))
 
-    def open_answer(self, remote: str) -> None:
+    def open_answer(self, remote: str, now: float) -> None:
         self.peer = self._open("answer", timeouts.GATHER_WINDOW)
-        self.peer.start(remote)
+        self.peer.start(now, remote)
         self._host.act(UseMedia(self.peer.media))
 
-    def open_attach(self, remote: str) -> None:
+    def open_attach(self, remote: str, now: float) -> None:
         """A peer for the server's new offer; the one in use plays on until this one is connected (CALL-532)."""
         self.stop_renewal()
-        self._close_old()
-        if self.peer is not None and self.peer.alive:
+        if self._old is not None and self.peer is not None and self.peer.healthy:
+            self._close_old()
+        if self.peer is not None and self.peer.alive and self._old is None:
             self._old = self.peer
-        elif self.peer is not None:
+        elif self.peer is not None:  # dead, or never got as far as the one that still plays
             self._close(self.peer)
         self.peer = self._open("answer", timeouts.GATHER_WINDOW_ATTACH, complete=True)
-        self.peer.start(remote)
+        self.peer.start(now, remote)
         if self._old is None:
             self._host.act(UseMedia(self.peer.media))
 
-    def restart_answer(self, remote: str) -> None:
+    def restart_answer(self, remote: str, now: float) -> None:
         """The server offers again what we were about to answer (CALL-538)."""
         if self.peer is not None:
             self._close(self.peer)
-        self.open_answer(remote)
+        self.open_answer(remote, now)
 
     def same_transport(self, remote: str) -> bool:
         """The offer describes the very transport that the peer in use is connected to: it can stay in use."""
@@ -120,23 +121,22 @@ class MediaPath:
             peer.add_remote_candidate(candidate, sdp_mid, index)
 
     def set_muted(self, muted: bool) -> None:
+        """For every peer there is: while one replaces another, either may be the one that is heard."""
         self.muted = muted
-        if self.peer is not None:
-            self._host.act(SetMuted(self.peer.media, muted))
+        for peer in self._peers():
+            self._host.act(SetMuted(peer.media, muted))
 
     def set_deaf(self, deaf: bool) -> None:
         self.deaf = deaf
-        if self.peer is not None:
-            self._host.act(SetDeaf(self.peer.media, deaf))
+        for peer in self._peers():
+            self._host.act(SetDeaf(peer.media, deaf))
 
     # Facts and deadlines.
 
     def told(self, fact: MediaFact, now: float) -> Steps:
         """What the dialog has to know of this fact; the rest is handled here."""
-        for peer in (self.peer, self.renewing, self._old):
-            if peer is not None and peer.media == fact.media:
-                break
-        else:
+        peer = next((peer for peer in self._peers() if peer.media == fact.media), None)
+        if peer is None:
             return ()
         steps = peer.told(fact, now)
         match fact:
@@ -147,11 +147,13 @@ class MediaPath:
             case MediaHeard() if not self._started:
                 self._started = True
                 self._host.act(Notify(MediaStarted(self._call)))
-            case DigitHeard(_, digit, duration) if peer is self.peer:
+            case DigitHeard(_, digit, duration) if peer is not self.renewing:
                 self._host.act(Notify(DigitReceived(self._call, digit, duration)))
             case _:
                 pass
-        return self._renewal_steps(steps, now) if peer is self.renewing else steps
+        if peer is self.renewing:
+            return self._renewal_steps(steps, now)
+        return steps if peer is self.peer else ()  # what is being replaced has no say any more
 
     def timed_out(self, timer: Timer, media: MediaId | None, now: float) -> Steps:
         match timer:
@@ -183,6 +185,8 @@ class MediaPath:
     def established(self, now: float) -> None:
         """The call is active or held: from now on its media is watched (MEDIA-200, MEDIA-246)."""
         self._answered = True
+        if self.renewal.attempts:  # a new peer, a new episode: unless it fails soon, too (MEDIA-224, MEDIA-236)
+            self._host.timers.set(Timer.EPISODE_RESET, now + timeouts.EPISODE_RESET, self._call)
         if self.peer is not None and not self.peer.healthy:
             self._host.timers.set(Timer.CONNECT_LIMIT, now + timeouts.CONNECT_LIMIT, self._call)
         if self._old is not None and self.peer is not None:
@@ -223,7 +227,8 @@ class MediaPath:
         reason, source = self.renewal.reason, self.renewal.source
         self.stop_renewal()
         self._host.error(ErrorCode.ICE_RESTART_FAILED, call=self._call, original=failure)
-        self._escalate(reason, source, now)
+        if failure.kind is not FailureKind.REQUEST_TIMEOUT:  # that condemns the socket by itself (MEDIA-222)
+            self._escalate(reason, source, now)
 
     def stop_renewal(self) -> None:
         for timer in (Timer.RENEW_LIMIT, Timer.RENEW_VERIFY, Timer.RENEW_BACKOFF):
@@ -239,7 +244,7 @@ class MediaPath:
         self._host.warn(WarningCode.MEDIA_RECOVERY_REQUIRED, call=self._call, details={"reason": reason})
         self._host.timers.set(Timer.RENEW_LIMIT, now + timeouts.RENEW_LIMIT, self._call)
         self.renewing = self._open("offer", timeouts.GATHER_WINDOW)
-        self.renewing.start()
+        self.renewing.start(now)
 
     def _renewal_steps(self, steps: Steps, now: float) -> Steps:
         """Failures of a renewing peer end the renewal and never the call (MEDIA-226)."""
@@ -322,6 +327,9 @@ class MediaPath:
         if self.peer is not None:
             self._host.act(UseMedia(self.peer.media))
         self._close_old()
+
+    def _peers(self) -> list[Negotiation]:
+        return [peer for peer in (self.peer, self.renewing, self._old) if peer is not None]
 
     def _close_old(self) -> None:
         if self._old is not None:

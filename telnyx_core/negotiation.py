@@ -143,8 +143,8 @@ class Negotiation:
     """The source was refused and will be asked for again: microphone recovery decides."""
     _remote_asked: bool = False
     _candidates: int = 0
-    _all_host: bool = True
     _complete: bool = False
+    _ended: bool = False
     _unsent: list[CandidateFound] = field(factory=list)
     _remote_candidates: list[AddCandidate] = field(factory=list)
 
@@ -158,14 +158,14 @@ class Negotiation:
         """A peer exists that has not failed."""
         return not self.closed and self.state not in ("failed", "closed")
 
-    def start(self, remote_offer: str | None = None) -> None:
+    def start(self, now: float, remote_offer: str | None = None) -> None:
         """Create the peer; as answerer the remote offer is applied before the source is opened (MEDIA-037)."""
         self._act(OpenPeer(self.media, self.call, self.config))
         if self.config.role == "answer":
             assert remote_offer is not None, "an answerer begins with an offer"
             self._apply("offer", remote_offer)
         else:
-            self._open_source()
+            self._open_source(now)
 
     def apply_answer(self, sdp: str) -> None:
         self._apply("answer", sdp)
@@ -196,7 +196,7 @@ class Negotiation:
         """Take in one fact of this peer. Facts of a closed peer are never passed here."""
         match fact:
             case SourceOpened(_, label):
-                self._describe()
+                self._describe(now)
                 return (SourceReady(label),)
             case SourceRefused(_, fault, reason):
                 self.source_wanted = True
@@ -208,7 +208,7 @@ class Negotiation:
             case NegotiationFailed(_, stage, reason):
                 return (LocalFailed(stage, reason),)
             case RemoteApplied():
-                return self._remote_applied()
+                return self._remote_applied(now)
             case RemoteRefused(_, reason):
                 return (RemoteFailed("offer" if self.config.role == "answer" else "answer", reason),)
             case PeerStateChanged(_, state):
@@ -227,13 +227,15 @@ class Negotiation:
             return (slow, LocalFailed("set_local", "no local description within 15 s"))
         return (slow, *self._hand_out())
 
-    def _open_source(self) -> None:
+    def _open_source(self, now: float) -> None:
         if self.config.send_audio:
             self._act(OpenSource(self.media, self.source, self.constraints))
         else:
-            self._describe()
+            self._describe(now)
 
-    def _describe(self) -> None:
+    def _describe(self, now: float) -> None:
+        """An engine that never answers must not hold the call for ever."""
+        self._timers.set(Timer.GATHER_SAFETY, now + timeouts.GATHER_SAFETY, self.media)
         self._act(CreateOffer(self.media) if self.config.role == "offer" else CreateAnswer(self.media))
 
     def _apply(self, kind: DescriptionKind, sdp: str) -> None:
@@ -242,7 +244,7 @@ class Negotiation:
         self.remote_sdp = sdp
         self._act(ApplyRemote(self.media, kind, sdp))
 
-    def _remote_applied(self) -> tuple[Progress, ...]:
+    def _remote_applied(self, now: float) -> tuple[Progress, ...]:
         if self.remote_in_place:
             return ()
         self.remote_in_place = True
@@ -250,7 +252,7 @@ class Negotiation:
             self._act(action)
         self._remote_candidates.clear()
         if self.config.role == "answer":
-            self._open_source()
+            self._open_source(now)
             return (RemoteInPlace("offer"),)
         return (RemoteInPlace("answer"),)
 
@@ -262,17 +264,18 @@ class Negotiation:
             return (*self._hand_out(), *self._flush())
         if complete:
             return self._hand_out()
-        if first and not self.sent:
+        if first:
             self._timers.set(Timer.GATHER_SAFETY, now + timeouts.GATHER_SAFETY, self.media)
+            if self._candidates:  # gathered ahead of the description (MEDIA-023)
+                self._timers.set(Timer.GATHER_WINDOW, now + self.window, self.media)
         return ()
 
     def _found(self, found: CandidateFound, now: float) -> tuple[Progress, ...]:
         self._candidates += 1
-        self._all_host = self._all_host and _HOST in found.candidate
         if self.config.trickle:
             self._unsent.append(found)
             return self._flush()
-        if self._candidates == 1 and not self.sent:
+        if self._candidates == 1 and self.local_sdp is not None and not self.sent:
             self._timers.set(Timer.GATHER_WINDOW, now + self.window, self.media)
         return ()
 
@@ -292,8 +295,8 @@ class Negotiation:
             CandidateReady(found) for found in self._unsent if found.candidate not in self.local_sdp
         ]
         self._unsent.clear()
-        if self._complete:
-            self._complete = False
+        if self._complete and not self._ended:
+            self._ended = True
             steps.append(CandidatesEnded())
         return tuple(steps)
 

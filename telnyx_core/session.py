@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from random import Random
 
 from telnyx_core import messages as m
-from telnyx_core.actions import Action, Done, Failed, Notify, Outcome, Remember, Settle
+from telnyx_core.actions import Action, Done, Notify, Outcome, Remember, Settle
 from telnyx_core.call import Call, inbound_options
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
 from telnyx_core.connection import Connection
-from telnyx_core.errors import Failure, FailureKind, InvalidCallParameters, InvalidCallState, NotConnected, NotReady
+from telnyx_core.errors import Failure, InvalidCallParameters, InvalidCallState, NotConnected, NotReady
 from telnyx_core.events import AiConversation, CallInfo, Cause, ErrorRaised, FrameIgnored, ServerEvent, WarningRaised
 from telnyx_core.facts import (
     BinaryReceived,
@@ -164,8 +164,6 @@ class Session:
         """End every call, close the socket, come to rest (SIG-280). Idempotent."""
         with self._at(now) as now:
             self._link.disconnect(now)
-            if self.state is SessionState.IDLE:
-                self._tombstones.clear()
 
     def login(self, credentials: Mapping[str, object], *, now: float) -> Ticket:
         """Log in anew on the live socket, or store credentials for the next (SIG-245 to SIG-249).
@@ -204,6 +202,7 @@ class Session:
             ident = CallId(options.id if options.id is not None else new_uuid(self._rng))
             call = Call(ident, direction="outbound", options=options, host=self, rng=self._rng, now=now)
             self._calls[ident] = call
+            self._tombstones.forget(ident)
             call.announce()
             self._warn_of_others(call)
             call.dial(now)
@@ -373,8 +372,6 @@ class Session:
             call.replied(pending, result, error, server, now)
         elif pending.purpose is Purpose.BYE and (error is None or error.code == -32002):
             self._tombstones.settle(pending.call, now)
-        elif pending.ticket is not None and pending.purpose is not Purpose.HOLD:
-            self.settle(pending.ticket, Failed(Failure(FailureKind.CALL_ENDED, "the call ended")))
 
     def reattached(self, sessions: tuple[str, ...], now: float) -> None:
         """Which calls the server kept over the loss (SIG-320 to SIG-328, SIG-137)."""
@@ -394,6 +391,10 @@ class Session:
             if marker.id not in kept:
                 self._link.identity.claim(marker.id)
                 self.error(ErrorCode.SESSION_NOT_REATTACHED, call=CallId(marker.id))
+
+    def forgotten(self) -> None:
+        """The server's session is given up: nothing of it can come back (SIG-315)."""
+        self._tombstones.clear()
 
     def socket_lost(self, now: float) -> None:
         for call in list(self._calls.values()):
@@ -560,7 +561,7 @@ class Session:
             call = self._create(ident, params, now)
             call.rebuild(params)
             call.media.held = marked is not None and marked.held
-        elif not call.live or (call.attached_on == self.generation and call.state is CallState.RECOVERING):
+        elif not call.live or call.owed or (call.attached_on == self.generation and call.state is CallState.RECOVERING):
             return  # SIG-097
         call.attach(offer, params, now)
         self._warn_of_others(call)

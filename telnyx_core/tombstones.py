@@ -46,6 +46,10 @@ class Tombstones:
         if stone is not None and stone.owes_bye:
             self._stones[call] = Tombstone(stone.cause, stone.dialog, owes_bye=False, until=stone.until)
 
+    def forget(self, call: CallId) -> None:
+        """The id is used again."""
+        self._stones.pop(call, None)
+
     def clear(self) -> None:
         self._stones.clear()
 
