@@ -298,12 +298,12 @@ def test_no_frame_says_what_is_nobodys_business() -> None:
         login="gencred",
         password="pass-word",
         iceServers=[{"urls": "turn:turn.example.com", "username": "turn-user", "credential": SECRET}],
-        ringtoneFile="/home/me/ring.mp3",
-        ringbackFile="/home/me/back.mp3",
+        ringtoneFile="/srv/tones/ring.mp3",
+        ringbackFile="/srv/tones/back.mp3",
         trickleIce=True,
         debug=True,
     )
-    call = rig.invite("bob", micId="mic-7", ringbackFile="/home/me/other.mp3")
+    call = rig.invite("bob", micId="mic-7", ringbackFile="/srv/tones/other.mp3")
     rig.candidate()
     rig.reply("invite", {"callID": call})
     rig.request("answer", callID=call, sdp=REMOTE_SDP)
@@ -314,7 +314,7 @@ def test_no_frame_says_what_is_nobodys_business() -> None:
     rig.message(call, "bob", "hi")
     rig.hangup(call)
     said = json.dumps(rig.sent)
-    for secret in (SECRET, "turn-user", "turn.example.com", "pass-word", "/home/me", "mic-7", "iceServers", "debug"):
+    for secret in (SECRET, "turn-user", "turn.example.com", "pass-word", "/srv/tones", "mic-7", "iceServers", "debug"):
         assert secret not in said
 
 
