@@ -8,11 +8,15 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
+from telnyx_core.events import ErrorRaised
 from telnyx_core.json_types import JsonObject
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.cli.credentials import Credentials
 from telnyx_drivers.cli.output import Output
 from telnyx_drivers.cli.timeline import milliseconds
+
+CONNECT_TIMEOUT: Final = 20.0
+"""Seconds: several attempts, and not longer than a person waits without a word."""
 
 PANEL: Final = "Account"
 
@@ -43,8 +47,19 @@ async def logged_in(
 ) -> AsyncGenerator[TelnyxRTC, None]:
     """A registered client for the length of the block; ``registered_ms`` in the document is how long that took."""
     client = TelnyxRTC(
-        login_token=credentials.login_token, login=credentials.login, password=credentials.password, env=url
+        login_token=credentials.login_token,
+        login=credentials.login,
+        password=credentials.password,
+        env=url,
+        connect_timeout=CONNECT_TIMEOUT,
     )
+
+    def tell(event: ErrorRaised) -> None:
+        # A fatal one ends the command, which then says so; the others, such as a lost connection, have no other sign.
+        if not event.fatal:
+            output.warn(f"{event.name}: {event.error.original or event.message}")
+
+    client.on(ErrorRaised, tell)
     async with AsyncExitStack() as stack:
         started = time.monotonic()
         with output.working("Logging in"):

@@ -117,10 +117,11 @@ class Conversation:
             "digits_heard": self.digits,
             "packets_sent": sent,
             "packets_received": received,
-            "mos": None if report is None else report.average_mos,
-            "packet_loss_percent": None if report is None else report.average_packet_loss,
-            "jitter_ms": None if report is None else report.average_jitter,
-            "rtt_ms": None if report is None else report.average_rtt,
+            "mos": None if report is None else _rounded(report.average_mos),
+            "packet_loss_percent": None if report is None else _rounded(report.average_packet_loss),
+            "jitter_ms": None if report is None else _rounded(report.average_jitter),
+            "rtt_ms": None if report is None else _rounded(report.average_rtt),
+            "warnings": [] if report is None else [each.name for each in report.warnings],
             "faults": faults,
             "hangup": hangup,
         }
@@ -221,3 +222,7 @@ class Conversation:
                 yield
             finally:
                 sampler.cancel()
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)

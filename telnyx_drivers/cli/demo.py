@@ -73,6 +73,7 @@ async def _demonstrate(record: Path, output: Output, document: JsonObject) -> Ex
     document["echo"] = {
         "seconds": round(echo.seconds, 2),
         "delay_ms": milliseconds(echo.delay),
+        "drift_ms": milliseconds(echo.drift),
         "correlation": round(echo.correlation, 4),
     }
     if echo.correlation < LIKE_ENOUGH:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import numpy as np
 from attrs import frozen
 
-from telnyx_drivers.media.measure import correlate
+from telnyx_drivers.media.measure import correlate, match
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,9 @@ class Echo:
     delay: float
     """Seconds from a sound's leaving to its coming back."""
     correlation: float
-    """How like the played sentence the best matching part of what was heard is, -1 to 1 (`measure.correlate`)."""
+    """How like the played sentence what was heard is, up to 1 (`measure.match`)."""
+    drift: float
+    """Seconds by which the delay changed in the middle of it."""
 
 
 def measure_echo(played: "NDArray[np.int16]", recording: Path) -> Echo:
@@ -37,8 +39,8 @@ def measure_echo(played: "NDArray[np.int16]", recording: Path) -> Echo:
         raise ValueError(f"{recording} is not stereo")
     sent, heard = channels[:, 0], channels[:, 1]
     left, _ = correlate(played, sent, rate)
-    came, likeness = correlate(played, heard, rate)
-    return Echo(audible_seconds(heard, rate), came - left, likeness)
+    came = match(played, heard, rate)
+    return Echo(audible_seconds(heard, rate), came.lag - left, came.correlation, came.drift)
 
 
 def audible_seconds(samples: "NDArray[np.int16]", rate: int) -> float:

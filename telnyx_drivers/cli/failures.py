@@ -5,10 +5,12 @@ from rich.panel import Panel
 from telnyx_core.errors import LocalProtocolError, OptionsError
 from telnyx_core.json_types import Json, JsonObject
 from telnyx_drivers.cli.output import Output, clean
-from telnyx_drivers.exceptions import CallEnded, TelnyxClientError
+from telnyx_drivers.exceptions import CallEnded, DriverFailed, TelnyxClientError
 
 EXPECTED = (TelnyxClientError, LocalProtocolError, OptionsError, OSError)
 """What the world can do to a command. Anything else is a fault of ours and shows its traceback."""
+
+_OURS = "This is a fault of telnyx-rtc. Please report it, with the cause above."
 
 
 def describe(error: Exception) -> JsonObject:
@@ -28,12 +30,14 @@ def describe(error: Exception) -> JsonObject:
 def show(output: Output, error: Exception) -> None:
     """A panel on standard error: what happened, why it may have, and what helps."""
     lines = [clean(str(error))]
-    title = type(error).__name__
+    title = "Failed"
     if isinstance(error, TelnyxClientError) and (entry := error.error) is not None:
         title = f"{entry.code} {entry.name}"
         if entry.original is not None and str(entry.original) not in lines[0]:
             lines.append(f"[dim]{clean(str(entry.original))}[/]")
         lines += _bullets("Possible causes", entry.causes) + _bullets("What helps", entry.solutions)
+    if isinstance(error, DriverFailed):
+        lines += [f"[dim]{clean(repr(error.__cause__))}[/]", "", _OURS]
     output.errors.print(Panel("\n".join(lines), title=clean(title), title_align="left", border_style="red"))
 
 

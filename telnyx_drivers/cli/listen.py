@@ -69,6 +69,7 @@ async def _serve(
     try:
         async for call in client.incoming():
             number = call.info.remote_caller_number or "unknown"
+            output.say(f"[bold]{clean(number)}[/] calls")
             target = recording_file(folder, number, datetime.now().astimezone())
             conversation = Conversation(call, evolve(plan, record=target), output, number, label=f"{number}: ")
             conversations.append(conversation)

@@ -21,22 +21,30 @@ class Output:
     def __init__(self, *, json: bool) -> None:
         self.json = json
         self._emitted = False
+        self._warned = ""
         self.errors = Console(stderr=True, highlight=False)
         self.console = self.errors if json else Console(highlight=False)
 
-    def say(self, text: str = "") -> None:
+    def say(self, text: str) -> None:
         """One line of rich's markup; what came from elsewhere must have gone through `clean`."""
-        self.console.print(text)
+        # Broken by the terminal, not by rich: a line in a log stays a line.
+        self.console.print(text, soft_wrap=True)
 
     def done(self, text: str) -> None:
-        self.console.print(f"[green]✓[/] {text}")
+        self.say(f"[green]✓[/] {text}")
 
     def working(self, text: str) -> Status:
         """While entered, shows that something takes its time; nothing where there is no terminal."""
         return self.console.status(clean(text))
 
     def warn(self, text: str) -> None:
-        self.errors.print(f"[yellow]Warning:[/] {clean(text)}")
+        """Said once, however often it comes in a row: a server that is down is tried again and again."""
+        if text != self._warned:
+            self._warned = text
+            self.errors.print(f"[yellow]Warning:[/] {clean(text)}", soft_wrap=True)
+
+    def error(self, text: str) -> None:
+        self.errors.print(f"[red]Error:[/] {clean(text)}", soft_wrap=True)
 
     def emit(self, document: Mapping[str, Json]) -> None:
         """The one JSON document, on one line, the last of standard output; nothing unless ``--json`` was given.

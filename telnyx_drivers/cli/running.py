@@ -12,7 +12,7 @@ from telnyx_core.json_types import JsonObject
 from telnyx_drivers.cli import HINT
 from telnyx_drivers.cli.exits import Exit, UsageError
 from telnyx_drivers.cli.failures import EXPECTED, describe, show
-from telnyx_drivers.cli.output import Output, clean
+from telnyx_drivers.cli.output import Output
 
 Work: TypeAlias = Callable[[JsonObject], Coroutine[None, None, Exit]]
 """Does a command's work and writes what a script wants to know into the document as it becomes known."""
@@ -35,13 +35,13 @@ def _attempt(output: Output, work: Work, document: JsonObject) -> Exit:
         output.errors.print("[yellow]Interrupted.[/]")
         return Exit.INTERRUPTED
     except UsageError as error:
-        output.errors.print(f"[red]Error:[/] {clean(str(error))}")
+        output.error(str(error))
         document["error"] = {"type": "UsageError", "message": str(error)}
         return Exit.USAGE
     except ModuleNotFoundError as error:
         if error.name not in _MEDIA:
             raise
-        output.errors.print(clean(HINT.format(f"{error.name} is")))
+        output.error(HINT.format(f"{error.name} is"))
         document["error"] = {"type": "MediaUnavailable", "message": str(error)}
         return Exit.USAGE
     except EXPECTED as error:

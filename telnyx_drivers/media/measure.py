@@ -7,9 +7,12 @@ samples per second, times in seconds, frequencies in hertz.
 from typing import TYPE_CHECKING
 
 import numpy as np
+from attrs import frozen
 
 _STEPS = 16
 """Positions looked at between two samples."""
+_ALIKE = 0.7
+"""Correlation from which on a piece's own lag means something."""
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,9 +49,9 @@ def correlate(played: "Signal", heard: "Signal", rate: int) -> tuple[float, floa
 
     ``lag`` is in seconds, to a sixteenth of a sample, because converters delay by parts of one: how long after the
     start of ``heard`` the start of ``played`` is found; negative when ``heard`` begins in the middle of it.
-    ``correlation`` is Pearson's coefficient of ``played`` and the part of ``heard`` beside it, from -1 to 1: 1 for a
-    copy at any level, near 0 for unrelated sound or silence, -1 for a copy with its sign turned. What ``heard`` lacks
-    of ``played`` counts as silence and so lowers the correlation.
+    ``correlation`` is Pearson's coefficient of ``played`` and the part of ``heard`` beside it where it is greatest: 1
+    for a copy at any level, near 0 for unrelated sound or silence. What ``heard`` lacks of ``played`` counts as silence
+    and so lowers the correlation.
 
     Raises `ValueError` when either signal is empty.
     """
@@ -69,14 +72,57 @@ def correlate(played: "Signal", heard: "Signal", rate: int) -> tuple[float, floa
     # Where there is next to no sound, rounding errors must not look like a match: hence the floor.
     floor = 1e-6 * float(spread.max())
     likeness = products / np.sqrt(energy * np.maximum(spread, floor))
-    best = int(np.argmax(np.abs(likeness)))
+    best = int(np.argmax(likeness))
     # Half a sample beside the peak, a copy would look like a duller one: look again between the samples.
     fractions = np.arange(-_STEPS, _STEPS + 1) / _STEPS
     products = np.array([_between(spectrum, padded, lags[best] + fraction) for fraction in fractions])
     between = products / np.sqrt(energy * max(float(spread[best]), floor))
-    nearest = int(np.argmax(np.abs(between)))
+    nearest = int(np.argmax(between))
     lag = float(lags[best] + fractions[nearest])
     return lag / rate, float(np.clip(between[nearest], -1.0, 1.0))
+
+
+@frozen
+class Match:
+    """How a long signal came through a network."""
+
+    lag: float
+    """Seconds, as `correlate` finds it for the whole."""
+    correlation: float
+    """The mean over the pieces, each weighted by its energy."""
+    drift: float
+    """Seconds between the earliest and the latest piece: how far a jitter buffer moved in the middle."""
+
+
+def match(played: "Signal", heard: "Signal", rate: int, *, piece: float = 0.5, reach: float = 0.2) -> Match:
+    """As `correlate`, but piece by piece, each at its own best lag within ``reach`` seconds of the whole's.
+
+    A jitter buffer stretches or shortens time by a few packets when it must. For a listener nothing is lost then, but
+    beside one fixed lag, everything after it would look like another sound.
+
+    Raises `ValueError` when either signal is empty.
+    """
+    wanted, given = _centred(played), _centred(heard)
+    lag, _ = correlate(wanted, given, rate)
+    beyond = round(reach * rate)
+    pieces = np.array_split(wanted, max(round(wanted.size / (piece * rate)), 1))
+    # Silence around it, so that every window is whole.
+    first = round(lag * rate) + wanted.size
+    padded = np.concatenate((np.zeros(wanted.size), given, np.zeros(2 * (wanted.size + beyond))))
+    energies: list[float] = []
+    likenesses: list[float] = []
+    lags: list[float] = []
+    for sound in pieces:
+        window = padded[max(first - beyond, 0) : first + sound.size + beyond]
+        found, likeness = correlate(sound, window, rate)
+        first += sound.size
+        energies.append(float(np.dot(sound - sound.mean(), sound - sound.mean())))
+        likenesses.append(likeness)
+        if likeness > _ALIKE:
+            lags.append(found)
+    total = sum(energies)
+    mean = float(np.dot(energies, likenesses)) / total if total else 0.0
+    return Match(lag, mean, max(lags) - min(lags) if lags else 0.0)
 
 
 def _centred(samples: "Signal") -> "NDArray[np.float64]":
