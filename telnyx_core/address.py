@@ -1,7 +1,7 @@
 """A WebSocket server's address in parts, read and written as the WHATWG URL standard does it (SIG-003, SIG-008)."""
 
 import re
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -40,6 +40,17 @@ class Address:
             if label in _RTC_LABELS:
                 return evolve(self, host=".".join((region.lower(), *labels[index:])))
         return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the name or number can only mean this machine (RFC 6761 section 6.3)."""
+        host = self.host.rstrip(".")
+        if host == "localhost" or host.endswith(".localhost"):
+            return True
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return False
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

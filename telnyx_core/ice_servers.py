@@ -7,6 +7,8 @@ from attrs import evolve
 
 from telnyx_core.option_values import IceServer
 from telnyx_core.options import CallOptions, ClientOptions
+from telnyx_core.url import DEVELOPMENT as SIGNALLING_DEVELOPMENT
+from telnyx_core.url import server_address
 
 # The platform's servers (MEDIA-022). User and credential are constants that every client of the platform carries;
 # they open nothing but its relays and are no secret.
@@ -82,8 +84,10 @@ def _chosen(options: ClientOptions, call_options: CallOptions) -> tuple[IceServe
         return call_options.ice_servers
     if options.ice_servers is not None:
         return options.ice_servers
-    development = not options.host and (options.env or "").lower() == "development"
-    return DEVELOPMENT if development else PRODUCTION
+    server = server_address(options)
+    if server.is_loopback:
+        return ()  # media to a gateway on this very machine needs no way around anything
+    return DEVELOPMENT if server == SIGNALLING_DEVELOPMENT else PRODUCTION
 
 
 def _fault(url: str, server: IceServer) -> str | None:

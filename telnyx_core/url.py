@@ -35,7 +35,7 @@ def build_url(
     session (SIG-014, SIG-019); ``skip_last`` is the option or the one-shot flag (SIG-016). ``regional_fallback`` leaves
     the region out on a standard host (SIG-007) and means nothing on any other.
     """
-    address = _server(options)
+    address = server_address(options)
     region = options.region or "auto"
     if region.lower() != "auto" and not (regional_fallback and address in (PRODUCTION, DEVELOPMENT)):
         address = address.in_region(region)
@@ -61,7 +61,14 @@ def build_url(
     return SignallingUrl(url=str(evolve(address, query=str(query))), voice_sdk_id=left, canary=canary)
 
 
-def _server(options: ClientOptions) -> Address:
+def http_url(signalling: str, path: str) -> str:
+    """Another door of the host that a signalling URL names: ``wss`` becomes ``https``, the query goes (STATS-240)."""
+    address = parse_address(signalling)
+    return str(evolve(address, scheme="http" if address.scheme == "ws" else "https", path=path, query=""))
+
+
+def server_address(options: ClientOptions) -> Address:
+    """Which signalling server the options name, before any region (SIG-001 to SIG-003)."""
     if options.host:
         return parse_address(options.host)
     match (options.env or "production").lower():

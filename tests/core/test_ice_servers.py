@@ -172,3 +172,15 @@ def test_any_url_is_usable_or_has_a_problem(url: str, username: str | None, cred
     kept, problems = usable(server)
     assert (kept == server) == (problems == ())
     assert (kept is None) == (len(problems) == 1)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "ws://localhost", "ws://[::1]:9", "wss://gateway.localhost/x"])
+def test_a_gateway_on_this_machine_needs_no_servers_outside(host: str) -> None:
+    """Unless the application names some."""
+    assert ice_servers_for(ClientOptions(login_token="t", env=host), CallOptions()) == ()
+    own = ClientOptions(login_token="t", env=host, ice_servers=[{"urls": "stun:127.0.0.1:3478"}])
+    assert ice_servers_for(own, CallOptions()) == own.ice_servers
+
+
+def test_any_other_gateway_of_ones_own_gets_the_platforms_servers() -> None:
+    assert ice_servers_for(ClientOptions(login_token="t", env="wss://sig.example.com"), CallOptions()) == PRODUCTION
