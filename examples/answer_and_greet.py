@@ -1,15 +1,17 @@
 """Answer every call, greet the caller, and write down the digits that are pressed. Ctrl-C ends it.
 
-    python answer_and_greet.py greeting.wav
+python answer_and_greet.py greeting.wav
 """
 
 import asyncio
+import contextlib
 import sys
 
 from first_call import client_from_environment
 
 from telnyx_core.events import DigitReceived
-from telnyx_drivers.client import CallHandle, Client
+from telnyx_drivers.calls import CallHandle
+from telnyx_drivers.client import Client
 
 
 async def main(greeting: str) -> None:
@@ -34,7 +36,5 @@ async def print_digits(client: Client) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main(sys.argv[1]))
-    except KeyboardInterrupt:
-        pass
