@@ -6,6 +6,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -135,12 +136,29 @@ async def test_a_call_has_one_audio_on_both_sides(bench: Bench) -> None:
     await bench.until(lambda: bool(bench.inner[0].performed))
     audio = engine.audio(CALL)
     assert bench.inner[0].setup.call_audio(CALL) is audio
-    assert type(audio.audio_out._turn) is type(anyio.Lock()), "made for this loop, although the engine asked first"
     assert bench.inner[0].setup.call_audio(CallId("d")) is engine.audio(CallId("d"))
     engine.release(CALL)
     assert audio.closed
     await bench.until(lambda: bench.inner[0].released == [CALL])
     await bench.until(lambda: CALL not in engine._audios)
+
+
+async def test_a_calls_audio_is_made_here_although_the_engine_asks_first(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an application waits on belongs to the loop that it was made for."""
+    makers: list[threading.Thread] = []
+
+    class Noted(CallAudio):
+        def __init__(self, **keywords: Any) -> None:
+            makers.append(threading.current_thread())
+            super().__init__(**keywords)
+
+    monkeypatch.setattr(bridge, "CallAudio", Noted)
+    engine = bench.make()
+    engine.perform(OpenPeer(MediaId(1), CALL, CONFIG))
+    await bench.until(lambda: bool(bench.inner[0].performed))
+    assert makers == [bench.app_thread]
 
 
 async def test_audio_heard_on_the_media_thread_wakes_the_application(bench: Bench) -> None:

@@ -125,6 +125,27 @@ async def test_inbound_is_handed_out_once_and_answered(make_client: MakeClient, 
         assert (await second.hangup()).cause == "USER_BUSY"
 
 
+async def test_a_call_that_is_offered_anew_after_a_loss_is_not_handed_out_again(
+    make_client: MakeClient, world: World
+) -> None:
+    """CALL-538: it rings again, and whoever has it has it."""
+    async with make_client() as client:
+        world.server.ring("in-1")
+        call = await anext(client.incoming())
+        world.server.reattached = ["in-1"]
+        world.server.drop()
+        await anyio.sleep(3)
+        world.server.request("telnyx_rtc.attach", callID="in-1", sdp=SDP)
+        await anyio.sleep(1)
+        world.server.ring("in-1", telnyx_leg_id="leg")
+        await anyio.sleep(1)
+        assert call.info.telnyx_leg_id == "leg"
+        assert call.state is CallState.RINGING
+        with anyio.move_on_after(5) as scope:
+            await anext(client.incoming())
+        assert scope.cancelled_caught
+
+
 async def test_a_call_that_stopped_ringing_is_not_handed_out(make_client: MakeClient, world: World) -> None:
     async with make_client() as client:
         world.server.ring("in-1")

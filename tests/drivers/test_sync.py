@@ -208,16 +208,24 @@ def test_ctrl_c_while_waiting_says_good_bye(make: Make) -> None:
     main = threading.get_ident()
     timer = threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT))
     calls: list[Call] = []
+    given_up: list[bool] = []
 
     def work() -> None:
         with client:
             calls.append(client.new_call("ring", caller_number="+1555"))
             timer.start()
-            calls[0].wait_for_state("active", timeout=30)
+            try:
+                calls[0].wait_for_state("active", timeout=30)
+            finally:
+                deadline = time.monotonic() + 5
+                while calls[0]._handle._waiters and time.monotonic() < deadline:
+                    time.sleep(0.001)
+                given_up.append(not calls[0]._handle._waiters)
 
     with pytest.raises(KeyboardInterrupt):
         work()
     timer.join()
+    assert given_up == [True], "the wait itself was cancelled, not only ended with the call"
     assert calls[0].ended is not None
     assert client.state is SessionState.IDLE
 
