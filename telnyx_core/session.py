@@ -7,6 +7,7 @@ then sleep until `next_timeout` or until there is a fact. Nothing here knows a c
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from random import Random
 
 from telnyx_core import messages as m
@@ -39,6 +40,8 @@ from telnyx_core.tombstones import Tombstones
 from telnyx_core.wire import Request, ServerError
 
 _DIGITS = frozenset("0123456789*#ABCDabcd,wW")
+_MOST_OTHERS = 16
+"""A warning names so many calls: enough to see which they are, and no more work with a thousand of them."""
 _CALL_MESSAGES = frozenset({m.RINGING, m.MEDIA, m.ANSWER, m.DISPLAY, m.BYE, m.CANDIDATE, m.END_OF_CANDIDATES})
 _CONNECTION_TIMERS = frozenset(
     {
@@ -616,9 +619,10 @@ class Session:
         """33010, with ids only (CALL-451)."""
         if len(self._calls) < 2:
             return
-        others: list[Json] = [_brief(other) for other in self._calls.values() if other is not call and other.live]
+        live = (other for other in self._calls.values() if other is not call and other.live)
+        others: list[Json] = [_brief(other) for other in islice(live, _MOST_OTHERS)]
         if others:
-            details: JsonObject = {"newCall": _brief(call), "activeCalls": others[:16]}
+            details: JsonObject = {"newCall": _brief(call), "activeCalls": others}
             self.warn(WarningCode.MULTIPLE_ACTIVE_CALLS_DETECTED, call=call.id, details=details)
 
     def _twin(self, call: Call) -> Call | None:
