@@ -27,6 +27,7 @@ from telnyx_core.events import Event
 from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
 from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import Codec, IceServer
+from telnyx_core.quality.segment import ReportHome, Segment
 
 DescriptionKind: TypeAlias = Literal["offer", "answer"]
 ToneKind: TypeAlias = Literal["ringtone", "ringback"]
@@ -191,6 +192,17 @@ class Settle:
 
 
 @frozen
+class UploadReport:
+    """Send a part of a call's report to the platform (quality.md 4.4). How that goes changes nothing for the session.
+
+    The parts of one call are sent one after the other, in the order in which they are ordered.
+    """
+
+    home: ReportHome
+    segment: Segment = field(repr=False)
+
+
+@frozen
 class Remember:
     """Values worth keeping for a later process (SIG-230, SIG-316); the driver's store, if any, writes them."""
 
@@ -219,4 +231,4 @@ MediaAction: TypeAlias = (
     | ClosePeer
 )
 ToneAction: TypeAlias = StartTone | StopTone
-Action: TypeAlias = SocketAction | MediaAction | ToneAction | Settle | Remember | Notify
+Action: TypeAlias = SocketAction | MediaAction | ToneAction | Settle | UploadReport | Remember | Notify

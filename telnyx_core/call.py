@@ -5,6 +5,7 @@ siblings. Media comes and goes in `MediaPath`; what has to be said about it is s
 """
 
 from random import Random
+from typing import Literal
 
 from attrs import evolve
 
@@ -44,6 +45,7 @@ from telnyx_core.negotiation import (
 )
 from telnyx_core.options import CallOptions, CustomHeader
 from telnyx_core.parties import Parties
+from telnyx_core.quality.log_book import Level
 from telnyx_core.quality.marks import Mark
 from telnyx_core.quality.watch import QualityWatch
 from telnyx_core.renewal import RenewalPhase
@@ -103,7 +105,7 @@ class Call:
         self._tone: ToneKind | None = None
         self._microphone = MicrophoneRecovery(host.options.media_permissions_recovery.enabled)
         self._holds = HoldQueue(ident, host, self._dialog)
-        self._quality = QualityWatch(ident, direction, host, now)
+        self._quality = QualityWatch(ident, direction, options, host, now)
         self._leaving: bool | None = None
         """Over, but for the last reading of its media; and whether the server has confirmed that."""
         self._endings: list[Ticket] = []
@@ -379,6 +381,14 @@ class Call:
                 self._progress(self.media.timed_out(timer, media, now), media, now)
                 self._next_hold(now)
 
+    # What its report will say.
+
+    def log(self, level: Level, message: str) -> None:
+        self._quality.log(level, message)
+
+    def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
+        self._quality.saw_frame(direction, frame, size)
+
     # What befalls the session.
 
     def lost(self, now: float) -> None:
@@ -394,6 +404,7 @@ class Call:
             return
         self._holds.fail_all(stale)
         self.media.suspended()
+        self._quality.socket_lost(self.info(), now)
         self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN, self.id)
         if self.state in ESTABLISHED:
             self._move(CallInput.LOST)
@@ -451,6 +462,7 @@ class Call:
         state = move_call(self.state, given)
         if state is not self.state:
             self.previous, self.state = self.state, state
+            self.log("info", f"{self.previous.value} → {state.value}")
             if state in ESTABLISHED:
                 self._host.call_marked()
             self.announce()
@@ -710,7 +722,7 @@ class Call:
             watched = self.state in ESTABLISHED
             self._quality.taken(fact.reading, self.info(), now, held=self.held, watched=watched)
         else:
-            self._quality.taken_last(fact.reading, now)
+            self._quality.taken_last(fact.reading, now, muted=self.media.muted)
             self._close_media(now)
 
     def _close_media(self, now: float) -> None:
@@ -733,6 +745,7 @@ class Call:
         if self.media.opened:
             self._quality.finish(self.info(), now)
         self._move(CallInput.ENDED)
+        self._quality.upload(self.info(), now)
         for ticket in self._endings:
             self._host.settle(ticket, Done())
         self._endings.clear()

@@ -6,10 +6,12 @@ from typing import Protocol
 from telnyx_core.actions import Action, Outcome
 from telnyx_core.catalogue import ErrorCode, WarningCode
 from telnyx_core.errors import Failure
+from telnyx_core.facts import SocketClosed
 from telnyx_core.health import Source
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.options import ClientOptions
+from telnyx_core.quality.segment import ReportHome
 from telnyx_core.requests import Purpose
 from telnyx_core.timers import TimerTable
 
@@ -76,7 +78,22 @@ class CallHost(Protocol):
         ...
 
     @property
+    def wall(self) -> float:
+        """Epoch seconds, now."""
+        ...
+
+    @property
     def call_report_id(self) -> str | None: ...
+
+    @property
+    def report_home(self) -> ReportHome | None:
+        """Where the reports of calls go; ``None`` while the server has given them no id (STATS-244)."""
+        ...
+
+    @property
+    def last_close(self) -> SocketClosed | None:
+        """What became of the socket that was lost last."""
+        ...
 
     def media_failed(self, call: CallId, reason: str, source: Source, now: float) -> None:
         """The media of an established call failed: the session knows whether the socket can be trusted (SIG-268)."""

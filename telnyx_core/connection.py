@@ -63,6 +63,9 @@ class Connection:
         self.auto_reconnect = options.auto_reconnect
         self.first_canary = False
         self.call_report_voice_sdk_id: str | None = None
+        self.url = ""
+        """Of the newest socket."""
+        self.last_close: SocketClosed | None = None
         self.login = Login(self)
         self.registrar = Registrar(self)
         self.liveness = Liveness(self)
@@ -191,18 +194,23 @@ class Connection:
             self._settle(pending, failure, None, {}, now)
             return
         self._requests.add(ident, pending, now)
-        self.owner.act(SendText(self._socket, encode(frame)))
+        self._send(frame, call)
 
     def tell(self, method: str, params: JsonObject) -> None:
         """A frame without id, to which nothing is answered (SIG-054)."""
-        assert self._socket is not None, "the caller has checked that there is a socket"
-        self.owner.act(SendText(self._socket, encode({"jsonrpc": "2.0", "method": method, "params": params})))
+        self._send({"jsonrpc": "2.0", "method": method, "params": params}, None)
 
     def acknowledge(self, request: Request) -> None:
         """SIG-060; a notification has nothing to acknowledge."""
         if request.id is not None and self._socket is not None and self.connected:
             ack: JsonObject = {"jsonrpc": "2.0", "id": request.id, "result": {"method": request.method}}
-            self.owner.act(SendText(self._socket, encode(ack)))
+            self._send(ack, m.call_id(request.params))
+
+    def _send(self, frame: JsonObject, call: CallId | None) -> None:
+        assert self._socket is not None, "the caller has checked that there is a socket"
+        text = encode(frame)
+        self.owner.act(SendText(self._socket, text))
+        self.owner.saw_frame("SEND", frame, len(text), call)
 
     # Facts and deadlines.
 
@@ -282,6 +290,7 @@ class Connection:
         self.first_canary = target.canary and token is not None and not self._canary_built
         self._canary_built = self._canary_built or target.canary
         self.call_report_voice_sdk_id = target.voice_sdk_id
+        self.url = target.url
         self.timers.set(Timer.CONNECT_TIMEOUT, now + timeouts.CONNECT)
         self.owner.act(OpenSocket(self.generation, target.url))
 
@@ -344,6 +353,7 @@ class Connection:
 
     def _closed(self, fact: SocketClosed, now: float) -> None:
         """LOSS, once for each socket, whatever the code (SIG-240, SIG-243)."""
+        self.last_close = fact
         if fact.error:
             self.owner.report_error(ErrorCode.WEBSOCKET_ERROR, original=Failure(FailureKind.SOCKET, fact.error))
             self.owner.act(Notify(SocketError(fact.socket, fact.error)))
@@ -440,19 +450,20 @@ class Connection:
         frame = decode(text)
         match frame:
             case Reply():
-                self._reply(frame, now)
+                self._reply(frame, len(text), now)
             case Request():
-                self._request_came(frame, now)
+                self._request_came(frame, len(text), now)
             case Plain():
                 self.owner.act(Notify(FrameIgnored("text that is not JSON")))
             case Garbage(reason):
                 self.owner.act(Notify(FrameIgnored(reason)))
 
-    def _reply(self, reply: Reply, now: float) -> None:
+    def _reply(self, reply: Reply, size: int, now: float) -> None:
         self._take_token(reply.voice_sdk_id)
         self.liveness.dispatched = True
         self.liveness.monitor.confirmed(now)
         pending = self._requests.take(reply.id)
+        self.owner.saw_frame("RECV", reply.frame, size, None if pending is None else pending.call)
         if pending is None:
             self.owner.act(Notify(SocketMessage(reply.frame)))
             self.registrar.told(m.gateway_report(mapping(reply.result, "params")), now)
@@ -464,7 +475,8 @@ class Connection:
             self.owner.act(Notify(SocketMessage(reply.frame)))  # SIG-407
         self._settle(pending, failure, reply.error, reply.result, now)
 
-    def _request_came(self, request: Request, now: float) -> None:
+    def _request_came(self, request: Request, size: int, now: float) -> None:
+        self.owner.saw_frame("RECV", request.frame, size, m.call_id(request.params))
         self._take_token(request.voice_sdk_id)
         self.liveness.dispatched = True
         pending = self._requests.take(request.id)

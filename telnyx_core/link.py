@@ -2,7 +2,7 @@
 
 from enum import Enum, auto
 from random import Random
-from typing import Protocol
+from typing import Literal, Protocol
 
 from telnyx_core.actions import Action
 from telnyx_core.catalogue import ErrorCode, WarningCode
@@ -60,6 +60,10 @@ class Owner(Protocol):
         ...
 
     def socket_lost(self, now: float) -> None: ...
+
+    def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int, call: CallId | None) -> None:
+        """A frame of ``size`` characters passed, about this call or about none in particular."""
+        ...
 
     def end_calls(self, now: float, *, bye: bool) -> None: ...
 

@@ -14,7 +14,7 @@ from typing import Final, cast
 from attrs import AttrsInstance, evolve, fields, has
 
 from telnyx_core import facts as facts_module
-from telnyx_core.actions import Action, Notify, OpenSocket, Remember, SendText, Settle
+from telnyx_core.actions import Action, Notify, OpenSocket, Remember, SendText, Settle, UploadReport
 from telnyx_core.events import CallUpdated, ErrorRaised, WarningRaised
 from telnyx_core.facts import Fact, LocalDescribed, TextReceived
 from telnyx_core.ids import MediaId, SocketId
@@ -201,6 +201,10 @@ def action_record(action: Action, scrubber: Scrubber) -> JsonObject:
             return {"is": name, "ticket": ticket, "outcome": type(outcome).__name__}
         case Remember():
             return {"is": name}
+        case UploadReport(_, segment):
+            flush = None if segment.flush is None else segment.flush.type
+            entries, logs = len(segment.entries), len(segment.logs)
+            return {"is": name, "call": segment.call.id, "flush": flush, "entries": entries, "logs": logs}
         case _:
             members = _members(action)
             config = members.pop("config", None)

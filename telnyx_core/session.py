@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from random import Random
+from typing import Literal
 
 from telnyx_core import messages as m
 from telnyx_core.actions import Action, Done, Notify, Outcome, Remember, Settle
+from telnyx_core.address import parse_address
 from telnyx_core.call import Call, inbound_options
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
 from telnyx_core.connection import Connection
@@ -33,10 +35,12 @@ from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.limits import MAX_LIVE_CALLS
 from telnyx_core.option_values import read_custom_headers
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
+from telnyx_core.quality.segment import ReportHome
 from telnyx_core.requests import Pending, Purpose, new_uuid
 from telnyx_core.states import CallState, SessionState
 from telnyx_core.timers import Timer, TimerKey, TimerTable
 from telnyx_core.tombstones import Tombstones
+from telnyx_core.url import http_url
 from telnyx_core.wire import Request, ServerError
 
 _DIGITS = frozenset("0123456789*#ABCDabcd,wW")
@@ -403,6 +407,14 @@ class Session:
         for call in list(self._calls.values()):
             call.lost(now)
 
+    def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int, call: CallId | None) -> None:
+        """LOG-012: to the log of the call that it names; one that names none is of interest to all."""
+        if call is None:
+            for each in self._calls.values():
+                each.saw_frame(direction, frame, size)
+        elif (found := self._calls.get(call)) is not None:
+            found.saw_frame(direction, frame, size)
+
     def end_calls(self, now: float, *, bye: bool) -> None:
         """End them all: with a BYE each, or, without, right now (SIG-310)."""
         for call in list(self._calls.values()):
@@ -437,6 +449,23 @@ class Session:
     @property
     def wall_offset(self) -> float:
         return self._link.wall(0.0)
+
+    @property
+    def wall(self) -> float:
+        return self._link.wall(self._now)
+
+    @property
+    def report_home(self) -> ReportHome | None:
+        ident, url = self.call_report_id, self._link.url
+        if ident is None or not url:
+            return None
+        host = parse_address(url).host
+        token = self._link.call_report_voice_sdk_id
+        return ReportHome(http_url(url, "/call_report"), host, ident, token, self.region, self.dc)
+
+    @property
+    def last_close(self) -> SocketClosed | None:
+        return self._link.last_close
 
     def new_media(self, call: CallId) -> MediaId:
         self._media_count += 1
@@ -473,6 +502,8 @@ class Session:
         now: float = 0.0,
     ) -> None:
         found = self._calls.get(call)
+        if found is not None:
+            found.log("error", f"{int(code)} {code.name}: {original or ''}".rstrip(": "))
         event = ErrorRaised(
             error=make_error(code, original, fatal=fatal),
             session_id=self.session_id,
@@ -485,6 +516,8 @@ class Session:
 
     def warn(self, code: WarningCode, *, call: CallId, details: Mapping[str, Json] | None = None) -> None:
         warning = make_warning(code)
+        if (found := self._calls.get(call)) is not None:
+            found.log("warn", f"{int(code)} {code.name}")
         self.act(Notify(WarningRaised(warning=warning, session_id=self.session_id, call=call, details=details or {})))
 
     def media_failed(self, call: CallId, reason: str, source: Source, now: float) -> None:
@@ -540,7 +573,10 @@ class Session:
         elif self._bye_again(ident, now) or len(self._calls) >= MAX_LIVE_CALLS or self._link.draining:
             pass
         else:
-            self._create(ident, request.params, now).offer(m.offered(request.params).sdp, request.params)
+            call = self._create(ident, request.params, now)
+            offer = m.offered(request.params)
+            call.saw_frame("RECV", request.frame, len(offer.sdp or ""))  # it came before there was the call
+            call.offer(offer.sdp, request.params)
             self._warn_of_others(self._calls[ident])
         self._link.acknowledge(request)
 

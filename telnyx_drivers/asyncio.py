@@ -40,8 +40,7 @@ class AsyncioDriver(Driver):
     def __init__(
         self, session: Session, engine: EngineFactory, audience: Audience, *, ssl: tls.SSLContext | None = None
     ) -> None:
-        super().__init__(session, engine, audience)
-        self._ssl = ssl
+        super().__init__(session, engine, audience, ssl=ssl)
         self._woken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -103,7 +102,7 @@ class AsyncioDriver(Driver):
         self._woken.clear()
 
     def _dial(self, socket: SocketId, url: str) -> Line:
-        return _Line(self, socket, url, self._ssl)
+        return _Line(self, socket, url, self.ssl)
 
 
 class _Line:

@@ -193,6 +193,7 @@ class Client(ABC):
             self._session.disconnect(now=self._driver.now())
             self._driver.commanded()
         await self._stopped.wait()
+        await self._driver.uploads.drain()
 
     async def _shut_down(self) -> None:
         try:

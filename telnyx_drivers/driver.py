@@ -7,6 +7,7 @@ removes re-entrancy instead of guarding against it.
 """
 
 import logging
+import ssl as tls
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -38,6 +39,7 @@ from telnyx_core.actions import (
     StopTone,
     TakeStats,
     ToneAction,
+    UploadReport,
     UseMedia,
 )
 from telnyx_core.events import Event, SessionClosed
@@ -58,6 +60,7 @@ from telnyx_drivers import logs
 from telnyx_drivers.exceptions import DriverFailed, MediaUnavailable
 from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.redact import redact_text, redact_url
+from telnyx_drivers.reports import Uploads, http_poster
 
 if TYPE_CHECKING:
     from telnyx_drivers.media.call_audio import CallAudio
@@ -120,8 +123,13 @@ class Audience(Protocol):
 
 
 class Driver(ABC):
-    def __init__(self, session: Session, engine: EngineFactory, audience: Audience) -> None:
+    def __init__(
+        self, session: Session, engine: EngineFactory, audience: Audience, *, ssl: tls.SSLContext | None = None
+    ) -> None:
         self.session = session
+        self.ssl = ssl
+        """How servers are verified; ``None``: as Python does by default."""
+        self.uploads = Uploads(self.spawn, lambda: http_poster(ssl))
         self.at_rest = True
         """No run loop is wanted: the session is closed, or has not been started."""
         self.failure: DriverFailed | None = None
@@ -210,6 +218,7 @@ class Driver(ABC):
     async def aclose(self) -> None:
         """Leave nothing behind: no task, no socket, no engine. Idempotent; the session should be closed by then."""
         await self.cancel_tasks()
+        await self.uploads.aclose()
         await self._close_engine()
 
     # Facts.
@@ -331,6 +340,8 @@ class Driver(ABC):
             case Settle(ticket, outcome):
                 if (promise := self._promises.pop(ticket, None)) is not None:
                     promise.settle(outcome)
+            case UploadReport():
+                self.uploads.add(action)
             case Remember(values):
                 self._audience.remember(values)
             case Notify(event):

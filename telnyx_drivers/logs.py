@@ -1,4 +1,4 @@
-"""The client's loggers, one for each layer: ``telnyx_drivers.signalling``, ``.media`` and ``.client``.
+"""The client's loggers, one for each layer: ``telnyx_drivers.signalling``, ``.media``, ``.client`` and ``.reports``.
 
 A library says nothing unless it is asked: the package's logger has a `logging.NullHandler`. The option ``debug`` asks.
 What is logged went through `telnyx_drivers.redact`.
@@ -13,6 +13,7 @@ ROOT.addHandler(logging.NullHandler())
 signalling: Final = logging.getLogger("telnyx_drivers.signalling")
 media: Final = logging.getLogger("telnyx_drivers.media")
 client: Final = logging.getLogger("telnyx_drivers.client")
+reports: Final = logging.getLogger("telnyx_drivers.reports")
 
 
 def enable_debug() -> None:

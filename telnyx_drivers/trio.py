@@ -52,8 +52,7 @@ class TrioDriver(Driver):
     def __init__(
         self, session: Session, engine: EngineFactory, audience: Audience, *, ssl: tls.SSLContext | None = None
     ) -> None:
-        super().__init__(session, engine, audience)
-        self.ssl = ssl
+        super().__init__(session, engine, audience, ssl=ssl)
         self._woken = trio.Event()
         self._tasks: set[_Task] = set()
 

@@ -1,6 +1,7 @@
 """When each step of a call's establishment was reached for the first time (MEDIA-480 to MEDIA-483)."""
 
 from enum import Enum
+from operator import itemgetter
 from typing import Final, Literal
 
 from telnyx_core import messages as m
@@ -14,7 +15,7 @@ from telnyx_core.facts import (
     SourceOpened,
     TransportStateChanged,
 )
-from telnyx_core.quality.timings import EstablishmentTimings, Mode, Step
+from telnyx_core.quality.timings import EstablishmentTimings, Mode
 
 
 class Mark(Enum):
@@ -104,13 +105,5 @@ class Marks:
 
     def timings(self, mode: Mode) -> EstablishmentTimings:
         """What is known by now."""
-        steps: list[Step] = []
-        before = self._start
-        for mark, at in sorted(self._at.items(), key=lambda entry: entry[1]):
-            steps.append(Step(mark.value, _milliseconds(at - self._start), _milliseconds(at - before)))
-            before = at
-        return EstablishmentTimings(mode, self._direction, tuple(steps))
-
-
-def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+        reached = sorted(self._at.items(), key=itemgetter(1))
+        return EstablishmentTimings(mode, self._direction, self._start, tuple((mark.value, at) for mark, at in reached))

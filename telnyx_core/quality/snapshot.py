@@ -1,6 +1,13 @@
 """One reading of a peer's counters, as the media engine delivers it. W3C names (webrtc-stats), ``None`` for unknown."""
 
+from math import isfinite
+
 from attrs import field, frozen
+
+
+def _finite(value: float | None) -> float | None:
+    """STATS-036: what is no number is unknown."""
+    return value if value is not None and isfinite(value) else None
 
 
 @frozen(kw_only=True)
@@ -44,15 +51,15 @@ class StatsSnapshot:
     bytes_received: int | None = None
     packets_lost: int | None = None
     packets_discarded: int | None = None
-    jitter: float | None = None
+    jitter: float | None = field(default=None, converter=_finite)
     """Inbound, in seconds (STATS-050)."""
     total_samples_received: int | None = None
     concealed_samples: int | None = None
     concealment_events: int | None = None
-    jitter_buffer_delay: float | None = None
+    jitter_buffer_delay: float | None = field(default=None, converter=_finite)
     """Seconds, summed over emitted samples."""
     jitter_buffer_emitted_count: int | None = None
-    jitter_buffer_target_delay: float | None = None
+    jitter_buffer_target_delay: float | None = field(default=None, converter=_finite)
     """Seconds, summed likewise."""
     inserted_samples: int | None = None
     removed_samples: int | None = None
@@ -64,23 +71,23 @@ class StatsSnapshot:
     """What the far end says it has sent."""
     remote_packets_lost: int | None = None
     """What the far end says it lost of ours."""
-    remote_jitter: float | None = None
+    remote_jitter: float | None = field(default=None, converter=_finite)
     """Seconds (STATS-051)."""
-    remote_fraction_lost: float | None = None
+    remote_fraction_lost: float | None = field(default=None, converter=_finite)
     """0 to 1 (STATS-052)."""
-    round_trip_time: float | None = None
+    round_trip_time: float | None = field(default=None, converter=_finite)
     """Seconds."""
     round_trip_time_source: str | None = None
     """Which W3C member it stands for (STATS-033)."""
 
-    local_level: float | None = None
+    local_level: float | None = field(default=None, converter=_finite)
     """0 to 1, of what is sent, before mute (STATS-031)."""
-    remote_level: float | None = None
+    remote_level: float | None = field(default=None, converter=_finite)
     """0 to 1, of what is heard."""
-    local_energy: float | None = None
-    local_duration: float | None = None
-    remote_energy: float | None = None
-    remote_duration: float | None = None
+    local_energy: float | None = field(default=None, converter=_finite)
+    local_duration: float | None = field(default=None, converter=_finite)
+    remote_energy: float | None = field(default=None, converter=_finite)
+    remote_duration: float | None = field(default=None, converter=_finite)
     """W3C ``totalAudioEnergy`` and ``totalSamplesDuration`` in seconds, of the call: they outlive its peers."""
     intentionally_silent: bool = False
     """The source says that it has nothing to say (STATS-316)."""

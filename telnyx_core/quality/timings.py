@@ -25,9 +25,25 @@ class Step:
 class EstablishmentTimings:
     mode: Mode
     direction: Literal["inbound", "outbound"]
-    steps: tuple[Step, ...]
-    """In the order in which they happened."""
+    start: float
+    """Seconds on the session's clock."""
+    reached: tuple[tuple[str, float], ...]
+    """Labels with the times at which they were reached, earliest first."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """In the order in which they happened."""
+        steps: list[Step] = []
+        before = self.start
+        for label, at in self.reached:
+            steps.append(Step(label, _milliseconds(at - self.start), _milliseconds(at - before)))
+            before = at
+        return tuple(steps)
 
     def record(self) -> JsonObject:
         """Under the reference's names."""
         return {"mode": self.mode, "direction": self.direction, "steps": [step.record() for step in self.steps]}
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)

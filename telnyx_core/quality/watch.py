@@ -1,14 +1,21 @@
-"""The quality of one call, watched: when to read, what to tell (quality.md sections 1, 3, 5)."""
+"""The quality of one call, watched: when to read, what to tell (quality.md sections 1, 3, 4.2, 5)."""
 
-from typing import Final
+from typing import Final, Literal
 
-from telnyx_core.actions import Notify, TakeStats
+from telnyx_core.actions import Notify, TakeStats, UploadReport
 from telnyx_core.call_host import CallHost
 from telnyx_core.catalogue import WarningCode
 from telnyx_core.events import CallInfo, Direction
 from telnyx_core.ids import CallId, MediaId
+from telnyx_core.json_types import JsonObject
 from telnyx_core.negotiation import Negotiation
+from telnyx_core.options import CallOptions
+from telnyx_core.quality.call_report import CallReport
+from telnyx_core.quality.entries import Taken
+from telnyx_core.quality.interval import Interval
+from telnyx_core.quality.log_book import Level
 from telnyx_core.quality.marks import Marks
+from telnyx_core.quality.segment import Flush, Segment
 from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.quality.summary import Summary, next_beat
 from telnyx_core.quality.timings import Mode
@@ -23,14 +30,17 @@ _OUTAGE: Final = (WarningCode.LOW_BYTES_RECEIVED, WarningCode.LOW_BYTES_SENT)
 class QualityWatch:
     """Reads nothing and tells nothing where both ``enableCallReports`` and ``debug`` are off (STATS-001)."""
 
-    def __init__(self, call: CallId, direction: Direction, host: CallHost, now: float) -> None:
-        options = host.options
+    def __init__(self, call: CallId, direction: Direction, options: CallOptions, host: CallHost, now: float) -> None:
+        client = host.options
         self.marks = Marks(direction, now)
         self._call = call
+        self._options = options
         self._host = host
+        self._created_at = self._read_at = now
         self._summary = (
-            Summary(options.call_report_interval, now) if options.enable_call_reports or options.debug else None
+            Summary(client.call_report_interval, now) if client.enable_call_reports or client.debug else None
         )
+        self._report = CallReport(now) if client.enable_call_reports else None
         self._media: MediaId | None = None
         self._mode: Mode = "non-trickle"
 
@@ -44,7 +54,7 @@ class QualityWatch:
                 self._mode = "trickle" if peer.config.trickle else "non-trickle"
             else:
                 self._summary.peer_changed()
-            self._media = peer.media
+            self._media, self._read_at = peer.media, now
         if not self._host.timers.is_set(Timer.STATS, self._call):
             self._read_later(self._summary, now)
 
@@ -78,19 +88,37 @@ class QualityWatch:
         if summary is None:
             return
         interval = summary.take(reading, now)
-        if self._host.options.enable_call_reports:
+        self._collect(reading, interval, now, muted=call.muted)
+        report = self._report
+        if report is not None:
             for code in summary.judge(reading, interval, now, held=held, muted=call.muted):
                 if watched or code not in _OUTAGE:
                     summary.warned(code, now)
                     self._warn(code, call, now, held=held)
+            if report.due(now):
+                self._flush(call, now, Flush("buffer-limit"))
         frame = summary.frame(call, now, now + self._host.wall_offset, held=held)
         if frame is not None:
             self._host.act(Notify(frame))
 
-    def taken_last(self, reading: StatsSnapshot, now: float) -> None:
+    def taken_last(self, reading: StatsSnapshot, now: float, *, muted: bool) -> None:
         """The reading that `ending` ordered: it counts, but nobody is warned of a call that is over."""
         if self._summary is not None:
-            self._summary.take(reading, now)
+            self._collect(reading, self._summary.take(reading, now), now, muted=muted)
+
+    def log(self, level: Level, message: str) -> None:
+        if self._report is not None:
+            self._report.logs.note(self._host.wall, level, message)
+
+    def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
+        if self._report is not None:
+            self._report.logs.frame(self._host.wall, direction, frame, size)
+
+    def socket_lost(self, call: CallInfo, now: float) -> None:
+        """What there is by now is sent: this process may not live to see the next socket (STATS-222, STATS-223)."""
+        close = self._host.last_close
+        if self._media is not None and close is not None:
+            self._flush(call, now, Flush("socket-error" if close.error else "socket-close", close))
 
     def finish(self, call: CallInfo, now: float) -> None:
         """The one report of a call that had a peer, active or not (STATS-145)."""
@@ -105,6 +133,39 @@ class QualityWatch:
                 timeline=None,
             )
             self._host.act(Notify(report))
+
+    def upload(self, call: CallInfo, now: float) -> None:
+        """The call is over and destroyed: the last part of its report goes (STATS-223, CALL-440)."""
+        if self._report is not None and not self._report.empty:
+            self._flush(call, now, None)
+        self._report = None
+
+    def _collect(self, reading: StatsSnapshot, interval: Interval | None, now: float, *, muted: bool) -> None:
+        if self._report is not None:
+            offset, started = self._host.wall_offset, self._read_at
+            before = None if interval is None else interval.before
+            self._report.add(Taken(started + offset, now + offset, before, reading, muted))
+        self._read_at = now
+
+    def _flush(self, call: CallInfo, now: float, flush: Flush | None) -> None:
+        """Without a place to send it to, it is kept (STATS-244)."""
+        report, home = self._report, self._host.report_home
+        if report is None or home is None:
+            return
+        entries, logs = report.take(now)
+        offset, host = self._host.wall_offset, self._host
+        segment = Segment(
+            call=call,
+            created_at=self._created_at + offset,
+            at=now + offset,
+            client=host.options,
+            options=self._options,
+            home=home,
+            flush=flush,
+            entries=entries,
+            logs=logs,
+        )
+        host.act(UploadReport(home, segment))
 
     def _warn(self, code: WarningCode, call: CallInfo, now: float, *, held: bool) -> None:
         self._host.warn(code, call=self._call)

@@ -18,6 +18,7 @@ from telnyx_core.actions import (
     Settle,
     StartTone,
     StopTone,
+    UploadReport,
 )
 from telnyx_core.errors import LocalProtocolError
 from telnyx_core.events import CallInfo, CallUpdated, Cause, ErrorRaised, Event, WarningRaised
@@ -68,6 +69,7 @@ class SimClient:
         self.outcomes: dict[Ticket, Outcome] = {}
         """Of the tickets that have been settled."""
         self.remembered: JsonView | None = remembered
+        self.uploads: list[UploadReport] = []
         """What a store would have written last."""
         self.gone = False
         """Its process has ended."""
@@ -232,6 +234,8 @@ class SimClient:
                 pass  # The ledger knows which sound.
             case Settle(ticket, outcome):
                 self.outcomes[ticket] = outcome
+            case UploadReport():
+                self.uploads.append(action)
             case Remember(values):
                 self.remembered = values
             case Notify(event):

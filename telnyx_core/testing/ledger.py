@@ -33,6 +33,7 @@ from telnyx_core.actions import (
     StopTone,
     TakeStats,
     ToneKind,
+    UploadReport,
     UseMedia,
 )
 from telnyx_core.events import CallInfo, CallUpdated, Event, SessionClosed, SocketClose, SocketOpen
@@ -142,7 +143,7 @@ class Ledger:
                 self.tickets.remove(ticket)
             case Notify(event):
                 self._note_event(event)
-            case Remember():
+            case UploadReport() | Remember():
                 pass
             case OpenPeer():
                 _require(action.media > self._last_media, f"peer {action.media} was there before")

@@ -1,0 +1,49 @@
+"""What is collected for a call's report, and when a part of it is sent (STATS-220 to STATS-226)."""
+
+from collections import deque
+from typing import Final
+
+from attrs import define, field
+
+from telnyx_core.quality.client_summary import FLUSH_INTERVAL
+from telnyx_core.quality.entries import Taken
+from telnyx_core.quality.log_book import LogBook, LogEntry
+
+MAX_TAKEN: Final = 360
+"""Six minutes without a place to send them to (STATS-220)."""
+_MANY_TAKEN: Final = 300
+_MANY_LOGS: Final = 800
+
+
+@define
+class CallReport:
+    """One call's. Nothing here is put into words; that is for whoever sends it."""
+
+    flushed_at: float
+    """When a part was sent last, or the collecting began."""
+    logs: LogBook = field(factory=LogBook)
+    _taken: deque[Taken] = field(factory=lambda: deque[Taken](maxlen=MAX_TAKEN))
+    _overflowed: bool = False
+
+    def add(self, taken: Taken) -> None:
+        if len(self._taken) == MAX_TAKEN and not self._overflowed:
+            self._overflowed = True
+            self.logs.note(taken.ended, "warn", f"more than {MAX_TAKEN} entries wait; the oldest are dropped")
+        self._taken.append(taken)
+
+    def due(self, now: float) -> bool:
+        """STATS-221."""
+        full = len(self._taken) >= _MANY_TAKEN or len(self.logs) >= _MANY_LOGS
+        return full or now - self.flushed_at >= FLUSH_INTERVAL - 1e-9
+
+    @property
+    def empty(self) -> bool:
+        return not self._taken and not len(self.logs)
+
+    def take(self, now: float) -> tuple[tuple[Taken, ...], tuple[LogEntry, ...]]:
+        """All of it, which is then no longer here (STATS-225)."""
+        taken = tuple(self._taken)
+        self._taken.clear()
+        self._overflowed = False
+        self.flushed_at = now
+        return taken, self.logs.drain()

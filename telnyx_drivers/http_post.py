@@ -1,0 +1,36 @@
+"""One HTTP request, on any loop: what call reports are sent with. Needs the ``http`` extra."""
+
+import ssl as tls
+from collections.abc import Mapping
+from typing import Protocol
+
+import httpx2
+
+
+class Poster(Protocol):
+    """Something that can post."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        """The status of the answer. Raises `OSError` when there is none. The caller bounds the time."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class HttpPoster:
+    """Verifies TLS, with ``ssl`` where that is given; follows no redirection; uses no proxy and no stored password."""
+
+    def __init__(self, ssl: tls.SSLContext | None) -> None:
+        """Reads the trusted certificates: not on a loop that has something else to do."""
+        verify = tls.create_default_context() if ssl is None else ssl
+        self._client = httpx2.AsyncClient(verify=verify, timeout=None, trust_env=False)  # the caller bounds it
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        try:
+            async with self._client.stream("POST", url, headers=dict(headers), content=body) as response:
+                return response.status_code
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise OSError(str(error) or type(error).__name__) from error
+
+    async def aclose(self) -> None:
+        await self._client.aclose()

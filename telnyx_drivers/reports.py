@@ -1,0 +1,180 @@
+"""Call reports on their way to the platform: tried again, in order, and never in the way of a call (quality.md 4.4)."""
+
+import ssl as tls
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+from attrs import define, field
+
+from telnyx_core.actions import UploadReport
+from telnyx_core.ids import CallId
+from telnyx_core.quality.segment import MAX_BODY, Line
+from telnyx_drivers import logs
+
+if TYPE_CHECKING:
+    from telnyx_drivers.http_post import Poster
+
+PAUSES: Final = (0.5, 1.0, 2.0)
+"""Seconds before each further attempt (STATS-242)."""
+ATTEMPT: Final = 10.0
+"""Seconds for one attempt (STATS-243)."""
+DRAIN: Final = 10.0
+"""Seconds that a client which disconnects waits for its reports (SIG-280)."""
+_MOST_WAITING: Final = 8
+"""Parts of one call that wait: each is five minutes of it, so the platform has not answered for an hour."""
+_REFUSED: Final = frozenset({400, 401, 403, 404, 413})
+"""To these no other answer can be expected (STATS-242)."""
+_TOO_LARGE: Final = 413
+
+Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]], Callable[[], None]], object]
+"""Runs a function in a task, and calls the second one when that has ended in any way (`Driver.spawn`)."""
+
+
+class _Fate(Enum):
+    SENT = auto()
+    REFUSED = auto()
+    TOO_LARGE = auto()
+    FAILED = auto()
+
+
+@define
+class _Queue:
+    """One call's."""
+
+    waiting: deque[UploadReport] = field(factory=lambda: deque[UploadReport](maxlen=_MOST_WAITING))
+    number: int = 0
+    """Of the next part (STATS-224)."""
+    kept: tuple[bytes, ...] = ()
+    """What could not be sent, to go before the next part (STATS-225)."""
+
+
+class Uploads:
+    """``make_poster`` is called in a thread, once there is something to send: imports and certificates take their time.
+
+    Raises nothing; what fails is logged, and changes nothing else.
+    """
+
+    def __init__(self, spawn: Spawn, make_poster: "Callable[[], Poster | None]") -> None:
+        self._spawn = spawn
+        self._make_poster = make_poster
+        self._poster: Poster | None = None
+        self._making = anyio.Lock()
+        self._without = False
+        """There is no poster, and will be none."""
+        self._queues: dict[CallId, _Queue] = {}
+        self._working: set[CallId] = set()
+        self._idle: anyio.Event | None = None
+
+    def add(self, action: UploadReport) -> None:
+        """Send this after everything else of its call. On the loop's own thread."""
+        if self._without:
+            return
+        call = action.segment.call.id
+        queue = self._queues.setdefault(call, _Queue())
+        if len(queue.waiting) == _MOST_WAITING:
+            logs.reports.error("call %s: a part of its report is lost, too many wait", call)
+        queue.waiting.append(action)
+        if call not in self._working:
+            self._working.add(call)
+            self._spawn(lambda: self._work(call, queue), lambda: self._rest(call))
+
+    async def drain(self, seconds: float = DRAIN) -> None:
+        """Wait for what is on its way, but no longer than that."""
+        with anyio.move_on_after(seconds) as patience:
+            while self._working:
+                if self._idle is None:
+                    self._idle = anyio.Event()
+                await self._idle.wait()
+        if patience.cancelled_caught:
+            logs.reports.error("%d call reports were not sent in time", len(self._working))
+
+    async def aclose(self) -> None:
+        """Once its tasks have ended."""
+        poster, self._poster = self._poster, None
+        if poster is not None:
+            await poster.aclose()
+
+    async def _work(self, call: CallId, queue: _Queue) -> None:
+        async with self._making:
+            if self._poster is None and not self._without:
+                self._poster = await anyio.to_thread.run_sync(self._make_poster)
+                self._without = self._poster is None
+        poster = self._poster
+        while queue.waiting and poster is not None:
+            action = queue.waiting.popleft()
+            await self._send(action, queue, poster)
+            if action.segment.final:
+                self._queues.pop(call, None)
+        self._rest(call)
+
+    def _rest(self, call: CallId) -> None:
+        """Nothing of this call is on its way."""
+        self._working.discard(call)
+        if not self._working and self._idle is not None:
+            self._idle.set()
+            self._idle = None
+
+    async def _send(self, action: UploadReport, queue: _Queue, poster: "Poster") -> None:
+        segment, home, call = action.segment, action.home, action.segment.call.id
+        headers = home.headers(call)
+        kept, queue.kept = queue.kept, ()
+        for body in kept:
+            await _deliver(poster, home.url, headers, body)
+        lines: list[Line] = []
+        for line in segment.lines():
+            lines.append(line)
+            await anyio.lowlevel.checkpoint()  # other calls' audio is more urgent
+        bodies = segment.bodies(queue.number, lines)
+        fate = await _deliver(poster, home.url, headers, bodies[0])
+        if fate is _Fate.TOO_LARGE:
+            bodies = segment.bodies(queue.number, lines, len(bodies[0]) // 2)
+            fate = await _deliver(poster, home.url, headers, bodies[0])
+        queue.number += len(bodies)
+        for index, body in enumerate(bodies):
+            if index:
+                fate = await _deliver(poster, home.url, headers, body)
+            if fate is not _Fate.SENT:
+                logs.reports.error("call %s: a part of its report could not be sent", call)
+            if fate is _Fate.FAILED:
+                left = bodies[index:]
+                queue.kept = left if sum(map(len, left)) <= MAX_BODY else ()
+                return
+
+
+async def _deliver(poster: "Poster", url: str, headers: Mapping[str, str], body: bytes) -> _Fate:
+    """STATS-242, STATS-243."""
+    for pause in (*PAUSES, None):
+        try:
+            with anyio.fail_after(ATTEMPT):
+                status = await poster.post(url, headers, body)
+        except (OSError, TimeoutError) as error:
+            logs.reports.debug("no answer to a call report: %s", str(error) or type(error).__name__)
+        else:
+            logs.reports.debug("a call report of %d bytes was answered with %d", len(body), status)
+            if 200 <= status < 300:
+                return _Fate.SENT
+            if status in _REFUSED:
+                return _Fate.TOO_LARGE if status == _TOO_LARGE else _Fate.REFUSED
+        if pause is not None:
+            await anyio.sleep(pause)
+    return _Fate.FAILED
+
+
+def http_poster(ssl: tls.SSLContext | None) -> "Poster | None":
+    """`HttpPoster`, or ``None`` where the ``http`` extra is not installed, which is logged."""
+    try:
+        from telnyx_drivers.http_post import HttpPoster
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("telnyx_"):
+            raise
+        logs.reports.warning(
+            "call reports are not sent, for %s is missing: pip install 'telnyx-rtc[http]', or switch them off",
+            error.name,
+        )
+        return None
+    return HttpPoster(ssl)
