@@ -1,6 +1,6 @@
 """How many legs one core carries: our RTP path against aiortc's own, each end of every leg in a process of its own.
 
-    python bench/media.py [--codec PCMU] [--path direct] [--seconds 3] [--most 320]
+    python bench/media.py [--codec PCMU] [--path direct] [--seconds 3] [--most 560]
 
 A number of legs passes when less than 1 % of the frames of either end are late by a whole slot, are not sent, or are
 not heard. Both ends are pinned to a core each, and measure their own CPU time.
@@ -15,7 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.rig import CODECS, PATHS, add_legs, ends, serve
 
-STEPS = {"stock": [5, 10, 15, 20, 25, 30, 35, 40, 50], "direct": [20, 60, 100, 140, 180, 220, 260, 320]}
+STEPS = {
+    "stock": [10, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70, 80, 90],
+    "direct": [50, 100, 150, 200, 240, 280, 320, 360, 400, 480, 560],
+}
 ALLOWED = 0.01
 
 
@@ -28,7 +31,9 @@ async def climb(path: str, codec: str, seconds: float, most: int) -> tuple[int, 
             await add_legs(caller, callee, [*range(done + 1, legs + 1)])
             done = legs
             await asyncio.sleep(1.5)
-            measured = await asyncio.gather(caller.do("measure", seconds=seconds), callee.do("measure", seconds=seconds))
+            measured = await asyncio.gather(
+                caller.do("measure", seconds=seconds), callee.do("measure", seconds=seconds)
+            )
             bad = max(max(end["late"], end["unsent"], end["unheard"]) for end in measured)
             cpu = sum(end["cpu"] for end in measured) / 2
             passed = bad < ALLOWED
@@ -71,8 +76,6 @@ if __name__ == "__main__":
         parser.add_argument("--path", choices=sorted(PATHS), action="append")
         parser.add_argument("--codec", choices=sorted(CODECS), action="append")
         parser.add_argument("--seconds", type=float, default=3.0, help="for each measurement (default: 3)")
-        parser.add_argument("--most", type=int, default=320, help="legs to stop at (default: 320)")
+        parser.add_argument("--most", type=int, default=560, help="legs to stop at (default: 560)")
         given = parser.parse_args()
-        asyncio.run(
-            main(given.path or ["stock", "direct"], given.codec or ["PCMU", "opus"], given.seconds, given.most)
-        )
+        asyncio.run(main(given.path or ["stock", "direct"], given.codec or ["PCMU", "opus"], given.seconds, given.most))

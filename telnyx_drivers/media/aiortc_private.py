@@ -310,8 +310,11 @@ class SrtpWire:
         self, transceiver: RTCRtpTransceiver, on_rtp: Callable[[bytes], None], on_rtcp: Callable[[bytes], None]
     ) -> None:
         """Needs a finished handshake. Both functions get whole packets in the clear."""
-        dtls = dtls_of(transceiver)
+        self._dtls = dtls = dtls_of(transceiver)
         assert dtls._rx_srtp is not None, "SRTP keys come from the handshake"
+        self.open = True
+        """False once either end has ended the association: then nothing may be sent any more."""
+        dtls.add_listener("statechange", self._on_dtls_state)
         self._connection = connection = connection_of(transceiver)
         self._nominated = connection._nominated
         self._protect, self._protect_rtcp = dtls._tx_srtp.protect, dtls._tx_srtp.protect_rtcp
@@ -343,6 +346,9 @@ class SrtpWire:
         for protocol in connection._protocols:
             _media_first(protocol, is_media)
 
+    def _on_dtls_state(self) -> None:
+        self.open = self._dtls.state == "connected"
+
     def send(self, packet: bytes) -> None:
         pair = self._nominated.get(1)
         if pair is not None:
@@ -355,6 +361,8 @@ class SrtpWire:
 
     def close(self) -> None:
         """Leave the path as it was."""
+        self.open = False
+        self._dtls.remove_listener("statechange", self._on_dtls_state)
         self._connection.data_received = self._pass_on  # type: ignore[method-assign]
         for protocol in self._connection._protocols:
             vars(protocol).pop("datagram_received", None)

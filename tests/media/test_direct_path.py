@@ -1,6 +1,7 @@
 """The RTP path of our own between two engines, over real sockets, with loss, stalls and rough handling."""
 
 import asyncio
+import logging
 import random
 import threading
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
+from telnyx_core.actions import ClosePeer
 from telnyx_core.facts import DigitHeard
 from telnyx_core.options import Codec
 from telnyx_drivers.media import aiortc_private as private
@@ -231,6 +233,23 @@ def test_a_stalled_loop_costs_the_stall_and_nothing_after_it() -> None:
         await pair.aclose()
 
     run(main())
+
+
+def test_after_the_far_end_has_gone_nothing_is_sent_and_nothing_breaks(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        pair = direct_pair()
+        media = await pair.connect(caller={"preferred_codecs": (PCMU,)})
+        pair.caller.audio().hum(440)
+        await pair.callee.audio().hears(0.2)
+        pair.callee.perform(ClosePeer(media))
+        await pair.caller.state("failed", media)
+        sent, pulled = stats_of(pair.caller).packets_sent, pair.caller.audio().counts.sent
+        await until(lambda: pair.caller.audio().counts.sent >= pulled + 10)
+        assert stats_of(pair.caller).packets_sent == sent
+        await pair.aclose()
+
+    run(main())
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_every_private_name_of_the_wire_is_there() -> None:

@@ -17,7 +17,7 @@ class AvOpusEncoder:
     clock_rate = opus_payload.CLOCK_RATE
 
     def __init__(self) -> None:
-        options = {"application": "voip", "compression_level": "5"}
+        options = {"application": "voip", "compression_level": "2"}
         self.encode = AvEncoder("libopus", self.sample_rate, bit_rate=BIT_RATE, options=options).encode
 
     def expect_loss(self, fraction: float) -> None:

@@ -132,7 +132,7 @@ class _Leg:
             self._wiring.port.push(audio, self._receiver.sample_rate)
         if skipped:
             self.sender.skip(skipped)
-        if self._agreed.sends:
+        if self._agreed.sends and self._wire.open:
             self._wire.send(self.sender.next(self._wiring.port.pull))
         else:
             # What is said meanwhile is lost, not kept for later.
@@ -176,6 +176,8 @@ class _Leg:
                     self._round_trip = round_trip
 
     def _send_report(self, *, bye: bool = False) -> None:
+        if not self._wire.open:
+            return
         reception = self._receiver.reception
         blocks = () if reception is None else (reception.report(self._clock()),)
         report = (
