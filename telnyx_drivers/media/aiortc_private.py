@@ -362,7 +362,7 @@ class SrtpWire:
     def close(self) -> None:
         """Leave the path as it was."""
         self.open = False
-        self._dtls.remove_listener("statechange", self._on_dtls_state)
+        self._dtls.remove_listener("statechange", self._on_dtls_state)  # pyright: ignore[reportUnknownMemberType]
         self._connection.data_received = self._pass_on  # type: ignore[method-assign]
         for protocol in self._connection._protocols:
             vars(protocol).pop("datagram_received", None)
