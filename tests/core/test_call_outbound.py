@@ -5,6 +5,7 @@ import pytest
 from telnyx_core.actions import ApplyRemote, CreateOffer, OpenPeer, OpenSource, StartTone, StopTone, UseMedia
 from telnyx_core.errors import InvalidCallParameters, NotConnected, NotReady
 from telnyx_core.events import CallUpdated, Cause, ErrorRaised, ToneChanged, UserMediaError, WarningRaised
+from telnyx_core.facts import NegotiationFailed
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import JsonObject
 from telnyx_core.testing.rig import LOCAL_SDP, REMOTE_SDP, Rig
@@ -105,8 +106,6 @@ def test_call_312_a_source_that_cannot_be_opened_ends_the_call(fault: str, code:
 @pytest.mark.parametrize(("stage", "code"), [("create_offer", 40001), ("set_local", 40003), ("other", 49001)])
 def test_call_312_an_engine_that_cannot_describe_ends_the_call(stage: str, code: int) -> None:
     """CALL-613, CALL-623, MEDIA-050, MEDIA-053."""
-    from telnyx_core.facts import NegotiationFailed
-
     rig = Rig.registered()
     call = rig.dial()
     rig.media_ok()

@@ -12,6 +12,7 @@ from telnyx_core.ids import Ticket
 from telnyx_core.json_types import Json
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import EPOCH, Rig
+from telnyx_core.timers import Timer
 
 S = SessionState
 
@@ -315,13 +316,7 @@ def test_a_token_may_live_for_a_month() -> None:
     rig = Rig(login_token=token(exp=EPOCH + 30 * 86_400))
     rig.ready()
     rig.lose()
-    assert rig.session._timers._at[_expiry_key()][0] == 30 * 86_400 - 120.0
-
-
-def _expiry_key() -> tuple[object, None]:
-    from telnyx_core.timers import Timer
-
-    return (Timer.TOKEN_EXPIRY, None)
+    assert rig.session._timers._at[Timer.TOKEN_EXPIRY, None][0] == 30 * 86_400 - 120.0
 
 
 def test_a_new_token_replaces_the_announcement() -> None:
