@@ -16,12 +16,13 @@ from attrs import AttrsInstance, evolve, fields, has
 from telnyx_core import facts as facts_module
 from telnyx_core.actions import Action, Notify, OpenSocket, Remember, SendText, Settle, UploadReport
 from telnyx_core.events import CallUpdated, ErrorRaised, WarningRaised
-from telnyx_core.facts import Fact, LocalDescribed, TextReceived
+from telnyx_core.facts import Fact, LocalDescribed, StatsTaken, TextReceived
 from telnyx_core.ids import MediaId, SocketId
 from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
+from telnyx_core.quality.reading_record import reading_from_record, reading_record
 from telnyx_core.token import expiry
-from telnyx_core.wire import encode
+from telnyx_core.wire import encode, mapping
 
 COMMANDS: Final = (
     "connect",
@@ -168,6 +169,8 @@ def fact_record(fact: Fact, scrubber: Scrubber) -> JsonObject:
             fact = evolve(fact, text=scrubber.text(text))
         case LocalDescribed():
             fact = evolve(fact, sdp=str(scrubber.value(fact.sdp)))
+        case StatsTaken(media, reading):
+            return {"is": type(fact).__name__, "media": media, "reading": reading_record(reading)}
         case _:
             pass
     return {"is": type(fact).__name__, **_members(fact)}
@@ -180,7 +183,9 @@ def fact_from_record(record: JsonView) -> Fact:
     if cls is None:
         raise ValueError(f"not a fact: {kind!r}")
     known = {attribute.name for attribute in fields(cls)}
-    members = {name: value for name, value in record.items() if name in known}
+    members: dict[str, object] = {name: value for name, value in record.items() if name in known}
+    if kind == StatsTaken.__name__:
+        members["reading"] = reading_from_record(mapping(record, "reading"))
     try:
         return cast("Fact", cls(**members))
     except TypeError as error:
