@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from attrs import define, field
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from telnyx_drivers.media.audio.frames import Samples, silence
 from telnyx_drivers.media.audio.tones import Tone
@@ -202,6 +204,47 @@ def test_what_is_not_ours_is_refused_and_counted_nowhere() -> None:
     assert not ear.receiver.receive(RtpPacket(0, False, 1, 1, 1, bytes(1_501)), 0.0)
     assert ear.receiver.reception is None
     assert ear.receiver.beat(0.1) is None
+
+
+def test_a_pause_of_opus_fades_and_does_not_click() -> None:
+    ear, one = Ear(), sender("opus")
+    arrivals = list(talk(one, Tone(300), 50))
+    one.skip(50)
+    arrivals += talk(one, Tone(300), 50, begin=2.0)
+    network(iter(arrivals), ear, seconds=2.9)
+    pause = np.abs(np.concatenate(ear.heard[75:95]).astype(int))
+    assert pause.max() < 1_000
+    assert dominant_frequency(np.concatenate(ear.heard[105:]), 48_000) == pytest.approx(300, abs=2)
+
+
+made_up = st.builds(
+    RtpPacket,
+    payload_type=st.sampled_from([0, 8, 9, 13, 101, 111, 111, 50]),
+    marker=st.booleans(),
+    sequence=st.integers(0, 40).map(lambda number: (65_520 + number) & 0xFFFF),
+    timestamp=st.integers(0, 40).map(lambda number: (2**32 - 3_200 + 160 * number) & 0xFFFF_FFFF)
+    | st.integers(0, 2**32 - 1),
+    ssrc=st.sampled_from([1, 1, 1, 2]),
+    payload=st.binary(max_size=12) | st.sampled_from([bytes(160), bytes(320), b"\x78" + bytes(20)]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(made_up, max_size=4), max_size=40))
+def test_whatever_arrives_every_beat_has_its_twenty_milliseconds(beats: list[list[RtpPacket]]) -> None:
+    ear = Ear()
+    begun = False
+    for number, arriving in enumerate(beats):
+        now = number * 0.02
+        for packet in arriving:
+            ear.receiver.receive(packet, now)
+        samples = ear.receiver.beat(now + 0.015)
+        assert samples is not None or not begun, "a stream that has begun never stops answering"
+        if samples is not None:
+            begun = True
+            assert samples.size == ear.receiver.sample_rate // 50
+            assert samples.dtype == np.int16
+    assert all(each.digit in "0123456789*#ABCD" and each.duration >= 0 for each in ear.digits)
 
 
 def test_empty_and_broken_payloads_pass_by() -> None:

@@ -24,7 +24,7 @@ from telnyx_drivers.media.rtp.jitter_buffer import (
 from telnyx_drivers.media.rtp.packet import RtpPacket
 from telnyx_drivers.media.rtp.reception import Reception, ReceptionTotals
 from telnyx_drivers.media.rtp.telephone_event import DigitReceiver, HeardDigit
-from telnyx_drivers.media.rtp.waveform import Concealer, lengthen, shorten
+from telnyx_drivers.media.rtp.waveform import Concealer, Fader, lengthen, shorten
 
 _MOST_PAYLOAD: Final = 1_500
 _OLD_STREAM_SECONDS: Final = 0.5
@@ -63,7 +63,9 @@ class RtpReceiver:
         """Of what `beat` returned last; changes with the codec that is heard."""
         self._buffer = JitterBuffer(self._decoder.clock_rate)
         self._concealer = Concealer(self._decoder.sample_rate)
+        self._fader = Fader(self._decoder.sample_rate)
         self._noise = ComfortNoise(rng)
+        self._told_to_pause = False
         self._reception: Reception | None = None
         self._finished = ReceptionTotals()
         self._old_ssrc: int | None = None
@@ -173,9 +175,9 @@ class RtpReceiver:
                 repaired = self._decoder.decode_repair(instruction.packet.payload, count)
                 if repaired is None or repaired.size != count:
                     return self._conceal(count)
-                return self._concealer.good(repaired)
+                return self._fader.up(self._concealer.good(repaired))
             case Silence():
-                return self._noise.make(self._samples(instruction.duration))
+                return self._pause(self._samples(instruction.duration))
             case Wait():
                 # A stream that took over from another: what was heard last fades out meanwhile.
                 return self._concealer.conceal(self.sample_rate // FRAMES_PER_SECOND) if self._begun else None
@@ -188,7 +190,8 @@ class RtpReceiver:
             return silence(0)
         if packet.payload_type != self._payload_type:
             self._change_codec(packet.payload_type)
-        samples = self._concealer.good(self._decoder.decode(packet.payload))
+        self._told_to_pause = packet.pauses
+        samples = self._fader.up(self._concealer.good(self._decoder.decode(packet.payload)))
         if pace is Pace.SHORTEN:
             shorter = shorten(samples, self.sample_rate)
             self._removed += samples.size - shorter.size
@@ -201,7 +204,14 @@ class RtpReceiver:
 
     def _conceal(self, count: int) -> Samples:
         guess = self._decoder.conceal(count)
-        return guess if guess is not None and guess.size == count else self._concealer.conceal(count)
+        if guess is None or guess.size != count:
+            return self._concealer.conceal(count)
+        return self._fader.down(guess)
+
+    def _pause(self, count: int) -> Samples:
+        """Opus makes its own comfort noise once it was told to; for the others it comes in packets of its own."""
+        guess = self._decoder.conceal(count) if self._told_to_pause else None
+        return guess if guess is not None and guess.size == count else self._noise.make(count)
 
     def _samples(self, duration: int) -> int:
         return max(duration * self._decoder.sample_rate // self._decoder.clock_rate, 1)
@@ -229,4 +239,4 @@ class RtpReceiver:
     def _change_codec(self, payload_type: int) -> None:
         self._payload_type, self._decoder = payload_type, self._decoders[payload_type]
         self.sample_rate = self._decoder.sample_rate
-        self._concealer = Concealer(self._decoder.sample_rate)
+        self._concealer, self._fader = Concealer(self.sample_rate), Fader(self.sample_rate)

@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from telnyx_drivers.media.audio.frames import Samples, to_int16
 
@@ -59,11 +60,10 @@ class Concealer:
         assert self._loop is not None, "just begun"
         made, self._made = self._made, self._made + count
         times = np.arange(made, self._made)
-        gain = np.clip(1 - (times / self._rate - _HOLD_SECONDS) / _FADE_SECONDS, 0, 1)
         filled = self._loop[times % self._loop.size].astype(np.float32)
         # Meets the last real sample where it was, and lets go of it within the blend.
         filled += self._offset * np.clip(1 - (times + 1) / self._blend, 0, 1)
-        return to_int16((filled * gain).astype(np.float32))
+        return to_int16(filled * _fading(times, self._rate))
 
     def _begin(self) -> None:
         history = np.concatenate(self._recent) if self._recent else np.zeros(0, dtype=np.int16)
@@ -89,6 +89,32 @@ class Concealer:
         rising = np.linspace(0, 1, count, dtype=np.float32)
         head = made_up * (1 - rising) + samples[:count] * rising
         return np.concatenate((to_int16(head), samples[count:]))
+
+
+class Fader:
+    """For a codec that conceals by itself, and may hum on for ever: the same fade, and the way back from it."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._made = 0
+
+    def down(self, samples: Samples) -> Samples:
+        """The codec's guess at the next piece of a hole."""
+        made, self._made = self._made, self._made + samples.size
+        return to_int16(samples.astype(np.float32) * _fading(np.arange(made, self._made), self._rate))
+
+    def up(self, samples: Samples) -> Samples:
+        """Audio that did arrive."""
+        if not self._made or not samples.size:
+            return samples
+        reached, self._made = float(_fading(np.array([self._made]), self._rate)[0]), 0
+        gain = np.minimum(reached + np.arange(samples.size) / (self._rate * _BLEND_SECONDS), 1)
+        return to_int16(samples.astype(np.float32) * gain)
+
+
+def _fading(times: NDArray[np.int64], rate: int) -> NDArray[np.float64]:
+    """The gain at ``times``, in samples since a hole began."""
+    return np.clip(1 - (times / rate - _HOLD_SECONDS) / _FADE_SECONDS, 0, 1)
 
 
 def repetition(history: Samples, rate: int) -> int | None:
