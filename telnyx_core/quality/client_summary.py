@@ -1,7 +1,6 @@
 """What a call report says of the client that made the call (STATS-231 to STATS-236): settings, never credentials."""
 
 import re
-from collections.abc import Mapping
 from math import isfinite
 from typing import Final
 
@@ -17,25 +16,23 @@ _SECRET: Final = re.compile(r"password|passwd|credential|secret|token|auth|api[_
 _DEPTH: Final = 4
 
 
-def sanitised(value: object, depth: int = _DEPTH) -> Json:
-    """STATS-235, for what an application may have filled with anything."""
+def sanitised(value: Json, depth: int = _DEPTH) -> Json:
+    """STATS-235, for what an application may have filled with any JSON."""
     match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if isfinite(value) else None
-        case _ if depth == 0:
-            return "[truncated]"
-        case Mapping():
+        case dict():
+            if depth == 0:
+                return "[truncated]"
             return {
-                str(name): sanitised(item, depth - 1)
+                name: sanitised(item, depth - 1)
                 for name, item in value.items()
-                if not _SECRET.search(str(name)) and not callable(item) and not _endless(item)
+                if not _SECRET.search(name) and not _endless(item)
             }
-        case list() | tuple():
-            return [sanitised(item, depth - 1) for item in value if not callable(item) and not _endless(item)]
+        case list():
+            if depth == 0:
+                return "[truncated]"
+            return [sanitised(item, depth - 1) for item in value if not _endless(item)]
         case _:
-            return None
+            return value
 
 
 def client_summary(
@@ -60,7 +57,7 @@ def client_summary(
             skipTrailing=client.skip_trailing,
         ),
         "media": {
-            "audio": sanitised(call.audio),
+            "audio": call.audio if isinstance(call.audio, bool) else sanitised(dict(call.audio)),
             "video": False,
             "mutedMicOnStart": _either(call.muted_mic_on_start, client.muted_mic_on_start),
             "prefetchIceCandidates": _either(call.prefetch_ice_candidates, client.prefetch_ice_candidates),
@@ -88,7 +85,7 @@ def _authentication(client: ClientOptions) -> JsonObject:
             targetType=target.target_type,
             targetId=target.target_id,
             targetVersionId=target.target_version_id,
-            targetParams=None if target.target_params is None else sanitised(target.target_params),
+            targetParams=None if target.target_params is None else sanitised(dict(target.target_params)),
         ),
     }
 
@@ -109,5 +106,5 @@ def _present(**members: Json) -> JsonObject:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _endless(value: object) -> bool:
+def _endless(value: Json) -> bool:
     return isinstance(value, float) and not isfinite(value)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telnyx_core.json_types import Json
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.quality.client_summary import client_summary, sanitised
 from telnyx_core.quality.log_book import MAX_ENTRIES, MAX_FRAME, MAX_TEXT, LogBook
@@ -106,7 +107,7 @@ harmless = st.recursive(
 
 
 @given(harmless)
-def test_whatever_an_application_passes_is_made_harmless(value: object) -> None:
+def test_whatever_an_application_passes_is_made_harmless(value: Json) -> None:
     """STATS-235: JSON of bounded depth, and no member whose name says secret."""
     clean = sanitised({"given": value})
     text = json.dumps(clean, allow_nan=False)
@@ -121,10 +122,6 @@ def _depth(value: object) -> int:
     if isinstance(value, list):
         return 1 + max(map(_depth, value), default=0)
     return 0
-
-
-def test_functions_are_left_out() -> None:
-    assert sanitised({"a": len, "b": [print, 1]}) == {"b": [1]}
 
 
 # The book itself.
