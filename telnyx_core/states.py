@@ -3,7 +3,8 @@
 **Session** (signaling.md 4.1, 4.2). A session wants a socket or it does not. Wanting one it moves from CONNECTING over
 LOGGING_IN and REGISTERING to READY; every loss of the socket ends in BACKOFF or, when nothing more will be tried, in
 EXHAUSTED or IDLE. CLOSING is a state of its own, with a deadline, because a close takes time and may never complete.
-AUTH_FAILED keeps its socket: the application may log in again on it.
+AUTH_FAILED keeps its socket: the application may log in again on it. A state that is confirmed (T25, and T16 while
+REGISTERING) is no move.
 
 **Call** (calls.md section 6). Twelve states with the reference's names. A call is *live* until HANGUP or PURGE,
 and *answered* once it has been ACTIVE or HELD; being answered is remembered, never derived from an order of the
@@ -40,7 +41,7 @@ class SessionInput(Enum):
     SOCKET_OPENED = "socket opened"  # T08
     LOGGED_IN = "logged in"  # T09
     LOGIN_REJECTED = "login rejected"  # T10, T11
-    REGISTERED = "registered"  # T15, T22, T25, T26
+    REGISTERED = "registered"  # T15, T22, T26
     UNREGISTERED = "unregistered"  # T16
     REGISTRATION_REFUSED = "registration refused"  # T17
     GATEWAY_FAILED = "gateway failed"  # T18
@@ -77,7 +78,6 @@ SESSION: Final[Mapping[SessionState, Mapping[SessionInput, SessionState]]] = {
     },
     _S.REGISTERING: {
         _I.REGISTERED: _S.READY,
-        _I.UNREGISTERED: _S.REGISTERING,
         _I.REGISTRATION_REFUSED: _S.AUTH_FAILED,
         _I.GATEWAY_FAILED: _S.GATEWAY_WAIT,
         _I.RELOGIN: _S.LOGGING_IN,
@@ -85,7 +85,6 @@ SESSION: Final[Mapping[SessionState, Mapping[SessionInput, SessionState]]] = {
         **_LOSSES,
     },
     _S.READY: {
-        _I.REGISTERED: _S.READY,
         _I.UNREGISTERED: _S.REGISTERING,
         _I.GATEWAY_FAILED: _S.GATEWAY_WAIT,
         _I.CLOSE: _S.CLOSING,
@@ -183,7 +182,6 @@ CALL: Final[Mapping[CallState, Mapping[CallInput, CallState]]] = {
     _C.HELD: {_N.UNHELD: _C.ACTIVE, _N.LOST: _C.RECOVERING, **_ATTACHABLE, **_ENDINGS},
     _C.RECOVERING: {
         _N.REATTACHED: _C.RECOVERING,
-        _N.REOFFERED: _C.RINGING,
         _N.ANSWERED: _C.ACTIVE,
         _N.HELD: _C.HELD,
         _N.RETAINED: _C.ACTIVE,
