@@ -96,6 +96,8 @@ class JitterStats:
 
 MINIMUM_DELAY: Final = 0.010
 MAXIMUM_DELAY: Final = 0.400
+REPAIR_DELAY: Final = 0.025
+"""The least when packets carry copies of the frame before: the next packet must be there when one is missing."""
 _MOST_PACKETS: Final = 100
 _RESYNC_SECONDS: Final = 1.0
 """A transit so far from all others is another clock, not a late packet."""
@@ -109,7 +111,7 @@ _LENGTHEN_BELOW: Final = 0.015
 
 
 class JitterBuffer:
-    """One stream: a new SSRC gets a `reset`. ``frame`` is how many clock units are filled at a time: 20 ms."""
+    """One stream at a time: a new SSRC gets a `reset`. Holes are filled 20 ms at a time."""
 
     def __init__(self, clock_rate: int) -> None:
         self.stats = JitterStats()
@@ -160,6 +162,8 @@ class JitterBuffer:
             return
         self._suspect = None
         estimator.add(transit, now)
+        if packet.repairs:
+            estimator.minimum = REPAIR_DELAY
         if self._next is not None and timestamp < self._next:
             self.stats.packets_late += 1
             self.stats.packets_discarded += 1
