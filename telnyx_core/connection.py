@@ -135,19 +135,42 @@ class Connection:
             case S.IDLE:
                 pass
             case S.CONNECTING:  # SIG-284
-                assert self._socket is not None, "connecting, so there is a socket"
-                self.owner.act(AbandonSocket(self._socket))
-                self._forget_socket(now)
-                self._disconnected(now)
+                self._abandon_attempt(now)
+                self._without_socket(CloseReason.DISCONNECTED, now)
             case S.BACKOFF | S.EXHAUSTED:  # T30
-                self._disconnected(now)
+                self._without_socket(CloseReason.DISCONNECTED, now)
             case S.AUTH_FAILED if not self.connected:
-                self._disconnected(now)
+                self._without_socket(CloseReason.DISCONNECTED, now)
             case S.CLOSING:
                 self.owner.end_calls(now, bye=False)
                 self._intent, self._reason = Intent.DISCONNECT, CloseReason.DISCONNECTED
             case _:  # T29
                 self.drain(Intent.DISCONNECT, CloseReason.DISCONNECTED, now)
+
+    def leave(self, now: float) -> None:
+        """CALL-860 without its BYEs. A good-bye that has begun is said to its end."""
+        self._reconnect_wanted = False
+        match self.state:
+            case S.IDLE:
+                pass
+            case _ if self.draining:
+                if self._draining is Intent.RECOVER:
+                    self._draining, self._reason = Intent.DISCONNECT, CloseReason.LEFT
+            case S.CONNECTING:
+                self._abandon_attempt(now)
+                self._without_socket(CloseReason.LEFT, now)
+            case S.CLOSING:
+                if self._intent is Intent.RECOVER:
+                    self.owner.leave_calls(now)
+                    self._intent, self._reason = Intent.DISCONNECT, CloseReason.LEFT
+            case _ if not self.connected:
+                self._without_socket(CloseReason.LEFT, now)
+            case _:
+                if self.login.succeeded:
+                    self.identity.stamp(now)  # SIG-231
+                self.owner.leave_calls(now)
+                self._reason = CloseReason.LEFT
+                self.close(Intent.DISCONNECT, now)
 
     def ask_registered(self, ticket: Ticket, now: float) -> None:
         """SIG-129; anything but a registered state is no."""
@@ -410,10 +433,19 @@ class Connection:
             at_once = self._attempts == 1 and self.owner.has_calls
             self.timers.set(Timer.RECONNECT, now if at_once else now + backoff(self._attempts, self.rng))
 
-    def _disconnected(self, now: float) -> None:
-        self.owner.end_calls(now, bye=False)
+    def _abandon_attempt(self, now: float) -> None:
+        assert self._socket is not None, "connecting, so there is a socket"
+        self.owner.act(AbandonSocket(self._socket))
+        self._forget_socket(now)
+
+    def _without_socket(self, reason: CloseReason, now: float) -> None:
+        """The application wants no socket any more, and there is none."""
+        if reason is CloseReason.LEFT:
+            self.owner.leave_calls(now)
+        else:
+            self.owner.end_calls(now, bye=False)
         self.move(Given.DISCONNECT)
-        self._rest(CloseReason.DISCONNECTED)
+        self._rest(reason)
 
     def _rest(self, reason: CloseReason) -> None:
         """Nothing more happens by itself."""

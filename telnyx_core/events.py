@@ -346,6 +346,8 @@ class CloseReason(Enum):
     """Why a session is not connected and will not be by itself."""
 
     DISCONNECTED = "disconnected"
+    LEFT = "left"
+    """As the application wished, and with its calls left to whoever comes back for them."""
     EXHAUSTED = "exhausted"
     PUNTED = "punted"
     LOST = "lost"

@@ -27,6 +27,7 @@ from telnyx_core.wire import encode, mapping
 COMMANDS: Final = (
     "connect",
     "disconnect",
+    "leave",
     "login",
     "is_registered",
     "clear_reconnect_token",

@@ -172,6 +172,14 @@ class Session:
         with self._at(now) as now:
             self._link.disconnect(now)
 
+    def leave(self, *, now: float) -> None:
+        """As `disconnect`, but without a BYE: the server keeps the calls for a while (CALL-860).
+
+        What a later process needs to come back to them is remembered (SIG-231, SIG-316); this one needs `connect`.
+        """
+        with self._at(now) as now:
+            self._link.leave(now)
+
     def login(self, credentials: Mapping[str, object], *, now: float) -> Ticket:
         """Log in anew on the live socket, or store credentials for the next (SIG-245 to SIG-249).
 
@@ -423,6 +431,13 @@ class Session:
             elif not bye:
                 call.timed_out(Timer.BYE_GUARD, None, now)
 
+    def leave_calls(self, now: float) -> None:
+        left = self._markers()
+        self._link.identity.leave(left)
+        self.end_calls(now, bye=False)
+        for marker in left:
+            self._tombstones.forget(CallId(marker.id))  # it has not ended: nobody owes a BYE
+
     def renew_media(self, call: CallId, reason: str, source: Source, now: float) -> None:
         found = self._calls.get(call)
         if found is not None and found.live:
@@ -548,8 +563,11 @@ class Session:
         yield now
         identity = self._link.identity
         if identity.dirty:
-            markers = [CallMarker(call.id, call.held) for call in self._calls.values() if call.answered and call.live]
-            self.act(Remember(identity.record(markers, now, self._link.wall(now))))
+            self.act(Remember(identity.record(self._markers(), now, self._link.wall(now))))
+
+    def _markers(self) -> list[CallMarker]:
+        """Of the calls that can be attached: a server of this family forgets those that were never answered."""
+        return [CallMarker(call.id, call.held) for call in self._calls.values() if call.answered and call.live]
 
     def _expired(self, key: TimerKey, now: float) -> None:
         timer, owner = key.timer, key.owner

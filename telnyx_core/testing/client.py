@@ -84,6 +84,9 @@ class SimClient:
     def disconnect(self) -> None:
         self._ask(lambda now: self.session.disconnect(now=now))
 
+    def leave(self) -> None:
+        self._ask(lambda now: self.session.leave(now=now))
+
     def login(self, credentials: Mapping[str, object]) -> Ticket:
         return self._ticket(lambda now: self.session.login(credentials, now=now))
 
