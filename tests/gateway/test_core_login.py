@@ -49,6 +49,8 @@ def test_a_wrong_password_is_refused_and_the_socket_stays_usable() -> None:
     [
         {},
         {"login": "alice"},
+        {"login": "nobody"},
+        {"passwd": "secret"},
         {"login": "nobody", "passwd": "secret"},
         {"login": "alice", "passwd": None},
         {"login": 7, "passwd": "secret"},
