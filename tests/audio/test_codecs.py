@@ -133,6 +133,24 @@ def test_opus_carries_no_copies_while_nothing_is_lost() -> None:
     assert not any(opus_payload.repairs(encoder.encode(speech[at : at + 960])) for at in range(0, speech.size, 960))
 
 
+def test_the_bit_rate_of_opus_can_be_limited() -> None:
+    """MEDIA-046."""
+
+    def rate(limit: int | None) -> float:
+        encoder = libopus.OpusEncoder(library())
+        if limit is not None:
+            assert encoder.limit(limit)
+        speech = voiced(2.0)
+        sizes = [len(encoder.encode(speech[at : at + 960])) for at in range(0, speech.size, 960)]
+        return sum(sizes) * 8 / 2.0
+
+    assert rate(None) < 36_000
+    assert rate(12_000) < 14_000
+    assert rate(1_000_000) == rate(None)
+    for name in ("PCMU", "PCMA", "G722"):
+        assert not pair(name)[0].limit(8_000)
+
+
 def test_opus_payloads_say_how_long_they_are() -> None:
     for config, code, expected in [
         (31, 0, 960),
