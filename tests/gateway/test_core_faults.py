@@ -45,6 +45,17 @@ def test_rules_count_by_user_also_before_a_login() -> None:
     bob.login("bob", "hush")
 
 
+def test_rules_know_the_user_of_every_request() -> None:
+    rig = troubled(
+        Fault(method=STATE, user="bob", nth=None, do=Swallow()),
+        Fault(method="anonymous_login", user="anonymous", do=Refuse(-32001, "no")),
+    )
+    alice, bob = rig.client("alice"), rig.client("bob")
+    alice.ask(STATE)
+    assert bob.request(STATE) is None
+    assert rig.connect().refused("anonymous_login") == {"code": -32001, "message": "no"}
+
+
 def test_two_rules_count_on_their_own_and_the_first_one_strikes() -> None:
     table = FaultTable([Fault(method="m", nth=2, do=Swallow()), Fault(method="m", nth=2, do=Duplicate())])
     assert table.strike("request", "m", None) is None
