@@ -31,7 +31,8 @@ from telnyx_core.facts import (
 )
 from telnyx_core.identity import Identity
 from telnyx_core.ids import CallId, SocketId, Ticket
-from telnyx_core.json_types import JsonObject, JsonView
+from telnyx_core.json_types import Json, JsonObject, JsonView
+from telnyx_core.limits import MAX_UNATTENDED
 from telnyx_core.link import Intent, Owner
 from telnyx_core.liveness import Liveness
 from telnyx_core.login import Login
@@ -70,6 +71,8 @@ class Connection:
         self.registrar = Registrar(self)
         self.liveness = Liveness(self)
         self._requests = RequestTable(timers)
+        self._unattended: dict[Json, None] = {}
+        """Ids of `send_unattended`, oldest first."""
         self._socket: SocketId | None = None
         self._open = False
         self._intent = Intent.RECOVER
@@ -222,6 +225,16 @@ class Connection:
     def tell(self, method: str, params: JsonObject) -> None:
         """A frame without id, to which nothing is answered (SIG-054)."""
         self._send({"jsonrpc": "2.0", "method": method, "params": params}, None)
+
+    def send_unattended(self, frame: JsonObject) -> bool:
+        """A frame on whose reply nothing depends; False where it cannot be sent now (SIG-186, DBG-005)."""
+        if not self.logged_in or self._socket is None:
+            return False
+        self._unattended[frame["id"]] = None
+        if len(self._unattended) > MAX_UNATTENDED:
+            del self._unattended[next(iter(self._unattended))]
+        self.owner.act(SendText(self._socket, encode(frame)))
+        return True
 
     def acknowledge(self, request: Request) -> None:
         """SIG-060; a notification has nothing to acknowledge."""
@@ -467,6 +480,7 @@ class Connection:
         self.timers.stop(Timer.CONNECT_TIMEOUT)
         self.timers.stop(Timer.CLOSE_SAFETY)
         self._socket, self._open = None, False
+        self._unattended.clear()
         self.login.forget_socket()
         self.registrar.forget_socket()
 
@@ -494,6 +508,9 @@ class Connection:
         self._take_token(reply.voice_sdk_id)
         self.liveness.dispatched = True
         self.liveness.monitor.confirmed(now)
+        if reply.id in self._unattended:
+            del self._unattended[reply.id]
+            return
         pending = self._requests.take(reply.id)
         self.owner.saw_frame("RECV", reply.frame, size, None if pending is None else pending.call)
         if pending is None:

@@ -5,7 +5,7 @@ connected, so that nobody hears a gap. Which messages are sent for it is the cal
 live and go is decided here.
 """
 
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from attrs import evolve
 
@@ -14,8 +14,8 @@ from telnyx_core.actions import Notify, PeerConfig, SetDeaf, SetMuted, UseMedia
 from telnyx_core.call_host import CallHost
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_warning
 from telnyx_core.errors import Failure, FailureKind
-from telnyx_core.events import DigitReceived, MediaStarted, PeerConnectionFailure
-from telnyx_core.facts import DigitHeard, MediaFact, MediaHeard, PeerState, PeerStateChanged
+from telnyx_core.events import DigitReceived, IceServerFailed, MediaStarted, PeerConnectionFailure
+from telnyx_core.facts import CandidateError, DigitHeard, MediaFact, MediaHeard, PeerState, PeerStateChanged
 from telnyx_core.health import Source
 from telnyx_core.ice_servers import ice_servers_for
 from telnyx_core.ids import CallId, MediaId
@@ -35,6 +35,16 @@ from telnyx_core.timers import Timer
 Steps: TypeAlias = tuple[Progress, ...]
 
 
+class PeerWatcher(Protocol):
+    """Somebody who wants to know which peers there are."""
+
+    def peer_opened(self, media: MediaId, config: PeerConfig) -> None:
+        """Before it is ordered."""
+        ...
+
+    def peer_closing(self, media: MediaId) -> None: ...
+
+
 class MediaPath:
     __slots__ = (
         "_answered",
@@ -43,19 +53,20 @@ class MediaPath:
         "_old",
         "_options",
         "_started",
+        "_watcher",
         "deaf",
         "held",
         "muted",
-        "opened",
         "peer",
         "renewal",
         "renewing",
     )
 
-    def __init__(self, call: CallId, options: CallOptions, host: CallHost) -> None:
+    def __init__(self, call: CallId, options: CallOptions, host: CallHost, watcher: PeerWatcher) -> None:
         self._call = call
         self._options = options
         self._host = host
+        self._watcher = watcher
         self._old: Negotiation | None = None
         self._started = False
         self._answered = False
@@ -63,8 +74,6 @@ class MediaPath:
         self.muted = host.options.muted_mic_on_start if muted is None else muted
         self.deaf = False
         self.held = False
-        self.opened = False
-        """There has been a peer."""
         self.peer: Negotiation | None = None
         self.renewing: Negotiation | None = None
         self.renewal = Renewal()
@@ -147,6 +156,8 @@ class MediaPath:
             case MediaHeard() if not self._started:
                 self._started = True
                 self._host.act(Notify(MediaStarted(self._call)))
+            case CandidateError(_, url, code, reason):
+                self._host.act(Notify(IceServerFailed(self._call, url, code, reason)))
             case DigitHeard(_, digit, duration) if peer is not self.renewing:
                 self._host.act(Notify(DigitReceived(self._call, digit, duration)))
             case _:
@@ -337,11 +348,11 @@ class MediaPath:
             self._old = None
 
     def _close(self, peer: Negotiation) -> None:
+        self._watcher.peer_closing(peer.media)
         peer.close()
         self._host.release_media(peer.media)
 
     def _open(self, role: str, window: float, *, complete: bool = False) -> Negotiation:
-        self.opened = True
         client, call = self._host.options, self._options
         trickle = client.trickle_ice if call.trickle_ice is None else call.trickle_ice
         relay = client.force_relay_candidate if call.force_relay_candidate is None else call.force_relay_candidate
@@ -364,9 +375,11 @@ class MediaPath:
         )
         if complete:  # CALL-535: an attach never trickles
             config = evolve(config, trickle=False)
+        media = self._host.new_media(self._call)
+        self._watcher.peer_opened(media, config)
         return Negotiation(
             self._call,
-            self._host.new_media(self._call),
+            media,
             config,
             window,
             call.mic_id,

@@ -5,14 +5,14 @@ then sleep until `next_timeout` or until there is a fact. Nothing here knows a c
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from random import Random
 from typing import Literal
 
 from telnyx_core import messages as m
-from telnyx_core.actions import Action, Done, Notify, Outcome, Remember, Settle
+from telnyx_core.actions import Action, Done, Notify, Outcome, Remember, Settle, WriteDebug
 from telnyx_core.address import parse_address
 from telnyx_core.call import Call, inbound_options
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
@@ -123,6 +123,10 @@ class Session:
 
     def call(self, call: CallId) -> CallInfo:
         return self._find(call).info()
+
+    def unwritten_debug(self) -> tuple[WriteDebug, ...]:
+        """What would go into debug files if everything ended now: for a process that dies (DBG-020)."""
+        return tuple(action for call in self._calls.values() for action in call.unwritten_debug())
 
     # Pulling.
 
@@ -466,6 +470,10 @@ class Session:
         return self._link.wall(0.0)
 
     @property
+    def now(self) -> float:
+        return self._now
+
+    @property
     def wall(self) -> float:
         return self._link.wall(self._now)
 
@@ -503,6 +511,9 @@ class Session:
     ) -> None:
         self._link.request(purpose, method, params, now, call=call, ticket=ticket)
 
+    def send_unattended(self, frame: JsonObject) -> bool:
+        return self._link.send_unattended(frame)
+
     def settle(self, ticket: Ticket, outcome: Outcome) -> None:
         self.act(Settle(ticket, outcome))
 
@@ -518,7 +529,7 @@ class Session:
     ) -> None:
         found = self._calls.get(call)
         if found is not None:
-            found.log("error", f"{int(code)} {code.name}: {original or ''}".rstrip(": "))
+            found.failed(code, original)
         event = ErrorRaised(
             error=make_error(code, original, fatal=fatal),
             session_id=self.session_id,
@@ -532,7 +543,7 @@ class Session:
     def warn(self, code: WarningCode, *, call: CallId, details: Mapping[str, Json] | None = None) -> None:
         warning = make_warning(code)
         if (found := self._calls.get(call)) is not None:
-            found.log("warn", f"{int(code)} {code.name}")
+            found.warned(code)
         self.act(Notify(WarningRaised(warning=warning, session_id=self.session_id, call=call, details=details or {})))
 
     def media_failed(self, call: CallId, reason: str, source: Source, now: float) -> None:
@@ -557,7 +568,7 @@ class Session:
     # Inside.
 
     @contextmanager
-    def _at(self, now: float) -> Iterator[float]:
+    def _at(self, now: float) -> Generator[float]:
         """Time never runs backwards in here; whatever was asked ends with its values remembered."""
         self._now = now = max(now, self._now)
         yield now
