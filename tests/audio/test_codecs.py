@@ -12,7 +12,7 @@ from telnyx_drivers.media.rtp.av_codec import AvDecoder
 from telnyx_drivers.media.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
 from telnyx_drivers.media.rtp.g711 import G711, PCMA, PCMU
 from telnyx_drivers.media.rtp.opus_av import AvOpusDecoder, AvOpusEncoder
-from tests.audio.helpers import sine
+from tests.audio.helpers import sine, voiced
 
 
 def pair(name: str) -> tuple[Encoder, Decoder]:
@@ -91,15 +91,6 @@ def library() -> libopus.Library:
     found = libopus.load()
     assert found is not None, "PyAV's wheel brings libopus along; without it losses are repaired less well"
     return found
-
-
-def voiced(seconds: float) -> Samples:
-    """Like a voice: harmonics of a pitch that glides, in syllables. Opus treats pure tones as music."""
-    times = np.arange(int(48_000 * seconds)) / 48_000
-    phase = 2 * np.pi * np.cumsum(120 + 30 * np.sin(2 * np.pi * 0.7 * times)) / 48_000
-    wave = sum(np.sin(harmonic * phase) / harmonic for harmonic in range(1, 20))
-    syllables = 0.6 + 0.4 * np.sin(2 * np.pi * 3 * times)
-    return np.rint(6_000 * syllables * wave).astype(np.int16)
 
 
 def test_opus_repairs_a_lost_frame_from_the_next_one() -> None:

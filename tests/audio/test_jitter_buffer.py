@@ -54,7 +54,7 @@ class Listener:
 
     def beat(self, now: float) -> None:
         while self.rest < BEAT - 1e-9:
-            instruction = self.buffer.get(now + self.rest)
+            instruction = self.buffer.get(now, self.rest)
             self.said.append(instruction)
             match instruction:
                 case Play(media, pace):
