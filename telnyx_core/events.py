@@ -290,19 +290,6 @@ class IceServerFailed:
 
 
 @frozen
-class IceServerFailed:
-    """A STUN or TURN server was of no use to a call; others may have been. Ours, after W3C ``icecandidateerror``.
-
-    ``code`` is what the server said: 401 and 403 for a wrong user name or credential; 701: it was not reached.
-    """
-
-    call: CallId
-    url: str
-    code: int
-    reason: str
-
-
-@frozen
 class DigitReceived:
     """The far end sent a digit in the audio stream (RFC 4733). ``duration`` in seconds."""
 
@@ -425,7 +412,6 @@ EVENT_NAMES: Final[Mapping[type[Event], str]] = {
     MediaStarted: "telnyx.media.started",
     StatsFrame: "telnyx.stats.frame",
     StatsReport: "telnyx.stats.report",
-    IceServerFailed: "telnyx.ice.serverFailed",
     IceServerFailed: "telnyx.ice.serverFailed",
     DigitReceived: "telnyx.digit",
     ToneChanged: "telnyx.tone",

@@ -158,8 +158,6 @@ class MediaPath:
                 self._host.act(Notify(MediaStarted(self._call)))
             case CandidateError(_, url, code, reason):
                 self._host.act(Notify(IceServerFailed(self._call, url, code, reason)))
-            case CandidateError(_, url, code, reason):
-                self._host.act(Notify(IceServerFailed(self._call, url, code, reason)))
             case DigitHeard(_, digit, duration) if peer is not self.renewing:
                 self._host.act(Notify(DigitReceived(self._call, digit, duration)))
             case _:

@@ -39,9 +39,8 @@ from telnyx_core.actions import (
 )
 from telnyx_core.events import CallInfo, CallUpdated, Event, SessionClosed, SocketClose, SocketOpen
 from telnyx_core.facts import (
-    CandidateError,
-    CandidateError,
     BinaryReceived,
+    CandidateError,
     CandidateFound,
     DigitHeard,
     Fact,
