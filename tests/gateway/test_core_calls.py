@@ -142,6 +142,7 @@ def test_a_call_that_fails_is_accepted_first(number: str, cause: str, code: int,
     assert (ended.cause.cause, ended.by) == (cause, "far_end")
     assert rig.core.calls == {}
     assert rig.peers == {}
+    assert rig.unreleased == set()
 
 
 def test_a_call_that_fails_may_be_refused_instead() -> None:

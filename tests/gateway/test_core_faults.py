@@ -303,7 +303,7 @@ def test_every_style_of_pong_is_understood(style: str) -> None:
     (ping,) = client.pushed("telnyx_rtc.ping")
     before = len(client.frames)
     client.send(ping if style == "echo" else {"jsonrpc": "2.0", "id": ping["id"], "result": {}})
-    assert [event.method for event in rig.told(Acknowledged)] == ["telnyx_rtc.ping"]
+    assert [(event.method, event.ok) for event in rig.told(Acknowledged)] == [("telnyx_rtc.ping", True)]
     assert len(client.frames) == before, "an answer is not answered"
 
 
