@@ -418,6 +418,7 @@ class Call:
         if self.state is CallState.RECOVERING and self.answered:
             self._move(CallInput.HELD if self.media.held else CallInput.RETAINED)
             self.media.established(now)
+            self._next_hold(now)
 
     def not_reattached(self, now: float) -> None:
         """48501 first, then the end (SIG-311, CALL-372)."""
@@ -443,7 +444,7 @@ class Call:
         self._release(now, reading=bye and self._host.usable)
         if not bye or not self._known:
             self._destroy(now, confirmed=confirmed or not self._known)
-        elif self._host.usable or (self._host.logged_in and self._named_on == self._host.generation):
+        elif self._told:
             self._request(Purpose.BYE, m.BYE, m.bye_params(cause, self._dialog()), now)
             self._host.timers.set(Timer.BYE_GUARD, now + timeouts.BYE_GUARD, self.id)
         else:
@@ -635,6 +636,7 @@ class Call:
         self.media.established(now)
         self._quality.mark(Mark.CALL_ACTIVE)
         self._quality.start(self.media.peer, now)
+        self._next_hold(now)
 
     def _source_failed(self, fault: SourceFault, reason: str, now: float) -> None:
         code = _SOURCE_ERRORS[fault]
@@ -676,8 +678,13 @@ class Call:
 
     def _next_hold(self, now: float) -> None:
         """A command behind a renewal waits for its reply: one modify at a time (CALL-134)."""
-        if self.live and self._host.usable and self.media.renewal.phase is not RenewalPhase.WAITING:
-            self._holds.next(now)
+        if self.state in ESTABLISHED and self._told and self.media.renewal.phase is not RenewalPhase.WAITING:
+            self._holds.next(now, held=self.media.held)
+
+    @property
+    def _told(self) -> bool:
+        """The server can be told of this call now; before the registration only where it has named it (SIG-082)."""
+        return self._host.usable or (self._host.logged_in and self._named_on == self._host.generation)
 
     def _hold_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
         before = self.media.held

@@ -186,7 +186,7 @@ class MediaPath:
                 else:
                     self._begin_renewal(self.renewal.reason, self.renewal.source, now)
             case Timer.EPISODE_RESET:
-                self.renewal.attempts = 0
+                self._episode_over(now)
             case Timer.OLD_PEER_LINGER:
                 self._switch_over()
             case _:
@@ -196,6 +196,7 @@ class MediaPath:
     def established(self, now: float) -> None:
         """The call is active or held: from now on its media is watched (MEDIA-200, MEDIA-246)."""
         self._answered = True
+        self.renewal.recovered(now)
         if self.renewal.attempts:  # a new peer, a new episode: unless it fails soon, too (MEDIA-224, MEDIA-236)
             self._host.timers.set(Timer.EPISODE_RESET, now + timeouts.EPISODE_RESET, self._call)
         if self.peer is not None and not self.peer.healthy:
@@ -216,6 +217,7 @@ class MediaPath:
         """Renew the media path; False when it cannot be begun (MEDIA-218)."""
         if not self._answered or self.peer is None or not self.renewal.idle:
             return False
+        self.renewal.failed_again(now)
         if self.renewal.spent:
             self._escalate(reason, source, now)
             return False
@@ -296,9 +298,22 @@ class MediaPath:
             self.renewal.phase = RenewalPhase.BACKOFF
             self._host.timers.set(Timer.RENEW_BACKOFF, now + timeouts.RENEW_BACKOFF, self._call)
 
+    def _episode_over(self, now: float) -> None:
+        """Half a minute without news. A peer that failed while nothing could be done about it will not say so again."""
+        renewal, peer = self.renewal, self.peer
+        if not self._answered or peer is None or peer.healthy or not renewal.idle:
+            renewal.attempts = 0
+        elif renewal.spent and renewal.may_escalate(now):
+            self._host.recover(renewal.reason, renewal.source, now)
+        else:
+            renewal.attempts = 0
+            self._evidence("connection_failed", now)
+
     def _escalate(self, reason: str, source: Source, now: float) -> None:
         if self.renewal.may_escalate(now):
             self._host.recover(reason, source, now)
+        elif not self._host.timers.is_set(Timer.EPISODE_RESET, self._call):
+            self._host.timers.set(Timer.EPISODE_RESET, now + timeouts.EPISODE_RESET, self._call)
 
     # Watching.
 
