@@ -24,7 +24,6 @@ from telnyx_core.actions import (
     PeerConfig,
 )
 from telnyx_core.facts import (
-    CandidateError,
     CandidateFound,
     DigitHeard,
     LocalDescribed,
@@ -146,8 +145,8 @@ class Negotiation:
     _candidates: int = 0
     _complete: bool = False
     _ended: bool = False
-    _unsent: list[CandidateFound] = field(factory=list[CandidateFound])
-    _remote_candidates: list[AddCandidate] = field(factory=list[AddCandidate])
+    _unsent: list[CandidateFound] = field(factory=list)
+    _remote_candidates: list[AddCandidate] = field(factory=list)
 
     @property
     def healthy(self) -> bool:
@@ -216,7 +215,7 @@ class Negotiation:
                 self.state = state
             case MediaHeard():
                 self.heard = True
-            case CandidateError() | DigitHeard() | StatsTaken() | TransportStateChanged():
+            case DigitHeard() | StatsTaken() | TransportStateChanged():
                 pass  # others' news, not the negotiation's
         return ()
 

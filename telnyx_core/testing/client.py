@@ -19,7 +19,6 @@ from telnyx_core.actions import (
     StartTone,
     StopTone,
     UploadReport,
-    WriteDebug,
 )
 from telnyx_core.errors import LocalProtocolError
 from telnyx_core.events import CallInfo, CallUpdated, Cause, ErrorRaised, Event, WarningRaised
@@ -70,7 +69,7 @@ class SimClient:
         self.outcomes: dict[Ticket, Outcome] = {}
         """Of the tickets that have been settled."""
         self.remembered: JsonView | None = remembered
-        self.reports: list[UploadReport | WriteDebug] = []
+        self.uploads: list[UploadReport] = []
         """What a store would have written last."""
         self.gone = False
         """Its process has ended."""
@@ -84,9 +83,6 @@ class SimClient:
 
     def disconnect(self) -> None:
         self._ask(lambda now: self.session.disconnect(now=now))
-
-    def leave(self) -> None:
-        self._ask(lambda now: self.session.leave(now=now))
 
     def login(self, credentials: Mapping[str, object]) -> Ticket:
         return self._ticket(lambda now: self.session.login(credentials, now=now))
@@ -238,8 +234,8 @@ class SimClient:
                 pass  # The ledger knows which sound.
             case Settle(ticket, outcome):
                 self.outcomes[ticket] = outcome
-            case UploadReport() | WriteDebug():
-                self.reports.append(action)
+            case UploadReport():
+                self.uploads.append(action)
             case Remember(values):
                 self.remembered = values
             case Notify(event):

@@ -35,12 +35,10 @@ from telnyx_core.actions import (
     ToneKind,
     UploadReport,
     UseMedia,
-    WriteDebug,
 )
 from telnyx_core.events import CallInfo, CallUpdated, Event, SessionClosed, SocketClose, SocketOpen
 from telnyx_core.facts import (
     BinaryReceived,
-    CandidateError,
     CandidateFound,
     DigitHeard,
     Fact,
@@ -145,7 +143,7 @@ class Ledger:
                 self.tickets.remove(ticket)
             case Notify(event):
                 self._note_event(event)
-            case UploadReport() | WriteDebug() | Remember():
+            case UploadReport() | Remember():
                 pass
             case OpenPeer():
                 _require(action.media > self._last_media, f"peer {action.media} was there before")
@@ -324,7 +322,7 @@ class Ledger:
             case RemoteApplied() | RemoteRefused():
                 _require(book.remote == "asked", f"news of the remote description of peer {media}: {book.remote}")
                 book.remote = "applied" if isinstance(fact, RemoteApplied) else "refused"
-            case CandidateFound() | CandidateError() | PeerStateChanged() | TransportStateChanged():
+            case CandidateFound() | PeerStateChanged() | TransportStateChanged() | MediaHeard() | DigitHeard():
                 pass
-            case MediaHeard() | DigitHeard() | StatsTaken():
+            case StatsTaken():
                 pass

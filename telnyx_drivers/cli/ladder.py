@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, TypeAlias, cast
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.testing.journal import Entry, Replay
@@ -17,8 +17,7 @@ Side: TypeAlias = Literal["app", "server", "media", "self"]
 
 LANES: Final = ("application", "session", "server", "media")
 _GAP: Final = 30
-_QUIET: Final = frozenset({"SocketMessage", "Remember", "TakeStats", "StatsTaken", "StatsFrame"})
-"""What comes every second and is no news, and what repeats another row."""
+_QUIET: Final = frozenset({"SocketMessage", "Remember"})
 
 
 @frozen
@@ -31,14 +30,12 @@ class Rung:
     outward: bool
     bad: bool = False
     count: int = 1
-    detail: str = field(default="", repr=False)
-    """The whole frame, as far as the journal has it."""
 
 
 def rungs(replay: Replay) -> list[Rung]:
     """The rows of a whole journal, times from its first entry on, in seconds."""
     folded: list[Rung] = []
-    for rung in all_rungs(replay.entries):
+    for rung in _all(replay.entries):
         last = folded[-1] if folded else None
         if last is not None and (last.side, last.label, last.outward) == (rung.side, rung.label, rung.outward):
             folded[-1] = evolve(last, count=last.count + 1)
@@ -74,8 +71,7 @@ def _arrow(label: str, width: int, *, rightward: bool) -> str:
     return f"─{line}▶" if rightward else f"◀{line}─"
 
 
-def all_rungs(entries: Iterable[Entry]) -> Iterator[Rung]:
-    """The rows before they are folded."""
+def _all(entries: Iterable[Entry]) -> Iterator[Rung]:
     first = next((entry.now for entry in entries if entry.now is not None), 0.0)
     now = first
     for entry in entries:
@@ -84,11 +80,9 @@ def all_rungs(entries: Iterable[Entry]) -> Iterator[Rung]:
         given = entry.given
         fact = given.get("fact")
         if isinstance(fact, dict):
-            if fact.get("is") not in _QUIET:
-                yield _fact(fact, time)
+            yield _fact(fact, time)
         elif "timeout" in given:
-            if (reason := _short(str(given["timeout"]))) != "stats":
-                yield Rung(time, "self", f"deadline {reason}", outward=True)
+            yield Rung(time, "self", f"deadline {_short(str(given['timeout']))}", outward=True)
         else:
             raised = given.get("raised")
             label = str(given.get("command")) + (f" refused: {raised}" if raised else "")
@@ -103,8 +97,8 @@ def _fact(fact: JsonObject, time: float) -> Rung:
     kind = str(fact.get("is"))
     match kind:
         case "TextReceived":
-            label, bad = frame_label(fact.get("text"))
-            return Rung(time, "server", label, outward=False, bad=bad, detail=str(fact.get("text")))
+            label, bad = _frame(fact.get("text"))
+            return Rung(time, "server", label, outward=False, bad=bad)
         case "SocketOpened" | "SocketRefused" | "BinaryReceived" | "NetworkChanged":
             return Rung(time, "server", kind, outward=False, bad=kind == "SocketRefused")
         case "SocketClosed":
@@ -123,8 +117,8 @@ def _action(action: JsonView, time: float) -> Rung | None:
         return None
     match kind:
         case "SendText":
-            label, bad = frame_label(action.get("text"))
-            return Rung(time, "server", label, outward=True, bad=bad, detail=str(action.get("text")))
+            label, bad = _frame(action.get("text"))
+            return Rung(time, "server", label, outward=True, bad=bad)
         case "OpenSocket" | "CloseSocket" | "AbandonSocket":
             return Rung(time, "server", f"{kind} {action.get('socket')}", outward=True)
         case "Notify":
@@ -140,8 +134,8 @@ def _action(action: JsonView, time: float) -> Rung | None:
             return Rung(time, "media", f"{kind} {action.get('media')}", outward=True)
 
 
-def frame_label(text: Json) -> tuple[str, bool]:
-    """What a frame is about: its method, or what became of a request; and whether that is bad."""
+def _frame(text: Json) -> tuple[str, bool]:
+    """What a frame is about: its method, or what became of a request."""
     try:
         frame = cast("Json", json.loads(text)) if isinstance(text, str) else None
     except ValueError:

@@ -35,7 +35,7 @@ class Recording:
         sample_rate: int,
         channels: Channels,
         background: Background,
-        call_soon: CallSoon | None,
+        call_soon: CallSoon,
         on_fault: OnFault,
     ) -> None:
         self.path = path
