@@ -25,8 +25,9 @@ LIMIT: Final = 25.0
 """Seconds for all of it; the sentence takes four and a half of them."""
 ANSWERED_WITHIN: Final = 10.0
 LEAD: Final = 1.0
+"""Seconds before the first word."""
 TAIL: Final = 1.0
-"""Seconds to listen after the last word: an echo over loopback is back in a fifth of one."""
+"""Seconds to listen after the last one: an echo over loopback is back in a tenth of that."""
 LIKE_ENOUGH: Final = 0.9
 """Correlation from which on an echo counts as the sentence that was said."""
 
