@@ -13,8 +13,8 @@ longer has. What each action is owed in return:
 | `TakeStats` | `StatsTaken` | nothing |
 | everything else | nothing | - |
 
-`PeerStateChanged`, `TransportStateChanged`, `CandidateFound`, `MediaHeard` and `DigitHeard` may come for an open peer
-at any time.
+`PeerStateChanged`, `TransportStateChanged`, `CandidateFound`, `CandidateError`, `MediaHeard` and `DigitHeard` may come
+for an open peer at any time.
 """
 
 from collections.abc import Mapping
@@ -28,6 +28,7 @@ from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
 from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import Codec, IceServer
 from telnyx_core.quality.segment import ReportHome, Segment
+from telnyx_core.quality.timeline import Entry
 
 DescriptionKind: TypeAlias = Literal["offer", "answer"]
 ToneKind: TypeAlias = Literal["ringtone", "ringback"]
@@ -93,7 +94,7 @@ class OpenSource:
 
     media: MediaId
     source: str | None = None
-    constraints: Mapping[str, Json] = field(factory=dict)
+    constraints: Mapping[str, Json] = field(factory=dict[str, Json])
 
 
 @frozen
@@ -172,7 +173,7 @@ class StopTone:
 class Done:
     """The ticket's command was carried out. ``value`` is the server's result object, possibly empty."""
 
-    value: JsonView = field(factory=dict)
+    value: JsonView = field(factory=dict[str, Json])
 
 
 @frozen
@@ -200,6 +201,16 @@ class UploadReport:
 
     home: ReportHome
     segment: Segment = field(repr=False)
+
+
+@frozen
+class WriteDebug:
+    """Write what happened to a peer into a debug file (DBG-020). ``at`` is epoch seconds."""
+
+    report: str
+    """The id of the peer's debug report."""
+    at: float
+    entries: tuple[Entry, ...] = field(repr=False)
 
 
 @frozen
@@ -231,4 +242,4 @@ MediaAction: TypeAlias = (
     | ClosePeer
 )
 ToneAction: TypeAlias = StartTone | StopTone
-Action: TypeAlias = SocketAction | MediaAction | ToneAction | Settle | UploadReport | Remember | Notify
+Action: TypeAlias = SocketAction | MediaAction | ToneAction | Settle | UploadReport | WriteDebug | Remember | Notify

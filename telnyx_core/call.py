@@ -11,7 +11,7 @@ from attrs import evolve
 
 from telnyx_core import messages as m
 from telnyx_core import timeouts
-from telnyx_core.actions import Done, Notify, StartTone, StopTone, ToneKind
+from telnyx_core.actions import Done, Notify, StartTone, StopTone, ToneKind, WriteDebug
 from telnyx_core.call_host import CallHost
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error
 from telnyx_core.errors import Failure, FailureKind, InvalidCallState
@@ -45,7 +45,6 @@ from telnyx_core.negotiation import (
 )
 from telnyx_core.options import CallOptions, CustomHeader
 from telnyx_core.parties import Parties
-from telnyx_core.quality.log_book import Level
 from telnyx_core.quality.marks import Mark
 from telnyx_core.quality.watch import QualityWatch
 from telnyx_core.renewal import RenewalPhase
@@ -93,7 +92,6 @@ class Call:
         """The socket on which the server last named this call as one of its own: it can be told of its end there even
         before the registration (SIG-083)."""
         self.parties = Parties(ident, options)
-        self.media = MediaPath(ident, options, host)
         self._host = host
         self._rng = rng
         self._recovered = False
@@ -105,7 +103,8 @@ class Call:
         self._tone: ToneKind | None = None
         self._microphone = MicrophoneRecovery(host.options.media_permissions_recovery.enabled)
         self._holds = HoldQueue(ident, host, self._dialog)
-        self._quality = QualityWatch(ident, direction, options, host, now)
+        self._quality = QualityWatch(ident, direction, options, host, rng)
+        self.media = MediaPath(ident, options, host, self._quality)
         self._leaving: bool | None = None
         """Over, but for the last reading of its media; and whether the server has confirmed that."""
         self._endings: list[Ticket] = []
@@ -161,7 +160,6 @@ class Call:
     def dial(self, now: float) -> None:
         if self.options.setup_timeout is not None:
             self._host.timers.set(Timer.SETUP, now + self.options.setup_timeout, self.id)
-        self._quality.marks.add(Mark.NEW_PEER, now)
         self.media.open_offer(now)
 
     def offer(self, sdp: str | None, control: JsonView) -> None:
@@ -191,12 +189,12 @@ class Call:
         if headers:
             self.parties.headers = headers
         self._wish = True
-        self._quality.marks.add(Mark.ANSWER_CALLED, now)
+        self._quality.mark(Mark.ANSWER_CALLED)
         self._stop_tone()
         if self._remote_offer is None:
             self._host.timers.set(Timer.AWAIT_REMOTE, now + timeouts.AWAIT_REMOTE, self.id)
         else:
-            self._open_answer(self._remote_offer, now)
+            self.media.open_answer(self._remote_offer, now)
 
     def hangup(self, cause: Cause, headers: tuple[CustomHeader, ...], ticket: Ticket, now: float) -> None:
         self._endings.append(ticket)
@@ -252,7 +250,7 @@ class Call:
             if method == m.BYE and self.state is CallState.HANGUP:
                 self._destroy(now, confirmed=True)
             return
-        self._quality.marks.heard(method, now)
+        self._quality.heard(method)
         match method:
             case m.RINGING:
                 self._remote_ringing(params)
@@ -346,10 +344,10 @@ class Call:
     # What the media engine says.
 
     def told(self, fact: MediaFact, now: float) -> None:
+        self._quality.told(fact)
         if isinstance(fact, StatsTaken):
             self._reading_taken(fact, now)
         elif self.live:
-            self._quality.marks.told(fact, now)
             self._progress(self.media.told(fact, now), fact.media, now)
 
     def timed_out(self, timer: Timer, media: MediaId | None, now: float) -> None:
@@ -383,8 +381,14 @@ class Call:
 
     # What its report will say.
 
-    def log(self, level: Level, message: str) -> None:
-        self._quality.log(level, message)
+    def warned(self, code: WarningCode) -> None:
+        self._quality.warned(code)
+
+    def failed(self, code: ErrorCode, original: Failure | None) -> None:
+        self._quality.failed(code, original)
+
+    def unwritten_debug(self) -> tuple[WriteDebug, ...]:
+        return self._quality.unwritten_debug()
 
     def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
         self._quality.saw_frame(direction, frame, size)
@@ -414,6 +418,7 @@ class Call:
         if self.state is CallState.RECOVERING and self.answered:
             self._move(CallInput.HELD if self.media.held else CallInput.RETAINED)
             self.media.established(now)
+            self._next_hold(now)
 
     def not_reattached(self, now: float) -> None:
         """48501 first, then the end (SIG-311, CALL-372)."""
@@ -439,7 +444,7 @@ class Call:
         self._release(now, reading=bye and self._host.usable)
         if not bye or not self._known:
             self._destroy(now, confirmed=confirmed or not self._known)
-        elif self._host.usable or (self._host.logged_in and self._named_on == self._host.generation):
+        elif self._told:
             self._request(Purpose.BYE, m.BYE, m.bye_params(cause, self._dialog()), now)
             self._host.timers.set(Timer.BYE_GUARD, now + timeouts.BYE_GUARD, self.id)
         else:
@@ -462,7 +467,7 @@ class Call:
         state = move_call(self.state, given)
         if state is not self.state:
             self.previous, self.state = self.state, state
-            self.log("info", f"{self.previous.value} → {state.value}")
+            self._quality.moved(self.previous, state)
             if state in ESTABLISHED:
                 self._host.call_marked()
             self.announce()
@@ -529,7 +534,7 @@ class Call:
             self._send_description(m.ANSWER, Purpose.ANSWER, sdp, now, trickle=peer is not None and peer.config.trickle)
 
     def _send_description(self, method: str, purpose: Purpose, sdp: str, now: float, *, trickle: bool) -> None:
-        self._quality.marks.add(Mark.SEND_SDP, now)
+        self._quality.mark(Mark.SEND_SDP)
         dialog = self.parties.dialog(self._host.options, attach=method == m.ATTACH)
         self._request(purpose, method, m.description_params(sdp, dialog, trickle=trickle), now)
 
@@ -557,7 +562,7 @@ class Call:
             self._remote_offer = sdp
             if self._wish:
                 self._host.timers.stop(Timer.AWAIT_REMOTE, self.id)
-                self._open_answer(sdp, now)
+                self.media.open_answer(sdp, now)
         if changed:
             self.announce()
 
@@ -629,8 +634,9 @@ class Call:
         self.answered = True
         self._move(CallInput.HELD if self.state is CallState.RECOVERING and self.media.held else CallInput.ANSWERED)
         self.media.established(now)
-        self._quality.marks.add(Mark.CALL_ACTIVE, now)
+        self._quality.mark(Mark.CALL_ACTIVE)
         self._quality.start(self.media.peer, now)
+        self._next_hold(now)
 
     def _source_failed(self, fault: SourceFault, reason: str, now: float) -> None:
         code = _SOURCE_ERRORS[fault]
@@ -672,8 +678,13 @@ class Call:
 
     def _next_hold(self, now: float) -> None:
         """A command behind a renewal waits for its reply: one modify at a time (CALL-134)."""
-        if self.live and self._host.usable and self.media.renewal.phase is not RenewalPhase.WAITING:
-            self._holds.next(now)
+        if self.state in ESTABLISHED and self._told and self.media.renewal.phase is not RenewalPhase.WAITING:
+            self._holds.next(now, held=self.media.held)
+
+    @property
+    def _told(self) -> bool:
+        """The server can be told of this call now; before the registration only where it has named it (SIG-082)."""
+        return self._host.usable or (self._host.logged_in and self._named_on == self._host.generation)
 
     def _hold_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
         before = self.media.held
@@ -742,8 +753,7 @@ class Call:
     def _destroy(self, now: float, *, confirmed: bool) -> None:
         self.media.close()
         self._host.timers.stop_all(self.id)
-        if self.media.opened:
-            self._quality.finish(self.info(), now)
+        self._quality.finish(self.info(), now)
         self._move(CallInput.ENDED)
         self._quality.upload(self.info(), now)
         for ticket in self._endings:
@@ -752,10 +762,6 @@ class Call:
         self._host.call_ended(self.id, now, confirmed=confirmed)
 
     # Small things.
-
-    def _open_answer(self, offer: str, now: float) -> None:
-        self._quality.marks.add(Mark.NEW_PEER, now)
-        self.media.open_answer(offer, now)
 
     @property
     def _media_in_use(self) -> MediaId | None:

@@ -57,6 +57,10 @@ class CallHost(Protocol):
         ticket: Ticket | None = None,
     ) -> None: ...
 
+    def send_unattended(self, frame: JsonObject) -> bool:
+        """Send a frame with an id of its own, whose reply means nothing; False: there is no socket for it now."""
+        ...
+
     def settle(self, ticket: Ticket, outcome: Outcome) -> None: ...
 
     def error(
@@ -78,9 +82,17 @@ class CallHost(Protocol):
         ...
 
     @property
+    def now(self) -> float:
+        """The session's own time."""
+        ...
+
+    @property
     def wall(self) -> float:
         """Epoch seconds, now."""
         ...
+
+    @property
+    def session_id(self) -> str | None: ...
 
     @property
     def call_report_id(self) -> str | None: ...

@@ -31,7 +31,8 @@ from telnyx_core.facts import (
 )
 from telnyx_core.identity import Identity
 from telnyx_core.ids import CallId, SocketId, Ticket
-from telnyx_core.json_types import JsonObject, JsonView
+from telnyx_core.json_types import Json, JsonObject, JsonView
+from telnyx_core.limits import MAX_UNATTENDED
 from telnyx_core.link import Intent, Owner
 from telnyx_core.liveness import Liveness
 from telnyx_core.login import Login
@@ -70,6 +71,8 @@ class Connection:
         self.registrar = Registrar(self)
         self.liveness = Liveness(self)
         self._requests = RequestTable(timers)
+        self._unattended: dict[Json, None] = {}
+        """Ids of `send_unattended`, oldest first."""
         self._socket: SocketId | None = None
         self._open = False
         self._intent = Intent.RECOVER
@@ -135,19 +138,42 @@ class Connection:
             case S.IDLE:
                 pass
             case S.CONNECTING:  # SIG-284
-                assert self._socket is not None, "connecting, so there is a socket"
-                self.owner.act(AbandonSocket(self._socket))
-                self._forget_socket(now)
-                self._disconnected(now)
+                self._abandon_attempt(now)
+                self._without_socket(CloseReason.DISCONNECTED, now)
             case S.BACKOFF | S.EXHAUSTED:  # T30
-                self._disconnected(now)
+                self._without_socket(CloseReason.DISCONNECTED, now)
             case S.AUTH_FAILED if not self.connected:
-                self._disconnected(now)
+                self._without_socket(CloseReason.DISCONNECTED, now)
             case S.CLOSING:
                 self.owner.end_calls(now, bye=False)
                 self._intent, self._reason = Intent.DISCONNECT, CloseReason.DISCONNECTED
             case _:  # T29
                 self.drain(Intent.DISCONNECT, CloseReason.DISCONNECTED, now)
+
+    def leave(self, now: float) -> None:
+        """CALL-860 without its BYEs. A good-bye that has begun is said to its end."""
+        self._reconnect_wanted = False
+        match self.state:
+            case S.IDLE:
+                pass
+            case _ if self.draining:
+                if self._draining is Intent.RECOVER:
+                    self._draining, self._reason = Intent.DISCONNECT, CloseReason.LEFT
+            case S.CONNECTING:
+                self._abandon_attempt(now)
+                self._without_socket(CloseReason.LEFT, now)
+            case S.CLOSING:
+                if self._intent is Intent.RECOVER:
+                    self.owner.leave_calls(now)
+                    self._intent, self._reason = Intent.DISCONNECT, CloseReason.LEFT
+            case _ if not self.connected:
+                self._without_socket(CloseReason.LEFT, now)
+            case _:
+                if self.login.succeeded:
+                    self.identity.stamp(now)  # SIG-231
+                self.owner.leave_calls(now)
+                self._reason = CloseReason.LEFT
+                self.close(Intent.DISCONNECT, now)
 
     def ask_registered(self, ticket: Ticket, now: float) -> None:
         """SIG-129; anything but a registered state is no."""
@@ -199,6 +225,16 @@ class Connection:
     def tell(self, method: str, params: JsonObject) -> None:
         """A frame without id, to which nothing is answered (SIG-054)."""
         self._send({"jsonrpc": "2.0", "method": method, "params": params}, None)
+
+    def send_unattended(self, frame: JsonObject) -> bool:
+        """A frame on whose reply nothing depends; False where it cannot be sent now (SIG-186, DBG-005)."""
+        if not self.logged_in or self._socket is None:
+            return False
+        self._unattended[frame["id"]] = None
+        if len(self._unattended) > MAX_UNATTENDED:
+            del self._unattended[next(iter(self._unattended))]
+        self.owner.act(SendText(self._socket, encode(frame)))
+        return True
 
     def acknowledge(self, request: Request) -> None:
         """SIG-060; a notification has nothing to acknowledge."""
@@ -410,10 +446,19 @@ class Connection:
             at_once = self._attempts == 1 and self.owner.has_calls
             self.timers.set(Timer.RECONNECT, now if at_once else now + backoff(self._attempts, self.rng))
 
-    def _disconnected(self, now: float) -> None:
-        self.owner.end_calls(now, bye=False)
+    def _abandon_attempt(self, now: float) -> None:
+        assert self._socket is not None, "connecting, so there is a socket"
+        self.owner.act(AbandonSocket(self._socket))
+        self._forget_socket(now)
+
+    def _without_socket(self, reason: CloseReason, now: float) -> None:
+        """The application wants no socket any more, and there is none."""
+        if reason is CloseReason.LEFT:
+            self.owner.leave_calls(now)
+        else:
+            self.owner.end_calls(now, bye=False)
         self.move(Given.DISCONNECT)
-        self._rest(CloseReason.DISCONNECTED)
+        self._rest(reason)
 
     def _rest(self, reason: CloseReason) -> None:
         """Nothing more happens by itself."""
@@ -435,6 +480,7 @@ class Connection:
         self.timers.stop(Timer.CONNECT_TIMEOUT)
         self.timers.stop(Timer.CLOSE_SAFETY)
         self._socket, self._open = None, False
+        self._unattended.clear()
         self.login.forget_socket()
         self.registrar.forget_socket()
 
@@ -462,6 +508,9 @@ class Connection:
         self._take_token(reply.voice_sdk_id)
         self.liveness.dispatched = True
         self.liveness.monitor.confirmed(now)
+        if reply.id in self._unattended:
+            del self._unattended[reply.id]
+            return
         pending = self._requests.take(reply.id)
         self.owner.saw_frame("RECV", reply.frame, size, None if pending is None else pending.call)
         if pending is None:

@@ -104,7 +104,7 @@ class WarningRaised:
     warning: TelnyxWarning
     session_id: str | None = None
     call: CallId | None = None
-    details: Mapping[str, Json] = field(factory=dict)
+    details: Mapping[str, Json] = field(factory=dict[str, Json])
 
     @property
     def code(self) -> int:
@@ -277,6 +277,19 @@ class StatsReport:
 
 
 @frozen
+class IceServerFailed:
+    """A STUN or TURN server was of no use to a call; others may have been. Ours, after W3C ``icecandidateerror``.
+
+    ``code`` is what the server said: 401 and 403 for a wrong user name or credential; 701: it was not reached.
+    """
+
+    call: CallId
+    url: str
+    code: int
+    reason: str
+
+
+@frozen
 class DigitReceived:
     """The far end sent a digit in the audio stream (RFC 4733). ``duration`` in seconds."""
 
@@ -346,6 +359,8 @@ class CloseReason(Enum):
     """Why a session is not connected and will not be by itself."""
 
     DISCONNECTED = "disconnected"
+    LEFT = "left"
+    """As the application wished, and with its calls left to whoever comes back for them."""
     EXHAUSTED = "exhausted"
     PUNTED = "punted"
     LOST = "lost"
@@ -372,6 +387,7 @@ Event: TypeAlias = (
     | MediaStarted
     | StatsFrame
     | StatsReport
+    | IceServerFailed
     | DigitReceived
     | ToneChanged
     | SocketOpen
@@ -396,6 +412,7 @@ EVENT_NAMES: Final[Mapping[type[Event], str]] = {
     MediaStarted: "telnyx.media.started",
     StatsFrame: "telnyx.stats.frame",
     StatsReport: "telnyx.stats.report",
+    IceServerFailed: "telnyx.ice.serverFailed",
     DigitReceived: "telnyx.digit",
     ToneChanged: "telnyx.tone",
     SocketOpen: "telnyx.socket.open",

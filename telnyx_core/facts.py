@@ -108,6 +108,20 @@ class CandidateFound:
 
 
 @frozen
+class CandidateError:
+    """A STUN or TURN server gave no candidate, whatever others gave: W3C ``RTCPeerConnectionIceErrorEvent``.
+
+    ``code`` is the server's own (RFC 8489 section 14.8), or 701 for one that could not be reached. ``url`` and
+    ``reason`` hold no secret.
+    """
+
+    media: MediaId
+    url: str
+    code: int
+    reason: str
+
+
+@frozen
 class NegotiationFailed:
     """The engine could not produce or set the local description (MEDIA-050)."""
 
@@ -177,6 +191,7 @@ MediaFact: TypeAlias = (
     | SourceRefused
     | LocalDescribed
     | CandidateFound
+    | CandidateError
     | NegotiationFailed
     | RemoteApplied
     | RemoteRefused

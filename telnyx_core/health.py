@@ -39,7 +39,7 @@ class HealthMonitor:
     last_in: float = 0.0
     last_out_ok: float = 0.0
     probed_at: float | None = None
-    waiting: dict[CallId, Evidence] = field(factory=dict)
+    waiting: dict[CallId, Evidence] = field(factory=dict[CallId, Evidence])
     """Media failures that a probe's answer will decide, one for each call (SIG-271)."""
 
     def start(self, now: float) -> None:

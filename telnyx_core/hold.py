@@ -1,4 +1,8 @@
-"""Hold commands of one call: one in flight, the others in order behind it (CALL-133, CALL-134, CALL-360 ff.)."""
+"""Hold commands of one call: one in flight, the others in order behind it (CALL-133, CALL-134, CALL-360 ff.).
+
+A command whose reply was lost is *in doubt*: the application was told that it failed, and the server may have carried
+it out. Without more, a call that is taken for active could stay silent for ever, so its state is said once more.
+"""
 
 from collections import deque
 from collections.abc import Callable
@@ -20,7 +24,8 @@ from telnyx_core.wire import string
 @frozen
 class _Command:
     action: str
-    ticket: Ticket
+    ticket: Ticket | None
+    """``None``: nobody asked; it repeats what the call is taken for."""
 
 
 class HoldQueue:
@@ -30,6 +35,7 @@ class HoldQueue:
         self._dialog = dialog
         self._waiting: deque[_Command] = deque()
         self._sent: _Command | None = None
+        self._doubt = False
 
     def ask(self, action: str, ticket: Ticket) -> None:
         """Queue a command; `next` sends it when its turn has come."""
@@ -38,7 +44,11 @@ class HoldQueue:
         else:
             self._waiting.append(_Command(action, ticket))
 
-    def next(self, now: float) -> None:
+    def next(self, now: float, *, held: bool) -> None:
+        """Send what is due; ``held`` is what the call is taken for."""
+        if self._sent is None and self._doubt:
+            self._doubt = False
+            self._waiting.appendleft(_Command("hold" if held else "unhold", None))
         if self._sent is None and self._waiting:
             self._sent = self._waiting.popleft()
             params: JsonObject = {"action": self._sent.action, "dialogParams": self._dialog()}
@@ -51,9 +61,11 @@ class HoldQueue:
             return held
         self._sent = None
         if error is not None:
-            self.refuse(command.ticket, error)
+            self._doubt = error.kind is FailureKind.REQUEST_TIMEOUT
+            self._refuse(command, error)
             return held
-        self._host.settle(command.ticket, Done(result))
+        if command.ticket is not None:
+            self._host.settle(command.ticket, Done(result))
         asked = command.action == "hold" or (command.action == "toggleHold" and not held)
         return {"held": True, "active": False, "unheld": False}.get(string(result, "holdState") or "", asked)
 
@@ -63,13 +75,19 @@ class HoldQueue:
         self._host.settle(ticket, Failed(failure))
 
     def fail_all(self, failure: Failure) -> None:
+        self._doubt = self._doubt or self._sent is not None
         for command in self._take_all():
-            self.refuse(command.ticket, failure)
+            self._refuse(command, failure)
 
     def drop_all(self, failure: Failure) -> None:
         """The call has ended: nobody needs an error event for that (CALL-431)."""
         for command in self._take_all():
-            self._host.settle(command.ticket, Failed(failure))
+            if command.ticket is not None:
+                self._host.settle(command.ticket, Failed(failure))
+
+    def _refuse(self, command: _Command, failure: Failure) -> None:
+        if command.ticket is not None:
+            self.refuse(command.ticket, failure)
 
     def _take_all(self) -> list[_Command]:
         commands = [command for command in (self._sent, *self._waiting) if command is not None]

@@ -76,6 +76,8 @@ def usable(server: IceServer) -> tuple[IceServer | None, Problems]:
     faults = [_fault(url, server) for url in server.urls]
     urls = tuple(url for url, fault in zip(server.urls, faults, strict=True) if fault is None)
     problems = tuple(f"urls[{index}] {fault}" for index, fault in enumerate(faults) if fault is not None)
+    if not problems:
+        return server, ()
     return (evolve(server, urls=urls) if urls else None), problems
 
 

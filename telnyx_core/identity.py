@@ -99,6 +99,11 @@ class Identity:
         """The marker of a call that has not come back yet."""
         return next((marker for marker in self.markers if marker.id == call), None)
 
+    def leave(self, calls: Iterable[CallMarker]) -> None:
+        """These calls are left to a later socket, of this process or of another (SIG-316)."""
+        self.markers = (*self.markers, *calls)
+        self.dirty = True
+
     def claim(self, call: str) -> None:
         """The call has come back, or will not: the marker has done its work."""
         left = tuple(marker for marker in self.markers if marker.id != call)

@@ -67,6 +67,10 @@ class Owner(Protocol):
 
     def end_calls(self, now: float, *, bye: bool) -> None: ...
 
+    def leave_calls(self, now: float) -> None:
+        """Let go of them all without a word to the server, and remember those that it will keep (SIG-316)."""
+        ...
+
     def renew_media(self, call: CallId, reason: str, source: Source, now: float) -> None: ...
 
 

@@ -5,7 +5,7 @@ connected, so that nobody hears a gap. Which messages are sent for it is the cal
 live and go is decided here.
 """
 
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from attrs import evolve
 
@@ -14,8 +14,8 @@ from telnyx_core.actions import Notify, PeerConfig, SetDeaf, SetMuted, UseMedia
 from telnyx_core.call_host import CallHost
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_warning
 from telnyx_core.errors import Failure, FailureKind
-from telnyx_core.events import DigitReceived, MediaStarted, PeerConnectionFailure
-from telnyx_core.facts import DigitHeard, MediaFact, MediaHeard, PeerState, PeerStateChanged
+from telnyx_core.events import DigitReceived, IceServerFailed, MediaStarted, PeerConnectionFailure
+from telnyx_core.facts import CandidateError, DigitHeard, MediaFact, MediaHeard, PeerState, PeerStateChanged
 from telnyx_core.health import Source
 from telnyx_core.ice_servers import ice_servers_for
 from telnyx_core.ids import CallId, MediaId
@@ -35,6 +35,16 @@ from telnyx_core.timers import Timer
 Steps: TypeAlias = tuple[Progress, ...]
 
 
+class PeerWatcher(Protocol):
+    """Somebody who wants to know which peers there are."""
+
+    def peer_opened(self, media: MediaId, config: PeerConfig) -> None:
+        """Before it is ordered."""
+        ...
+
+    def peer_closing(self, media: MediaId) -> None: ...
+
+
 class MediaPath:
     __slots__ = (
         "_answered",
@@ -43,19 +53,20 @@ class MediaPath:
         "_old",
         "_options",
         "_started",
+        "_watcher",
         "deaf",
         "held",
         "muted",
-        "opened",
         "peer",
         "renewal",
         "renewing",
     )
 
-    def __init__(self, call: CallId, options: CallOptions, host: CallHost) -> None:
+    def __init__(self, call: CallId, options: CallOptions, host: CallHost, watcher: PeerWatcher) -> None:
         self._call = call
         self._options = options
         self._host = host
+        self._watcher = watcher
         self._old: Negotiation | None = None
         self._started = False
         self._answered = False
@@ -63,8 +74,6 @@ class MediaPath:
         self.muted = host.options.muted_mic_on_start if muted is None else muted
         self.deaf = False
         self.held = False
-        self.opened = False
-        """There has been a peer."""
         self.peer: Negotiation | None = None
         self.renewing: Negotiation | None = None
         self.renewal = Renewal()
@@ -147,6 +156,8 @@ class MediaPath:
             case MediaHeard() if not self._started:
                 self._started = True
                 self._host.act(Notify(MediaStarted(self._call)))
+            case CandidateError(_, url, code, reason):
+                self._host.act(Notify(IceServerFailed(self._call, url, code, reason)))
             case DigitHeard(_, digit, duration) if peer is not self.renewing:
                 self._host.act(Notify(DigitReceived(self._call, digit, duration)))
             case _:
@@ -175,7 +186,7 @@ class MediaPath:
                 else:
                     self._begin_renewal(self.renewal.reason, self.renewal.source, now)
             case Timer.EPISODE_RESET:
-                self.renewal.attempts = 0
+                self._episode_over(now)
             case Timer.OLD_PEER_LINGER:
                 self._switch_over()
             case _:
@@ -185,6 +196,7 @@ class MediaPath:
     def established(self, now: float) -> None:
         """The call is active or held: from now on its media is watched (MEDIA-200, MEDIA-246)."""
         self._answered = True
+        self.renewal.recovered(now)
         if self.renewal.attempts:  # a new peer, a new episode: unless it fails soon, too (MEDIA-224, MEDIA-236)
             self._host.timers.set(Timer.EPISODE_RESET, now + timeouts.EPISODE_RESET, self._call)
         if self.peer is not None and not self.peer.healthy:
@@ -205,6 +217,7 @@ class MediaPath:
         """Renew the media path; False when it cannot be begun (MEDIA-218)."""
         if not self._answered or self.peer is None or not self.renewal.idle:
             return False
+        self.renewal.failed_again(now)
         if self.renewal.spent:
             self._escalate(reason, source, now)
             return False
@@ -285,9 +298,22 @@ class MediaPath:
             self.renewal.phase = RenewalPhase.BACKOFF
             self._host.timers.set(Timer.RENEW_BACKOFF, now + timeouts.RENEW_BACKOFF, self._call)
 
+    def _episode_over(self, now: float) -> None:
+        """Half a minute without news. A peer that failed while nothing could be done about it will not say so again."""
+        renewal, peer = self.renewal, self.peer
+        if not self._answered or peer is None or peer.healthy or not renewal.idle:
+            renewal.attempts = 0
+        elif renewal.spent and renewal.may_escalate(now):
+            self._host.recover(renewal.reason, renewal.source, now)
+        else:
+            renewal.attempts = 0
+            self._evidence("connection_failed", now)
+
     def _escalate(self, reason: str, source: Source, now: float) -> None:
         if self.renewal.may_escalate(now):
             self._host.recover(reason, source, now)
+        elif not self._host.timers.is_set(Timer.EPISODE_RESET, self._call):
+            self._host.timers.set(Timer.EPISODE_RESET, now + timeouts.EPISODE_RESET, self._call)
 
     # Watching.
 
@@ -337,11 +363,11 @@ class MediaPath:
             self._old = None
 
     def _close(self, peer: Negotiation) -> None:
+        self._watcher.peer_closing(peer.media)
         peer.close()
         self._host.release_media(peer.media)
 
     def _open(self, role: str, window: float, *, complete: bool = False) -> Negotiation:
-        self.opened = True
         client, call = self._host.options, self._options
         trickle = client.trickle_ice if call.trickle_ice is None else call.trickle_ice
         relay = client.force_relay_candidate if call.force_relay_candidate is None else call.force_relay_candidate
@@ -364,9 +390,11 @@ class MediaPath:
         )
         if complete:  # CALL-535: an attach never trickles
             config = evolve(config, trickle=False)
+        media = self._host.new_media(self._call)
+        self._watcher.peer_opened(media, config)
         return Negotiation(
             self._call,
-            self._host.new_media(self._call),
+            media,
             config,
             window,
             call.mic_id,

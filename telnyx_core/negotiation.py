@@ -24,6 +24,7 @@ from telnyx_core.actions import (
     PeerConfig,
 )
 from telnyx_core.facts import (
+    CandidateError,
     CandidateFound,
     DigitHeard,
     LocalDescribed,
@@ -145,8 +146,8 @@ class Negotiation:
     _candidates: int = 0
     _complete: bool = False
     _ended: bool = False
-    _unsent: list[CandidateFound] = field(factory=list)
-    _remote_candidates: list[AddCandidate] = field(factory=list)
+    _unsent: list[CandidateFound] = field(factory=list[CandidateFound])
+    _remote_candidates: list[AddCandidate] = field(factory=list[AddCandidate])
 
     @property
     def healthy(self) -> bool:
@@ -215,7 +216,7 @@ class Negotiation:
                 self.state = state
             case MediaHeard():
                 self.heard = True
-            case DigitHeard() | StatsTaken() | TransportStateChanged():
+            case CandidateError() | DigitHeard() | StatsTaken() | TransportStateChanged():
                 pass  # others' news, not the negotiation's
         return ()
 

@@ -180,6 +180,9 @@ class ClientOptions:
 
     debug: bool = False
     debug_output: DebugOutput | None = None
+    """``None``: to the socket."""
+    debug_dir: str | None = None
+    """Where debug files go (DBG-020); ``None``: the working directory. Ours, not the seed's."""
 
     media_permissions_recovery: MediaPermissionsRecovery = field(factory=MediaPermissionsRecovery, converter=_recovery)
 

@@ -8,13 +8,13 @@ the pseudonyms does exactly what the first one did, with pseudonyms in their pla
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from attrs import AttrsInstance, evolve, fields, has
 
 from telnyx_core import facts as facts_module
-from telnyx_core.actions import Action, Notify, OpenSocket, Remember, SendText, Settle, UploadReport
+from telnyx_core.actions import Action, Notify, OpenSocket, Remember, SendText, Settle, UploadReport, WriteDebug
 from telnyx_core.events import CallUpdated, ErrorRaised, WarningRaised
 from telnyx_core.facts import Fact, LocalDescribed, StatsTaken, TextReceived
 from telnyx_core.ids import MediaId, SocketId
@@ -27,6 +27,7 @@ from telnyx_core.wire import encode, mapping
 COMMANDS: Final = (
     "connect",
     "disconnect",
+    "leave",
     "login",
     "is_registered",
     "clear_reconnect_token",
@@ -137,10 +138,10 @@ def arguments_record(arguments: Mapping[str, object], scrubber: Scrubber) -> Jso
                 record[name] = call_options_record(value, scrubber)
             case Mapping() if name == "credentials":
                 record[name] = {
-                    str(member): scrubber.token(item)
+                    member: scrubber.token(item)
                     if member == "login_token" and isinstance(item, str)
-                    else scrubber.value(_plain(item), str(member))
-                    for member, item in value.items()
+                    else scrubber.value(_plain(item), member)
+                    for member, item in cast("Mapping[str, object]", value).items()
                 }
             case _:
                 record[name] = scrubber.value(_plain(value))
@@ -210,6 +211,8 @@ def action_record(action: Action, scrubber: Scrubber) -> JsonObject:
             flush = None if segment.flush is None else segment.flush.type
             entries, logs = len(segment.entries), len(segment.logs)
             return {"is": name, "call": segment.call.id, "flush": flush, "entries": entries, "logs": logs}
+        case WriteDebug(report, _, written):
+            return {"is": name, "report": report, "entries": len(written)}
         case _:
             members = _members(action)
             config = members.pop("config", None)
@@ -250,9 +253,9 @@ def _plain(value: object) -> Json:
         case None | bool() | int() | float() | str():
             return value
         case Mapping():
-            return {str(name): _plain(item) for name, item in value.items()}
+            return {name: _plain(item) for name, item in cast("Mapping[str, object]", value).items()}
         case tuple() | list():
-            return [_plain(item) for item in value]
+            return [_plain(item) for item in cast("Sequence[object]", value)]
         case _ if has(type(value)):
             return _members(value)
         case _:

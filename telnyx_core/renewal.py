@@ -33,6 +33,11 @@ class Renewal:
     reason: str = ""
     source: Source = "peer_failure"
     escalated_at: float | None = None
+    recovered_at: float | None = None
+    """When the last escalation had brought new media, until something fails again."""
+    relapses: int = 0
+    """How often in a row that media failed again within half a minute."""
+    _escalating: bool = False
 
     @property
     def idle(self) -> bool:
@@ -53,8 +58,21 @@ class Renewal:
         self.phase = RenewalPhase.IDLE
 
     def may_escalate(self, now: float) -> bool:
-        """At most one escalation of a call in 30 s (MEDIA-236)."""
-        if self.escalated_at is not None and now - self.escalated_at < timeouts.ESCALATION_PAUSE:
+        """At most one escalation of a call in 30 s, and no third where two did not help (MEDIA-236)."""
+        paused = self.escalated_at is not None and now - self.escalated_at < timeouts.ESCALATION_PAUSE
+        if paused or self.relapses >= timeouts.RELAPSES:
             return False
         self.escalated_at = now
+        self._escalating = True
         return True
+
+    def recovered(self, now: float) -> None:
+        """The call has been attached anew."""
+        if self._escalating:
+            self._escalating, self.recovered_at = False, now
+
+    def failed_again(self, now: float) -> None:
+        if self.recovered_at is not None:
+            soon = now - self.recovered_at < timeouts.ESCALATION_PAUSE
+            self.relapses = self.relapses + 1 if soon else 0
+            self.recovered_at = None

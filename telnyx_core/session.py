@@ -5,14 +5,14 @@ then sleep until `next_timeout` or until there is a fact. Nothing here knows a c
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from random import Random
 from typing import Literal
 
 from telnyx_core import messages as m
-from telnyx_core.actions import Action, Done, Notify, Outcome, Remember, Settle
+from telnyx_core.actions import Action, Done, Notify, Outcome, Remember, Settle, WriteDebug
 from telnyx_core.address import parse_address
 from telnyx_core.call import Call, inbound_options
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
@@ -124,6 +124,10 @@ class Session:
     def call(self, call: CallId) -> CallInfo:
         return self._find(call).info()
 
+    def unwritten_debug(self) -> tuple[WriteDebug, ...]:
+        """What would go into debug files if everything ended now: for a process that dies (DBG-020)."""
+        return tuple(action for call in self._calls.values() for action in call.unwritten_debug())
+
     # Pulling.
 
     def next_action(self) -> Action | None:
@@ -171,6 +175,14 @@ class Session:
         """End every call, close the socket, come to rest (SIG-280). Idempotent."""
         with self._at(now) as now:
             self._link.disconnect(now)
+
+    def leave(self, *, now: float) -> None:
+        """As `disconnect`, but without a BYE: the server keeps the calls for a while (CALL-860).
+
+        What a later process needs to come back to them is remembered (SIG-231, SIG-316); this one needs `connect`.
+        """
+        with self._at(now) as now:
+            self._link.leave(now)
 
     def login(self, credentials: Mapping[str, object], *, now: float) -> Ticket:
         """Log in anew on the live socket, or store credentials for the next (SIG-245 to SIG-249).
@@ -423,6 +435,13 @@ class Session:
             elif not bye:
                 call.timed_out(Timer.BYE_GUARD, None, now)
 
+    def leave_calls(self, now: float) -> None:
+        left = self._markers()
+        self._link.identity.leave(left)
+        self.end_calls(now, bye=False)
+        for marker in left:
+            self._tombstones.forget(CallId(marker.id))  # it has not ended: nobody owes a BYE
+
     def renew_media(self, call: CallId, reason: str, source: Source, now: float) -> None:
         found = self._calls.get(call)
         if found is not None and found.live:
@@ -449,6 +468,10 @@ class Session:
     @property
     def wall_offset(self) -> float:
         return self._link.wall(0.0)
+
+    @property
+    def now(self) -> float:
+        return self._now
 
     @property
     def wall(self) -> float:
@@ -488,6 +511,9 @@ class Session:
     ) -> None:
         self._link.request(purpose, method, params, now, call=call, ticket=ticket)
 
+    def send_unattended(self, frame: JsonObject) -> bool:
+        return self._link.send_unattended(frame)
+
     def settle(self, ticket: Ticket, outcome: Outcome) -> None:
         self.act(Settle(ticket, outcome))
 
@@ -503,7 +529,7 @@ class Session:
     ) -> None:
         found = self._calls.get(call)
         if found is not None:
-            found.log("error", f"{int(code)} {code.name}: {original or ''}".rstrip(": "))
+            found.failed(code, original)
         event = ErrorRaised(
             error=make_error(code, original, fatal=fatal),
             session_id=self.session_id,
@@ -517,7 +543,7 @@ class Session:
     def warn(self, code: WarningCode, *, call: CallId, details: Mapping[str, Json] | None = None) -> None:
         warning = make_warning(code)
         if (found := self._calls.get(call)) is not None:
-            found.log("warn", f"{int(code)} {code.name}")
+            found.warned(code)
         self.act(Notify(WarningRaised(warning=warning, session_id=self.session_id, call=call, details=details or {})))
 
     def media_failed(self, call: CallId, reason: str, source: Source, now: float) -> None:
@@ -542,14 +568,17 @@ class Session:
     # Inside.
 
     @contextmanager
-    def _at(self, now: float) -> Iterator[float]:
+    def _at(self, now: float) -> Generator[float]:
         """Time never runs backwards in here; whatever was asked ends with its values remembered."""
         self._now = now = max(now, self._now)
         yield now
         identity = self._link.identity
         if identity.dirty:
-            markers = [CallMarker(call.id, call.held) for call in self._calls.values() if call.answered and call.live]
-            self.act(Remember(identity.record(markers, now, self._link.wall(now))))
+            self.act(Remember(identity.record(self._markers(), now, self._link.wall(now))))
+
+    def _markers(self) -> list[CallMarker]:
+        """Of the calls that can be attached: a server of this family forgets those that were never answered."""
+        return [CallMarker(call.id, call.held) for call in self._calls.values() if call.answered and call.live]
 
     def _expired(self, key: TimerKey, now: float) -> None:
         timer, owner = key.timer, key.owner

@@ -21,7 +21,7 @@ class ServerError:
 
     code: int | None
     message: str
-    members: JsonView = field(repr=False, factory=dict)
+    members: JsonView = field(repr=False, factory=dict[str, Json])
 
 
 @frozen

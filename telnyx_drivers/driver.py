@@ -11,6 +11,7 @@ import ssl as tls
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import anyio
@@ -41,6 +42,7 @@ from telnyx_core.actions import (
     ToneAction,
     UploadReport,
     UseMedia,
+    WriteDebug,
 )
 from telnyx_core.events import Event, SessionClosed
 from telnyx_core.facts import (
@@ -57,6 +59,7 @@ from telnyx_core.ids import CallId, SocketId, Ticket
 from telnyx_core.json_types import JsonView
 from telnyx_core.session import Session
 from telnyx_drivers import logs
+from telnyx_drivers.debug_file import DebugFiles
 from telnyx_drivers.exceptions import DriverFailed, MediaUnavailable
 from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.redact import redact_text, redact_url
@@ -129,6 +132,7 @@ class Driver(ABC):
         self.session = session
         self.ssl = ssl
         """How servers are verified; ``None``: as Python does by default."""
+        self._debug_files: DebugFiles | None = None
         self.uploads = Uploads(self.spawn, lambda: http_poster(ssl))
         self.at_rest = True
         """No run loop is wanted: the session is closed, or has not been started."""
@@ -186,6 +190,9 @@ class Driver(ABC):
             raise self.failure
         if self.at_rest:
             self.at_rest = False
+            options = self.session.options
+            if options.debug and options.debug_output == "file" and self._debug_files is None:
+                self._debug_files = DebugFiles(Path(options.debug_dir or "."), self.session.unwritten_debug)
             if not self._running:
                 self._running = True
                 self.spawn(self._run, self._run_ended)
@@ -219,6 +226,9 @@ class Driver(ABC):
         """Leave nothing behind: no task, no socket, no engine. Idempotent; the session should be closed by then."""
         await self.cancel_tasks()
         await self.uploads.aclose()
+        if self._debug_files is not None:
+            self._debug_files.close()
+            self._debug_files = None
         await self._close_engine()
 
     # Facts.
@@ -342,6 +352,8 @@ class Driver(ABC):
                     promise.settle(outcome)
             case UploadReport():
                 self.uploads.add(action)
+            case WriteDebug():
+                self._write_debug(action)
             case Remember(values):
                 self._audience.remember(values)
             case Notify(event):
@@ -350,6 +362,10 @@ class Driver(ABC):
                 self._audience.notify(event)
             case _:
                 assert_never(action)
+
+    def _write_debug(self, action: WriteDebug) -> None:
+        assert self._debug_files is not None, "the session has the options that the driver was started with"
+        self.spawn(self._debug_files.write(action))
 
     def _perform_media(self, action: MediaAction | ToneAction) -> None:
         try:

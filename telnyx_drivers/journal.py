@@ -106,6 +106,20 @@ class RecordedSession(Session):
         self._journal.write({"t": now, "timeout": str(self.next_timeout_reason())})
         super().handle_timeout(now=now)
 
+    def command(self, name: str, given: dict[str, object], run: Callable[[], object]) -> object:
+        """Give a command and write it down, also when it was refused."""
+        now = given.pop("now", None)
+        entry: JsonObject = {"command": name, "with": arguments_record(given, self._scrubber)}
+        if isinstance(now, float | int):
+            entry = {"t": now, **entry}
+        try:
+            result = run()
+        except Exception as error:
+            self._journal.write({**entry, "raised": type(error).__name__})
+            raise
+        self._journal.write(entry)
+        return result
+
 
 def _recorded(name: str) -> Callable[..., object]:
     command = getattr(Session, name)
@@ -115,17 +129,7 @@ def _recorded(name: str) -> Callable[..., object]:
     def recorded(self: RecordedSession, *args: object, **keywords: object) -> object:
         given = dict(signature.bind(self, *args, **keywords).arguments)
         del given["self"]
-        now = given.pop("now", None)
-        entry: JsonObject = {"command": name, "with": arguments_record(given, self._scrubber)}
-        if isinstance(now, float | int):
-            entry = {"t": now, **entry}
-        try:
-            result = command(self, *args, **keywords)
-        except Exception as error:
-            self._journal.write({**entry, "raised": type(error).__name__})
-            raise
-        self._journal.write(entry)
-        return result
+        return self.command(name, given, lambda: command(self, *args, **keywords))
 
     return recorded
 

@@ -52,6 +52,7 @@ class ClientKeywords(LoginKeywords, total=False):
     call_report_interval: float
     debug: bool
     debug_output: DebugOutput | None
+    debug_dir: str | None
     media_permissions_recovery: MediaPermissionsRecovery | Mapping[str, object]
 
 

@@ -54,12 +54,12 @@ class _Queue:
 
 
 class Uploads:
-    """``make_poster`` is called in a thread, once there is something to send: imports and certificates take their time.
+    """``make_poster`` is awaited once there is something to send; where it gives ``None``, nothing is sent, ever.
 
     Raises nothing; what fails is logged, and changes nothing else.
     """
 
-    def __init__(self, spawn: Spawn, make_poster: "Callable[[], Poster | None]") -> None:
+    def __init__(self, spawn: Spawn, make_poster: "Callable[[], Awaitable[Poster | None]]") -> None:
         self._spawn = spawn
         self._make_poster = make_poster
         self._poster: Poster | None = None
@@ -102,7 +102,7 @@ class Uploads:
     async def _work(self, call: CallId, queue: _Queue) -> None:
         async with self._making:
             if self._poster is None and not self._without:
-                self._poster = await anyio.to_thread.run_sync(self._make_poster)
+                self._poster = await self._make_poster()
                 self._without = self._poster is None
         poster = self._poster
         while queue.waiting and poster is not None:
@@ -165,8 +165,15 @@ async def _deliver(poster: "Poster", url: str, headers: Mapping[str, str], body:
     return _Fate.FAILED
 
 
-def http_poster(ssl: tls.SSLContext | None) -> "Poster | None":
-    """`HttpPoster`, or ``None`` where the ``http`` extra is not installed, which is logged."""
+async def http_poster(ssl: tls.SSLContext | None) -> "Poster | None":
+    """`HttpPoster`, or ``None`` where the ``http`` extra is not installed, which is logged.
+
+    Made in a thread: importing it and reading certificates would be heard in other calls.
+    """
+    return await anyio.to_thread.run_sync(_make_poster, ssl)
+
+
+def _make_poster(ssl: tls.SSLContext | None) -> "Poster | None":
     try:
         from telnyx_drivers.http_post import HttpPoster
     except ModuleNotFoundError as error:

@@ -236,8 +236,6 @@ class Calls:
         self._peers.answer(leg.peers[-1], sdp)
         if leg.partner is not None:
             self.then(leg.partner, Step.ANSWER)
-        else:
-            self._assistants.answered(leg)
 
     def offer_ready(self, leg: Leg) -> None:
         """The offer exists; ``media`` brings it where the invite went without (CALL-346)."""

@@ -1,24 +1,29 @@
 """The quality of one call, watched: when to read, what to tell (quality.md sections 1, 3, 4.2, 5)."""
 
+from random import Random
 from typing import Final, Literal
 
-from telnyx_core.actions import Notify, TakeStats, UploadReport
+from telnyx_core.actions import Notify, PeerConfig, TakeStats, UploadReport, WriteDebug
 from telnyx_core.call_host import CallHost
-from telnyx_core.catalogue import WarningCode
+from telnyx_core.catalogue import ErrorCode, WarningCode
+from telnyx_core.errors import Failure
 from telnyx_core.events import CallInfo, Direction
+from telnyx_core.facts import MediaFact
 from telnyx_core.ids import CallId, MediaId
 from telnyx_core.json_types import JsonObject
 from telnyx_core.negotiation import Negotiation
 from telnyx_core.options import CallOptions
 from telnyx_core.quality.call_report import CallReport
+from telnyx_core.quality.debug import DebugWatch
 from telnyx_core.quality.entries import Taken
 from telnyx_core.quality.interval import Interval
 from telnyx_core.quality.log_book import Level
-from telnyx_core.quality.marks import Marks
+from telnyx_core.quality.marks import Mark, Marks
 from telnyx_core.quality.segment import Flush, Segment
 from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.quality.summary import Summary, next_beat
 from telnyx_core.quality.timings import Mode
+from telnyx_core.states import CallState
 from telnyx_core.timers import Timer
 
 LAST_READING: Final = 0.5
@@ -30,42 +35,103 @@ _OUTAGE: Final = (WarningCode.LOW_BYTES_RECEIVED, WarningCode.LOW_BYTES_SENT)
 class QualityWatch:
     """Reads nothing and tells nothing where both ``enableCallReports`` and ``debug`` are off (STATS-001)."""
 
-    def __init__(self, call: CallId, direction: Direction, options: CallOptions, host: CallHost, now: float) -> None:
-        client = host.options
-        self.marks = Marks(direction, now)
+    def __init__(self, call: CallId, direction: Direction, options: CallOptions, host: CallHost, rng: Random) -> None:
+        client, now = host.options, host.now
         self._call = call
         self._options = options
         self._host = host
         self._created_at = self._read_at = now
+        self._marks = Marks(direction, now)
         self._summary = (
             Summary(client.call_report_interval, now) if client.enable_call_reports or client.debug else None
         )
         self._report = CallReport(now) if client.enable_call_reports else None
+        self._debug = DebugWatch(call, host, rng) if client.debug else None
         self._media: MediaId | None = None
         self._mode: Mode = "non-trickle"
+        self.had_peer = False
+
+    # What happens to the call.
+
+    def mark(self, mark: Mark) -> None:
+        self._marks.add(mark, self._host.now)
+
+    def heard(self, method: str) -> None:
+        """The server sent a message for this call."""
+        self._marks.heard(method, self._host.now)
+
+    def told(self, fact: MediaFact) -> None:
+        """The media engine reported something about a peer of this call."""
+        self._marks.told(fact, self._host.now)
+        if self._debug is not None:
+            self._debug.told(fact)
+
+    def moved(self, before: CallState, state: CallState) -> None:
+        self._log("info", f"{before.value} → {state.value}")
+        if self._debug is not None:
+            self._debug.note("callState", state.value)
+
+    def warned(self, code: WarningCode) -> None:
+        self._log("warn", f"{int(code)} {code.name}")
+        if self._debug is not None:
+            self._debug.note("warning", {"code": int(code), "name": code.name})
+
+    def failed(self, code: ErrorCode, original: Failure | None) -> None:
+        reason = "" if original is None else str(original)
+        self._log("error", f"{int(code)} {code.name}: {reason}".rstrip(": "))
+        if self._debug is not None:
+            self._debug.note("error", {"code": int(code), "name": code.name, "reason": reason})
+
+    def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
+        """A frame that names this call, or none."""
+        if self._report is not None:
+            self._report.logs.frame(self._host.wall, direction, frame, size)
+        if self._debug is not None:
+            self._debug.saw_frame(direction, frame, size)
+
+    def peer_opened(self, media: MediaId, config: PeerConfig) -> None:
+        """A peer is about to be ordered. With ``debug`` it is read from now on (STATS-005)."""
+        self.had_peer = True
+        self.mark(Mark.NEW_PEER)
+        if self._debug is not None:
+            self._debug.peer_opened(media, config)
+            if self._summary is not None and not self._host.timers.is_set(Timer.STATS, self._call):
+                self._read_later(self._summary, self._host.now)
+
+    def peer_closing(self, media: MediaId) -> None:
+        if self._debug is not None:
+            self._debug.peer_closing(media)
+
+    def unwritten_debug(self) -> tuple[WriteDebug, ...]:
+        return () if self._debug is None else self._debug.unwritten()
+
+    # Readings.
 
     def start(self, peer: Negotiation | None, now: float) -> None:
         """The call is active with this peer; again with another one after a re-attach."""
-        if self._summary is None or peer is None:
+        summary = self._summary
+        if summary is None or peer is None:
             return
-        self._summary.start(now)
+        first = summary.active_at is None
+        summary.start(now)
         if peer.media != self._media:
             if self._media is None:
                 self._mode = "trickle" if peer.config.trickle else "non-trickle"
             else:
-                self._summary.peer_changed()
+                summary.peer_changed()
             self._media, self._read_at = peer.media, now
-        if not self._host.timers.is_set(Timer.STATS, self._call):
-            self._read_later(self._summary, now)
+        if first or not self._host.timers.is_set(Timer.STATS, self._call):
+            self._read_later(summary, now)
 
     def due(self, peer: Negotiation | None, now: float) -> None:
         """Time for a reading."""
+        summary = self._summary
+        assert summary is not None, "nothing is due without a summary"
         if peer is not None:
-            if peer.media != self._media:
+            if summary.active_at is not None and peer.media != self._media:
                 self.start(peer, now)
             self._host.act(TakeStats(peer.media))
-        assert self._summary is not None, "started, so there is a summary"
-        self._read_later(self._summary, now)
+        self._read_later(summary, now)
 
     def ending(self, peer: Negotiation | None, now: float) -> bool:
         """The call ends: True where a last reading of this peer was ordered, which is to be kept for it (STATS-013)."""
@@ -84,12 +150,11 @@ class QualityWatch:
 
     def taken(self, reading: StatsSnapshot, call: CallInfo, now: float, *, held: bool, watched: bool) -> None:
         """A reading arrived. ``watched``: missing media is a fault now, not the outage of a socket (SRV-008)."""
-        summary = self._summary
-        if summary is None:
+        summary, report = self._summary, self._report
+        if summary is None or summary.active_at is None:
             return
         interval = summary.take(reading, now)
         self._collect(reading, interval, now, muted=call.muted)
-        report = self._report
         if report is not None:
             for code in summary.judge(reading, interval, now, held=held, muted=call.muted):
                 if watched or code not in _OUTAGE:
@@ -106,13 +171,7 @@ class QualityWatch:
         if self._summary is not None:
             self._collect(reading, self._summary.take(reading, now), now, muted=muted)
 
-    def log(self, level: Level, message: str) -> None:
-        if self._report is not None:
-            self._report.logs.note(self._host.wall, level, message)
-
-    def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
-        if self._report is not None:
-            self._report.logs.frame(self._host.wall, direction, frame, size)
+    # What is told at the end, and on the way.
 
     def socket_lost(self, call: CallInfo, now: float) -> None:
         """What there is by now is sent: this process may not live to see the next socket (STATS-222, STATS-223)."""
@@ -123,14 +182,14 @@ class QualityWatch:
     def finish(self, call: CallInfo, now: float) -> None:
         """The one report of a call that had a peer, active or not (STATS-145)."""
         summary, self._summary = self._summary, None
-        if summary is not None:
+        if summary is not None and self.had_peer:
             report = summary.report(
                 call,
                 now,
                 self._host.wall_offset,
                 call_report_id=self._host.call_report_id,
-                establishment=self.marks.timings(self._mode),
-                timeline=None,
+                establishment=self._marks.timings(self._mode),
+                timeline=None if self._debug is None else self._debug.timeline(),
             )
             self._host.act(Notify(report))
 
@@ -139,6 +198,12 @@ class QualityWatch:
         if self._report is not None and not self._report.empty:
             self._flush(call, now, None)
         self._report = None
+
+    # Inside.
+
+    def _log(self, level: Level, message: str) -> None:
+        if self._report is not None:
+            self._report.logs.note(self._host.wall, level, message)
 
     def _collect(self, reading: StatsSnapshot, interval: Interval | None, now: float, *, muted: bool) -> None:
         if self._report is not None:
@@ -175,5 +240,5 @@ class QualityWatch:
             self._host.media_failed(self._call, "no outbound media", "no_rtp", now)
 
     def _read_later(self, summary: Summary, now: float) -> None:
-        assert summary.active_at is not None, "active since `start`"
-        self._host.timers.set(Timer.STATS, next_beat(summary.active_at, summary.period, now), self._call)
+        origin = self._created_at if summary.active_at is None else summary.active_at
+        self._host.timers.set(Timer.STATS, next_beat(origin, summary.period, now), self._call)

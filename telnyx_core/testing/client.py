@@ -19,6 +19,7 @@ from telnyx_core.actions import (
     StartTone,
     StopTone,
     UploadReport,
+    WriteDebug,
 )
 from telnyx_core.errors import LocalProtocolError
 from telnyx_core.events import CallInfo, CallUpdated, Cause, ErrorRaised, Event, WarningRaised
@@ -69,7 +70,7 @@ class SimClient:
         self.outcomes: dict[Ticket, Outcome] = {}
         """Of the tickets that have been settled."""
         self.remembered: JsonView | None = remembered
-        self.uploads: list[UploadReport] = []
+        self.reports: list[UploadReport | WriteDebug] = []
         """What a store would have written last."""
         self.gone = False
         """Its process has ended."""
@@ -83,6 +84,9 @@ class SimClient:
 
     def disconnect(self) -> None:
         self._ask(lambda now: self.session.disconnect(now=now))
+
+    def leave(self) -> None:
+        self._ask(lambda now: self.session.leave(now=now))
 
     def login(self, credentials: Mapping[str, object]) -> Ticket:
         return self._ticket(lambda now: self.session.login(credentials, now=now))
@@ -234,8 +238,8 @@ class SimClient:
                 pass  # The ledger knows which sound.
             case Settle(ticket, outcome):
                 self.outcomes[ticket] = outcome
-            case UploadReport():
-                self.uploads.append(action)
+            case UploadReport() | WriteDebug():
+                self.reports.append(action)
             case Remember(values):
                 self.remembered = values
             case Notify(event):

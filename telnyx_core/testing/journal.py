@@ -13,6 +13,7 @@ from typing import Final, cast
 
 from attrs import field, frozen
 
+from telnyx_core.actions import Action
 from telnyx_core.errors import LocalProtocolError
 from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.options import ClientOptions
@@ -84,6 +85,16 @@ class Replay:
                 raise ReplayDiffers(_difference(entry, actions))
             compared += len(actions)
         return compared
+
+    def play(self) -> Iterator[tuple[Entry, list[Action]]]:
+        """Each entry with the actions of the fresh session themselves; nothing is compared."""
+        session = self.session()
+        for entry in self.entries:
+            _give(session, entry)
+            actions: list[Action] = []
+            while (action := session.next_action()) is not None:
+                actions.append(action)
+            yield entry, actions
 
     def run(self) -> Iterator[tuple[Entry, list[JsonObject]]]:
         """Each entry with what the fresh session does about it."""

@@ -35,10 +35,12 @@ from telnyx_core.actions import (
     ToneKind,
     UploadReport,
     UseMedia,
+    WriteDebug,
 )
 from telnyx_core.events import CallInfo, CallUpdated, Event, SessionClosed, SocketClose, SocketOpen
 from telnyx_core.facts import (
     BinaryReceived,
+    CandidateError,
     CandidateFound,
     DigitHeard,
     Fact,
@@ -143,7 +145,7 @@ class Ledger:
                 self.tickets.remove(ticket)
             case Notify(event):
                 self._note_event(event)
-            case UploadReport() | Remember():
+            case UploadReport() | WriteDebug() | Remember():
                 pass
             case OpenPeer():
                 _require(action.media > self._last_media, f"peer {action.media} was there before")
@@ -322,7 +324,7 @@ class Ledger:
             case RemoteApplied() | RemoteRefused():
                 _require(book.remote == "asked", f"news of the remote description of peer {media}: {book.remote}")
                 book.remote = "applied" if isinstance(fact, RemoteApplied) else "refused"
-            case CandidateFound() | PeerStateChanged() | TransportStateChanged() | MediaHeard() | DigitHeard():
+            case CandidateFound() | CandidateError() | PeerStateChanged() | TransportStateChanged():
                 pass
-            case StatsTaken():
+            case MediaHeard() | DigitHeard() | StatsTaken():
                 pass

@@ -277,6 +277,10 @@ class Rig:
         self.session.disconnect(now=self.now)
         self.drain()
 
+    def leave(self) -> None:
+        self.session.leave(now=self.now)
+        self.drain()
+
     def network(self, change: NetworkChange) -> None:
         self.tell(NetworkChanged(change))
 

@@ -81,6 +81,8 @@ class Wire:
         self.connecting = Connecting.WORKS
         self.closes = True
         """False: a closing handshake that the client begins is never completed."""
+        self.gives_up_after = 120.0
+        """Seconds until the gateway finds out that a connection is dead which only the client saw die."""
         self.late_news = False
         """Frames that are under way when their connection dies arrive all the same, as news of a dead handle."""
         self.log: list[Frame] = []
@@ -162,13 +164,16 @@ class Wire:
         return None if self.socket is None else self._lines[self.socket].far
 
     def drop(self, *, seen_by: WitnessedBy = "both", code: int = ABNORMAL, reason: str = "") -> None:
-        """The connection dies now. ``seen_by`` says who learns of it; the other end has a half-open socket."""
+        """The connection dies now. ``seen_by`` says who learns of it; the other end has a half-open socket.
+
+        A gateway finds out in the end (`gives_up_after`); a client has to find out by itself.
+        """
         for line in list(self._far.values()):
             if seen_by != "gateway":
                 error = "connection reset" if code == ABNORMAL else ""
                 self._clock.after(0.0, self._loss(line, code, reason, error))
-            if seen_by != "client":
-                self._clock.after(0.0, self._far_loss(line, code))
+            delay = self.gives_up_after if seen_by == "client" else 0.0
+            self._clock.after(delay, self._far_loss(line, code))
 
     def drop_at_frame(self, number: int) -> None:
         """The connection dies in place of delivering that frame, counted over both ways from the first ever."""

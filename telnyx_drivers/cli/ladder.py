@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, TypeAlias, cast
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.testing.journal import Entry, Replay
@@ -17,7 +17,8 @@ Side: TypeAlias = Literal["app", "server", "media", "self"]
 
 LANES: Final = ("application", "session", "server", "media")
 _GAP: Final = 30
-_QUIET: Final = frozenset({"SocketMessage", "Remember"})
+_QUIET: Final = frozenset({"SocketMessage", "Remember", "TakeStats", "StatsTaken", "StatsFrame"})
+"""What comes every second and is no news, and what repeats another row."""
 
 
 @frozen
@@ -30,12 +31,14 @@ class Rung:
     outward: bool
     bad: bool = False
     count: int = 1
+    detail: str = field(default="", repr=False)
+    """The whole frame, as far as the journal has it."""
 
 
 def rungs(replay: Replay) -> list[Rung]:
     """The rows of a whole journal, times from its first entry on, in seconds."""
     folded: list[Rung] = []
-    for rung in _all(replay.entries):
+    for rung in all_rungs(replay.entries):
         last = folded[-1] if folded else None
         if last is not None and (last.side, last.label, last.outward) == (rung.side, rung.label, rung.outward):
             folded[-1] = evolve(last, count=last.count + 1)
@@ -71,7 +74,8 @@ def _arrow(label: str, width: int, *, rightward: bool) -> str:
     return f"─{line}▶" if rightward else f"◀{line}─"
 
 
-def _all(entries: Iterable[Entry]) -> Iterator[Rung]:
+def all_rungs(entries: Iterable[Entry]) -> Iterator[Rung]:
+    """The rows before they are folded."""
     first = next((entry.now for entry in entries if entry.now is not None), 0.0)
     now = first
     for entry in entries:
@@ -80,9 +84,11 @@ def _all(entries: Iterable[Entry]) -> Iterator[Rung]:
         given = entry.given
         fact = given.get("fact")
         if isinstance(fact, dict):
-            yield _fact(fact, time)
+            if fact.get("is") not in _QUIET:
+                yield _fact(fact, time)
         elif "timeout" in given:
-            yield Rung(time, "self", f"deadline {_short(str(given['timeout']))}", outward=True)
+            if (reason := _short(str(given["timeout"]))) != "stats":
+                yield Rung(time, "self", f"deadline {reason}", outward=True)
         else:
             raised = given.get("raised")
             label = str(given.get("command")) + (f" refused: {raised}" if raised else "")
@@ -97,8 +103,8 @@ def _fact(fact: JsonObject, time: float) -> Rung:
     kind = str(fact.get("is"))
     match kind:
         case "TextReceived":
-            label, bad = _frame(fact.get("text"))
-            return Rung(time, "server", label, outward=False, bad=bad)
+            label, bad = frame_label(fact.get("text"))
+            return Rung(time, "server", label, outward=False, bad=bad, detail=str(fact.get("text")))
         case "SocketOpened" | "SocketRefused" | "BinaryReceived" | "NetworkChanged":
             return Rung(time, "server", kind, outward=False, bad=kind == "SocketRefused")
         case "SocketClosed":
@@ -117,8 +123,8 @@ def _action(action: JsonView, time: float) -> Rung | None:
         return None
     match kind:
         case "SendText":
-            label, bad = _frame(action.get("text"))
-            return Rung(time, "server", label, outward=True, bad=bad)
+            label, bad = frame_label(action.get("text"))
+            return Rung(time, "server", label, outward=True, bad=bad, detail=str(action.get("text")))
         case "OpenSocket" | "CloseSocket" | "AbandonSocket":
             return Rung(time, "server", f"{kind} {action.get('socket')}", outward=True)
         case "Notify":
@@ -134,8 +140,8 @@ def _action(action: JsonView, time: float) -> Rung | None:
             return Rung(time, "media", f"{kind} {action.get('media')}", outward=True)
 
 
-def _frame(text: Json) -> tuple[str, bool]:
-    """What a frame is about: its method, or what became of a request."""
+def frame_label(text: Json) -> tuple[str, bool]:
+    """What a frame is about: its method, or what became of a request; and whether that is bad."""
     try:
         frame = cast("Json", json.loads(text)) if isinstance(text, str) else None
     except ValueError:

@@ -19,9 +19,10 @@ from aioice.ice import CandidatePair
 from aioice.ice import StunProtocol as StunProtocol
 from aioice.ice import relayed_candidate as relayed_candidate
 from aioice.ice import server_reflexive_candidate as server_reflexive_candidate
+from aioice.stun import Class, Message, Method
 from aioice.stun import TransactionError as TransactionError
-from aioice.turn import TurnTransport
-from aiortc import MediaStreamTrack, RTCRtpTransceiver
+from aioice.turn import TurnClientMixin, TurnTransport
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsParameters, RTCDtlsTransport, SRTPProtectionProfile, State
 from aiortc.rtcrtpparameters import (
     RTCRtpCodecCapability,
@@ -40,6 +41,7 @@ from pylibsrtp import Error as SrtpError
 log = logging.getLogger(__name__)
 
 PRIVATE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "peer connection": ("_RTCPeerConnection__connect",),
     "transceiver": ("_codecs", "_preferred_codecs"),
     "dtls": (
         "_rtp_router",
@@ -54,16 +56,20 @@ PRIVATE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "router": ("payload_type_table",),
     "ice": ("_connection",),
     "connection": (
+        "_local_candidates",
         "_nominated",
+        "_pair_remote_candidate",
         "_protocols",
         "build_request",
         "data_received",
         "get_component_candidates",
         "query_consent",
+        "sort_check_list",
     ),
     "receiver": ("_handle_rtcp_packet", "_handle_rtp_packet", "_track", "_RTCRtpReceiver__remote_streams"),
     "sender": ("_ssrc", "_RTCRtpSender__octet_count", "_RTCRtpSender__packet_count", "_RTCRtpSender__rtt"),
-    "turn": ("_TurnTransport__close_task",),
+    "turn": ("_TurnTransport__close_task", "_TurnTransport__inner_protocol"),
+    "turn client": ("lifetime", "request_with_retry"),
 }
 """Attributes of live objects, by the role of the object. Beside these: the undocumented functions imported above."""
 
@@ -118,9 +124,29 @@ async def gather_hosts(connection: Connection, addresses: list[str]) -> list[Stu
     return connection._protocols[known:]
 
 
-def keep_relay(connection: Connection, protocol: StunProtocol) -> None:
-    """Make an allocation the agent's own: used for checks, and given back when the agent closes."""
-    connection._protocols.append(protocol)
+def add_candidate(connection: Connection, candidate: Candidate, protocol: StunProtocol | None = None) -> None:
+    """Make a late candidate the agent's own. One with a socket of its own is paired with what the far end has."""
+    connection._local_candidates.append(candidate)
+    if protocol is not None:
+        connection._protocols.append(protocol)
+        for remote in connection.remote_candidates:
+            connection._pair_remote_candidate(remote)
+        connection.sort_check_list()
+
+
+async def connect(pc: RTCPeerConnection) -> None:
+    """Begin the checks, if both descriptions are in place. aiortc does not where it had no candidate of its own yet."""
+    await pc._RTCPeerConnection__connect()  # type: ignore[attr-defined]
+
+
+async def refresh_allocation(protocol: StunProtocol) -> None:
+    """Ask a TURN server to keep an allocation (RFC 8656 section 7). Raises `TransactionError`, ``ConnectionError``."""
+    assert isinstance(protocol.transport, TurnTransport), "an allocation"
+    client = _mangled(protocol.transport, TurnTransport, "inner_protocol")
+    assert isinstance(client, TurnClientMixin)
+    request = Message(message_method=Method.REFRESH, message_class=Class.REQUEST)
+    request.attributes["LIFETIME"] = client.lifetime
+    await client.request_with_retry(request)
 
 
 def abandon_turn(connection: Connection) -> None:

@@ -20,10 +20,10 @@ from telnyx_drivers.media.audio.levels import LevelMeter
 from telnyx_drivers.media.audio.player import Playback
 from telnyx_drivers.media.audio.readers import AudioIn, Listeners
 from telnyx_drivers.media.audio.recorder import Channels, Recording
-from telnyx_drivers.media.audio.sources import Background, FileVoice, SourceVoice
+from telnyx_drivers.media.audio.sources import Background, FileVoice, OnFault, SourceVoice
 from telnyx_drivers.media.audio.spawn import Spawn, spawn
 from telnyx_drivers.media.audio.voice import Voice
-from telnyx_drivers.media.audio.wakeup import CallSoon, directly
+from telnyx_drivers.media.audio.wakeup import CallSoon, here
 from telnyx_drivers.media.audio.worker import in_background
 from telnyx_drivers.media.audio.writer import AudioOut
 
@@ -59,7 +59,7 @@ class CallAudio:
     def __init__(
         self,
         *,
-        call_soon: CallSoon = directly,
+        call_soon: CallSoon | None = None,
         spawn: Spawn = spawn,
         background: Background = in_background,
     ) -> None:
@@ -157,8 +157,9 @@ class CallAudio:
         It is added to whatever else is being sent, saturating. Returns as soon as it can start. Raises ``OSError`` for
         a file that cannot be opened, ``ValueError`` for one that holds no audio; ``loop`` is for files.
         """
-        voice = await self._open(what, loop)
-        playback = Playback(voice, self._call_soon)
+        home = self._call_soon or here()
+        voice = await self._open(what, loop, home)
+        playback = Playback(voice, home)
         self.add_voice(playback)
         if isinstance(voice, SourceVoice):
             self._spawn(voice.run)
@@ -172,14 +173,16 @@ class CallAudio:
         Muting is heard in it, deafness is not. Raises ``OSError`` when the file cannot be written.
         """
 
+        home = self._call_soon or here()
+
         def create() -> Recording:
             return Recording(
                 Path(path),
                 sample_rate=sample_rate,
                 channels=channels,
                 background=self._background,
-                call_soon=self._call_soon,
-                on_fault=lambda error: self._fault("recording", error),
+                call_soon=home,
+                on_fault=self._teller("recording", home),
             )
 
         recording = await anyio.to_thread.run_sync(create)
@@ -247,23 +250,19 @@ class CallAudio:
             recording.close()
         self._listeners.close()
 
-    async def _open(self, what: Playable, loop: bool) -> Voice:
+    async def _open(self, what: Playable, loop: bool, home: CallSoon) -> Voice:
         if isinstance(what, (str, os.PathLike)):
             path = Path(what)
 
             def open_file() -> FileVoice:
-                voice = FileVoice(
-                    open_decoder(path),
-                    loop=loop,
-                    background=self._background,
-                    on_fault=lambda error: self._fault("source", error),
-                )
+                on_fault = self._teller("source", home)
+                voice = FileVoice(open_decoder(path), loop=loop, background=self._background, on_fault=on_fault)
                 voice.fill()
                 return voice
 
             return await anyio.to_thread.run_sync(open_file)
         if isinstance(what, AsyncIterable):
-            return SourceVoice(what, call_soon=self._call_soon, on_fault=lambda error: self._fault("source", error))
+            return SourceVoice(what, call_soon=home, on_fault=self._teller("source", home))
         return what
 
     def _drop_voice(self, voice: Voice) -> None:
@@ -272,11 +271,11 @@ class CallAudio:
                 self._voices = tuple(each for each in self._voices if each is not voice)
             voice.close()
 
-    def _fault(self, what: Literal["source", "recording"], error: Exception) -> None:
-        _log.warning("the %s of a call broke off: %s", what, error)
+    def _teller(self, what: Literal["source", "recording"], home: CallSoon) -> OnFault:
+        """Tells the application, on its own loop, that something broke; to be called from any thread."""
 
-        def tell() -> None:
-            if self.on_fault is not None:
-                self.on_fault(AudioFault(what, error))
+        def on_fault(error: Exception) -> None:
+            _log.warning("the %s of a call broke off: %s", what, error)
+            home(lambda: None if self.on_fault is None else self.on_fault(AudioFault(what, error)))
 
-        self._call_soon(tell)
+        return on_fault

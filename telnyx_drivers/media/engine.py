@@ -1,10 +1,8 @@
 """The media engine on aiortc: performs the core's media actions, reports media facts (media.md section 1)."""
 
 import asyncio
-import ipaddress
 from collections.abc import Callable, Mapping
-from typing import Final, assert_never
-from urllib.parse import urlsplit
+from typing import assert_never
 
 from telnyx_core.actions import (
     AddCandidate,
@@ -27,9 +25,11 @@ from telnyx_core.ids import CallId, MediaId
 from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.call_media import CallMedia
-from telnyx_drivers.media.ice import Patience
-from telnyx_drivers.media.peer import CLOSE_SECONDS, Peer, PeerSettings
+from telnyx_drivers.media.groundwork import Groundwork
+from telnyx_drivers.media.peer import CLOSE_SECONDS, Peer
 from telnyx_drivers.media.ports import Report
+from telnyx_drivers.media.settings import PeerSettings
+from telnyx_drivers.media.settings import settings_for as settings_for
 from telnyx_drivers.media.source_registry import SourceFactory
 
 
@@ -127,6 +127,7 @@ class AiortcEngine:
             action.media,
             action.config,
             self._settings,
+            ground=Groundwork(action.config.ice_servers, self._settings, relay_only=action.config.force_relay),
             port=call.join(action.media),
             report=self._report,
             open_source=lambda order: call.open_source(order, self._factories),
@@ -145,25 +146,6 @@ class AiortcEngine:
 
 def _silent_audio(call: CallId) -> CallAudio:
     return CallAudio()
-
-
-_BRIEFLY: Final = Patience(window=0.3, limit=0.3)
-
-
-def settings_for(url: str) -> PeerSettings:
-    """Towards this host, loopback may be used, and servers outside are not waited for; towards the internet, what a
-    STUN server saw is likeliest to work.
-    """
-    host = (urlsplit(url).hostname or "").rstrip(".").lower()
-    named = host == "localhost" or host.endswith(".localhost")
-    try:
-        address = ipaddress.ip_address("127.0.0.1" if named else host)
-    except ValueError:
-        near = host.endswith(".local")
-        return PeerSettings(reflexive_first=not near)
-    if address.is_loopback:
-        return PeerSettings(loopback=True, reflexive_first=False, patience=_BRIEFLY)
-    return PeerSettings(reflexive_first=not address.is_private)
 
 
 async def _see_through(tasks: "set[asyncio.Task[None]]", timeout: float) -> None:

@@ -1,104 +1,36 @@
-"""Where candidates come from: which STUN and TURN servers are asked, how long, and from which addresses.
+"""Where candidates come from: the addresses of this host, and what STUN and TURN servers say.
 
 aioice asks one STUN and one TURN server, in one go, and always waits five seconds when a single local address (a
-container bridge, a VPN) is not answered. Here a call waits for what is still worth waiting for: see `Gathering`.
+container bridge, a VPN) is not answered. Here every server of the plan gets its chance, and how long a call waits for
+them is the call's own decision: see `Gathering.worth_waiting_for`.
 """
 
 import asyncio
 import ipaddress
 import logging
-import re
 import socket
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Final, Literal, TypeVar
+import ssl
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Final, TypeAlias, TypeVar
 
 from aioice import Candidate, Connection
 from aioice.ice import get_host_addresses
 from attrs import define, field, frozen
 
-from telnyx_core.options import IceServer
 from telnyx_drivers.media import aiortc_private as private
+from telnyx_drivers.media.ice_plan import IcePlan, Server, StunServer, TurnServer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-Transport = Literal["udp", "tcp", "tls"]
-_TURN_ORDER: Final[tuple[Transport, ...]] = ("udp", "tcp", "tls")
+S = TypeVar("S", StunServer, TurnServer)
 
 MAX_ADDRESSES: Final = 10
 """Local addresses that are used; each costs a socket and, towards every remote candidate, a check."""
 LOOPBACK: Final = "127.0.0.1"
-
-
-@frozen
-class StunServer:
-    host: str
-    port: int
-
-
-@frozen
-class TurnServer:
-    host: str
-    port: int
-    transport: Transport
-    username: str = field(repr=False)
-    credential: str = field(repr=False)
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}/{self.transport}"
-
-
-@frozen
-class IcePlan:
-    """The servers to ask: the first usable STUN server, and every usable TURN server, cheapest transport first."""
-
-    stun: StunServer | None = None
-    turns: tuple[TurnServer, ...] = ()
-
-
-_URL: Final = re.compile(
-    r"(?P<scheme>stun|turn|turns):(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]{1,253}))"
-    r"(?::(?P<port>[0-9]{1,5}))?(?:\?transport=(?P<transport>udp|tcp))?"
-)
-
-
-def plan(servers: Iterable[IceServer]) -> IcePlan:
-    """Choose from a list of servers (MEDIA-027). An unusable URL is dropped with a warning (MEDIA-026)."""
-    stuns: list[StunServer] = []
-    turns: list[TurnServer] = []
-    for server in servers:
-        for url in server.urls:
-            match parse_url(url, server.username, server.credential):
-                case StunServer() as stun:
-                    stuns.append(stun)
-                case TurnServer() as turn:
-                    turns.append(turn)
-                case str() as complaint:
-                    log.warning("ICE server %s is not used: %s", url.partition("?")[0][:120], complaint)
-    turns.sort(key=lambda turn: _TURN_ORDER.index(turn.transport))
-    return IcePlan(stuns[0] if stuns else None, tuple(turns))
-
-
-def parse_url(url: str, username: str | None = None, credential: str | None = None) -> StunServer | TurnServer | str:
-    """Read a ``stun:``, ``turn:`` or ``turns:`` URL (RFC 7064, RFC 7065); a string says why it cannot be used."""
-    match = _URL.fullmatch(url)
-    if match is None:
-        return "neither a stun:, turn: nor turns: URL"
-    host = match["ipv6"] or match["host"]
-    port = int(match["port"] or (5349 if match["scheme"] == "turns" else 3478))
-    if not 0 < port < 65_536:
-        return "no such port"
-    if match["scheme"] == "stun":
-        return "stun: takes no transport" if match["transport"] else StunServer(host, port)
-    if not username or not credential:
-        return "TURN needs a username and a credential"
-    if match["scheme"] == "turns":
-        return (
-            "DTLS to TURN servers is not supported"
-            if match["transport"] == "udp"
-            else TurnServer(host, port, "tls", username, credential)
-        )
-    return TurnServer(host, port, "tcp" if match["transport"] == "tcp" else "udp", username, credential)
+UNREACHED: Final = 701
+"""The code of a server that has not answered, as the W3C's ``RTCPeerConnectionIceErrorEvent`` has it."""
+_UNAUTHORIZED: Final = (401, 403, 441)
+"""RFC 8489 and RFC 8656: not, or not any more, with these credentials."""
 
 
 @frozen
@@ -107,13 +39,39 @@ class Patience:
 
     window: float = 1.0
     """For further candidates once an address from outside is known, or when only STUN is asked (MEDIA-061)."""
-    turn: float = 2.0
-    """For one TURN server, before the next is tried (MEDIA-612)."""
+    stun: float = 0.25
+    """The start that one STUN server has over the next."""
+    turn: float = 0.5
+    """The start that one TURN server has over the next."""
+    attempt: float = 4.0
+    """For one server to answer: over TLS that takes five round trips."""
     limit: float = 5.0
     """For everything, when candidates of the host can be used as well (MEDIA-613)."""
 
 
-Addresses = Callable[[], list[str]]
+@frozen
+class ServerFailure:
+    """Why a server gave nothing. ``code`` is its own (RFC 8489 section 14.8), or `UNREACHED`. Holds no secret."""
+
+    url: str
+    code: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.reason}"
+
+
+@frozen(eq=False)
+class Found:
+    """A candidate that a server gave, and what it takes to see whether that still holds."""
+
+    candidate: Candidate
+    server: Server
+    protocol: private.StunProtocol
+    """The socket behind it: of the host's address, or of the allocation."""
+
+
+Addresses: TypeAlias = Callable[[], list[str]]
 
 
 def host_addresses() -> list[str]:
@@ -125,10 +83,10 @@ def host_addresses() -> list[str]:
 class Gathering:
     """How one peer finds its candidates.
 
-    Host candidates are there at once. STUN from each of them and the TURN servers, one after the other, are asked in
-    parallel; gathering ends when all have answered, or a `Patience.window` after it began if one of them has, or when
-    nothing that could still answer is worth the wait. With ``relay_only`` nothing but TURN is touched: no socket is
-    opened that could reveal an address (MEDIA-024).
+    Host candidates are there at once (`open_hosts`). Then all servers are asked (`ask_servers`): STUN from each local
+    address, and TURN beside it. Servers of a kind follow each other with a short head start each, because one that is
+    out of reach says nothing for seconds; the first that answers ends the race. With ``relay_only`` nothing but TURN
+    is touched: no socket is opened that could reveal an address (MEDIA-024).
     """
 
     plan: IcePlan
@@ -137,112 +95,196 @@ class Gathering:
     """Offer 127.0.0.1 too, after every other address (SRV-006): for a server on this host."""
     patience: Patience = field(factory=Patience)
     addresses: Addresses = host_addresses
-    failures: list[str] = field(factory=list[str], init=False)
-    """Why servers gave nothing, for people."""
+    tls: ssl.SSLContext | None = None
+    """For TURN over TLS; without it the system's authorities and the server's name are checked."""
+    found: list[Found] = field(factory=list[Found], init=False)
+    news: asyncio.Event = field(factory=asyncio.Event, init=False)
+    """Set with every candidate that is found, and when no relay can come any more."""
+    _hosts: list[private.StunProtocol] = field(factory=list[private.StunProtocol], init=False)
+    _opened: list[str] = field(factory=list[str], init=False)
+    _failures: dict[Server, ServerFailure] = field(factory=dict[Server, ServerFailure], init=False)
+    _relaying: bool = field(default=False, init=False)
 
-    async def __call__(self, connection: Connection) -> list[Candidate]:
-        protocols = [] if self.relay_only else await private.gather_hosts(connection, self._addresses())
-        candidates = [protocol.local_candidate for protocol in protocols]
-        tasks = {asyncio.create_task(self._reflexive(protocol)) for protocol in protocols if self._asks_stun(protocol)}
-        relaying = asyncio.create_task(self._relay(connection))
-        tasks.add(relaying)
-        try:
-            candidates += await self._collect(tasks, relaying)
-        finally:
-            await _end(tasks)
-        return candidates
+    async def open_hosts(self, connection: Connection) -> list[Candidate]:
+        """Open a socket on each address of this host; none with ``relay_only``."""
+        if not self.relay_only:
+            self._opened = self._addresses()
+            self._hosts = await private.gather_hosts(connection, self._opened)
+        return [protocol.local_candidate for protocol in self._hosts]
+
+    async def ask_servers(self, connection: Connection) -> None:
+        """Ask until each kind has answered or every server of it has failed. Cancelled, it leaves what was found."""
+        self._relaying = bool(self.plan.turns)
+        jobs = [self._reflexive(connection, protocol) for protocol in self._hosts if _speaks_stun(protocol)]
+        await _together([*jobs, self._relay(connection)])
+
+    def worth_waiting_for(self) -> float:
+        """Seconds from the beginning: for how long a description should wait for more candidates.
+
+        An address from outside is nearly always enough. Without one, UDP to the outside may be blocked, and a relay
+        over TCP or TLS the only way there is.
+        """
+        if self.found or not self._relaying:
+            return self.patience.window
+        attempts = self.patience.turn * (len(self.plan.turns) - 1) + self.patience.attempt
+        return attempts if self.relay_only else min(attempts, self.patience.limit)
+
+    @property
+    def failures(self) -> tuple[ServerFailure, ...]:
+        """Of the servers that failed and never answered, also not from another address."""
+        answered = {each.server for each in self.found}
+        return tuple(failure for server, failure in self._failures.items() if server not in answered)
+
+    async def still_true(self) -> bool:
+        """Whether this host still has the addresses, and the servers still see them as they did.
+
+        Asking keeps bindings in NATs, and allocations, alive. Untrue as well when nothing was found at all.
+        """
+        if not self.unmoved() or not (self._hosts or self.found):
+            return False
+        return all(await _together([_confirm(each, self.patience.attempt) for each in self.found]))
+
+    def unmoved(self) -> bool:
+        """Whether this host has the addresses that it had."""
+        return self.relay_only or self._opened == self._addresses()
 
     def _addresses(self) -> list[str]:
         usable = sorted(self.addresses(), key=_likelihood(_route_address()))[:MAX_ADDRESSES]
         return [*usable, LOOPBACK] if self.loopback and LOOPBACK not in usable else usable
 
-    async def _collect(
-        self, tasks: set[asyncio.Task[Candidate | None]], relaying: asyncio.Task[Candidate | None]
-    ) -> list[Candidate]:
-        now = asyncio.get_running_loop().time
-        started = now()
-        found: list[Candidate] = []
-        pending = tasks
-        while pending:
-            limit = self._limit(wants_relay=relaying in pending and not found)
-            done, pending = await asyncio.wait(
-                pending, timeout=max(0.0, started + limit - now()), return_when=asyncio.FIRST_COMPLETED
-            )
-            if not done:
-                break
-            found += [candidate for task in done if (candidate := task.result()) is not None]
-        return found
-
-    def _limit(self, *, wants_relay: bool) -> float:
-        if not wants_relay:
-            return self.patience.window
-        attempts = self.patience.turn * len(self.plan.turns)
-        return attempts if self.relay_only else min(attempts, self.patience.limit)
-
-    def _asks_stun(self, protocol: private.StunProtocol) -> bool:
-        """aioice speaks STUN over IPv4 only, and nothing outside answers to loopback."""
-        address = ipaddress.ip_address(protocol.local_candidate.host)
-        return self.plan.stun is not None and address.version == 4 and not address.is_loopback
-
-    async def _reflexive(self, protocol: private.StunProtocol) -> Candidate | None:
-        assert self.plan.stun is not None, "asked by `_asks_stun`"
-        query = private.server_reflexive_candidate(protocol, (self.plan.stun.host, self.plan.stun.port))
-        return await _attempt(query, None, f"{self.plan.stun.host}:{self.plan.stun.port}/stun", self.failures)
-
-    async def _relay(self, connection: Connection) -> Candidate | None:
-        """Allocate on the first TURN server that lets us."""
-        for server in self.plan.turns:
-            candidate = await _attempt(
-                self._allocate(connection, server), self.patience.turn, str(server), self.failures
-            )
+    async def _reflexive(self, connection: Connection, protocol: private.StunProtocol) -> None:
+        async def ask(server: StunServer) -> bool:
+            candidate = await self._answer(server, lambda: reflexive(protocol, server))
             if candidate is not None:
-                return candidate
-        return None
+                private.add_candidate(connection, candidate)
+                self._note(Found(candidate, server, protocol))
+            return candidate is not None
 
-    async def _allocate(self, connection: Connection, server: TurnServer) -> tuple[Candidate, object]:
-        candidate, protocol = await private.relayed_candidate(
-            component=1,
-            hide_related_address=self.relay_only,
-            protocol_factory=lambda: private.StunProtocol(connection),
-            turn_server=(server.host, server.port),
-            turn_username=server.username,
-            turn_password=server.credential,
-            turn_ssl=server.transport == "tls",
-            turn_transport="udp" if server.transport == "udp" else "tcp",
-        )
-        private.keep_relay(connection, protocol)
-        return candidate, protocol
+        await _race(self.plan.stuns, ask, self.patience.stun)
+
+    async def _relay(self, connection: Connection) -> None:
+        async def ask(server: TurnServer) -> bool:
+            protocol = await self._answer(
+                server, lambda: relayed(connection, server, hide_related=self.relay_only, tls=self.tls)
+            )
+            if protocol is not None:
+                private.add_candidate(connection, protocol.local_candidate, protocol)
+                self._note(Found(protocol.local_candidate, server, protocol))
+            return protocol is not None
+
+        try:
+            await _race(self.plan.turns, ask, self.patience.turn)
+        finally:
+            self._relaying = False
+            self.news.set()
+
+    def _note(self, found: Found) -> None:
+        self.found.append(found)
+        self.news.set()
+
+    async def _answer(self, server: Server, ask: Callable[[], Coroutine[object, object, T]]) -> T | None:
+        """What the server gave. Whatever it makes the library raise is its failure, not ours."""
+        try:
+            async with asyncio.timeout(self.patience.attempt):
+                return await ask()
+        except Exception as error:  # noqa: BLE001  servers on the internet do anything
+            failure = self._failures[server] = failure_of(server, error, self.patience.attempt)
+            log.info("ICE server gave no candidate: %s", failure)
+            return None
 
 
-async def _attempt(
-    query: Coroutine[object, object, tuple[Candidate, object]],
-    timeout: float | None,
-    server: str,
-    failures: list[str],
-) -> Candidate | None:
-    """The candidate that a server gave, or ``None`` and a line in ``failures``. Nothing of the query outlives this.
+async def reflexive(protocol: private.StunProtocol, server: StunServer) -> Candidate:
+    """How a STUN server sees a socket of this host. Raises what `failure_of` understands."""
+    return (await private.server_reflexive_candidate(protocol, (server.host, server.port)))[0]
 
-    Whatever a server on the internet makes the library raise is that server's failure, not ours.
-    """
-    task = asyncio.create_task(query)
+
+async def relayed(
+    connection: Connection, server: TurnServer, *, hide_related: bool = False, tls: ssl.SSLContext | None = None
+) -> private.StunProtocol:
+    """An allocation on a TURN server, to be closed. Raises what `failure_of` understands."""
+    _, protocol = await private.relayed_candidate(
+        component=1,
+        hide_related_address=hide_related,
+        protocol_factory=lambda: private.StunProtocol(connection),
+        turn_server=(server.host, server.port),
+        turn_username=server.username,
+        turn_password=server.credential,
+        turn_ssl=(tls or True) if server.transport == "tls" else False,  # type: ignore[arg-type]  # asyncio's `ssl`
+        turn_transport="udp" if server.transport == "udp" else "tcp",
+    )
+    return protocol
+
+
+def failure_of(server: Server, error: Exception, timeout: float | None = None) -> ServerFailure:
+    """What went wrong with a server, for people. ``timeout`` is how long it had, in seconds."""
+    match error:
+        case private.TransactionError(response=response) if response is not None:
+            code, phrase = response.attributes.get("ERROR-CODE", (0, ""))
+            said = f"{code} {''.join(filter(str.isprintable, phrase))[:60]}".strip()
+            if code in _UNAUTHORIZED:
+                return ServerFailure(server.url, code, f"it refuses the username or the credential ({said})")
+            return ServerFailure(server.url, code, f"it refuses ({said})")
+        case ssl.SSLCertVerificationError():
+            reason = f"its certificate is not trusted ({error.verify_message})"
+        case private.TransactionError():
+            reason = "no answer"
+        case TimeoutError() if timeout is not None:
+            reason = f"no answer within {timeout:g} s"
+        case socket.gaierror():
+            reason = "its name is not known"
+        case _:
+            reason = str(error) or type(error).__name__
+    return ServerFailure(server.url, UNREACHED, reason)
+
+
+async def _confirm(found: Found, timeout: float) -> bool:
     try:
-        await asyncio.wait({task}, timeout=timeout)
+        async with asyncio.timeout(timeout):
+            if isinstance(found.server, TurnServer):
+                await private.refresh_allocation(found.protocol)
+                return True
+            now = await reflexive(found.protocol, found.server)
+            return (now.host, now.port) == (found.candidate.host, found.candidate.port)
+    except Exception as error:  # noqa: BLE001  whatever it is, the candidate can no longer be relied upon
+        log.debug("ICE candidate is stale: %s", failure_of(found.server, error, timeout))
+        return False
+
+
+async def _race(servers: Sequence[S], ask: Callable[[S], Coroutine[object, object, bool]], head_start: float) -> None:
+    """Ask one server after the other, sooner when one fails, until one answers; the others are let go."""
+    waiting = list(servers)
+    running: set[asyncio.Task[bool]] = set()
+    try:
+        while waiting or running:
+            if waiting:
+                running.add(asyncio.create_task(ask(waiting.pop(0))))
+            done, running = await asyncio.wait(
+                running, timeout=head_start if waiting else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            if any(task.result() for task in done):
+                return
     finally:
-        await _end({task})
-    if task.cancelled():
-        failures.append(f"{server}: no answer within {timeout} s")
-    elif (error := task.exception()) is not None:
-        failures.append(f"{server}: {str(error) or type(error).__name__}")
-    else:
-        return task.result()[0]
-    log.info("ICE server gave no candidate: %s", failures[-1])
-    return None
+        await _end(running)
 
 
-async def _end(tasks: set[asyncio.Task[T]]) -> None:
+async def _together(jobs: Iterable[Coroutine[object, object, T]]) -> list[T]:
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        await _end(tasks)
+
+
+async def _end(tasks: Iterable["asyncio.Task[T]"]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _speaks_stun(protocol: private.StunProtocol) -> bool:
+    """aioice speaks STUN over IPv4 only, and nothing outside answers to loopback."""
+    address = ipaddress.ip_address(protocol.local_candidate.host)
+    return address.version == 4 and not address.is_loopback
 
 
 def _route_address() -> str | None:

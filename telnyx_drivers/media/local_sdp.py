@@ -47,7 +47,9 @@ class LocalDescription:
 
 def finish(
     text: str,
+    candidates: Iterable[Candidate],
     *,
+    complete: bool,
     session_id: int,
     version: int,
     style: Style,
@@ -55,6 +57,7 @@ def finish(
 ) -> LocalDescription:
     """Correct the library's local description; ``remote`` is the offer that it answers, or ``None`` for an offer.
 
+    It shows these candidates and no others, and, if ``complete``, that there will be no more.
     ``session_id`` stays the same for the life of a peer while ``version`` grows (RFC 8866 section 5.2).
     """
     document = sdp.parse(text)
@@ -64,17 +67,17 @@ def finish(
     maps = sdp.rtp_maps(audio)
     events = _TELEPHONE_EVENTS if remote is None else remote.telephone_events
     events = tuple(event for event in events if _wanted(event, maps))
-    candidates = by_likelihood(filter(None, map(sdp.parse_candidate, audio.values("candidate"))), style)
+    ordered = by_likelihood(candidates, style)
     mid = audio.first("mid") or ""
     numbered = remote is None or remote.mid is not None
-    section = _audio(audio, maps + events, candidates, style, remote, numbered=numbered)
+    section = _audio(audio, maps + events, ordered, style, remote, numbered=numbered, complete=complete)
     lines = [
         *_session(document, session_id, version, grouped=numbered and (remote is None or remote.bundled), mid=mid),
         *([section] if remote is None else _in_order(section, remote)),
     ]
     return LocalDescription(
         "\r\n".join(lines) + "\r\n",
-        candidates,
+        ordered,
         mid,
         {event.payload_type: event.clock_rate for event in events},
     )
@@ -120,6 +123,7 @@ def _audio(
     remote: RemoteDescription | None,
     *,
     numbered: bool,
+    complete: bool,
 ) -> str:
     protocol = audio.protocol if remote is None else remote.audio.protocol
     port, connection = 9, _UNROUTED
@@ -136,7 +140,7 @@ def _audio(
         f"a=ptime:{PACKET_TIME}",
         *(["a=ice-options:trickle"] if style.trickle else []),
         *(f"a=candidate:{candidate}" for candidate in candidates),
-        *(["a=end-of-candidates"] if audio.has("end-of-candidates") else []),
+        *(["a=end-of-candidates"] if complete else []),
     ]
     return "\r\n".join(lines)
 

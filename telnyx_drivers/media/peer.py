@@ -7,14 +7,12 @@ much of the library is still winding down.
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeAlias, assert_never
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCSessionDescription
 from aiortc.exceptions import InvalidStateError
-from aiortc.rtcconfiguration import RTCIceTransportPolicy
 from aiortc.sdp import candidate_from_sdp
-from attrs import field, frozen
 
 from telnyx_core.actions import (
     AddCandidate,
@@ -26,6 +24,7 @@ from telnyx_core.actions import (
     PeerConfig,
 )
 from telnyx_core.facts import (
+    CandidateError,
     CandidateFound,
     DigitHeard,
     LocalDescribed,
@@ -38,18 +37,22 @@ from telnyx_core.facts import (
     RemoteRefused,
     Stage,
     StatsTaken,
+    TransportLayer,
+    TransportStateChanged,
 )
 from telnyx_core.ids import MediaId
 from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_drivers.media import aiortc_private as private
-from telnyx_drivers.media import ice, local_sdp, preferences, remote_sdp, sdp
-from telnyx_drivers.media.consent import Consent, ConsentTiming
+from telnyx_drivers.media import local_sdp, preferences, remote_sdp, sdp
+from telnyx_drivers.media.consent import Consent
+from telnyx_drivers.media.groundwork import Groundwork, complain, finish
+from telnyx_drivers.media.ice import ServerFailure
 from telnyx_drivers.media.local_sdp import LocalDescription
 from telnyx_drivers.media.ports import AudioPort
 from telnyx_drivers.media.readings import read_peer
 from telnyx_drivers.media.remote_sdp import RemoteDescription
-from telnyx_drivers.media.rtp.path import direct_rtp_path
-from telnyx_drivers.media.rtp_path import AgreedAudio, RtpCodec, RtpPathFactory, RtpWiring
+from telnyx_drivers.media.rtp_path import AgreedAudio, RtpCodec, RtpWiring
+from telnyx_drivers.media.settings import PeerSettings
 
 log = logging.getLogger(__name__)
 
@@ -59,28 +62,9 @@ OpenTheSource: TypeAlias = Callable[[OpenSource], Awaitable[MediaFact]]
 CLOSE_SECONDS: Final = 5.0
 """The longest that closing a peer may take (MEDIA-513)."""
 _STOP_SECONDS: Final = 1.0
-"""Of those, for a source that is just being opened, for the path, and for TURN servers to confirm: one each."""
+"""Of those, for a source that is just being opened and for the path: one each; the rest is the groundwork's."""
 _MOST_EARLY_CANDIDATES: Final = 256
 """Remote candidates kept while there is no remote description yet (MEDIA-110)."""
-
-CIPHERS: Final = b":".join(
-    b"ECDHE-%s-%s" % (key, cipher)
-    for cipher in (b"AES128-GCM-SHA256", b"AES256-GCM-SHA384", b"CHACHA20-POLY1305", b"AES128-SHA", b"AES256-SHA")
-    for key in (b"ECDSA", b"RSA")
-)
-"""What DTLS offers. aiortc alone leaves out RSA, which is what the platform's servers have (SRV-002)."""
-
-
-@frozen(kw_only=True)
-class PeerSettings:
-    """What all peers of an engine have in common."""
-
-    rtp_path: RtpPathFactory = direct_rtp_path
-    loopback: bool = False
-    reflexive_first: bool = True
-    patience: ice.Patience = field(factory=ice.Patience)
-    consent: ConsentTiming = field(factory=ConsentTiming)
-    addresses: ice.Addresses = ice.host_addresses
 
 
 class Peer:
@@ -92,10 +76,12 @@ class Peer:
         config: PeerConfig,
         settings: PeerSettings,
         *,
+        ground: Groundwork,
         port: AudioPort,
         report: Callable[[MediaFact], None],
         open_source: OpenTheSource,
     ) -> None:
+        """``ground`` is this peer's from now on, for the servers and the policy that ``config`` names."""
         self.media = media
         self._config = config
         self._settings = settings
@@ -106,27 +92,22 @@ class Peer:
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._remote: RemoteDescription | None = None
+        self._remote_ended = False
         self._early_candidates: list[AddCandidate] = []
+        self._text = ""
+        """Of the library, from which the local description is made."""
         self._local: LocalDescription | None = None
+        self._gathered = False
         self._consent: Consent | None = None
         self._consent_task: asyncio.Task[None] | None = None
-        self._library_close: asyncio.Task[None] | None = None
+        self._trickling: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
+        """Never cancelled: it is in the middle of the library, and ends when that closes."""
         self._closing: asyncio.Task[None] | None = None
 
-        policy = RTCIceTransportPolicy.RELAY if config.force_relay else RTCIceTransportPolicy.ALL
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], iceTransportPolicy=policy))
-        self._transceiver = self._pc.addTransceiver("audio", direction=preferences.direction(config))
-        self._gathering = ice.Gathering(
-            plan=ice.plan(config.ice_servers),
-            relay_only=config.force_relay,
-            loopback=settings.loopback,
-            patience=settings.patience,
-            addresses=settings.addresses,
-        )
-        private.replace_gathering(self._transceiver, self._gathering)
-        private.leave_out_consent_checks(self._transceiver)
-        private.offer_ciphers(self._transceiver, CIPHERS)
-        private.check_raw_certificate(self._transceiver)
+        self._ground = ground
+        self._pc, self._transceiver = ground.pc, ground.transceiver
+        self._transceiver.direction = preferences.direction(config)
         preferences.prefer(self._transceiver, config.preferred_codecs)
         self._path = settings.rtp_path(
             RtpWiring(
@@ -137,11 +118,14 @@ class Peer:
             )
         )
         self._pc.add_listener("connectionstatechange", self._on_connection_state)
+        dtls = self._transceiver.receiver.transport
+        dtls.add_listener("statechange", lambda: self._tell_layer("dtls", dtls.state))
+        dtls.transport.add_listener("statechange", lambda: self._tell_layer("ice", dtls.transport.state))
         self._orders: asyncio.Queue[Order] = asyncio.Queue()
-        self._gatherer = self._transceiver.receiver.transport.transport.iceGatherer
-        self._gathered = asyncio.create_task(self._gatherer.gather()) if config.prefetch else None
+        if config.prefetch:
+            ground.begin()
         self._worker = asyncio.create_task(self._work(), name=f"media {media}")
-        self._worker.add_done_callback(_complain)
+        self._worker.add_done_callback(complain)
 
     def order(self, order: Order) -> None:
         self._orders.put_nowait(order)
@@ -185,30 +169,85 @@ class Peer:
             created = await (self._pc.createOffer() if kind == "offer" else self._pc.createAnswer())
             stage = "set_local"
             await self._pc.setLocalDescription(created)
+            self._text = self._pc.localDescription.sdp
             self._version += 1
-            self._local = local = local_sdp.finish(
-                self._pc.localDescription.sdp,
-                session_id=self._session_id,
-                version=self._version,
-                style=self._style,
-                remote=self._remote if kind == "answer" else None,
-            )
+            self._local = self._description()
         except Exception as error:  # noqa: BLE001  whatever the library raises is the owed fact
             self._report(NegotiationFailed(self.media, stage, _reason(error)))
             return
-        index = 0 if self._remote is None else self._remote.audio_index
-        for candidate in local.candidates:
-            text = f"candidate:{candidate}"
-            self._report(CandidateFound(self.media, text, sdp_mid=local.mid, sdp_m_line_index=index))
-        self._report(LocalDescribed(self.media, local.sdp, complete=True))
+        if self._config.trickle:
+            # Before the candidates: they go out after the description, and these are in it.
+            self._report(LocalDescribed(self.media, self._local.sdp, complete=False))
+            self._trickling = asyncio.create_task(self._trickle(), name=f"trickle {self.media}")
+            self._trickling.add_done_callback(complain)
+        else:
+            self._tell_candidates(self._local.candidates)
+            self._report(LocalDescribed(self.media, self._local.sdp, complete=True))
+            await self._pass_end()
 
     async def _gather(self) -> None:
         """Raises `NoCandidateError` when nothing was found: aiortc would stay ``new`` for ever, without a word."""
-        if self._gathered is None:
-            self._gathered = asyncio.create_task(self._gatherer.gather())
-        await self._gathered
-        if not self._gatherer.getLocalCandidates():
-            raise NoCandidateError(self._gathering.relay_only, self._gathering.failures)
+        self._tell_layer("gathering", "gathering")
+        if self._config.trickle:
+            await self._ground.hosts_known()
+        else:
+            await self._ground.worthwhile()
+            self._gathered_all()
+
+    def _gathered_all(self) -> None:
+        """Raises `NoCandidateError`."""
+        self._gathered = True
+        self._tell_layer("gathering", "complete")
+        for failure in self._ground.failures:
+            self._report(CandidateError(self.media, failure.url, failure.code, failure.reason))
+        if not self._ground.candidates:
+            raise NoCandidateError(self._config.force_relay, self._ground.failures)
+
+    async def _trickle(self) -> None:
+        """Tell candidates as they are found (MEDIA-101), until no more can come or none is needed any more."""
+        told: set[sdp.Candidate] = set()
+        while True:
+            more = self._ground.asking
+            found = self._description().candidates
+            self._tell_candidates(each for each in found if each not in told)
+            if found and not told:
+                self._checking = asyncio.create_task(private.connect(self._pc), name=f"check {self.media}")
+                self._checking.add_done_callback(complain)
+            told.update(found)
+            if not more:
+                break
+            await self._ground.news()
+        try:
+            self._gathered_all()
+        except NoCandidateError as error:
+            self._report(NegotiationFailed(self.media, "set_local", str(error)))
+            return
+        self._local = self._description()
+        self._report(LocalDescribed(self.media, self._local.sdp, complete=True))
+        await self._pass_end()
+
+    def _tell_candidates(self, candidates: Iterable[sdp.Candidate]) -> None:
+        assert self._local is not None, "described"
+        index = 0 if self._remote is None else self._remote.audio_index
+        for candidate in candidates:
+            text = f"candidate:{candidate}"
+            self._report(CandidateFound(self.media, text, sdp_mid=self._local.mid, sdp_m_line_index=index))
+
+    def _description(self) -> LocalDescription:
+        return local_sdp.finish(
+            self._text,
+            self._ground.candidates,
+            complete=self._gathered,
+            session_id=self._session_id,
+            version=self._version,
+            style=local_sdp.Style(
+                stereo=self._config.use_stereo,
+                max_kbps=self._config.max_kbps,
+                trickle=self._config.trickle,
+                reflexive_first=self._settings.reflexive_first,
+            ),
+            remote=self._remote if self._config.role == "answer" else None,
+        )
 
     async def _apply(self, order: ApplyRemote) -> None:
         try:
@@ -219,8 +258,7 @@ class Peer:
             mid = None if self._local is None else self._local.mid
             await self._pc.setRemoteDescription(RTCSessionDescription(sdp=remote.to_sdp(mid), type=order.kind))
             self._remote = remote
-            if remote.candidates and not self._config.trickle:
-                await self._pc.addIceCandidate(None)
+            self._remote_ended = remote.candidates_complete or bool(remote.candidates and not self._config.trickle)
         except Exception as error:  # noqa: BLE001  whatever the library raises is the owed fact
             self._report(RemoteRefused(self.media, _reason(error)))
             return
@@ -228,6 +266,7 @@ class Peer:
         early, self._early_candidates = self._early_candidates, []
         for candidate in early:
             await self._add_candidate(candidate)
+        await self._pass_end()
 
     async def _add_candidate(self, order: AddCandidate) -> None:
         """MEDIA-110, MEDIA-111, MEDIA-115: never fatal, and the candidates of refused sections are not ours."""
@@ -235,27 +274,25 @@ class Peer:
             if len(self._early_candidates) < _MOST_EARLY_CANDIDATES:
                 self._early_candidates.append(order)
             return
+        if not order.candidate.strip():
+            self._remote_ended = True
+            await self._pass_end()
+            return
         candidate = sdp.parse_candidate(order.candidate)
-        ends = not order.candidate.strip()
-        if not ends and (candidate is None or not self._remote.is_audio(order.sdp_mid, order.sdp_m_line_index)):
+        if candidate is None or not self._remote.is_audio(order.sdp_mid, order.sdp_m_line_index):
             log.debug("media %s: remote candidate is of no use: %.120s", self.media, order.candidate)
             return
         try:
-            parsed = None if candidate is None else candidate_from_sdp(str(candidate))
-            if parsed is not None:
-                parsed.sdpMid = self._transceiver.mid
+            parsed = candidate_from_sdp(str(candidate))
+            parsed.sdpMid = self._transceiver.mid
             await self._pc.addIceCandidate(parsed)
         except Exception as error:  # noqa: BLE001  one candidate must not end the call
             log.warning("media %s: remote candidate refused: %s", self.media, error)
 
-    @property
-    def _style(self) -> local_sdp.Style:
-        return local_sdp.Style(
-            stereo=self._config.use_stereo,
-            max_kbps=self._config.max_kbps,
-            trickle=self._config.trickle,
-            reflexive_first=self._settings.reflexive_first,
-        )
+    async def _pass_end(self) -> None:
+        """After the far end's last candidate the library fails with the last pair it has: ours must be in by then."""
+        if self._remote_ended and self._gathered:
+            await self._pc.addIceCandidate(None)
 
     # The library's news
 
@@ -287,14 +324,15 @@ class Peer:
             expired=self._expired,
         )
         self._consent_task = asyncio.create_task(self._consent.run(), name=f"consent {self.media}")
-        self._consent_task.add_done_callback(_complain)
+        self._consent_task.add_done_callback(complain)
+        self._ground.stop_asking()
         self._publish("connected")
 
     def _expired(self) -> None:
         """RFC 7675 section 5.1: nothing more may be sent."""
         log.info("media %s: consent has expired", self.media)
         self._lost()
-        _ = self._close_library()
+        _ = self._ground.close_library()
 
     def _lost(self) -> None:
         if self._consent_task is not None:
@@ -305,6 +343,9 @@ class Peer:
         if state != self._state and self._state != "failed":
             self._state = state
             self._report(PeerStateChanged(self.media, state))
+
+    def _tell_layer(self, layer: TransportLayer, state: str) -> None:
+        self._report(TransportStateChanged(self.media, layer, state))
 
     def _report(self, fact: MediaFact) -> None:
         if not self._dead:
@@ -343,48 +384,23 @@ class Peer:
         return self._closing
 
     async def _close(self) -> None:
-        tasks = {task for task in (self._worker, self._gathered, self._consent_task) if task is not None}
+        tasks = {task for task in (self._worker, self._trickling, self._consent_task) if task is not None}
         for task in tasks:
             task.cancel()
-        await _finish(tasks, _STOP_SECONDS)
+        await finish(tasks, _STOP_SECONDS)
         stopping = asyncio.create_task(self._path.stop(), name=f"stop audio {self.media}")
-        stopping.add_done_callback(_complain)
-        await _finish({stopping}, _STOP_SECONDS)
-        closing = {self._close_library()}
-        if not await _finish(closing, _STOP_SECONDS):
-            private.abandon_turn(private.connection_of(self._transceiver))
-            if not await _finish(closing, CLOSE_SECONDS - 3 * _STOP_SECONDS):
-                log.warning("media %s: not closed within %s s; abandoned", self.media, CLOSE_SECONDS)
-                self._close_library().cancel()
-
-    def _close_library(self) -> "asyncio.Task[None]":
-        """In one task that nobody cancels: a second close of aiortc waits for the first, for ever if that was cut."""
-        if self._library_close is None:
-            self._library_close = asyncio.create_task(self._pc.close(), name=f"close aiortc {self.media}")
-            self._library_close.add_done_callback(_complain)
-        return self._library_close
+        stopping.add_done_callback(complain)
+        await finish({stopping}, _STOP_SECONDS)
+        await self._ground.close()
 
 
 class NoCandidateError(Exception):
     """Gathering found no way to be reached."""
 
-    def __init__(self, relay_only: bool, failures: list[str]) -> None:
+    def __init__(self, relay_only: bool, failures: Sequence[ServerFailure]) -> None:
         kind = "relay candidate, and only relays may be used" if relay_only else "ICE candidate"
-        super().__init__(f"no {kind} ({'; '.join(failures) or 'no server to ask' if relay_only else 'no network'})")
-
-
-async def _finish(tasks: "set[asyncio.Task[None]]", timeout: float) -> bool:
-    """Whether all ended in time. What they raised is no longer of interest: `_complain` has had its say."""
-    done, pending = await asyncio.wait(tasks, timeout=timeout)
-    for task in done:
-        if not task.cancelled():
-            task.exception()
-    return not pending
-
-
-def _complain(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("%s broke", task.get_name(), exc_info=error)
+        reasons = "; ".join(map(str, failures)) or ("no server to ask" if relay_only else "no network")
+        super().__init__(f"no {kind} ({reasons})")
 
 
 def _reason(error: Exception) -> str:

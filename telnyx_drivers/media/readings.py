@@ -34,7 +34,12 @@ def read_peer(
         concealment_events=rtp.concealment_events,
         jitter_buffer_delay=rtp.jitter_buffer_delay,
         jitter_buffer_emitted_count=rtp.jitter_buffer_emitted_count,
+        jitter_buffer_target_delay=rtp.jitter_buffer_target_delay,
+        inserted_samples=rtp.inserted_samples,
+        removed_samples=rtp.removed_samples,
         fec_packets_received=rtp.fec_packets_received,
+        remote_packets_sent=rtp.remote_packets_sent,
+        remote_bytes_sent=rtp.remote_bytes_sent,
         remote_packets_lost=rtp.remote_packets_lost,
         remote_jitter=rtp.remote_jitter,
         remote_fraction_lost=rtp.remote_fraction_lost,
@@ -65,6 +70,10 @@ class Levels:
             reading,
             local_level=now.sent.level_since(self.sent),
             remote_level=now.heard.level_since(self.heard),
+            local_energy=now.sent.energy,
+            local_duration=now.sent.duration,
+            remote_energy=now.heard.energy,
+            remote_duration=now.heard.duration,
             intentionally_silent=silent,
         )
         return complete, now

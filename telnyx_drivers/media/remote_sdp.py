@@ -61,7 +61,10 @@ class RemoteDescription:
         return self.audio_index in named if named else len(self.sections) == 1 or index == self.audio_index
 
     def to_sdp(self, mid: str | None = None) -> str:
-        """The canonical description. ``mid`` overrides: an answer must carry the offer's."""
+        """The canonical description. ``mid`` overrides: an answer must carry the offer's.
+
+        The end of candidates is left out: it is told to the library on its own, when our own have all been found.
+        """
         mid = mid or self.mid or _DEFAULT_MID
         lines = [
             "v=0",
@@ -78,7 +81,6 @@ class RemoteDescription:
             *(f"a=extmap:{number} {uri}" for number, uri in self.extensions),
             *(f"a=rtpmap:{codec}" for codec in self.codecs),
             *(f"a=candidate:{candidate}" for candidate in self.candidates),
-            *(["a=end-of-candidates"] if self.candidates_complete else []),
             f"a=ice-ufrag:{self.ice_ufrag}",
             f"a=ice-pwd:{self.ice_pwd}",
             *(f"a=fingerprint:{algorithm} {value}" for algorithm, value in self.fingerprints),

@@ -4,15 +4,14 @@ import asyncio
 import json
 import signal
 import stat
-import sys
 import wave
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from attrs import frozen
 
 from telnyx_core.gateway.events import CallAnswered, CallEnded, CallStarted, DigitsReceived, StateTold
 from telnyx_core.options import CustomHeader
@@ -20,51 +19,20 @@ from telnyx_drivers.cli.echo import read_wav
 from telnyx_drivers.cli.exits import Exit
 from telnyx_drivers.gateway import Gateway
 from telnyx_drivers.media.measure import dominant_frequency
+from tests.programs import LIMIT, Ended, end_of, running
 
 pytestmark = [pytest.mark.net, pytest.mark.media, pytest.mark.slow]
 
 USERS = {"alice": "pw-of-alice", "bob": "pw-of-bob"}
-LIMIT = 40.0
-"""Seconds after which a program is given up; none of them comes near."""
 
 
-@frozen
-class Ended:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out.splitlines()[-1])
+def command(user: str, url: str, *arguments: str) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    return running("-m", "telnyx_drivers", *arguments, user=user, password=USERS[user], url=url)
 
 
-async def start(user: str, url: str, *arguments: str) -> asyncio.subprocess.Process:
-    environment = {
-        "PATH": "/nowhere",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "TELNYX_RTC_URL": url,
-        "TELNYX_SIP_USERNAME": user,
-        "TELNYX_SIP_PASSWORD": USERS[user],
-    }
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "telnyx_drivers", *arguments),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def end_of(process: asyncio.subprocess.Process) -> Ended:
-    try:
-        async with asyncio.timeout(LIMIT):
-            out, err = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.communicate()
-        raise
-    assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
+async def finished(user: str, url: str, *arguments: str) -> Ended:
+    async with command(user, url, *arguments) as process:
+        return await end_of(process)
 
 
 def with_gateway(story: Callable[[Gateway], Coroutine[Any, Any, None]]) -> None:
@@ -79,7 +47,7 @@ def test_the_demo_shows_a_whole_call(tmp_path: Path) -> None:
     recording = tmp_path / "demo.wav"
 
     async def story() -> Ended:
-        return await end_of(await start("alice", "ws://127.0.0.1:1", "demo", "--record", str(recording), "--json"))
+        return await finished("alice", "ws://127.0.0.1:1", "demo", "--record", str(recording), "--json")
 
     ended = asyncio.run(story())
     told = ended.document
@@ -101,7 +69,7 @@ def test_a_call_is_played_recorded_and_dialled_through(tmp_path: Path) -> None:
 
     async def story(gateway: Gateway) -> None:
         options = ("--record", str(recording), "--dtmf", "12#", "--header", "X-Case: 7", "--codec", "pcmu")
-        ended = await end_of(await start("alice", gateway.url, "call", "tone", *options, "--duration", "1.5", "--json"))
+        ended = await finished("alice", gateway.url, "call", "tone", *options, "--duration", "1.5", "--json")
         assert ended.status == Exit.OK, ended.err
         assert ended.document["answered"] is True
         assert ended.document["packets_received"] > 0
@@ -118,7 +86,7 @@ def test_a_call_is_played_recorded_and_dialled_through(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "cause"), [("busy", "USER_BUSY"), ("nobody", "UNALLOCATED_NUMBER")])
 def test_a_call_that_does_not_come_about_fails_with_its_cause(number: str, cause: str) -> None:
     async def story(gateway: Gateway) -> None:
-        ended = await end_of(await start("alice", gateway.url, "call", number, "--json"))
+        ended = await finished("alice", gateway.url, "call", number, "--json")
         assert ended.status == Exit.FAILED
         assert ended.document["hangup"]["cause"] == cause
         assert ended.document["error"]["type"] == "CallEnded"
@@ -130,7 +98,7 @@ def test_a_call_that_does_not_come_about_fails_with_its_cause(number: str, cause
 def test_refused_credentials_fail_with_the_catalogue_and_without_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(gateway: Gateway) -> None:
         monkeypatch.setitem(USERS, "alice", "a-wrong-secret")
-        ended = await end_of(await start("alice", gateway.url, "call", "echo", "--json"))
+        ended = await finished("alice", gateway.url, "call", "echo", "--json")
         assert ended.status == Exit.FAILED
         assert ended.document["error"]["code"] == 46001
         assert "a-wrong-secret" not in ended.out + ended.err
@@ -148,11 +116,11 @@ def test_a_call_cut_short_is_degraded(tmp_path: Path) -> None:
         file.writeframes(np.zeros(30 * 8_000, "<i2").tobytes())
 
     async def story(gateway: Gateway) -> None:
-        process = await start("alice", gateway.url, "call", "echo", "--play", str(words), "--json")
-        answered = await gateway.wait_for(CallAnswered)
-        await asyncio.sleep(0.5)
-        gateway.hangup(answered.call)
-        ended = await end_of(process)
+        async with command("alice", gateway.url, "call", "echo", "--play", str(words), "--json") as process:
+            answered = await gateway.wait_for(CallAnswered)
+            await asyncio.sleep(0.5)
+            gateway.hangup(answered.call)
+            ended = await end_of(process)
         assert ended.status == Exit.DEGRADED, ended.err
         assert ended.document["status"] == "degraded"
         assert ended.document["faults"] == ["The call ended before everything was played."]
@@ -166,11 +134,11 @@ def test_an_interrupted_call_is_hung_up_and_its_recording_whole(tmp_path: Path, 
     recording = tmp_path / "tone.wav"
 
     async def story(gateway: Gateway) -> None:
-        process = await start("alice", gateway.url, "call", "tone", "--record", str(recording), "--json")
-        await gateway.wait_for(CallAnswered)
-        await asyncio.sleep(1.5)
-        process.send_signal(told)
-        ended = await end_of(process)
+        async with command("alice", gateway.url, "call", "tone", "--record", str(recording), "--json") as process:
+            await gateway.wait_for(CallAnswered)
+            await asyncio.sleep(1.5)
+            process.send_signal(told)
+            ended = await end_of(process)
         assert ended.status == Exit.INTERRUPTED, ended.err
         assert ended.document["status"] == "interrupted"
         assert ended.document["hangup"]["cause"] == "NORMAL_CLEARING"
@@ -182,16 +150,17 @@ def test_an_interrupted_call_is_hung_up_and_its_recording_whole(tmp_path: Path, 
 
 def test_a_listener_answers_plays_and_records(tmp_path: Path) -> None:
     async def story(gateway: Gateway) -> None:
-        listener = await start("bob", gateway.url, "listen", "--count", "1", "--record-dir", str(tmp_path), "--json")
-        await gateway.wait_for(StateTold, lambda event: event.user == "bob")
-        caller = await start("alice", gateway.url, "call", "bob", "--from", "+1 (555) 01", "--duration", "1", "--json")
-        called, heard = await end_of(caller), await end_of(listener)
+        listen = ("listen", "--count", "1", "--record-dir", str(tmp_path), "--json")
+        async with command("bob", gateway.url, *listen) as listener:
+            await gateway.wait_for(StateTold, lambda event: event.user == "bob")
+            call = ("call", "bob", "--from", "+1 (555) 01", "--duration", "1", "--json")
+            called, heard = await finished("alice", gateway.url, *call), await end_of(listener)
         assert (called.status, heard.status) == (Exit.OK, Exit.OK), called.err + heard.err
-        (call,) = heard.document["calls"]
-        assert call["direction"] == "inbound"
-        assert call["far_end"] == "+1 (555) 01"
-        assert Path(call["recording"]).name.endswith("-+1_555_01.wav")
-        assert read_wav(Path(call["recording"]))[1].shape[1] == 2
+        (told,) = heard.document["calls"]
+        assert told["direction"] == "inbound"
+        assert told["far_end"] == "+1 (555) 01"
+        assert Path(told["recording"]).name.endswith("-+1_555_01.wav")
+        assert read_wav(Path(told["recording"]))[1].shape[1] == 2
 
     with_gateway(story)
 
@@ -203,15 +172,15 @@ def test_a_gateway_of_its_own_tells_where_it_is(tmp_path: Path) -> None:
 
     async def story() -> None:
         options = ("--user", "carol", "--users-file", str(users), "--json")
-        gateway = await start("alice", "", "gateway", *options)
-        assert gateway.stdout is not None
-        async with asyncio.timeout(LIMIT):
-            told = json.loads(await gateway.stdout.readline())
-        assert told["users"].keys() == {"carol"}, "a password of the user's own is not repeated"
-        called = await end_of(await start("alice", told["url"], "call", "busy", "--json"))
-        assert called.document["hangup"]["cause"] == "USER_BUSY"
-        gateway.send_signal(signal.SIGINT)
-        ended = await end_of(gateway)
+        async with command("alice", "", "gateway", *options) as gateway:
+            assert gateway.stdout is not None
+            async with asyncio.timeout(LIMIT):
+                told = json.loads(await gateway.stdout.readline())
+            assert told["users"].keys() == {"carol"}, "a password of the user's own is not repeated"
+            called = await finished("alice", told["url"], "call", "busy", "--json")
+            assert called.document["hangup"]["cause"] == "USER_BUSY"
+            gateway.send_signal(signal.SIGINT)
+            ended = await end_of(gateway)
         assert ended.status == Exit.INTERRUPTED
         assert ended.out == "", "the document had been told at the start"
         assert USERS["alice"] not in ended.err

@@ -60,6 +60,7 @@ SEED: list[tuple[str, object, str, object]] = [
     ("mediaPermissionsRecovery", {"enabled": True}, "media_permissions_recovery", MediaPermissionsRecovery(True)),
     # Not in the seed, in the reference.
     ("host", "h.example", "host", "h.example"),
+    ("debugDir", "/tmp/debug", "debug_dir", "/tmp/debug"),
     ("userVariables", {"a": [1, {"b": None}]}, "user_variables", {"a": [1, {"b": None}]}),
     ("pushWhenActive", False, "push_when_active", False),
     ("earlySdpAnswer", True, "early_sdp_answer", True),

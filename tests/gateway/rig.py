@@ -171,6 +171,8 @@ class Rig:
         self.actions: list[GatewayAction] = []
         self.events: list[GatewayEvent] = []
         self.owed: deque[MediaFact] = deque()
+        self.unreleased: set[CallId] = set()
+        """Calls that had media and have not been released."""
         self._released: set[CallId] = set()
         self._numbers = 0
         self._sockets = 0
@@ -255,6 +257,7 @@ class Rig:
                 assert media not in self.peers
                 assert call not in self._released or not self.media_of(call)
                 self._released.discard(call)
+                self.unreleased.add(call)
                 self.peers[media] = action
             case CreateOffer(media=media):
                 assert self.peers[media].config.role == "offer"
@@ -279,6 +282,7 @@ class Rig:
             case ReleaseCall(call=call):
                 assert not self.media_of(call), "released before its peers were closed"
                 self._released.add(call)
+                self.unreleased.discard(call)
                 self.fed.pop(call, None)
             case GatewayNotify(event=event):
                 self.events.append(event)

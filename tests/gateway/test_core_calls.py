@@ -142,6 +142,7 @@ def test_a_call_that_fails_is_accepted_first(number: str, cause: str, code: int,
     assert (ended.cause.cause, ended.by) == (cause, "far_end")
     assert rig.core.calls == {}
     assert rig.peers == {}
+    assert rig.unreleased == set()
 
 
 def test_a_call_that_fails_may_be_refused_instead() -> None:
@@ -287,6 +288,10 @@ def test_the_sip_status_of_a_bye_is_kept() -> None:
     client.bye(client.invite("echo"), cause="NORMAL_CLEARING", causeCode=16, sipCode=299, sipReason="So so")
     (ended,) = rig.told(CallEnded)
     assert (ended.cause.sip_code, ended.cause.sip_reason) == (299, "So so")
+    client.bye(client.invite("echo"), cause="USER_BUSY", causeCode=17, sipReason="My own")
+    assert (rig.told(CallEnded)[1].cause.sip_code, rig.told(CallEnded)[1].cause.sip_reason) == (486, "My own")
+    client.bye(client.invite("echo"), cause="USER_BUSY", causeCode=17)
+    assert rig.told(CallEnded)[2].cause.sip_reason == "Busy Here"
 
 
 def test_nobody_ends_the_call_of_somebody_else() -> None:
@@ -377,12 +382,15 @@ def test_candidates_wait_for_the_remote_description() -> None:
     rig = Rig(auto_media=False)
     client = rig.client()
     call = client.invite("echo")
-    candidate = {"candidate": "candidate:1 1 udp 1 192.0.2.1 9 typ host", "sdpMid": "0", "sdpMLineIndex": 0}
+    candidate = {"candidate": "candidate:1 1 udp 1 192.0.2.1 9 typ host", "sdpMid": "0", "sdpMLineIndex": 1}
     client.ask("telnyx_rtc.candidate", client.dialog(call, **candidate))
     client.ask("telnyx_rtc.endOfCandidates", client.dialog(call, endOfCandidates=True))
     assert rig.candidates == []
     rig.settle()
-    assert [(one.candidate, one.sdp_mid) for one in rig.candidates] == [(candidate["candidate"], "0"), ("", None)]
+    assert [(one.candidate, one.sdp_mid, one.sdp_m_line_index) for one in rig.candidates] == [
+        (candidate["candidate"], "0", 1),
+        ("", None, 0),
+    ]
     client.ask("telnyx_rtc.candidate", client.dialog(call, **candidate))
     assert len(rig.candidates) == 3
     assert [event.candidate for event in rig.told(CandidateReceived)][1] == ""

@@ -45,6 +45,17 @@ def test_rules_count_by_user_also_before_a_login() -> None:
     bob.login("bob", "hush")
 
 
+def test_rules_know_the_user_of_every_request() -> None:
+    rig = troubled(
+        Fault(method=STATE, user="bob", nth=None, do=Swallow()),
+        Fault(method="anonymous_login", user="anonymous", do=Refuse(-32001, "no")),
+    )
+    alice, bob = rig.client("alice"), rig.client("bob")
+    alice.ask(STATE)
+    assert bob.request(STATE) is None
+    assert rig.connect().refused("anonymous_login") == {"code": -32001, "message": "no"}
+
+
 def test_two_rules_count_on_their_own_and_the_first_one_strikes() -> None:
     table = FaultTable([Fault(method="m", nth=2, do=Swallow()), Fault(method="m", nth=2, do=Duplicate())])
     assert table.strike("request", "m", None) is None
@@ -181,6 +192,16 @@ def test_frames_are_garbled_either_way() -> None:
     assert client.frames[-1]["error"]["code"] == -32601
 
 
+def test_what_was_garbled_is_not_struck_again() -> None:
+    rig = troubled(Fault(method=STATE, do=Garble('{"id":1,"method":"telnyx_rtc.ping"}')), Fault(nth=4, do=Swallow()))
+    client = rig.client()
+    client.ask("telnyx_rtc.ping")
+    client.request(STATE)
+    assert client.frames[-1]["result"]["message"] == "PONG"
+    client.request("telnyx_rtc.ping")
+    assert client.frames[-1]["id"] == 1, "the fourth request of all, the login included, is swallowed"
+
+
 def test_rules_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValueError, match="refused"):
         Fault(on="reply", do=Refuse())
@@ -282,5 +303,16 @@ def test_every_style_of_pong_is_understood(style: str) -> None:
     (ping,) = client.pushed("telnyx_rtc.ping")
     before = len(client.frames)
     client.send(ping if style == "echo" else {"jsonrpc": "2.0", "id": ping["id"], "result": {}})
-    assert [event.method for event in rig.told(Acknowledged)] == ["telnyx_rtc.ping"]
+    assert [(event.method, event.ok) for event in rig.told(Acknowledged)] == [("telnyx_rtc.ping", True)]
     assert len(client.frames) == before, "an answer is not answered"
+
+
+def test_a_request_is_no_pong_whatever_its_id() -> None:
+    """SIG-056: a client that numbers its requests as the gateway does is answered all the same."""
+    rig = Rig(GatewayOptions(users=USERS))
+    client = rig.client()
+    rig.wait(30)
+    (ping,) = client.pushed("telnyx_rtc.ping")
+    reply = client.request(STATE, ident=ping["id"])
+    assert reply is not None
+    assert reply["result"]["params"]["state"] == "REGED"

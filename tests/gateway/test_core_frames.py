@@ -255,6 +255,7 @@ def finish(rig: Rig) -> None:
     rig.settle()
     assert rig.core.calls == {}
     assert rig.peers == {}
+    assert rig.unreleased == set()
     assert rig.core.next_timeout() is None, "a gateway without clients waits for nothing"
 
 

@@ -34,6 +34,18 @@ def test_a_login_gives_a_session_and_a_routing_token() -> None:
     assert ready["voice_sdk_id"] == reply["voice_sdk_id"]
 
 
+def test_who_is_connected_can_be_seen() -> None:
+    rig = Rig()
+    first, stranger, bob, second = rig.client("alice"), rig.connect(), rig.client("bob"), rig.client("alice")
+    assert rig.core.sockets() == [first.socket, stranger.socket, bob.socket, second.socket]
+    assert rig.core.sockets("alice") == [first.socket, second.socket]
+    assert rig.core.sockets("nobody") == []
+    assert rig.core.session_id(bob.socket) == bob.sessid
+    assert rig.core.session_id(stranger.socket) is None
+    bob.lose()
+    assert rig.core.session_id(bob.socket) is None
+
+
 def test_a_wrong_password_is_refused_and_the_socket_stays_usable() -> None:
     """SRV-030."""
     rig = Rig()
@@ -49,6 +61,8 @@ def test_a_wrong_password_is_refused_and_the_socket_stays_usable() -> None:
     [
         {},
         {"login": "alice"},
+        {"login": "nobody"},
+        {"passwd": "secret"},
         {"login": "nobody", "passwd": "secret"},
         {"login": "alice", "passwd": None},
         {"login": 7, "passwd": "secret"},
@@ -183,6 +197,7 @@ def test_the_registration_script_is_followed_and_its_last_state_stays() -> None:
     assert [result["state"] for result in results] == ["NOREG", "TRYING", "REGED", "REGED"]
     assert results[0] == {"state": "NOREG"}
     assert [event.state for event in rig.told(StateTold)] == ["NOREG", "TRYING", "REGED", "REGED"]
+    assert {event.user for event in rig.told(StateTold)} == {"alice"}
     # The script begins again with the next login.
     assert rig.client().ask("telnyx_rtc.gatewayState")["params"]["state"] == "NOREG"
 

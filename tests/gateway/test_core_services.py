@@ -180,7 +180,8 @@ def test_a_trickling_gateway_sends_its_candidates_one_by_one() -> None:
     answer, candidate, end = client.frames[-3:]
     assert answer["params"]["sdp"] == "v=0\r\n"
     assert candidate["params"] == {"callID": "c1", "candidate": "candidate:1", "sdpMid": "0", "sdpMLineIndex": 0}
-    assert (end["method"], end["params"]["callID"]) == ("telnyx_rtc.endOfCandidates", "c1")
+    assert end["method"] == "telnyx_rtc.endOfCandidates"
+    assert end["params"] == {"callID": "c1", "endOfCandidates": True}
 
 
 @pytest.mark.parametrize("trickle_out", [True, False])

@@ -302,6 +302,8 @@ def test_the_gateway_hangs_up_with_any_cause() -> None:
         ({"cause_code": 21}, "CALL_REJECTED", 21, 603, "Decline"),
         ({"cause_name": "MINE", "cause_code": 999}, "MINE", 999, None, None),
         ({"sip_code": 603, "sip_reason": "No"}, "NORMAL_CLEARING", 16, 603, "No"),
+        ({"sip_code": 603}, "NORMAL_CLEARING", 16, 603, None),
+        ({"sip_reason": "Fine"}, "NORMAL_CLEARING", 16, 200, "Fine"),
     ):
         call = bob.invite("echo")
         rig.command("hangup", call, **members, custom_headers=(CustomHeader("X-B", "2"),))

@@ -28,7 +28,8 @@ from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.engine import AiortcEngine
 from telnyx_drivers.media.measure import dominant_frequency
-from telnyx_drivers.media.peer import Peer, PeerSettings
+from telnyx_drivers.media.peer import Peer
+from telnyx_drivers.media.settings import PeerSettings
 
 F = TypeVar("F", bound=MediaFact)
 CALL = CallId("call")

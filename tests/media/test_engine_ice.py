@@ -7,16 +7,23 @@ import pytest
 from attrs import evolve
 
 from telnyx_core.actions import CreateOffer
-from telnyx_core.facts import CandidateFound, LocalDescribed, NegotiationFailed
+from telnyx_core.facts import (
+    CandidateError,
+    CandidateFound,
+    LocalDescribed,
+    NegotiationFailed,
+    TransportStateChanged,
+)
 from telnyx_core.ids import MediaId
 from telnyx_core.options import IceServer
 from telnyx_drivers.media import ice
-from telnyx_drivers.media.engine import settings_for
-from telnyx_drivers.media.ice import IcePlan, Patience, StunServer, TurnServer, parse_url, plan
+from telnyx_drivers.media.ice import Patience
+from telnyx_drivers.media.ice_plan import IcePlan, StunServer, TurnServer, parse_url, plan
+from telnyx_drivers.media.settings import settings_for
 from tests.media import servers
-from tests.media.rig import LOOPBACK, Pair, Side, run
+from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run
 
-QUICK = Patience(window=0.2, turn=0.3, limit=1.0)
+QUICK = Patience(window=0.2, stun=0.05, turn=0.1, attempt=0.3, limit=1.0)
 
 
 def turn(port: int, credential: str = "secret") -> IceServer:
@@ -60,7 +67,7 @@ def test_an_unusable_url_is_dropped_with_a_warning(url: str, caplog: pytest.LogC
     """MEDIA-026."""
     assert isinstance(parse_url(url, "u", "p"), str)
     chosen = plan([IceServer((url, "stun:good.example.net"), "u", "very-secret")])
-    assert chosen == IcePlan(StunServer("good.example.net", 3478))
+    assert chosen == IcePlan((StunServer("good.example.net", 3478),))
     assert len(caplog.records) == 1
     assert "very-secret" not in caplog.text
 
@@ -69,17 +76,27 @@ def test_turn_without_credentials_is_dropped() -> None:
     assert plan([IceServer(("turn:turn.example.net",))]) == IcePlan()
 
 
-def test_the_first_stun_server_and_every_turn_server_are_chosen_cheapest_first() -> None:
+def test_every_server_is_chosen_once_and_turn_the_cheapest_first() -> None:
     """MEDIA-027, MEDIA-505."""
     chosen = plan(
         [
-            IceServer(("stun:a", "stun:b")),
+            IceServer(("stun:b", "stun:a", "stun:b:3478")),
             IceServer(("turns:c:443",), "u", "p"),
             IceServer(("turn:d?transport=tcp", "turn:d?transport=udp"), "u", "p"),
+            IceServer(("turn:e", "turn:e"), "u", "p"),
         ]
     )
-    assert chosen.stun == StunServer("a", 3478)
-    assert [(each.host, each.transport) for each in chosen.turns] == [("d", "udp"), ("d", "tcp"), ("c", "tls")]
+    assert [each.url for each in chosen.stuns] == ["stun:b:3478", "stun:a:3478"]
+    assert [each.url for each in chosen.turns] == [
+        "turn:d:3478?transport=udp",
+        "turn:e:3478?transport=udp",
+        "turn:d:3478?transport=tcp",
+        "turns:c:443?transport=tcp",
+    ]
+
+
+def test_a_url_names_an_address_as_urls_do() -> None:
+    assert StunServer("2001:db8::1", 3478).url == "stun:[2001:db8::1]:3478"
 
 
 def test_credentials_stay_out_of_the_representation() -> None:
@@ -253,7 +270,7 @@ def test_relay_only_without_a_relay_fails_with_the_reasons_and_shows_nothing() -
         fact = await failure(side, ice_servers=offered, force_relay=True)
         assert fact.stage == "set_local"
         assert fact.reason.startswith("no relay candidate, and only relays may be used")
-        assert f"127.0.0.1:{ports[0]}/udp: no answer within 0.3 s" in fact.reason
+        assert f"turn:127.0.0.1:{ports[0]}?transport=udp: no answer within 0.3 s" in fact.reason
         assert "401" in fact.reason
         assert "wrong" not in fact.reason
         assert not [each for each in side.facts if isinstance(each, (CandidateFound, LocalDescribed))]
@@ -294,8 +311,176 @@ def test_a_peer_may_be_closed_while_it_gathers() -> None:
         side.perform(CreateOffer(media))
         await asyncio.sleep(0.05)
         await side.engine.aclose()
-        assert not side.facts
+        assert not [fact for fact in side.facts if not isinstance(fact, TransportStateChanged)]
         assert side.engine.snapshot(MediaId(1)) is None
+        dead.close()
+
+    run(main())
+
+
+def errors(side: Side) -> list[tuple[str, int]]:
+    return [(fact.url, fact.code) for fact in side.facts if isinstance(fact, CandidateError)]
+
+
+@pytest.mark.media
+def test_a_silent_stun_server_gives_way_to_the_next() -> None:
+    address = routable_address()
+
+    async def main() -> None:
+        stun = servers.StunServer(mapped=("198.51.100.1", 4000))
+        port = await servers.serve(stun, address)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind((address, 0))
+            urls = tuple(f"stun:{address}:{number}" for number in (silent.getsockname()[1], port))
+            side = Side(evolve(LOOPBACK, addresses=lambda: [address], patience=QUICK))
+            found = await gathered(side, ice_servers=(IceServer(urls),))
+            assert found == ["srflx 198.51.100.1", f"host {address}", "host 127.0.0.1"]
+            assert not errors(side)
+            await side.engine.aclose()
+        stun.transport.close()
+
+    run(main())
+
+
+@pytest.mark.media
+def test_a_turn_server_that_says_nothing_holds_the_next_one_up_for_its_head_start_only() -> None:
+    """MEDIA-027, MEDIA-612: each further server of a blocked network would cost its whole patience otherwise."""
+
+    async def main() -> None:
+        dead = [servers.TurnServer(mute=True) for _ in range(3)]
+        good = servers.TurnServer()
+        ports = [await servers.serve(each) for each in (*dead, good)]
+        side = Side(evolve(LOOPBACK, patience=evolve(QUICK, turn=0.02, attempt=20.0)))
+        async with asyncio.timeout(5):
+            assert await gathered(side, ice_servers=tuple(map(turn, ports)), force_relay=True) == ["relay 127.0.0.1"]
+        await side.engine.aclose()
+        for each in (*dead, good):
+            each.close()
+
+    run(main())
+
+
+@pytest.mark.media
+def test_a_server_that_refuses_or_is_not_there_is_named_without_a_secret() -> None:
+    async def main() -> None:
+        strict, good = servers.TurnServer(), servers.TurnServer()
+        ports = [await servers.serve(each) for each in (strict, good)]
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            gone = f"turn:127.0.0.1:{closed.getsockname()[1]}?transport=tcp"
+            offered = (
+                turn(ports[0], credential="very-wrong"),
+                turn(ports[1]),
+                IceServer((gone,), "user", "secret"),
+            )
+            side = Side(evolve(LOOPBACK, patience=evolve(QUICK, turn=1.0)))
+            assert await gathered(side, ice_servers=offered) == ["relay 127.0.0.1", "host 127.0.0.1"]
+            (fact,) = (fact for fact in side.facts if isinstance(fact, CandidateError))
+            assert (fact.url, fact.code) == (f"turn:127.0.0.1:{ports[0]}?transport=udp", 401)
+            assert fact.reason == "it refuses the username or the credential (401 Unauthorized)"
+            await side.engine.aclose()
+            other = Side()
+            assert await gathered(other, ice_servers=(offered[2],)) == ["host 127.0.0.1"]
+            assert errors(other) == [(gone, 701)]
+            await other.engine.aclose()
+        assert "very-wrong" not in repr((side.facts, other.facts))
+        for each in (strict, good):
+            each.close()
+
+    run(main())
+
+
+@pytest.mark.media
+@pytest.mark.parametrize("prefetch", [True, False])
+def test_with_trickle_the_description_waits_for_no_server(prefetch: bool) -> None:
+    """MEDIA-100, MEDIA-101, MEDIA-104: what servers say follows, and then the end."""
+
+    async def main() -> None:
+        server = servers.TurnServer(mute=True)
+        port = await servers.serve(server)
+        side = Side()
+        media = side.open(1, "offer", ice_servers=(turn(port),), trickle=True, prefetch=prefetch)
+        side.perform(CreateOffer(media))
+        first = await side.fact(LocalDescribed, media)
+        assert not first.complete
+        assert "typ host" in first.sdp
+        assert "end-of-candidates" not in first.sdp
+        server.mute = False
+        last = await side.fact(LocalDescribed, media, lambda fact: fact.complete)
+        assert "typ relay" in last.sdp
+        kinds = [
+            fact.candidate.split()[7] if isinstance(fact, CandidateFound) else type(fact).__name__
+            for fact in side.facts
+            if isinstance(fact, CandidateFound | LocalDescribed)
+        ]
+        assert kinds == ["LocalDescribed", "host", "relay", "LocalDescribed"]
+        await side.engine.aclose()
+        server.close()
+
+    run(main())
+
+
+@pytest.mark.media
+@pytest.mark.parametrize("role", ["caller", "callee"])
+def test_a_relay_found_late_still_carries_the_call(role: str) -> None:
+    """MEDIA-024 and MEDIA-101 together, either role: first a description without any candidate, then the relay alone.
+
+    The far end has long said that it has no more candidates: the library must not give up on that (RFC 8838 section 8).
+    """
+
+    async def main() -> None:
+        server = servers.TurnServer(mute=True)
+        port = await servers.serve(server)
+        pair = Pair()
+        late = {"ice_servers": (turn(port),), "force_relay": True, "trickle": True}
+        media = await pair.connect(**{role: late}, wait=False)  # type: ignore[arg-type]
+        side, other = (pair.caller, pair.callee) if role == "caller" else (pair.callee, pair.caller)
+        assert "a=candidate" not in await side.description(media)
+        await asyncio.sleep(0.1)
+        assert side.states(media) in ([], ["connecting"])
+        server.mute = False
+        await pair.caller.state("connected", media)
+        await pair.callee.state("connected", media)
+        snapshot = other.engine.snapshot(media)
+        assert snapshot is not None
+        assert snapshot.pair is not None
+        assert snapshot.pair.remote.port in [
+            each.transport.get_extra_info("sockname")[1] for each in server.allocations.values()
+        ]
+        await pair.aclose()
+        server.close()
+
+    run(main())
+
+
+@pytest.mark.media
+def test_with_trickle_too_no_relay_is_a_failure() -> None:
+    async def main() -> None:
+        strict = servers.TurnServer()
+        port = await servers.serve(strict)
+        side = Side(evolve(LOOPBACK, patience=QUICK))
+        media = side.open(1, "offer", ice_servers=(turn(port, "wrong"),), force_relay=True, trickle=True)
+        side.perform(CreateOffer(media))
+        fact = await side.fact(NegotiationFailed, media)
+        assert "401" in fact.reason
+        assert not [each for each in side.facts if isinstance(each, CandidateFound)]
+        await side.engine.aclose()
+        strict.close()
+
+    run(main())
+
+
+@pytest.mark.media
+def test_servers_are_not_asked_any_more_once_the_call_is_connected() -> None:
+    async def main() -> None:
+        dead = servers.TurnServer(mute=True)
+        port = await servers.serve(dead)
+        pair = Pair()
+        media = await pair.connect(caller={"ice_servers": (turn(port),), "trickle": True})
+        async with asyncio.timeout(2):
+            await pair.caller.fact(LocalDescribed, media, lambda fact: fact.complete)
+        assert not peer_of(pair.caller)._ground.asking
+        await pair.aclose()
         dead.close()
 
     run(main())

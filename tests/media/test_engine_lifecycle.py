@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 import pytest
+from aioice import turn
 from attrs import evolve
 
 from telnyx_core.actions import (
@@ -32,6 +33,7 @@ from telnyx_core.facts import (
     RemoteRefused,
     SourceOpened,
     SourceRefused,
+    TransportStateChanged,
 )
 from telnyx_core.ids import MediaId
 from telnyx_core.json_types import Json
@@ -63,7 +65,7 @@ def test_orders_of_one_peer_are_carried_out_one_after_the_other() -> None:
             ApplyRemote(media, "offer", read("offer-chromium")), OpenSource(media, "slow"), CreateAnswer(media)
         )
         await side.description(media)
-        kinds = [type(fact) for fact in side.facts if not isinstance(fact, PeerStateChanged)]
+        kinds = [type(fact) for fact in side.facts if not isinstance(fact, PeerStateChanged | TransportStateChanged)]
         assert kinds == [RemoteApplied, SourceOpened, CandidateFound, LocalDescribed]
         await side.engine.aclose()
 
@@ -528,6 +530,7 @@ def test_every_private_name_is_where_it_is_expected() -> None:
         transceiver = peer_of(pair.caller)._transceiver
         dtls = transceiver.receiver.transport
         objects = {
+            "peer connection": peer_of(pair.caller)._pc,
             "transceiver": transceiver,
             "dtls": dtls,
             "certificate": dtls._RTCDtlsTransport__local_certificate,
@@ -537,6 +540,7 @@ def test_every_private_name_is_where_it_is_expected() -> None:
             "receiver": transceiver.receiver,
             "sender": transceiver.sender,
             "turn": private.TurnTransport(None),  # type: ignore[arg-type]
+            "turn client": turn.TurnClientUdpProtocol(("192.0.2.1", 1), None, None, 600, 500),
         }
         assert objects.keys() == private.PRIVATE_NAMES.keys()
         missing = [

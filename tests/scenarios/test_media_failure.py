@@ -330,3 +330,16 @@ def test_silence_is_noticed_before_ice_gives_up() -> None:
     assert 32001 in alice.warnings()
     assert 36004 in alice.warnings()
     assert 33001 not in alice.warnings()
+
+
+def test_media_that_fails_again_and_again_is_not_given_up() -> None:
+    """MEDIA-236: two escalations in vain are the last, but renewal goes on, and the call has media when it can."""
+    sim, alice, call = talking(options=UNMEASURED)
+    for _ in range(6):
+        alice.media.fail(call)
+        sim.run(25)
+    escalations = alice.warnings().count(36003)
+    assert alice.state_of(call) is ACTIVE
+    sim.run(40)
+    assert sim.media_flows(call)
+    assert escalations <= 3

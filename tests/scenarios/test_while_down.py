@@ -82,6 +82,22 @@ def test_hold_in_flight_when_the_socket_goes() -> None:
     assert alice.state_of(call) is HELD
 
 
+def test_a_hold_whose_reply_was_lost_does_not_leave_the_call_silent() -> None:
+    """The server has carried it out and falls silent, the application was told that it failed: it is taken back."""
+    sim, alice, call = talking()
+    alice.wire.stall("down")
+    alice.hold(call)
+    sim.run_until(lambda: sim.gateway.calls[call].held)
+    alice.wire.heal()
+    alice.wire.drop()
+    sim.run(20)
+    assert alice.errors().count(44001) == 1
+    assert alice.state_of(call) is ACTIVE
+    assert not sim.gateway.calls[call].held
+    assert [params["action"] for params in alice.requests("telnyx_rtc.modify")] == ["hold", "unhold"]
+    assert 36004 not in alice.warnings()
+
+
 def test_dtmf_is_refused() -> None:
     """SIG-303: NotConnected, and nothing is queued for later."""
     sim, alice, call = cut_off()

@@ -8,7 +8,7 @@ from telnyx_drivers.media.audio.wakeup import CallSoon, Wakeup
 class Playback:
     """One thing being played, mixed with everything else that the call sends."""
 
-    def __init__(self, voice: Voice, call_soon: CallSoon) -> None:
+    def __init__(self, voice: Voice, call_soon: CallSoon | None) -> None:
         self._voice = voice
         self._moved = Wakeup(call_soon)
         self._frames = 0

@@ -19,7 +19,7 @@ _BACKLOG_SECONDS = 1.0
 class AudioIn(AsyncIterator[AudioFrame]):
     """Frames of one call's remote audio; ends with the call. One task reads it; open another for a second task."""
 
-    def __init__(self, sample_rate: int, channels: int, frame_ms: int, call_soon: CallSoon) -> None:
+    def __init__(self, sample_rate: int, channels: int, frame_ms: int, call_soon: CallSoon | None) -> None:
         check_rate(sample_rate)
         if channels not in (1, 2):
             raise ValueError(f"channels must be 1 or 2, not {channels}")

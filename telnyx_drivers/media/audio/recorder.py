@@ -35,7 +35,7 @@ class Recording:
         sample_rate: int,
         channels: Channels,
         background: Background,
-        call_soon: CallSoon,
+        call_soon: CallSoon | None,
         on_fault: OnFault,
     ) -> None:
         self.path = path

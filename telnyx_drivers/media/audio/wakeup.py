@@ -1,10 +1,13 @@
-"""The seam between the thread that moves audio and the run loop that waits for it.
+"""The seam between the threads that move audio and the run loop that waits for it.
 
-Audio moves on the media loop, in plain calls that never wait. Applications wait on asyncio or trio, perhaps in another
-thread. What crosses is a lock-guarded queue and one of these.
+Audio moves on the media loop, in plain calls that never wait; files are read and written by workers. Applications wait
+on asyncio or trio, perhaps in another thread than either. What crosses is a lock-guarded queue and one of these.
 """
 
+import asyncio
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeAlias
 
 import anyio
@@ -13,21 +16,60 @@ CallSoon: TypeAlias = Callable[[Callable[[], None]], None]
 """Runs a function on the application's loop, soon and from any thread; it must never raise, even after that loop."""
 
 
-def directly(function: Callable[[], None]) -> None:
-    """The `CallSoon` of an application that runs on the media loop itself."""
-    function()
+def here() -> CallSoon:
+    """The `CallSoon` of the loop that is running now: at once from its own thread, through the loop from any other."""
+    home = threading.get_ident()
+    schedule = _scheduler()
+
+    def call_soon(function: Callable[[], None]) -> None:
+        if threading.get_ident() == home:
+            function()
+        else:
+            schedule(function)
+
+    return call_soon
+
+
+def _scheduler() -> CallSoon:
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return _trio_scheduler()
+
+    def schedule(function: Callable[[], None]) -> None:
+        # Once the loop is closed nobody waits on it any more.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(function)
+
+    return schedule
+
+
+def _trio_scheduler() -> CallSoon:
+    import trio
+
+    token = trio.lowlevel.current_trio_token()
+
+    def schedule(function: Callable[[], None]) -> None:
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(function)
+
+    return schedule
 
 
 class Wakeup:
-    """Lets tasks wait until something holds, and lets the media thread say that it may hold now."""
+    """Lets tasks wait until something holds, and lets any thread say that it may hold now.
 
-    def __init__(self, call_soon: CallSoon) -> None:
+    Without a ``call_soon`` it is the loop of whoever waits that is woken.
+    """
+
+    def __init__(self, call_soon: CallSoon | None) -> None:
         self._call_soon = call_soon
         self._event: anyio.Event | None = None
 
     def fire(self) -> None:
         """Have every waiting task look again. Any thread; costs next to nothing when nobody waits."""
         if self._event is not None:
+            assert self._call_soon is not None, "whoever waits has a loop"
             self._call_soon(self._release)
 
     def _release(self) -> None:
@@ -38,6 +80,8 @@ class Wakeup:
     async def wait_until(self, holds: Callable[[], bool]) -> None:
         """Return once ``holds()``; at once when it does already."""
         while not holds():
+            if self._call_soon is None:
+                self._call_soon = here()
             if self._event is None:
                 self._event = anyio.Event()
             event = self._event

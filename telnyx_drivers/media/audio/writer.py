@@ -4,7 +4,7 @@ import anyio
 
 from telnyx_drivers.media.audio.frames import Pcm, Samples, to_mono
 from telnyx_drivers.media.audio.sample_queue import SampleQueue
-from telnyx_drivers.media.audio.wakeup import CallSoon, Wakeup, directly
+from telnyx_drivers.media.audio.wakeup import CallSoon, Wakeup
 
 
 class QueueFull(Exception):
@@ -20,7 +20,7 @@ class AudioOut:
 
     error: None = None
 
-    def __init__(self, *, call_soon: CallSoon = directly, ahead: float = 0.2, limit: float = 60.0) -> None:
+    def __init__(self, *, call_soon: CallSoon | None = None, ahead: float = 0.2, limit: float = 60.0) -> None:
         self._queue = SampleQueue()
         self._moved = Wakeup(call_soon)
         self._turn = anyio.Lock()

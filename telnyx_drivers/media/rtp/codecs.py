@@ -28,6 +28,10 @@ class Encoder(Protocol):
         """The far end reports this share of packets lost: protect against it, if the codec can."""
         ...
 
+    def limit(self, bits_per_second: int) -> bool:
+        """Use at most so much for payloads from now on (MEDIA-046); false for a codec of one rate."""
+        ...
+
 
 class Decoder(Protocol):
     @property

@@ -20,7 +20,7 @@ class DelayEstimator:
     """Fed with each packet's transit: arrival minus media time, both in seconds and each from its own epoch."""
 
     def __init__(self, minimum: float, maximum: float) -> None:
-        self._minimum, self._maximum = minimum, maximum
+        self.minimum, self._maximum = minimum, maximum
         self._transits: deque[float] = deque(maxlen=_WINDOW)
         self._minima: deque[float] = deque(maxlen=_BASE_BUCKETS)
         self._bucket_end = 0.0
@@ -59,4 +59,4 @@ class DelayEstimator:
         self._until_refresh = _REFRESH
         ordered = sorted(self._transits)
         late = ordered[min(int(_COVERED * len(ordered)), len(ordered) - 1)] - self.base
-        self.target = min(max(late + _MARGIN, self._minimum), self._maximum)
+        self.target = min(max(late + _MARGIN, self.minimum), self._maximum)

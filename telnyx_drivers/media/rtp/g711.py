@@ -66,6 +66,9 @@ class G711:
     def expect_loss(self, fraction: float) -> None:
         """Nothing in G.711 can prepare for loss."""
 
+    def limit(self, bits_per_second: int) -> bool:
+        return False
+
     def decode(self, payload: bytes) -> Samples:
         return self._decode.take(np.frombuffer(payload, np.uint8))
 

@@ -27,6 +27,7 @@ _SET_BITRATE, _SET_COMPLEXITY, _SET_INBAND_FEC, _SET_LOSS_PERCENT = 4_002, 4_010
 _COMPLEXITY: Final = 2
 """Of 10. Speech at 32 kbit/s is as near to the original as at 5, and within 0.3 dB of what 9 makes at twice the cost;
 below 2 it is worse (measured with libopus 1.6)."""
+_LEAST_BIT_RATE: Final = 6_000
 _MOST_BYTES: Final = 1_275
 _MOST_SAMPLES: Final = 5_760
 
@@ -106,6 +107,10 @@ class OpusEncoder:
         if percent != self._loss_percent:
             self._loss_percent = percent
             self._set(_SET_LOSS_PERCENT, percent)
+
+    def limit(self, bits_per_second: int) -> bool:
+        self._set(_SET_BITRATE, min(max(bits_per_second, _LEAST_BIT_RATE), BIT_RATE))
+        return True
 
     def _set(self, request: int, value: int) -> None:
         self._library.encoder_ctl(self._state, request, ctypes.c_int32(value))

@@ -23,6 +23,9 @@ class AvOpusEncoder:
     def expect_loss(self, fraction: float) -> None:
         """FFmpeg takes this only when the encoder is opened."""
 
+    def limit(self, bits_per_second: int) -> bool:
+        return False
+
 
 class AvOpusDecoder:
     """Implements `Decoder`."""

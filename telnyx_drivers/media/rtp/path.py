@@ -49,6 +49,10 @@ class DirectRtpPath:
         sender.send(digits, duration, gap)
         return True
 
+    def limit_bit_rate(self, bits_per_second: int) -> bool:
+        """Spend at most so much on what is sent (MEDIA-046); false before `start` and for codecs of one rate."""
+        return self._leg is not None and self._leg.sender.limit(bits_per_second)
+
     def stats(self) -> RtpStats:
         return RtpStats() if self._leg is None else self._leg.stats()
 

@@ -149,7 +149,7 @@ class RtpReceiver:
         """A beat's worth off what is left and what comes next."""
         rate, pieces, have = self.sample_rate, [self._rest], self._rest.size
         while have < rate // FRAMES_PER_SECOND:
-            samples = self._next(now + have / rate)
+            samples = self._next(now, have / rate)
             assert samples is not None, "a stream that has begun has an answer to everything"
             if self.sample_rate != rate:
                 rate, pieces, have = self.sample_rate, [], 0
@@ -161,9 +161,9 @@ class RtpReceiver:
         self._samples_received += need
         return whole[:need]
 
-    def _next(self, now: float) -> Samples | None:
+    def _next(self, now: float, ahead: float = 0.0) -> Samples | None:
         """The next piece of audio, of any length; ``None`` when nothing has begun."""
-        instruction = self._buffer.get(now)
+        instruction = self._buffer.get(now, ahead)
         match instruction:
             case Play():
                 self._begun = True

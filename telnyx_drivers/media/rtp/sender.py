@@ -68,6 +68,10 @@ class RtpSender:
         """A sender report for ``wall``, epoch seconds."""
         return SenderReport(self.ssrc, ntp_time(wall), self._timestamp, self.packets, self.octets, blocks)
 
+    def limit(self, bits_per_second: int) -> bool:
+        """Send at most so much payload; false when the codec has one rate only."""
+        return self._encoder.limit(bits_per_second)
+
     def hear_report(self, block: ReportBlock) -> None:
         """The far end's view of this stream."""
         self._encoder.expect_loss(block.fraction_lost)
