@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
 from typing import Final, TypeAlias, cast
 
 from aioice import Candidate, Connection
@@ -36,7 +37,9 @@ from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtpPacket
 from attrs import frozen
 from OpenSSL import SSL
 from OpenSSL.crypto import FILETYPE_ASN1, dump_certificate
+from pylibsrtp import SRTP_MAX_TRAILER_LEN
 from pylibsrtp import Error as SrtpError
+from pylibsrtp import Session as SrtpSession
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +71,7 @@ PRIVATE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "receiver": ("_handle_rtcp_packet", "_handle_rtp_packet", "_track", "_RTCRtpReceiver__remote_streams"),
     "sender": ("_ssrc", "_RTCRtpSender__octet_count", "_RTCRtpSender__packet_count", "_RTCRtpSender__rtt"),
+    "srtp": ("_buffer", "_cdata", "_srtp"),
     "turn": ("_TurnTransport__close_task", "_TurnTransport__inner_protocol"),
     "turn client": ("lifetime", "request_with_retry"),
 }
@@ -343,8 +347,8 @@ class SrtpWire:
         dtls.add_listener("statechange", self._on_dtls_state)
         self._connection = connection = connection_of(transceiver)
         self._nominated = connection._nominated
-        self._protect, self._protect_rtcp = dtls._tx_srtp.protect, dtls._tx_srtp.protect_rtcp
-        unprotect, unprotect_rtcp = dtls._rx_srtp.unprotect, dtls._rx_srtp.unprotect_rtcp
+        self._protect, self._protect_rtcp = _srtp_call(dtls._tx_srtp, "srtp_protect"), dtls._tx_srtp.protect_rtcp
+        unprotect, unprotect_rtcp = _srtp_call(dtls._rx_srtp, "srtp_unprotect"), dtls._rx_srtp.unprotect_rtcp
 
         def is_media(data: bytes) -> bool:
             """Dealt with here, if so. RFC 7983: these first bytes are SRTP; RFC 5761: these second ones SRTCP."""
@@ -392,6 +396,31 @@ class SrtpWire:
         self._connection.data_received = self._pass_on  # type: ignore[method-assign]
         for protocol in self._connection._protocols:
             vars(protocol).pop("datagram_received", None)
+
+
+def _srtp_call(session: SrtpSession, name: str) -> Callable[[bytes], bytes]:
+    """One of libsrtp's two functions for RTP, without what `Session` adds to each call: a third of the time.
+
+    Raises `SrtpError` as they do, and ``ValueError`` for a packet that leaves no room for a tag.
+    """
+    buffer, data, srtp = (getattr(session, each) for each in PRIVATE_NAMES["srtp"])
+    room: bytearray = buffer
+    state: object = srtp[0]
+    binding = import_module("pylibsrtp._binding")
+    function: Callable[[object, object, object], int] = getattr(binding.lib, name)
+    length: list[int] = binding.ffi.new("int *")
+    longest = len(room) - SRTP_MAX_TRAILER_LEN
+
+    def call(packet: bytes) -> bytes:
+        length[0] = size = len(packet)
+        if size > longest:
+            raise ValueError("packet is too long")
+        room[:size] = packet
+        if function(state, data, length):
+            raise SrtpError(name)
+        return bytes(room[: length[0]])
+
+    return call
 
 
 def _media_first(protocol: StunProtocol, is_media: Callable[[bytes], bool]) -> None:

@@ -6,6 +6,7 @@ import anyio
 import numpy as np
 import pytest
 
+from telnyx_drivers.media.audio.levels import LevelMeter
 from telnyx_drivers.media.call_audio import CallAudio
 from tests.audio.helpers import call_audio, pull, ramp, sine
 
@@ -42,11 +43,24 @@ def test_levels_of_both_directions() -> None:
     assert audio.sent_level.level == pytest.approx(1 / np.sqrt(2), rel=0.01)
     assert audio.sent_level.totals.level_since(before[0]) == pytest.approx(1 / np.sqrt(2), rel=0.01)
     assert audio.heard_level.totals.level_since(before[1]) == pytest.approx(0.1, rel=0.01)
+    assert audio.heard_level.level == pytest.approx(0.1, rel=0.01)
     assert audio.heard_level.peak == pytest.approx(0.1, rel=0.01)
+    assert audio.sent_level.peak == pytest.approx(1.0, rel=0.01)
     now = audio.sent_level.totals
     assert now.level_since(now) is None
     audio.pull(8_000)
     assert audio.sent_level.totals.level_since(now) == 0
+
+
+def test_levels_are_exact_over_changes_of_rate_and_any_number_of_pieces() -> None:
+    meter = LevelMeter()
+    for count, rate, value in ((70, 8_000, 8_192), (30, 48_000, 16_384), (10, 8_000, 0)):
+        for _ in range(count):
+            meter.add(np.full(rate // 50, value, dtype=np.int16), rate)
+    assert meter.totals.duration == pytest.approx(110 / 50)
+    assert meter.totals.energy == pytest.approx((70 / 16 + 30 / 4) / 50)
+    assert (meter.level, meter.peak) == (0.0, 0.5)
+    assert len(meter._pieces) <= 50
 
 
 def test_an_echo_has_no_delay_of_its_own() -> None:

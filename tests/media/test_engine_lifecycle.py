@@ -539,6 +539,7 @@ def test_every_private_name_is_where_it_is_expected() -> None:
             "connection": private.connection_of(transceiver),
             "receiver": transceiver.receiver,
             "sender": transceiver.sender,
+            "srtp": dtls._tx_srtp,
             "turn": private.TurnTransport(None),  # type: ignore[arg-type]
             "turn client": turn.TurnClientUdpProtocol(("192.0.2.1", 1), None, None, 600, 500),
         }
