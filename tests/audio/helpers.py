@@ -17,6 +17,15 @@ def sine(frequency: float, rate: int, seconds: float, level: int = 10_000) -> Sa
     return samples
 
 
+def voiced(seconds: float) -> Samples:
+    """Like a voice: harmonics of a pitch that glides, in syllables. Opus treats pure tones as music."""
+    times = np.arange(int(48_000 * seconds)) / 48_000
+    phase = 2 * np.pi * np.cumsum(120 + 30 * np.sin(2 * np.pi * 0.7 * times)) / 48_000
+    wave = sum(np.sin(harmonic * phase) / harmonic for harmonic in range(1, 20))
+    syllables = 0.6 + 0.4 * np.sin(2 * np.pi * 3 * times)
+    return np.rint(6_000 * syllables * wave).astype(np.int16)
+
+
 def ramp(count: int, start: int = 1) -> Samples:
     """Samples that are all different, so that a test sees which ones came."""
     return np.arange(start, start + count, dtype=np.int16)

@@ -12,7 +12,7 @@ from telnyx_drivers.media.rtp.av_codec import AvDecoder
 from telnyx_drivers.media.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
 from telnyx_drivers.media.rtp.g711 import G711, PCMA, PCMU
 from telnyx_drivers.media.rtp.opus_av import AvOpusDecoder, AvOpusEncoder
-from tests.audio.helpers import sine
+from tests.audio.helpers import sine, voiced
 
 
 def pair(name: str) -> tuple[Encoder, Decoder]:
@@ -93,15 +93,6 @@ def library() -> libopus.Library:
     return found
 
 
-def voiced(seconds: float) -> Samples:
-    """Like a voice: harmonics of a pitch that glides, in syllables. Opus treats pure tones as music."""
-    times = np.arange(int(48_000 * seconds)) / 48_000
-    phase = 2 * np.pi * np.cumsum(120 + 30 * np.sin(2 * np.pi * 0.7 * times)) / 48_000
-    wave = sum(np.sin(harmonic * phase) / harmonic for harmonic in range(1, 20))
-    syllables = 0.6 + 0.4 * np.sin(2 * np.pi * 3 * times)
-    return np.rint(6_000 * syllables * wave).astype(np.int16)
-
-
 def test_opus_repairs_a_lost_frame_from_the_next_one() -> None:
     """In-band FEC: what was lost is better from its copy than from a guess."""
     encoder = libopus.OpusEncoder(library())
@@ -131,6 +122,24 @@ def test_opus_carries_no_copies_while_nothing_is_lost() -> None:
     encoder = libopus.OpusEncoder(library())
     speech = voiced(0.5)
     assert not any(opus_payload.repairs(encoder.encode(speech[at : at + 960])) for at in range(0, speech.size, 960))
+
+
+def test_the_bit_rate_of_opus_can_be_limited() -> None:
+    """MEDIA-046."""
+
+    def rate(limit: int | None) -> float:
+        encoder = libopus.OpusEncoder(library())
+        if limit is not None:
+            assert encoder.limit(limit)
+        speech = voiced(2.0)
+        sizes = [len(encoder.encode(speech[at : at + 960])) for at in range(0, speech.size, 960)]
+        return sum(sizes) * 8 / 2.0
+
+    assert rate(None) < 36_000
+    assert rate(12_000) < 14_000
+    assert rate(1_000_000) == rate(None)
+    for name in ("PCMU", "PCMA", "G722"):
+        assert not pair(name)[0].limit(8_000)
 
 
 def test_opus_payloads_say_how_long_they_are() -> None:

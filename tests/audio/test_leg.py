@@ -18,6 +18,7 @@ from telnyx_drivers.media.rtp.receiver import RtpReceiver
 from telnyx_drivers.media.rtp.rtcp import ReportBlock, ntp_time
 from telnyx_drivers.media.rtp.sender import RtpSender
 from telnyx_drivers.media.rtp.telephone_event import DigitSender, HeardDigit
+from tests.audio.helpers import voiced
 
 TYPES = {0: "PCMU", 8: "PCMA", 9: "G722", 111: "opus"}
 
@@ -296,3 +297,41 @@ def test_reported_losses_make_opus_send_copies() -> None:
         assert packet is not None
         payloads.append(packet.payload)
     assert sum(decoder.repairs(payload) for payload in payloads) > 5
+
+
+def test_opus_frames_are_repaired_from_their_copies_in_the_next_packet() -> None:
+    ear, one = Ear(), sender("opus")
+    one.hear_report(ReportBlock(1, 0.2, 10, 0, 0, 0, 0))
+    speech = voiced(8.0)
+    pieces = iter([speech[at : at + 960] for at in range(0, speech.size, 960)])
+    packets = [(number * 0.02 + 0.03, one.next(lambda rate: next(pieces))) for number in range(400)]
+    arrivals = iter([each for number, each in enumerate(packets) if number <= 50 or number % 9 != 4])
+    network(arrivals, ear, seconds=8)
+    stats = ear.receiver.stats
+    assert stats.totals.lost == pytest.approx(38, abs=2)
+    assert stats.buffer.fec_packets_received > 25
+    assert stats.buffer.concealed_samples < 15 * 960
+
+
+def test_a_burst_is_played_faster_afterwards_and_keeps_its_pitch() -> None:
+    ear = Ear()
+    arrivals = talk(
+        sender("PCMU"), Tone(250), 400, delay=lambda number: max(0.03, (2.3 - number * 0.02)) if number >= 100 else 0.03
+    )
+    network(arrivals, ear, seconds=8)
+    stats = ear.receiver.stats
+    assert stats.removed_samples > 8_000 * 0.15
+    assert dominant_frequency(np.concatenate(ear.heard[150:]), 8_000) == pytest.approx(250, abs=1)
+    natural = 0.3 * 32_767 * 2 * np.pi * 250 / 8_000
+    assert np.abs(np.diff(np.concatenate(ear.heard[150:]).astype(int))).max() < 2 * natural
+
+
+def test_a_sender_whose_clock_is_slow_is_heard_without_holes() -> None:
+    """Half a percent is a hundred times what crystals do; periods are put in before the buffer runs dry."""
+    ear = Ear()
+    arrivals = talk(sender("PCMU"), Tone(250), 1_000, delay=lambda number: 0.03 + number * 0.02 * 0.005)
+    network(arrivals, ear, seconds=20)
+    stats = ear.receiver.stats
+    assert stats.inserted_samples == pytest.approx(20 * 8_000 * 0.005, rel=0.5)
+    assert stats.buffer.concealed_samples < 5 * 160
+    assert dominant_frequency(np.concatenate(ear.heard[50:]), 8_000) == pytest.approx(250, abs=1)

@@ -260,3 +260,23 @@ def test_impossible_tones_are_refused(wrong: tuple[float, ...]) -> None:
         Tone(440, level=2)
     with pytest.raises(ValueError, match="cadence"):
         Tone(440, cadence=[1])
+
+
+async def test_a_file_that_breaks_in_the_middle_is_told_and_the_call_goes_on(tmp_path: Path) -> None:
+    audio = call_audio()
+    faults: list[AudioFault] = []
+    audio.on_fault = faults.append
+    playback = await audio.play(write_wav(tmp_path / "a.wav", sine(440, 8_000, 10.0), 8_000))
+    broken = OSError("the disk is gone")
+
+    def read() -> None:
+        raise broken
+
+    playback._voice._decoder.read = read  # type: ignore[attr-defined]
+    assert pull(audio, 50).any()
+    pull(audio, 200)
+    assert playback.ended
+    with pytest.raises(OSError, match="disk is gone"):
+        await playback.wait()
+    assert faults == [AudioFault("source", broken)]
+    assert audio.pull(8_000).size == 160

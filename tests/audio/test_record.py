@@ -11,7 +11,7 @@ import pytest
 
 from telnyx_drivers.media.call_audio import AudioFault, CallAudio
 from telnyx_drivers.media.measure import dominant_frequency
-from tests.audio.helpers import call_audio, ramp, read_wav, sine
+from tests.audio.helpers import call_audio, ramp, read_wav, settle, sine
 
 pytestmark = pytest.mark.anyio
 
@@ -160,3 +160,20 @@ async def test_recording_an_ended_call_gives_an_empty_file(tmp_path: Path) -> No
     recording = await audio.record(tmp_path / "call.wav")
     assert recording.ended
     assert read_wav(tmp_path / "call.wav")[0].shape == (0, 2)
+
+
+async def test_with_real_threads_everything_that_waits_is_woken(tmp_path: Path) -> None:
+    """Files are written and read by workers: what they have to say reaches the loop of whoever waits for it."""
+    audio = CallAudio()
+    recording = await audio.record(tmp_path / "call.wav", sample_rate=8_000)
+    talk(audio, 120, ramp(19_200))
+    with anyio.fail_after(10):
+        await recording.stop()
+        assert read_wav(tmp_path / "call.wav")[0].shape == (19_200, 2)
+        playback = await audio.play(tmp_path / "call.wav")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(playback.wait)
+            while not playback.ended:
+                audio.pull(8_000)
+                await settle()
+    audio.close()

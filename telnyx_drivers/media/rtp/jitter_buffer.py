@@ -1,7 +1,7 @@
 """The adaptive jitter buffer: packets and time in, what to play next out. Pure: no clock, no audio.
 
-Time is media time. ``lead`` is how far behind the fastest packet a sample would be heard if it were played now; the
-buffer keeps it between the estimator's target and a little more. A gap is filled for as long as the missing packet may
+``lead`` is how far behind the fastest packet a packet is when it is taken; the buffer keeps it between the estimator's
+target and a little more. A gap is filled for as long as the missing packet may
 still be worth waiting for; audio is then played on from the next packet at the delay that it had, so a lost packet
 costs a repair and no delay. Delay that a burst made necessary is given back by playing a little faster.
 """
@@ -96,6 +96,8 @@ class JitterStats:
 
 MINIMUM_DELAY: Final = 0.010
 MAXIMUM_DELAY: Final = 0.400
+REPAIR_DELAY: Final = 0.025
+"""The least when packets carry copies of the frame before: the next packet must be there when one is missing."""
 _MOST_PACKETS: Final = 100
 _RESYNC_SECONDS: Final = 1.0
 """A transit so far from all others is another clock, not a late packet."""
@@ -105,11 +107,10 @@ _STARVED_SECONDS: Final = 0.12
 _SHORTEN_ABOVE: Final = 0.030
 """A beat of 20 ms can put a packet off by as much: only what exceeds that is delay to be given back."""
 _HURRY_ABOVE: Final = 0.1
-_LENGTHEN_BELOW: Final = 0.015
 
 
 class JitterBuffer:
-    """One stream: a new SSRC gets a `reset`. ``frame`` is how many clock units are filled at a time: 20 ms."""
+    """One stream at a time: a new SSRC gets a `reset`. Holes are filled 20 ms at a time."""
 
     def __init__(self, clock_rate: int) -> None:
         self.stats = JitterStats()
@@ -125,6 +126,7 @@ class JitterBuffer:
         self._concealing = False
         self._paused = False
         self._shortened = False
+        self._ahead = 0.0
         self._suspect: tuple[MediaPacket, float, float] | None = None
         """A packet off the clock: itself, its arrival, its transit."""
 
@@ -160,6 +162,8 @@ class JitterBuffer:
             return
         self._suspect = None
         estimator.add(transit, now)
+        if packet.repairs:
+            estimator.minimum = REPAIR_DELAY
         if self._next is not None and timestamp < self._next:
             self.stats.packets_late += 1
             self.stats.packets_discarded += 1
@@ -172,9 +176,13 @@ class JitterBuffer:
                 self.stats.packets_discarded += 1
             self._packets[timestamp] = (packet, now)
 
-    def get(self, now: float) -> Instruction:
-        """What is to be heard at ``now``. Ask again as soon as that much audio has been played."""
+    def get(self, now: float, ahead: float = 0.0) -> Instruction:
+        """What is to be heard next, decided at ``now``; ``ahead`` is how many seconds of audio come before it.
+
+        Ask as often as it takes to have as much as a beat needs.
+        """
         upcoming = self._next
+        self._ahead = ahead
         if upcoming is None:
             return self._begin(now)
         if upcoming in self._packets and not self._paused and not self._starved:
@@ -210,10 +218,11 @@ class JitterBuffer:
         stats.jitter_buffer_target_delay += target * packet.duration
         stats.jitter_buffer_emitted_count += packet.duration
         # A little too much is taken out of every other frame, a lot out of every frame.
-        self._shortened = lead > target + (_HURRY_ABOVE if self._shortened else _SHORTEN_ABOVE)
+        self._shortened = lead + self._ahead > target + (_HURRY_ABOVE if self._shortened else _SHORTEN_ABOVE)
         if self._shortened:
             return Play(packet, Pace.SHORTEN)
-        return Play(packet, Pace.LENGTHEN if lead < target - _LENGTHEN_BELOW else Pace.NORMAL)
+        # Before the buffer runs dry: a period put in is not heard, a hole is.
+        return Play(packet, Pace.LENGTHEN if lead < target else Pace.NORMAL)
 
     def _starve(self) -> Instruction:
         """Nothing has arrived in time: it may still come, so the place in the stream is kept."""
