@@ -286,6 +286,19 @@ def test_an_attach_that_is_not_taken_up_ends_a_call_without_media() -> None:
     assert rig.core.calls == {}
 
 
+def test_an_inbound_call_whose_attach_is_not_taken_up_ends_like_any_other() -> None:
+    rig = rig_with(attach_limit=30.0)
+    client = rig.client()
+    call = rig.command("call_user", "alice")
+    client.answer(client.ringing_call())
+    client.lose()
+    again = come_back(rig, client)
+    rig.wait(29.9)
+    assert call in rig.core.calls
+    rig.wait(0.1)
+    assert again.frames[-1]["params"]["cause"] == "RECOVERY_ON_TIMER_EXPIRE"
+
+
 def test_an_attach_whose_media_fails_leaves_the_old_one_or_ends_the_call() -> None:
     rig = Rig()
     client = rig.client()
