@@ -1,0 +1,349 @@
+"""The core alone against a world that keeps its contract and nothing else.
+
+No gateway and no media model: whatever an action is owed comes in any order, kept or broken; the server says what it
+likes, when it likes; the application asks at random. What must hold in *this* world holds in every other.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from math import inf
+from random import Random
+from typing import Any, ClassVar
+
+from attrs import evolve
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from telnyx_core import messages as m
+from telnyx_core.actions import SendText
+from telnyx_core.errors import LocalProtocolError
+from telnyx_core.facts import (
+    BinaryReceived,
+    CandidateFound,
+    DigitHeard,
+    Fact,
+    LocalDescribed,
+    MediaHeard,
+    NetworkChanged,
+    PeerStateChanged,
+    SocketClosed,
+    TextReceived,
+)
+from telnyx_core.ids import CallId, Ticket
+from telnyx_core.json_types import JsonObject
+from telnyx_core.session import Session
+from telnyx_core.states import SessionState
+from telnyx_core.testing import Debt, Ledger, SocketPhase, snapshot
+from telnyx_core.testing.media import sdp_of
+from telnyx_core.testing.strategies import call_options, client_options, replies, requests, texts
+from telnyx_core.wire import Request, decode, encode
+from tests.world import inside
+from tests.world.secrets import ALICE, TURN, secrets_never_leave
+
+PEER_STATES = ("connecting", "connected", "disconnected", "failed", "closed")
+ASKED_OF_CALLS = (
+    "answer",
+    "answer",
+    "hangup",
+    "hold",
+    "unhold",
+    "toggle",
+    "dtmf",
+    "message",
+    "mute",
+    "resume",
+    "reject",
+)
+
+
+class Alone(RuleBasedStateMachine):
+    counted: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.owed: list[Debt] = []
+        self.told: list[Fact] = []
+        self.asked: dict[str, Request] = {}
+        self.session = Session(ALICE, rng=Random(0))
+        self.ledger = Ledger()
+        self.counted["examples (core alone)"] += 1
+
+    # Beginnings.
+
+    @initialize(options=client_options(ALICE, turn=TURN), begun=st.integers(0, 3))
+    def it_begins(self, options: Any, begun: int) -> None:
+        """Mostly registered already: a world that never gets past login passes every test."""
+        self.session = Session(options, rng=Random(begun))
+        self.session.connect(now=self.now)
+        self.drain()
+        if begun:
+            self.pay(self.owed.pop())
+            for _ in range(3):
+                self.the_gateway_answers_as_it_should()
+            assert self.session.state is SessionState.READY
+
+    # The world.
+
+    @precondition(lambda self: self.owed)
+    @rule(data=st.data(), kept=st.sampled_from([True] * 7 + [False]))
+    def a_promise_is_kept_or_broken(self, data: st.DataObject, kept: bool) -> None:
+        index = data.draw(st.integers(0, len(self.owed) - 1))
+        self.pay(self.owed.pop(index), kept=kept)
+
+    def pay(self, debt: Debt, *, kept: bool = True) -> None:
+        facts = debt.kept if kept or not debt.broken else debt.broken
+        self.tell(facts[self.steps % len(facts)])
+
+    @precondition(lambda self: self.told)
+    @rule(data=st.data())
+    def old_news_returns(self, data: st.DataObject) -> None:
+        fact = data.draw(st.sampled_from(self.told[-40:]))
+        if not self.ledger.alive(fact):
+            before = snapshot(self.session)
+            self.tell(fact)
+            assert snapshot(self.session) == before, f"news of a dead handle changed something: {fact}"
+
+    @precondition(lambda self: self.live_socket() is not None)
+    @rule(clean=st.booleans())
+    def the_socket_is_lost(self, clean: bool) -> None:
+        socket = self.live_socket()
+        assert socket is not None
+        error = "" if clean else "reset"
+        self.tell(SocketClosed(socket, 1000 if clean else 1006, "", clean=clean, error=error))
+
+    @precondition(lambda self: self.ledger.peers)
+    @rule(data=st.data(), state=st.sampled_from(PEER_STATES))
+    def a_peer_changes(self, data: st.DataObject, state: Any) -> None:
+        media = data.draw(st.sampled_from(sorted(self.ledger.peers)))
+        self.tell(PeerStateChanged(media, state))
+
+    @precondition(lambda self: self.ledger.peers)
+    @rule(data=st.data(), what=st.sampled_from(["candidate", "heard", "digit", "incomplete"]))
+    def a_peer_tells(self, data: st.DataObject, what: str) -> None:
+        media = data.draw(st.sampled_from(sorted(self.ledger.peers)))
+        match what:
+            case "candidate":
+                line = "candidate:1 1 udp 1 192.0.2.1 9 typ host"
+                self.tell(CandidateFound(media, line, sdp_mid="0", sdp_m_line_index=0))
+            case "heard":
+                self.tell(MediaHeard(media))
+            case "digit":
+                self.tell(DigitHeard(media, "5", 0.1))
+            case _ if self.ledger.peers[media].description in ("asked", "made"):
+                self.tell(LocalDescribed(media, sdp_of(f"grown{media}", "offer", ()), complete=False))
+            case _:
+                pass
+
+    @rule(change=st.sampled_from(["offline", "online", "path_changed"]))
+    def the_host_s_network_changes(self, change: Any) -> None:
+        self.tell(NetworkChanged(change))
+
+    # The server.
+
+    @precondition(lambda self: self.open_socket() is not None)
+    @rule()
+    def the_gateway_answers_as_it_should(self) -> None:
+        pending = inside.pending_ids(self.session)
+        if not pending:
+            self.hear({"jsonrpc": "2.0", "id": 1, "method": m.CLIENT_READY, "params": {}})
+            return
+        request = self.asked[pending[0]]
+        result: JsonObject = {"sessid": "sess1"}
+        match request.method:
+            case m.GATEWAY_STATE:
+                result["params"] = {"state": "REGED"}
+            case m.MODIFY if "sdp" in request.params:
+                result["sdp"] = sdp_of("renewed", "answer", ())
+            case _:
+                pass
+        self.hear({"jsonrpc": "2.0", "id": request.id, "result": result, "voice_sdk_id": "VSDK1"})
+        if request.method == m.LOGIN:
+            self.hear({"jsonrpc": "2.0", "id": 2, "method": m.CLIENT_READY, "params": {}})
+
+    @precondition(lambda self: self.open_socket() is not None)
+    @rule(data=st.data())
+    def the_gateway_asks(self, data: st.DataObject) -> None:
+        self.say(data.draw(requests([*self.session.calls, *self.known_calls()])))
+
+    @precondition(lambda self: self.open_socket() is not None)
+    @rule(data=st.data())
+    def the_gateway_replies(self, data: st.DataObject) -> None:
+        self.say(data.draw(replies(inside.pending_ids(self.session))))
+
+    @precondition(lambda self: self.open_socket() is not None)
+    @rule(text=texts())
+    def the_gateway_babbles(self, text: str) -> None:
+        self.say(text)
+
+    @precondition(lambda self: self.open_socket() is not None)
+    @rule()
+    def a_binary_frame(self) -> None:
+        socket = self.open_socket()
+        assert socket is not None
+        self.tell(BinaryReceived(socket, 12))
+
+    # The application.
+
+    @rule(options=call_options())
+    def it_calls(self, options: Any) -> None:
+        self.ask(lambda: self.session.new_call(evolve(options, destination_number="1"), now=self.now))
+
+    @precondition(lambda self: self.session.calls)
+    @rule(
+        data=st.data(),
+        what=st.sampled_from(ASKED_OF_CALLS),
+    )
+    def it_asks_of_a_call(self, data: st.DataObject, what: str) -> None:
+        call = data.draw(st.sampled_from([*self.session.calls, CallId("nobody")]))
+        session, now = self.session, self.now
+        commands: dict[str, Callable[[], object]] = {
+            "answer": lambda: session.answer(call, now=now),
+            "hangup": lambda: session.hangup(call, now=now),
+            "hold": lambda: session.hold(call, now=now),
+            "unhold": lambda: session.unhold(call, now=now),
+            "toggle": lambda: session.toggle_hold(call, now=now),
+            "dtmf": lambda: session.dtmf(call, "1#", now=now),
+            "message": lambda: session.message(call, "bob", "hello", now=now),
+            "mute": lambda: session.set_muted(call, True, now=now),
+            "resume": lambda: session.resume_media(call, now=now),
+            "reject": lambda: session.reject_media(call, now=now),
+        }
+        self.ask(commands[what])
+
+    @rule(
+        what=st.sampled_from(
+            ["connect", "connect", "disconnect", "login", "other login", "is_registered", "clear token"]
+        )
+    )
+    def it_asks_of_the_session(self, what: str) -> None:
+        session, now = self.session, self.now
+        commands: dict[str, Callable[[], object]] = {
+            "connect": lambda: session.connect(now=now),
+            "disconnect": lambda: session.disconnect(now=now),
+            "login": lambda: session.login({}, now=now),
+            "other login": lambda: session.login({"login": "bob", "password": "pw"}, now=now),
+            "is_registered": lambda: session.is_registered(now=now),
+            "clear token": session.clear_reconnect_token,
+        }
+        self.ask(commands[what])
+
+    # Time.
+
+    @precondition(lambda self: self.session.next_timeout() is not None)
+    @rule()
+    def time_jumps_to_the_deadline(self) -> None:
+        self.now = max(self.now, self.session.next_timeout() or 0.0)
+        self.wake()
+
+    @rule(seconds=st.sampled_from([0.01, 0.5, 3.0, 20.0, 95.0, 7200.0]))
+    def time_passes(self, seconds: float) -> None:
+        """Late wake-ups included: everything due is done once."""
+        self.now += seconds
+        self.wake()
+
+    # How.
+
+    steps = 0
+
+    def tell(self, fact: Fact) -> None:
+        self.ledger.heard(fact)
+        self.told.append(fact)
+        self.session.receive(fact, now=self.now)
+        self.drain()
+
+    def hear(self, frame: JsonObject) -> None:
+        self.say(encode(frame))
+
+    def say(self, text: str) -> None:
+        socket = self.open_socket()
+        if socket is not None:
+            self.tell(TextReceived(socket, text))
+
+    def ask(self, command: Callable[[], object]) -> None:
+        before = snapshot(self.session)
+        try:
+            answer = command()
+        except LocalProtocolError:
+            assert snapshot(self.session) == before, "a refused command changed something"
+            return
+        if isinstance(answer, int) and not isinstance(answer, bool):
+            self.ledger.asked(Ticket(answer))
+        self.drain()
+
+    def wake(self) -> None:
+        self.session.handle_timeout(now=self.now)
+        self.drain()
+        assert (self.session.next_timeout() or inf) > self.now, "a deadline that stays due"
+
+    def drain(self) -> None:
+        self.steps += 1
+        self.counted["steps (core alone)"] += 1
+        while (action := self.session.next_action()) is not None:
+            secrets_never_leave(action)
+            debt = self.ledger.note(action)
+            if debt is not None:
+                self.owed.append(debt)
+            if isinstance(action, SendText):
+                sent = decode(action.text)
+                if isinstance(sent, Request) and isinstance(sent.id, str):
+                    self.asked[sent.id] = sent
+        self.owed = [debt for debt in self.owed if self.ledger.alive(debt.kept[0]) and self.still_owed(debt)]
+
+    def still_owed(self, debt: Debt) -> bool:
+        """A socket that was lost while it was opening, or closed while it was being closed, owes nothing more."""
+        try:
+            book = Ledger(sockets=dict(self.ledger.sockets), peers={})
+            if hasattr(debt.kept[0], "socket"):
+                book.heard(debt.kept[0])
+        except AssertionError:
+            return False
+        return True
+
+    def live_socket(self) -> Any:
+        return next(iter(self.ledger.sockets), None)
+
+    def open_socket(self) -> Any:
+        return next((one for one, phase in self.ledger.sockets.items() if phase is not SocketPhase.OPENING), None)
+
+    def known_calls(self) -> list[str]:
+        return [f"0000000{number}-aaaa-4aaa-8aaa-aaaaaaaaaaaa" for number in range(3)]
+
+    # What always holds.
+
+    @invariant()
+    def no_request_without_deadline(self) -> None:
+        inside.no_request_without_deadline(self.session)
+
+    @invariant()
+    def no_timer_without_owner(self) -> None:
+        inside.no_timer_without_owner(self.session)
+
+    @invariant()
+    def no_peer_without_call(self) -> None:
+        inside.peers_belong_to_calls(self.session)
+        assert set(self.session._media) == set(self.ledger.peers), "core and driver disagree about the open peers"
+
+    @invariant()
+    def what_the_application_heard_is_what_is(self) -> None:
+        """The last update that it got of each call shows the state that the call has."""
+        assert self.ledger.calls == {ident: call.state for ident, call in self.session.calls.items()}
+
+    @invariant()
+    def nothing_grows_without_bound(self) -> None:
+        inside.bounded_by_the_living(self.session)
+
+    def teardown(self) -> None:
+        """Disconnect, and let every deadline pass: nothing is left, and every ticket has had its outcome."""
+        self.session.disconnect(now=self.now)
+        self.drain()
+        for _ in range(100):
+            at = self.session.next_timeout()
+            if at is None:
+                break
+            self.now = max(self.now, at)
+            self.wake()
+        assert self.session.state is SessionState.IDLE
+        inside.at_rest(self.session)
+        self.ledger.at_rest()
+        assert not self.ledger.tickets, f"never settled: {self.ledger.tickets}"

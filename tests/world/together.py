@@ -1,0 +1,398 @@
+"""Client, gateway, media and wires together: whatever is done to them, once they are left alone they agree again.
+
+Time runs between the steps. Any step may do harm; `everything_is_mended_and_time_passes` undoes it and gives the world
+the time that the protocol's own limits ask for. Then both sides must have the same calls, each with media, and the
+application must have had one outcome for everything that it asked.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from attrs import evolve
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from telnyx_core.errors import LocalProtocolError
+from telnyx_core.gateway import (
+    CallPlan,
+    Delay,
+    Drop,
+    Duplicate,
+    Fault,
+    Garble,
+    GatewayOptions,
+    Quirks,
+    Refuse,
+    Swallow,
+)
+from telnyx_core.ids import CallId
+from telnyx_core.states import ESTABLISHED, CallState, SessionState
+from telnyx_core.testing import Connecting, Sim, SimClient
+from telnyx_core.testing.strategies import GATEWAY_STATES, call_options, client_options
+from tests.world import inside
+from tests.world.secrets import ALICE, PASSWORD, TURN, secrets_never_leave
+
+NUMBERS = ("echo", "echo", "tone", "early", "busy", "reject", "ring", "nobody", "bob")
+METHODS = (
+    "login",
+    "telnyx_rtc.gatewayState",
+    "telnyx_rtc.clientReady",
+    "telnyx_rtc.invite",
+    "telnyx_rtc.answer",
+    "telnyx_rtc.attach",
+    "telnyx_rtc.bye",
+    "telnyx_rtc.modify",
+    "telnyx_rtc.media",
+    "telnyx_rtc.ringing",
+    "telnyx_rtc.ping",
+    None,
+)
+ASKED_OF_CALLS = ("answer", "answer", "hangup", "hold", "unhold", "toggle", "dtmf", "mute", "resume", "reject")
+PATIENCE = 400.0
+"""Longer than every limit in a row: orphan (120 s and 30 s more), back-off (37 s), attach, renewal, escalation."""
+
+
+@st.composite
+def gateways(draw: st.DrawFn) -> GatewayOptions:
+    quirks = Quirks(
+        attach_before_ready=draw(st.booleans()),
+        ready_lists_session=draw(st.sampled_from([False, False, True])),
+        accept_first=draw(st.booleans()),
+        answer_repeats_sdp=draw(st.booleans()),
+        trickle_out=draw(st.booleans()),
+        echo_ping=draw(st.sampled_from([False, False, True])),
+        ringing_survives_loss=draw(st.booleans()),
+        established_by_media=draw(st.booleans()),
+    )
+    delay = draw(st.sampled_from([0.0, 0.0, 2.0]))
+    plan = CallPlan(ringing_delay=delay, early_delay=delay, answer_delay=delay, ring_timeout=60.0)
+    return GatewayOptions(
+        users={"alice": PASSWORD, "bob": "builder"},
+        plan=plan,
+        quirks=quirks,
+        ping_interval=draw(st.sampled_from([30.0, 30.0, None])),
+        registration=draw(st.sampled_from([("REGED",), ("REGED",), ("UNREGED", "TRYING", "REGISTER", "REGED")])),
+    )
+
+
+def faults() -> st.SearchStrategy[Fault]:
+    return st.one_of(
+        st.builds(
+            Fault,
+            do=st.sampled_from([Drop(), Drop(when="after"), Swallow(), Refuse(), Delay(2.0), Duplicate(), Garble()]),
+            on=st.just("request"),
+            method=st.sampled_from(METHODS),
+        ),
+        st.builds(
+            Fault,
+            do=st.sampled_from([Drop(), Drop(when="after", code=1001), Swallow(), Delay(2.0), Duplicate(), Garble()]),
+            on=st.sampled_from(["reply", "push"]),
+            method=st.sampled_from(METHODS),
+        ),
+    )
+
+
+class Together(RuleBasedStateMachine):
+    counted: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sim = Sim(ALICE)
+        self.watched = 0
+        self.counted["examples (together)"] += 1
+
+    # Beginnings.
+
+    @initialize(
+        options=client_options(ALICE, turn=TURN),
+        gateway=gateways(),
+        seed=st.integers(0, 3),
+        begun=st.sampled_from(["ready", "talking", "talking", "rung", "nothing"]),
+    )
+    def it_begins(self, options: Any, gateway: GatewayOptions, seed: int, begun: str) -> None:
+        self.sim = Sim(options, gateway=gateway, seed=seed, strict=True)
+        self.watched = 0
+        self.sim.wire.jitter = 0.05
+        bob = self.sim.ready(self.sim.add_client(evolve(ALICE, login="bob", password="builder", ice_servers=())))
+        assert bob.state is SessionState.READY
+        if begun != "nothing":
+            self.alice.connect()
+            self.sim.run_until(lambda: self.alice.state is SessionState.READY)
+        if begun == "talking":
+            call = self.alice.new_call("echo")
+            self.sim.run_until(lambda: self.alice.state_of(call) is CallState.ACTIVE)
+            self.sim.run(1.0)
+        elif begun == "rung":
+            self.sim.gateway.call_user("alice", now=self.sim.now)
+            self.sim.run(1.0)
+
+    @property
+    def alice(self) -> SimClient:
+        return self.sim.client
+
+    # The application.
+
+    def ask(self, command: Callable[[], object]) -> None:
+        with suppress(LocalProtocolError):  # `Sim(strict=True)` has seen that nothing changed.
+            command()
+        self.counted["steps (together)"] += 1
+
+    @rule(number=st.sampled_from(NUMBERS), options=call_options())
+    def alice_calls(self, number: str, options: Any) -> None:
+        self.ask(lambda: self.alice.new_call(number, options))
+
+    @precondition(lambda self: self.alice.calls)
+    @rule(
+        data=st.data(),
+        what=st.sampled_from(ASKED_OF_CALLS),
+    )
+    def alice_asks_of_a_call(self, data: st.DataObject, what: str) -> None:
+        alice, call = self.alice, data.draw(st.sampled_from(sorted(self.alice.calls)))
+        commands: dict[str, Callable[[], object]] = {
+            "answer": lambda: alice.answer(call),
+            "hangup": lambda: alice.hangup(call),
+            "hold": lambda: alice.hold(call),
+            "unhold": lambda: alice.unhold(call),
+            "toggle": lambda: alice.toggle_hold(call),
+            "dtmf": lambda: alice.dtmf(call, "1"),
+            "mute": lambda: alice.set_muted(call, True),
+            "resume": lambda: alice.resume_media(call),
+            "reject": lambda: alice.reject_media(call),
+        }
+        self.ask(commands[what])
+
+    @rule(what=st.sampled_from(["connect", "connect", "disconnect", "login", "is_registered", "clear token"]))
+    def alice_asks_of_the_session(self, what: str) -> None:
+        alice = self.alice
+        commands: dict[str, Callable[[], object]] = {
+            "connect": alice.connect,
+            "disconnect": alice.disconnect,
+            "login": lambda: alice.login({"login": "alice", "password": PASSWORD}),
+            "is_registered": alice.is_registered,
+            "clear token": alice.clear_reconnect_token,
+        }
+        self.ask(commands[what])
+
+    # The far end and the gateway.
+
+    @rule(with_sdp=st.booleans(), delay=st.sampled_from([0.0, 1.0, 20.0]))
+    def somebody_calls_alice(self, with_sdp: bool, delay: float) -> None:
+        self.ask(lambda: self.sim.gateway.call_user("alice", now=self.sim.now, with_sdp=with_sdp, sdp_delay=delay))
+
+    @precondition(lambda self: len(self.sim.clients) > 1 and self.sim.clients[1].calls)
+    @rule(answer=st.booleans())
+    def bob_answers_or_hangs_up(self, answer: bool) -> None:
+        bob = self.sim.clients[1]
+        call = next(iter(bob.calls))
+        self.ask(lambda: bob.answer(call) if answer else bob.hangup(call))
+
+    @precondition(lambda self: self.sim.gateway.calls)
+    @rule(data=st.data(), what=st.sampled_from(["hangup", "renegotiate", "info", "display"]))
+    def the_far_end_does(self, data: st.DataObject, what: str) -> None:
+        gateway, now = self.sim.gateway, self.sim.now
+        call = data.draw(st.sampled_from(sorted(gateway.calls)))
+        commands: dict[str, Callable[[], object]] = {
+            "hangup": lambda: gateway.hangup(call, now=now),
+            "renegotiate": lambda: gateway.renegotiate(call, now=now),
+            "info": lambda: gateway.info(call, {"dtmf": "5"}, now=now),
+            "display": lambda: gateway.display(call, "Hatter", "+1", now=now),
+        }
+        self.ask(commands[what])
+
+    @precondition(lambda self: self.sim.gateway.sockets("alice"))
+    @rule(data=st.data(), what=st.sampled_from(["punt", "drop", "close", "state", "state", "ping"]))
+    def the_gateway_does(self, data: st.DataObject, what: str) -> None:
+        gateway, now = self.sim.gateway, self.sim.now
+        socket = gateway.sockets("alice")[0]
+        commands: dict[str, Callable[[], object]] = {
+            "punt": lambda: gateway.punt(socket, now=now),
+            "drop": lambda: gateway.drop(socket, now=now),
+            "close": lambda: gateway.drop(socket, now=now, code=4014, reason="gateway down"),
+            "state": lambda: gateway.push_state(socket, data.draw(st.sampled_from(GATEWAY_STATES)), now=now),
+            "ping": lambda: gateway.ping(socket, now=now),
+        }
+        self.ask(commands[what])
+
+    @rule(what=st.sampled_from(["forget", "restart"]))
+    def the_gateway_suffers(self, what: str) -> None:
+        gateway, now = self.sim.gateway, self.sim.now
+        self.ask(lambda: gateway.restart(now=now) if what == "restart" else gateway.forget_sessions(now=now))
+
+    @rule(fault=faults())
+    def a_fault_is_planted(self, fault: Fault) -> None:
+        self.ask(lambda: self.sim.gateway.add_fault(evolve(fault, user="alice"), now=self.sim.now))
+
+    # The network, the media, the host.
+
+    @rule(seen_by=st.sampled_from(["both", "client", "gateway"]))
+    def the_socket_dies(self, seen_by: Any) -> None:
+        self.ask(lambda: self.alice.wire.drop(seen_by=seen_by))
+
+    @rule(ways=st.sampled_from([("up",), ("down",), ("up", "down")]))
+    def the_wire_stalls(self, ways: Any) -> None:
+        self.ask(lambda: self.alice.wire.stall(*ways))
+
+    @rule(how=st.sampled_from(list(Connecting)[:3]), closes=st.booleans())
+    def connecting_or_closing_does_not_work(self, how: Connecting, closes: bool) -> None:
+        self.alice.wire.connecting, self.alice.wire.closes = how, closes
+        self.ask(lambda: None)
+
+    @rule()
+    def the_wire_heals(self) -> None:
+        self.ask(self.alice.wire.heal)
+
+    @rule(late=st.booleans(), slow=st.sampled_from([0.02, 0.02, 1.5]))
+    def the_driver_and_the_wire_change(self, late: bool, slow: float) -> None:
+        self.alice.wire.late_news = self.alice.media.late_news = late
+        self.alice.wire.latency = slow
+        self.ask(lambda: None)
+
+    @rule()
+    def the_media_path_breaks(self) -> None:
+        self.ask(self.alice.media.cut)
+
+    @rule()
+    def the_media_path_heals(self) -> None:
+        self.ask(self.alice.media.heal)
+
+    @precondition(lambda self: self.alice.calls)
+    @rule(data=st.data())
+    def a_peer_fails(self, data: st.DataObject) -> None:
+        call = data.draw(st.sampled_from(sorted(self.alice.calls)))
+        self.ask(lambda: self.alice.media.fail(call))
+
+    @rule(what=st.sampled_from(["source", "remote", "local", "slow", "gateway"]), polite=st.booleans())
+    def the_media_engine_is_in_trouble(self, what: str, polite: bool) -> None:
+        media = self.alice.media
+        self.sim.model.tells_closing = polite
+        match what:
+            case "source":
+                media.source_trouble.append("permission")
+            case "remote":
+                media.remote_trouble.append("nonsense")
+            case "local":
+                media.local_trouble.append("other")
+            case "slow":
+                media.gather_time = 3.0 if media.gather_time is not None else 0.05
+            case _:
+                self.sim.gateway_media.remote_trouble.append("nonsense")
+        self.ask(lambda: None)
+
+    @rule(change=st.sampled_from(["offline", "online", "path_changed"]))
+    def the_host_s_network_changes(self, change: Any) -> None:
+        self.ask(lambda: self.alice.network(change))
+
+    @precondition(lambda self: self.alice.state is not SessionState.IDLE)
+    @rule(forgets=st.sampled_from([False, False, True]))
+    def the_process_restarts(self, forgets: bool) -> None:
+        self.sim.restart(forgets=forgets)
+        self.watched = 0
+        self.ask(self.alice.connect)
+
+    # Time.
+
+    @rule(seconds=st.sampled_from([0.0, 0.03, 0.03, 0.2, 1.0, 4.0, 12.0, 31.0, 100.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.sim.run(seconds)
+        self.counted["steps (together)"] += 1
+
+    @rule()
+    def one_thing_happens(self) -> None:
+        at = self.sim.next_event_at()
+        if at is not None:
+            self.sim.run(max(0.0, at - self.sim.now))
+
+    @rule()
+    def everything_is_mended_and_time_passes(self) -> None:
+        self.mend()
+        self.sim.run(PATIENCE)
+        self.both_sides_have_the_same_calls()
+        self.every_call_has_media()
+        self.everything_asked_has_had_its_outcome()
+        self.every_call_is_in_a_state_that_something_ends()
+
+    # How.
+
+    def mend(self) -> None:
+        sim, alice = self.sim, self.alice
+        sim.gateway.clear_faults(now=sim.now)
+        for media in (alice.media, sim.gateway_media):
+            media.source_trouble.clear()
+            media.remote_trouble.clear()
+            media.local_trouble.clear()
+            media.gather_time = 0.05
+        alice.wire.latency = 0.02
+        alice.wire.heal()
+        alice.media.heal()
+        for socket in sim.gateway.sockets("alice"):
+            sim.gateway.push_state(socket, "REGED", now=sim.now)
+
+    # What holds once all is mended and quiet.
+
+    def both_sides_have_the_same_calls(self) -> None:
+        theirs = {call for call, leg in self.sim.gateway.calls.items() if leg.user == "alice"}
+        assert set(self.alice.calls) == theirs, f"ours {set(self.alice.calls)}, the gateway's {theirs}"
+
+    def every_call_has_media(self) -> None:
+        """Held calls are connected as well, though nothing is heard."""
+        for call, info in self.alice.calls.items():
+            if info.state in ESTABLISHED:
+                assert self.sim.media_flows(call), f"call {call} is {info.state.value} and has no media"
+
+    def everything_asked_has_had_its_outcome(self) -> None:
+        assert not self.alice.ledger.tickets, f"never settled: {self.alice.ledger.tickets}"
+
+    def every_call_is_in_a_state_that_something_ends(self) -> None:
+        """The gateway rings for a minute at most: what is left is a conversation."""
+        stuck = {call: info.state for call, info in self.alice.calls.items() if info.state not in ESTABLISHED}
+        assert not stuck, f"nothing will end {stuck}"
+
+    # What always holds. The ledger of `Sim` holds handles, tickets and "one end for each call" at every action.
+
+    @invariant()
+    def no_request_without_deadline(self) -> None:
+        inside.no_request_without_deadline(self.alice.session)
+
+    @invariant()
+    def no_timer_without_owner(self) -> None:
+        inside.no_timer_without_owner(self.alice.session)
+
+    @invariant()
+    def no_peer_without_call(self) -> None:
+        inside.peers_belong_to_calls(self.alice.session)
+        assert set(self.alice.session._media) == set(self.alice.ledger.peers) == set(self.alice.media.peers)
+
+    @invariant()
+    def what_the_application_heard_is_what_is(self) -> None:
+        heard = self.alice.ledger.calls
+        assert heard == {ident: call.state for ident, call in self.alice.calls.items()}
+
+    @invariant()
+    def secrets_appear_only_where_they_must(self) -> None:
+        for _, action in self.alice.actions[self.watched :]:
+            secrets_never_leave(action)
+        self.watched = len(self.alice.actions)
+
+    @invariant()
+    def nothing_grows_without_bound(self) -> None:
+        inside.bounded_by_the_living(self.alice.session)
+
+    def teardown(self) -> None:
+        """Mended, calm, and after a disconnect nothing is left on either side."""
+        if self.steps_done():
+            self.everything_is_mended_and_time_passes()
+        self.alice.disconnect()
+        self.sim.run(60)
+        assert self.alice.state is SessionState.IDLE
+        inside.at_rest(self.alice.session)
+        self.alice.ledger.at_rest()
+        assert not self.alice.ledger.tickets
+        assert not [call for call, leg in self.sim.gateway.calls.items() if leg.user == "alice"]
+
+    def steps_done(self) -> bool:
+        return self.sim.now > 0
+
+
+__all__ = ["CallId", "Together"]
