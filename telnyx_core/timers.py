@@ -64,7 +64,7 @@ class TimerTable:
 
     def __init__(self) -> None:
         self._at: dict[tuple[Timer, Owner], tuple[float, int]] = {}
-        self._heap: list[tuple[float, int, int, Owner]] = []
+        self._heap: list[tuple[float, Timer, int, Owner]] = []
         self._owned: dict[Owner, set[Timer]] = {}
         self._serial = 0
 
@@ -102,8 +102,8 @@ class TimerTable:
         heap = self._heap
         while heap:
             at, timer, serial, owner = heap[0]
-            if self._at.get((Timer(timer), owner)) == (at, serial):
-                return at, TimerKey(Timer(timer), owner)
+            if self._at.get((timer, owner)) == (at, serial):
+                return at, TimerKey(timer, owner)
             heapq.heappop(heap)
         return None
 
