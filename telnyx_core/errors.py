@@ -56,6 +56,7 @@ class FailureKind(Enum):
     SERVER_ERROR = "ServerError"
     GATEWAY_STATE = "GatewayState"
     SOCKET = "Socket"
+    TOKEN_PROVIDER = "TokenProvider"
     MEDIA = "Media"
     CALL_ENDED = "CallEnded"
     PROTOCOL = "Protocol"

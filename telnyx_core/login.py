@@ -61,12 +61,12 @@ class Login:
         self._tickets, self._asked = self._tickets + self._asked, []
         self._settle(Failed(failure))
 
-    def use(self, options: ClientOptions, ticket: Ticket, now: float) -> None:
+    def use(self, options: ClientOptions, ticket: Ticket, now: float, *, same_user: bool) -> None:
         """New credentials; on a live socket they are used at once (SIG-245, SIG-246)."""
         link = self._link
         if not options.same_credentials(link.options):
             self._retries = 0
-            if not link.connected:
+            if not link.connected and not same_user:
                 link.identity.forget_session(token=True)  # SIG-235
         link.options = options
         self.rejected = False

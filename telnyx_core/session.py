@@ -184,15 +184,18 @@ class Session:
         with self._at(now) as now:
             self._link.leave(now)
 
-    def login(self, credentials: Mapping[str, object], *, now: float) -> Ticket:
+    def login(self, credentials: Mapping[str, object], *, now: float, same_user: bool = False) -> Ticket:
         """Log in anew on the live socket, or store credentials for the next (SIG-245 to SIG-249).
+
+        ``same_user`` promises that other credentials are still the same user's, as a renewed token is: without a
+        socket, the session and its calls are not given up then (SIG-235).
 
         Raises `InvalidCredentials` when they make no usable set (SIG-247).
         """
         options = self.options.with_credentials(credentials)
         with self._at(now) as now:
             ticket = self._ticket()
-            self._link.login.use(options, ticket, now)
+            self._link.login.use(options, ticket, now, same_user=same_user)
             return ticket
 
     def is_registered(self, *, now: float) -> Ticket:

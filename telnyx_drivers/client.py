@@ -5,14 +5,14 @@ import random
 import ssl as tls
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from types import TracebackType
 from typing import Final, Self, Unpack
 
 import anyio
 import anyio.lowlevel
 
-from telnyx_core.actions import Done, Failed
+from telnyx_core.actions import Done, Failed, Outcome
 from telnyx_core.errors import TelnyxError
 from telnyx_core.events import (
     CallUpdated,
@@ -40,6 +40,7 @@ from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.recovery import call_back, with_ways_on
 from telnyx_drivers.registry import CallRegistry
 from telnyx_drivers.store import Store
+from telnyx_drivers.tokens import TokenProvider, Tokens, with_stand_in
 
 MAX_FRAME: Final = 1 << 20
 """Bytes of one WebSocket message; a longer one closes the socket with 1009."""
@@ -67,6 +68,9 @@ class Client(ABC):
     ``async with`` it is connected and registered; leaving the block hangs up, disconnects, and leaves no task, thread,
     socket or file, also after an exception or a cancellation. `connect` and `disconnect` do the same by hand.
 
+    ``token_provider`` returns a login token whenever one is needed, and makes every other login method needless: it is
+    asked before connecting, before a token ends, and when credentials are refused (`telnyx_drivers.tokens`).
+
     ``engine`` makes the media engine on first use; ``store`` keeps the session's values for a later process; ``rng``
     makes ids and delays reproducible; ``ssl`` replaces the default TLS settings, which verify the server;
     ``connect_timeout`` is in seconds, ``None`` for as long as the session itself goes on trying; ``journal`` names a
@@ -79,6 +83,7 @@ class Client(ABC):
         self,
         options: ClientOptions | None = None,
         *,
+        token_provider: TokenProvider | None = None,
         engine: EngineFactory = default_engine,
         store: Store | None = None,
         rng: random.Random | None = None,
@@ -89,6 +94,8 @@ class Client(ABC):
     ) -> None:
         if options is not None and keywords:
             raise TypeError("give either options or keywords, not both")
+        if options is None and token_provider is not None:
+            options = ClientOptions.from_mapping(with_stand_in(keywords))
         self.options = options or ClientOptions(**keywords)
         if self.options.debug:
             logs.enable_debug()
@@ -101,6 +108,7 @@ class Client(ABC):
             else RecordedSession(self.options, journal=self._journal, remembered=remembered)
         )
         self._driver = self._make_driver(self._session, engine, ssl)
+        self._tokens = None if token_provider is None else self._ask_for_tokens(token_provider)
         self._connect_timeout = connect_timeout
         self._calls = CallRegistry(self._driver)
         self._broadcast = Broadcast[Event]()
@@ -114,6 +122,7 @@ class Client(ABC):
         cls,
         mapping: Mapping[str, object],
         *,
+        token_provider: TokenProvider | None = None,
         engine: EngineFactory = default_engine,
         store: Store | None = None,
         rng: random.Random | None = None,
@@ -122,9 +131,10 @@ class Client(ABC):
         journal: str | os.PathLike[str] | None = None,
     ) -> Self:
         """As the constructor, from the documents' spelling: ``{"login_token": ..., "trickleIce": True}``."""
-        options = ClientOptions.from_mapping(mapping)
+        options = ClientOptions.from_mapping(mapping if token_provider is None else with_stand_in(mapping))
         return cls(
             options,
+            token_provider=token_provider,
             engine=engine,
             store=store,
             rng=rng,
@@ -154,27 +164,31 @@ class Client(ABC):
     async def connect(self) -> None:
         """Connect, log in, and wait until registered; at once when it is so already.
 
-        Raises `LoginFailed` for credentials that are refused (the socket stays, `login` may try others) and
-        `ConnectionFailed` when the session gives up or ``connect_timeout`` passes (it then goes on trying).
+        Raises `LoginFailed` for credentials that are refused (the socket stays, `login` may try others), also as
+        `TokenProviderFailed`, and `ConnectionFailed` when the session gives up or ``connect_timeout`` passes (it then
+        goes on trying).
         """
         if self._session.state is SessionState.READY and self._driver.failure is None:
             await anyio.lowlevel.checkpoint()
             return
         stream = self.events()
-        if self._stopped is None or self._stopped.is_set():
-            self._stopped = anyio.Event()
         self._error = None
-        self._calls.open()
-        self._driver.start()
-        self._session.connect(now=self._driver.now())
-        self._driver.commanded()
         with anyio.move_on_after(self._connect_timeout):
+            if self._tokens is not None:
+                await self._tokens.before_connect()
+            if self._stopped is None or self._stopped.is_set():
+                self._stopped = anyio.Event()
+            self._calls.open()
+            self._driver.start()
+            self._session.connect(now=self._driver.now())
+            self._driver.commanded()
             async for event in stream:
                 match event:
                     case Ready():
                         return
                     case ErrorRaised() if event.code in _LOGIN_ERRORS:
-                        raise LoginFailed(event.message, error=event.error, failure=event.error.original)
+                        if self._tokens is None or not await self._tokens.renewed():
+                            raise LoginFailed(event.message, error=event.error, failure=event.error.original)
                     case SessionClosed(reason):
                         raise self._refusal(reason)
                     case _:
@@ -215,6 +229,24 @@ class Client(ABC):
             case Failed(failure):
                 error = self._error if self._error is not None and self._error.original == failure else None
                 raise LoginFailed(str(failure), error=error, failure=failure)
+
+    def _ask_for_tokens(self, provider: TokenProvider) -> Tokens:
+        def use(token: str) -> Awaitable[Outcome]:
+            given = {"login_token": token}
+            return self._driver.ask(lambda now: self._session.login(given, now=now, same_user=True))
+
+        def report(error: TelnyxError) -> None:
+            self.notify(ErrorRaised(error=error, session_id=self.session_id))
+            self.deliver()
+
+        return Tokens(
+            provider,
+            self.options.login_token,
+            use=use,
+            spawn=self._driver.spawn,
+            report=report,
+            registered=lambda: self.state is SessionState.READY,
+        )
 
     async def is_registered(self) -> bool:
         """Ask the server whether this session is registered now."""
@@ -354,6 +386,8 @@ class Client(ABC):
         spawn = self._driver.spawn
         while self._undelivered:
             event, handle = self._undelivered.popleft()
+            if self._tokens is not None:
+                self._tokens.heard(event)
             if isinstance(event, MediaRecovery):
                 call_back(self.options.media_permissions_recovery, event, spawn)
             if handle is not None and handle.on_notification is not None and name_of(event) == "telnyx.notification":

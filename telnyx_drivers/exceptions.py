@@ -23,6 +23,10 @@ class LoginFailed(TelnyxClientError):
     """The server does not accept the credentials: 46001, 46002."""
 
 
+class TokenProviderFailed(LoginFailed):
+    """The application's ``token_provider`` raised (``__cause__``), took too long, or returned no token: 46002."""
+
+
 class ConnectionFailed(TelnyxClientError):
     """The session is not connected and will not be by itself, or not in time."""
 

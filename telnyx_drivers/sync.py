@@ -25,6 +25,7 @@ from telnyx_drivers.media.ports import EngineFactory
 from telnyx_drivers.recovery import is_media_recovery_error_event, isMediaRecoveryErrorEvent
 from telnyx_drivers.store import Store
 from telnyx_drivers.threads import Relays, Threads
+from telnyx_drivers.tokens import TokenProvider, with_stand_in
 
 if TYPE_CHECKING:
     from telnyx_drivers.media.audio.frames import AudioFrame, Pcm
@@ -47,6 +48,7 @@ class TelnyxRTC:
         self,
         options: ClientOptions | None = None,
         *,
+        token_provider: TokenProvider | None = None,
         engine: EngineFactory = default_engine,
         store: Store | None = None,
         rng: random.Random | None = None,
@@ -57,6 +59,7 @@ class TelnyxRTC:
     ) -> None:
         self._client = AsyncTelnyxRTC(
             options,
+            token_provider=token_provider,
             engine=engine,
             store=store,
             rng=rng,
@@ -69,9 +72,30 @@ class TelnyxRTC:
         self._relays = Relays(self._threads)
 
     @classmethod
-    def from_mapping(cls, mapping: Mapping[str, object], *, engine: EngineFactory = default_engine) -> Self:
-        """From the documents' spelling: ``{"login_token": ..., "trickleIce": True}``."""
-        return cls(ClientOptions.from_mapping(mapping), engine=engine)
+    def from_mapping(
+        cls,
+        mapping: Mapping[str, object],
+        *,
+        token_provider: TokenProvider | None = None,
+        engine: EngineFactory = default_engine,
+        store: Store | None = None,
+        rng: random.Random | None = None,
+        ssl: tls.SSLContext | None = None,
+        connect_timeout: float | None = CONNECT_TIMEOUT,
+        journal: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """As the constructor, from the documents' spelling: ``{"login_token": ..., "trickleIce": True}``."""
+        options = ClientOptions.from_mapping(mapping if token_provider is None else with_stand_in(mapping))
+        return cls(
+            options,
+            token_provider=token_provider,
+            engine=engine,
+            store=store,
+            rng=rng,
+            ssl=ssl,
+            connect_timeout=connect_timeout,
+            journal=journal,
+        )
 
     def __enter__(self) -> Self:
         self.connect()

@@ -59,6 +59,9 @@ class Server:
         self.url_error = ""
         self.mute: set[str] = set()
         self.refuse: dict[str, tuple[int, str]] = {}
+        self.refuse_once: dict[str, tuple[int, str]] = {}
+        self.tokens: set[str] | None = None
+        """The login tokens that are good; ``None``: all."""
         self.register = True
         self.reattached: list[str] = []
         self.auto_answer = True
@@ -99,17 +102,22 @@ class Server:
         method, ident = frame.get("method", ""), frame.get("id")
         if not method or ident is None or method in self.mute:
             return
-        if method in self.refuse:
-            code, text = self.refuse[method]
+        if method in self.refuse or method in self.refuse_once:
+            code, text = self.refuse_once.pop(method, None) or self.refuse[method]
             line.deliver({"jsonrpc": "2.0", "id": ident, "error": {"code": code, "message": text}})
             return
-        self._reply(line, method, ident, frame.get("params", {}))
+        params = frame.get("params", {})
+        if method == "login" and self.tokens is not None and params.get("login_token") not in self.tokens:
+            line.deliver({"jsonrpc": "2.0", "id": ident, "error": {"code": -32001, "message": "Login Incorrect"}})
+            return
+        self._reply(line, method, ident, params)
 
     def _reply(self, line: "MemoryLine", method: str, ident: Any, params: Frame) -> None:
         call = params.get("dialogParams", {}).get("callID")
 
         def result(**members: Any) -> None:
-            line.deliver({"jsonrpc": "2.0", "id": ident, "result": {"sessid": "s-1", **members}})
+            result = {"sessid": "s-1", **members}
+            line.deliver({"jsonrpc": "2.0", "id": ident, "result": result, "voice_sdk_id": "V-1"})
 
         match method:
             case "login" | "anonymous_login":
