@@ -80,6 +80,18 @@ class PeerConfig:
 
 
 @frozen
+class PrepareMedia:
+    """Calls may be placed or answered now: an engine that can may have the next peer's candidates ready (MEDIA-023).
+
+    Ordered once for each registration where ``prefetchIceCandidates`` is on. Whatever comes of it is neither reported
+    nor seen, but for its speed; it ends with the engine.
+    """
+
+    ice_servers: tuple[IceServer, ...]
+    force_relay: bool
+
+
+@frozen
 class OpenPeer:
     """Create a peer connection for a call; with ``prefetch`` start gathering at once (MEDIA-023)."""
 
@@ -242,4 +254,5 @@ MediaAction: TypeAlias = (
     | ClosePeer
 )
 ToneAction: TypeAlias = StartTone | StopTone
-Action: TypeAlias = SocketAction | MediaAction | ToneAction | Settle | UploadReport | WriteDebug | Remember | Notify
+EngineAction: TypeAlias = MediaAction | ToneAction | PrepareMedia
+Action: TypeAlias = SocketAction | EngineAction | Settle | UploadReport | WriteDebug | Remember | Notify

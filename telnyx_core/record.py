@@ -14,7 +14,17 @@ from typing import Final, cast
 from attrs import AttrsInstance, evolve, fields, has
 
 from telnyx_core import facts as facts_module
-from telnyx_core.actions import Action, Notify, OpenSocket, Remember, SendText, Settle, UploadReport, WriteDebug
+from telnyx_core.actions import (
+    Action,
+    Notify,
+    OpenSocket,
+    PrepareMedia,
+    Remember,
+    SendText,
+    Settle,
+    UploadReport,
+    WriteDebug,
+)
 from telnyx_core.events import CallUpdated, ErrorRaised, WarningRaised
 from telnyx_core.facts import Fact, LocalDescribed, StatsTaken, TextReceived
 from telnyx_core.ids import MediaId, SocketId
@@ -211,6 +221,8 @@ def action_record(action: Action, scrubber: Scrubber) -> JsonObject:
             flush = None if segment.flush is None else segment.flush.type
             entries, logs = len(segment.entries), len(segment.logs)
             return {"is": name, "call": segment.call.id, "flush": flush, "entries": entries, "logs": logs}
+        case PrepareMedia(servers, force_relay):
+            return {"is": name, "servers": len(servers), "force_relay": force_relay}
         case WriteDebug(report, _, written):
             return {"is": name, "report": report, "entries": len(written)}
         case _:

@@ -4,11 +4,13 @@ from typing import Final
 
 from telnyx_core import messages as m
 from telnyx_core import timeouts
-from telnyx_core.actions import Notify
+from telnyx_core.actions import Notify, PrepareMedia
 from telnyx_core.catalogue import ErrorCode
 from telnyx_core.errors import Failure, FailureKind
 from telnyx_core.events import CloseReason, Ready
+from telnyx_core.ice_servers import ice_servers_for
 from telnyx_core.link import Intent, Link
+from telnyx_core.options import CallOptions
 from telnyx_core.reconnect import registration_pause
 from telnyx_core.registration import KNOWN, PENDING, Decision, Registration
 from telnyx_core.requests import Purpose
@@ -110,6 +112,9 @@ class Registrar:
         link.ready(now)
         ready = Ready(link.identity.session_id, state, self.region, self.dc, self.call_report_id)
         link.owner.act(Notify(ready))
+        if link.options.prefetch_ice_candidates:
+            servers = ice_servers_for(link.options, CallOptions())
+            link.owner.act(PrepareMedia(servers, link.options.force_relay_candidate))
 
     def _unregistered(self) -> None:
         self._link.timers.stop(Timer.REGISTRATION_WATCH)

@@ -6,6 +6,7 @@ session. What the world has to say goes through the inbox as a fact, and the run
 removes re-entrancy instead of guarding against it.
 """
 
+import contextlib
 import logging
 import ssl as tls
 from abc import ABC, abstractmethod
@@ -31,6 +32,7 @@ from telnyx_core.actions import (
     OpenSocket,
     OpenSource,
     Outcome,
+    PrepareMedia,
     Remember,
     SendText,
     SetDeaf,
@@ -347,6 +349,8 @@ class Driver(ABC):
                 | StopTone()
             ):
                 self._perform_media(action)
+            case PrepareMedia():
+                self.spawn(lambda: self._prepare(action))
             case Settle(ticket, outcome):
                 if (promise := self._promises.pop(ticket, None)) is not None:
                     promise.settle(outcome)
@@ -366,6 +370,12 @@ class Driver(ABC):
     def _write_debug(self, action: WriteDebug) -> None:
         assert self._debug_files is not None, "the session has the options that the driver was started with"
         self.spawn(self._debug_files.write(action))
+
+    async def _prepare(self, action: PrepareMedia) -> None:
+        """After the application has heard that it may place calls: to load an engine takes half a second."""
+        if not self.at_rest:
+            with contextlib.suppress(MediaUnavailable):
+                self.engine().perform(action)
 
     def _perform_media(self, action: MediaAction | ToneAction) -> None:
         try:

@@ -13,6 +13,7 @@ from telnyx_core.actions import (
     Notify,
     OpenSocket,
     Outcome,
+    PrepareMedia,
     Remember,
     SendText,
     Settle,
@@ -234,8 +235,8 @@ class SimClient:
                 self.wire.close(socket)
             case AbandonSocket(socket):
                 self.wire.abandon(socket)
-            case StartTone() | StopTone():
-                pass  # The ledger knows which sound.
+            case StartTone() | StopTone() | PrepareMedia():
+                pass  # The ledger knows which sound; and what is prepared is not seen.
             case Settle(ticket, outcome):
                 self.outcomes[ticket] = outcome
             case UploadReport() | WriteDebug():

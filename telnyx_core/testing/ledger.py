@@ -24,6 +24,7 @@ from telnyx_core.actions import (
     OpenSocket,
     OpenSource,
     PeerConfig,
+    PrepareMedia,
     Remember,
     SendText,
     SetDeaf,
@@ -145,7 +146,7 @@ class Ledger:
                 self.tickets.remove(ticket)
             case Notify(event):
                 self._note_event(event)
-            case UploadReport() | WriteDebug() | Remember():
+            case UploadReport() | WriteDebug() | Remember() | PrepareMedia():
                 pass
             case OpenPeer():
                 _require(action.media > self._last_media, f"peer {action.media} was there before")

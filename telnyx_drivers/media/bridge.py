@@ -15,7 +15,7 @@ from typing import ClassVar, Final, TypeVar
 
 import anyio
 
-from telnyx_core.actions import MediaAction, OpenPeer, StartTone, StopTone, TakeStats, ToneAction
+from telnyx_core.actions import EngineAction, OpenPeer, PrepareMedia, StartTone, StopTone, TakeStats
 from telnyx_core.facts import MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId
 from telnyx_drivers import logs
@@ -113,7 +113,7 @@ class BridgedEngine:
             self._media.release()
             raise
 
-    def perform(self, action: MediaAction | ToneAction) -> None:
+    def perform(self, action: EngineAction) -> None:
         if isinstance(action, OpenPeer):
             self._audio(action.call)  # made on this side: its locks belong to the loop that made them
         with self._guard:
@@ -122,7 +122,7 @@ class BridgedEngine:
                 self._orders += 1
         if not full:
             self._media.loop.call_soon_threadsafe(self._perform, action)
-        elif not isinstance(action, StartTone | StopTone | TakeStats):
+        elif not isinstance(action, StartTone | StopTone | TakeStats | PrepareMedia):
             logs.media.error("the media loop does not keep up: %s", type(action).__name__)
             self._report(PeerStateChanged(action.media, "failed"))
 
@@ -154,7 +154,7 @@ class BridgedEngine:
 
     # On the media loop.
 
-    def _perform(self, action: MediaAction | ToneAction) -> None:
+    def _perform(self, action: EngineAction) -> None:
         with self._guard:
             self._orders -= 1
         self._engine.perform(action)

@@ -10,9 +10,10 @@ from telnyx_core.actions import (
     ClosePeer,
     CreateAnswer,
     CreateOffer,
-    MediaAction,
+    EngineAction,
     OpenPeer,
     OpenSource,
+    PrepareMedia,
     SetDeaf,
     SetMuted,
     StartTone,
@@ -31,6 +32,7 @@ from telnyx_drivers.media.ports import Report
 from telnyx_drivers.media.settings import PeerSettings
 from telnyx_drivers.media.settings import settings_for as settings_for
 from telnyx_drivers.media.source_registry import SourceFactory
+from telnyx_drivers.media.standby import Standby
 
 
 class AiortcEngine:
@@ -56,10 +58,11 @@ class AiortcEngine:
         self._tones = tones
         self._calls: dict[CallId, CallMedia] = {}
         self._peers: dict[MediaId, tuple[Peer, CallMedia]] = {}
+        self._standby = Standby(self._settings, self._see_out)
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def perform(self, action: MediaAction | ToneAction) -> None:
+    def perform(self, action: EngineAction) -> None:
         match action:
             case OpenPeer():
                 self._open(action)
@@ -81,6 +84,9 @@ class AiortcEngine:
             case SetDeaf(media, deaf):
                 if (found := self._peers.get(media)) is not None:
                     found[1].audio.set_deaf(deaf)
+            case PrepareMedia():
+                if not self._closed:
+                    self._standby.prepare(action)
             case StartTone() | StopTone():
                 if self._tones is not None:
                     self._tones(action)
@@ -105,6 +111,7 @@ class AiortcEngine:
 
     async def aclose(self) -> None:
         self._closed = True
+        self._standby.stop()
         for media in list(self._peers):
             self._close(media)
         for call in list(self._calls):
@@ -120,14 +127,18 @@ class AiortcEngine:
         if self._closed:
             return
         assert action.media not in self._peers, f"media {action.media} is open already"
+        config = action.config
         call = self._call(action.call)
-        call.audio.set_muted(action.config.muted)
-        call.audio.set_deaf(action.config.deaf)
+        call.audio.set_muted(config.muted)
+        call.audio.set_deaf(config.deaf)
+        ground = self._standby.take(config)
+        if ground is None:
+            ground = Groundwork(config.ice_servers, self._settings, relay_only=config.force_relay)
         peer = Peer(
             action.media,
-            action.config,
+            config,
             self._settings,
-            ground=Groundwork(action.config.ice_servers, self._settings, relay_only=action.config.force_relay),
+            ground=ground,
             port=call.join(action.media),
             report=self._report,
             open_source=lambda order: call.open_source(order, self._factories),
@@ -138,10 +149,12 @@ class AiortcEngine:
         found = self._peers.pop(media, None)
         if found is not None:
             peer, call = found
-            closing = peer.close()
+            self._see_out(peer.close())
             call.leave(media)
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+
+    def _see_out(self, closing: "asyncio.Task[None]") -> None:
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
 
 def _silent_audio(call: CallId) -> CallAudio:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from attrs import frozen
 
-from telnyx_core.actions import MediaAction, ToneAction
+from telnyx_core.actions import EngineAction
 from telnyx_core.facts import MediaFact
 from telnyx_core.ids import CallId
 
@@ -23,7 +23,7 @@ Report: TypeAlias = Callable[[MediaFact], None]
 class MediaEngine(Protocol):
     """Performs the core's media actions. Never raises; failures are facts."""
 
-    def perform(self, action: MediaAction | ToneAction) -> None:
+    def perform(self, action: EngineAction) -> None:
         """Start on an action without waiting. Handles exist when this returns; dead handles are ignored."""
         ...
 

@@ -68,6 +68,7 @@ class TurnServer(asyncio.DatagramProtocol):
     credential: str = "secret"
     mute: bool = False
     relayed: int = 0
+    refreshed: int = 0
     allocations: dict[Address, Allocation] = field(factory=dict)
     transport: Any = None
     _tasks: set[asyncio.Task[None]] = field(factory=set)
@@ -99,7 +100,10 @@ class TurnServer(asyncio.DatagramProtocol):
                 peer = request.attributes["XOR-PEER-ADDRESS"]
                 self.allocations[client].channels[request.attributes["CHANNEL-NUMBER"]] = peer
                 self.transport.sendto(reply(request, key), client)
+            case stun.Method.REFRESH if client not in self.allocations:
+                self.transport.sendto(reply(request, key, error=(437, "Allocation Mismatch")), client)
             case stun.Method.REFRESH:
+                self.refreshed += 1
                 if request.attributes["LIFETIME"] == 0:
                     self.allocations.pop(client).transport.close()
                 self.transport.sendto(reply(request, key, LIFETIME=request.attributes["LIFETIME"]), client)
@@ -116,9 +120,14 @@ class TurnServer(asyncio.DatagramProtocol):
         answer = reply(request, key, XOR_RELAYED_ADDRESS=relayed, XOR_MAPPED_ADDRESS=client, LIFETIME=600)
         self.transport.sendto(answer, client)
 
-    def close(self) -> None:
+    def forget(self) -> None:
+        """As if it had been started again."""
         for allocation in self.allocations.values():
             allocation.transport.close()
+        self.allocations.clear()
+
+    def close(self) -> None:
+        self.forget()
         self.transport.close()
 
 
