@@ -1,0 +1,305 @@
+"""A story as one HTML page that needs nothing else: no server, no network, no second file."""
+
+import json
+from datetime import UTC, datetime
+from importlib.resources import files
+from math import log10
+from typing import Final
+
+from attrs import frozen
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from telnyx_core.json_types import Json, JsonObject
+from telnyx_core.quality.mos import quality
+from telnyx_core.version import VERSION
+from telnyx_drivers.report.lanes import LaneRow, lanes, window
+from telnyx_drivers.report.story import CallStory, Message, Sample, Step, Story
+from telnyx_drivers.report.waveform import Outline
+
+MOST_ROWS: Final = 3_000
+"""Rows of the ladder: a page with more is slow to open, and nobody reads it to the end."""
+
+_CHARTS: Final[tuple[tuple[str, str, str, tuple[tuple[str, str], ...], float | None], ...]] = (
+    ("mos", "MOS", "", (("mos", "MOS, each second"),), 3.5),
+    ("loss", "Packet loss", "%", (("loss", "lost"), ("concealed", "concealed")), 1.0),
+    ("rtt", "Round trip", "ms", (("rtt", "round trip"),), 400.0),
+    ("jitter", "Jitter", "ms", (("jitter", "jitter"), ("delay", "jitter buffer")), 30.0),
+    ("levels", "Level", "dBFS", (("said", "said"), ("heard", "heard")), None),
+    ("rates", "Bit rate", "kbit/s", (("sent", "sent"), ("received", "received")), None),
+)
+"""Name, title, unit, series with their labels, and from where on the core warns (quality.md 5)."""
+
+
+@frozen
+class Tile:
+    """One of the large figures."""
+
+    label: str
+    value: str
+    note: str
+    tone: str
+
+
+@frozen
+class Bar:
+    """One step of the establishment; places in percent of the whole."""
+
+    label: str
+    at: float
+    left: float
+    width: float
+
+
+@frozen
+class Pip:
+    """A note on the line of time; percent."""
+
+    left: float
+    level: str
+    title: str
+
+
+@frozen
+class CallView:
+    call: CallStory
+    title: str
+    began: str
+    lasted: str
+    tiles: tuple[Tile, ...]
+    lanes: tuple[LaneRow, ...]
+    pips: tuple[Pip, ...]
+    bars: tuple[Bar, ...]
+    establishment: str
+    charts: tuple[tuple[str, str], ...]
+    """Name and title of those that have something to show."""
+
+
+def render(story: Story, *, outline: Outline | None = None, hidden: bool = True) -> str:
+    """The page. ``hidden``: people have been taken out of the story, so that there is no switch to hide them."""
+    environment = Environment(
+        loader=PackageLoader("telnyx_drivers.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["clock"] = clock
+    environment.filters["seconds"] = _seconds
+    environment.filters["pretty"] = _pretty
+    calls = tuple(_view(call) for call in story.calls)
+    begin = min((call.started_at for call in story.calls if call.started_at is not None), default=0.0)
+    data: JsonObject = {"calls": [_data(view) for view in calls]}
+    if outline is not None:
+        data["wave"] = {
+            "seconds": outline.seconds,
+            "channels": [[list(high), list(low)] for high, low in outline.channels],
+        }
+    return environment.get_template("report.html.j2").render(
+        story=story,
+        calls=calls,
+        begin=_begin(story, begin),
+        rows=story.messages[:MOST_ROWS],
+        left_out=max(0, len(story.messages) - MOST_ROWS),
+        outline=outline,
+        hidden=hidden,
+        version=VERSION,
+        data=data,
+        styles=[Markup(_static(name)) for name in ("uPlot.min.css", "report.css")],  # noqa: S704  # our own files
+        scripts=[Markup(_static(name)) for name in ("uPlot.iife.min.js", "report.js")],  # noqa: S704
+    )
+
+
+def _static(name: str) -> str:
+    return files("telnyx_drivers.report").joinpath("static", name).read_text(encoding="utf-8")
+
+
+def _begin(story: Story, begin: float) -> float:
+    """What the times of the ladder count from."""
+    return min([begin or float("inf"), *(message.at for message in story.messages[:1])])
+
+
+def _view(call: CallStory) -> CallView:
+    first, last = window(call)
+    steps = call.steps or tuple(_steps(call))
+    charts = tuple(
+        (name, f"{title} ({unit})" if unit else title)
+        for name, title, unit, series, _ in _CHARTS
+        if any(getattr(sample, member) is not None for sample in call.samples for member, _ in series)
+    )
+    began = (
+        ""
+        if call.started_at is None
+        else datetime.fromtimestamp(call.started_at, UTC).strftime("%d %B %Y, %H:%M:%S UTC")
+    )
+    return CallView(
+        call=call,
+        title=call.remote_number or call.id,
+        began=began.lstrip("0"),
+        lasted=_lasted(call),
+        tiles=_tiles(call),
+        lanes=lanes(call, first, last),
+        pips=tuple(
+            Pip(
+                min(100.0, max(0.0, 100 * (note.at - first) / (last - first))),
+                note.level,
+                f"{clock(note.at, first)} {note.code or ''} {note.name}",
+            )
+            for note in call.notes
+        ),
+        bars=_bars(steps),
+        establishment=f"{steps[-1].from_start:,.0f} ms" if steps else "",
+        charts=charts,
+    )
+
+
+def _lasted(call: CallStory) -> str:
+    if call.active_at is None:
+        return "never answered"
+    if call.ended_at is None:
+        return "not ended"
+    minutes, seconds = divmod(max(0.0, call.ended_at - call.active_at), 60)
+    return f"{minutes:.0f} min {seconds:02.0f} s" if minutes else f"{seconds:.1f} s"
+
+
+def _tiles(call: CallStory) -> tuple[Tile, ...]:
+    mos, least = _mean(call, "mos"), min(_values(call, "mos"), default=None)
+    word = quality(mos) or "unknown"
+    lost = _mean(call, "loss")
+    warnings = sum(note.level == "warning" for note in call.notes)
+    errors = sum(note.level == "error" for note in call.notes)
+    return (
+        Tile(
+            "MOS",
+            "–" if mos is None else f"{mos:.2f}",
+            word if least is None else f"{word}, lowest {least:.2f}",
+            _tone(word),
+        ),
+        Tile("Round trip", _figure(_mean(call, "rtt"), "ms"), _most(call, "rtt", "ms"), ""),
+        Tile("Jitter", _figure(_mean(call, "jitter"), "ms"), _most(call, "jitter", "ms"), ""),
+        Tile("Packet loss", _figure(lost, "%"), _most(call, "loss", "%"), ""),
+        Tile(
+            "Warnings",
+            str(warnings),
+            f"and {errors} error{'s' * (errors != 1)}" if errors else "no errors",
+            "bad" if errors else "fair" if warnings else "good",
+        ),
+    )
+
+
+def _tone(word: str) -> str:
+    return {"excellent": "good", "good": "good", "fair": "fair", "poor": "bad", "bad": "bad"}.get(word, "")
+
+
+def _values(call: CallStory, member: str) -> list[float]:
+    return [value for sample in call.samples if (value := getattr(sample, member)) is not None]
+
+
+def _mean(call: CallStory, member: str) -> float | None:
+    values = _values(call, member)
+    return sum(values) / len(values) if values else None
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return "–"
+    places = 2 if unit == "%" else 1 if value < 10 else 0
+    return f"{value:,.{places}f} {unit}"
+
+
+def _most(call: CallStory, member: str, unit: str) -> str:
+    values = _values(call, member)
+    return f"peak {_figure(max(values), unit)}" if values else "not measured"
+
+
+def _steps(call: CallStory) -> list[Step]:
+    """Where nobody has timed the establishment: what the layers said, as far as they did."""
+    begin = call.started_at
+    if begin is None or call.active_at is None:
+        return []
+    reached: dict[str, float] = {}
+    names = {
+        ("gathering", "complete"): "ICE candidates gathered",
+        ("ice", "connected"): "ICE connected",
+        ("ice", "completed"): "ICE connected",
+        ("dtls", "connected"): "DTLS connected",
+        ("call", "ringing"): "Ringing",
+        ("call", "active"): "Active",
+    }
+    for change in sorted(call.changes, key=lambda each: each.at):
+        if (label := names.get((change.lane, change.state))) is not None:
+            reached.setdefault(label, change.at)
+    steps: list[Step] = []
+    before = begin
+    for label, at in reached.items():
+        steps.append(Step(label, 1000 * (at - begin), 1000 * (at - before)))
+        before = at
+    return steps
+
+
+def _bars(steps: tuple[Step, ...]) -> tuple[Bar, ...]:
+    whole = max((step.from_start for step in steps), default=0.0) or 1.0
+    return tuple(
+        Bar(step.label, step.from_start, 100 * max(0.0, step.from_start - step.delta) / whole, 100 * step.delta / whole)
+        for step in steps
+    )
+
+
+def _data(view: CallView) -> JsonObject:
+    """What the charts are drawn from; times are seconds since the call began."""
+    call = view.call
+    begin, end = window(call)
+    shown = {name for name, _ in view.charts}
+    charts: list[Json] = [
+        {
+            "name": name,
+            "unit": unit,
+            "threshold": threshold,
+            "labels": [label for _, label in series],
+            "values": [[_rounded(sample, member) for sample in call.samples] for member, _ in series],
+        }
+        for name, _, unit, series, threshold in _CHARTS
+        if name in shown
+    ]
+    return {
+        "begin": begin,
+        "length": end - begin,
+        "times": [round(sample.at - begin, 3) for sample in call.samples],
+        "charts": charts,
+        "notes": [
+            {"at": round(note.at - begin, 3), "level": note.level, "text": f"{note.code or ''} {note.name}".strip()}
+            for note in call.notes
+        ],
+        "bands": [
+            {"from": band.begin, "to": band.end, "state": band.state}
+            for row in view.lanes
+            if row.name == "call"
+            for band in row.spans(begin, end)
+            if band.state in ("recovering", "held")
+        ],
+    }
+
+
+def _rounded(sample: Sample, member: str) -> Json:
+    value: float | None = getattr(sample, member)
+    if value is None:
+        return None
+    return round(_decibels(value) if member in ("said", "heard") else value, 3)
+
+
+def _decibels(level: float) -> float:
+    """Of full scale; silence is the bottom of the chart."""
+    return max(-60.0, 20 * log10(level)) if level > 0 else -60.0
+
+
+def clock(at: float, begin: float) -> str:
+    """``1:02.345`` since the beginning."""
+    minutes, seconds = divmod(max(0.0, at - begin), 60)
+    return f"{minutes:.0f}:{seconds:06.3f}"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:,.1f}"
+
+
+def _pretty(message: Message) -> str:
+    try:
+        return json.dumps(json.loads(message.detail), indent=2, ensure_ascii=False).replace("\\r\\n", "\n    ")
+    except ValueError:
+        return message.detail

@@ -1,0 +1,136 @@
+"""What a report page tells, whatever it was read from. Times are epoch seconds; what is unknown is ``None``."""
+
+from typing import Literal, TypeAlias
+
+from attrs import field, frozen
+
+Lane: TypeAlias = Literal["call", "socket", "gathering", "ice", "dtls", "peer"]
+Side: TypeAlias = Literal["app", "server", "media", "self"]
+Level: TypeAlias = Literal["warning", "error", "info"]
+Source: TypeAlias = Literal["journal", "debug file", "call report", "stats report"]
+
+
+@frozen(kw_only=True)
+class Sample:
+    """One second of a call."""
+
+    at: float
+    rtt: float | None = None
+    """Milliseconds, like ``jitter`` and ``delay``."""
+    jitter: float | None = None
+    loss: float | None = None
+    """Percent of the interval."""
+    mos: float | None = None
+    heard: float | None = None
+    said: float | None = None
+    """Levels, 0 to 1."""
+    received: float | None = None
+    sent: float | None = None
+    """Kilobits a second of payload."""
+    concealed: float | None = None
+    """Percent of what was heard."""
+    delay: float | None = None
+    """What the jitter buffer held audio back, on average."""
+
+
+@frozen
+class Change:
+    """From now on something is in this state. ``of`` tells one peer from another."""
+
+    at: float
+    lane: Lane
+    state: str
+    of: str = ""
+
+
+@frozen
+class Note:
+    """A warning, an error, or what else is worth a mark on the charts."""
+
+    at: float
+    level: Level
+    code: int | None
+    name: str
+
+
+@frozen
+class Message:
+    """One row of the ladder. ``outward``: said by the client."""
+
+    at: float
+    side: Side
+    label: str
+    outward: bool
+    bad: bool = False
+    count: int = 1
+    detail: str = field(default="", repr=False)
+
+
+@frozen
+class Step:
+    """One step of the establishment; milliseconds."""
+
+    label: str
+    from_start: float
+    delta: float
+
+
+@frozen
+class End:
+    """One end of a candidate pair."""
+
+    address: str = field(repr=False)
+    port: int | None
+    kind: str
+    protocol: str
+    network: str | None = None
+    relay_protocol: str | None = None
+
+
+@frozen
+class Path:
+    """The pair in use from ``at`` on."""
+
+    at: float
+    local: End
+    remote: End
+
+
+@frozen
+class Fact:
+    """One row of the table of facts."""
+
+    label: str
+    value: str
+
+
+@frozen(kw_only=True)
+class CallStory:
+    id: str
+    direction: str | None = None
+    local_number: str = field(default="", repr=False)
+    remote_number: str = field(default="", repr=False)
+    started_at: float | None = None
+    active_at: float | None = None
+    ended_at: float | None = None
+    cause: str | None = None
+    recovered: bool = False
+    facts: tuple[Fact, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    changes: tuple[Change, ...] = ()
+    notes: tuple[Note, ...] = ()
+    steps: tuple[Step, ...] = ()
+    paths: tuple[Path, ...] = ()
+    candidates: tuple[str, ...] = field(default=(), repr=False)
+    """Those of this end, in the form of RFC 8839."""
+
+
+@frozen(kw_only=True)
+class Story:
+    source: Source
+    made_by: str
+    """The software that the file is from."""
+    calls: tuple[CallStory, ...]
+    messages: tuple[Message, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What a reader should know about the file itself."""
