@@ -42,7 +42,7 @@ def test_a_tone_survives_each_codec(name: str) -> None:
     _, likeness = correlate(tone[rate // 4 : rate // 2], heard, rate)
     assert abs(likeness) > 0.98
     payload = encoder.encode(tone[: rate // 50])
-    assert decoder.duration(payload) == encoder.clock_rate // 50
+    assert decoder.describe(payload) == (encoder.clock_rate // 50, False, False)
 
 
 def test_an_unknown_codec_is_none() -> None:
@@ -81,9 +81,7 @@ def test_no_payload_breaks_a_decoder(name: str, payload: bytes) -> None:
     samples = decoder.decode(payload)
     assert samples.dtype == np.int16
     assert samples.size <= 5_760
-    decoder.duration(payload)
-    decoder.pauses(payload)
-    decoder.repairs(payload)
+    assert 0 <= decoder.describe(payload)[0] <= 5_760
     assert decoder.decode(b"").size == 0
 
 
@@ -165,4 +163,4 @@ def test_without_libopus_ffmpeg_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(decoder, AvOpusDecoder)
     assert decoder.conceal(960) is None
     assert decoder.decode_repair(encoder.encode(np.zeros(960, dtype=np.int16)), 960) is None
-    assert not decoder.repairs(b"\x78\xff\xff\xff")
+    assert decoder.describe(b"\x78\xff\xff\xff") == (960, False, False)

@@ -44,16 +44,12 @@ class Decoder(Protocol):
         """Mono audio at ``sample_rate``; none at all for a payload that is broken."""
         ...
 
-    def duration(self, payload: bytes) -> int:
-        """Clock units of audio in a payload; 0 when it is broken."""
-        ...
+    def describe(self, payload: bytes) -> tuple[int, bool, bool]:
+        """What can be told without decoding it.
 
-    def pauses(self, payload: bytes) -> bool:
-        """Whether the sender says with it that it will send nothing for a while (DTX)."""
-        ...
-
-    def repairs(self, payload: bytes) -> bool:
-        """Whether it carries a copy of the frame before it."""
+        Its length in clock units, 0 when it is broken; whether the sender says with it that it will send nothing for a
+        while (DTX); whether it carries a copy of the frame before it.
+        """
         ...
 
     def decode_repair(self, payload: bytes, samples: int) -> Samples | None:

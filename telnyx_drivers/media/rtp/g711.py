@@ -72,14 +72,8 @@ class G711:
     def decode(self, payload: bytes) -> Samples:
         return self._decode.take(np.frombuffer(payload, np.uint8))
 
-    def duration(self, payload: bytes) -> int:
-        return len(payload)
-
-    def pauses(self, payload: bytes) -> bool:
-        return False
-
-    def repairs(self, payload: bytes) -> bool:
-        return False
+    def describe(self, payload: bytes) -> tuple[int, bool, bool]:
+        return len(payload), False, False
 
     def decode_repair(self, payload: bytes, samples: int) -> Samples | None:
         return None

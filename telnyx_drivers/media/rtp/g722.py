@@ -29,14 +29,8 @@ class G722Decoder:
     def __init__(self) -> None:
         self.decode = AvDecoder("g722", self.sample_rate).decode
 
-    def duration(self, payload: bytes) -> int:
-        return len(payload)
-
-    def pauses(self, payload: bytes) -> bool:
-        return False
-
-    def repairs(self, payload: bytes) -> bool:
-        return False
+    def describe(self, payload: bytes) -> tuple[int, bool, bool]:
+        return len(payload), False, False
 
     def decode_repair(self, payload: bytes, samples: int) -> Samples | None:
         return None

@@ -133,14 +133,8 @@ class OpusDecoder:
     def decode(self, payload: bytes) -> Samples:
         return self._decode(payload, _MOST_SAMPLES, 0) if payload else self._out[:0].copy()
 
-    def duration(self, payload: bytes) -> int:
-        return opus_payload.duration(payload)
-
-    def pauses(self, payload: bytes) -> bool:
-        return opus_payload.pauses(payload)
-
-    def repairs(self, payload: bytes) -> bool:
-        return opus_payload.repairs(payload)
+    def describe(self, payload: bytes) -> tuple[int, bool, bool]:
+        return opus_payload.duration(payload), opus_payload.pauses(payload), opus_payload.repairs(payload)
 
     def decode_repair(self, payload: bytes, samples: int) -> Samples | None:
         return self._decode(payload, samples, 1)

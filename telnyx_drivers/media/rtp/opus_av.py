@@ -36,14 +36,8 @@ class AvOpusDecoder:
     def __init__(self) -> None:
         self.decode = AvDecoder("libopus", self.sample_rate).decode
 
-    def duration(self, payload: bytes) -> int:
-        return opus_payload.duration(payload)
-
-    def pauses(self, payload: bytes) -> bool:
-        return opus_payload.pauses(payload)
-
-    def repairs(self, payload: bytes) -> bool:
-        return False
+    def describe(self, payload: bytes) -> tuple[int, bool, bool]:
+        return opus_payload.duration(payload), opus_payload.pauses(payload), False
 
     def decode_repair(self, payload: bytes, samples: int) -> Samples | None:
         return None

@@ -111,17 +111,9 @@ class RtpReceiver:
                 if not newest:
                     return True
                 self._change_clock(payload_type, reception)
-            duration = decoder.duration(payload)
+            duration, pauses, repairs = decoder.describe(payload)
             if duration:
-                media = MediaPacket(
-                    packet.sequence,
-                    packet.timestamp,
-                    duration,
-                    payload,
-                    payload_type,
-                    decoder.pauses(payload),
-                    decoder.repairs(payload),
-                )
+                media = MediaPacket(packet.sequence, packet.timestamp, duration, payload, payload_type, pauses, repairs)
                 self._buffer.put(media, now)
         elif is_noise:
             self._buffer.put(MediaPacket(packet.sequence, packet.timestamp, 0, payload, payload_type, True), now)
