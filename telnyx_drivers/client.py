@@ -19,6 +19,7 @@ from telnyx_core.events import (
     CloseReason,
     ErrorRaised,
     Event,
+    IceServerFailed,
     MediaRecovery,
     Ready,
     SessionClosed,
@@ -58,7 +59,7 @@ def default_engine(setup: EngineSetup) -> MediaEngine:
         from telnyx_drivers.media.engine import AiortcEngine, settings_for
     except ModuleNotFoundError as error:
         raise MediaUnavailable.without(error) from error
-    return AiortcEngine(setup.report, settings=settings_for(setup.url), call_audio=setup.call_audio)
+    return AiortcEngine(setup.report, settings=settings_for(setup.url, setup.tls), call_audio=setup.call_audio)
 
 
 class Client(ABC):
@@ -72,7 +73,7 @@ class Client(ABC):
     asked before connecting, before a token ends, and when credentials are refused (`telnyx_drivers.tokens`).
 
     ``engine`` makes the media engine on first use; ``store`` keeps the session's values for a later process; ``rng``
-    makes ids and delays reproducible; ``ssl`` replaces the default TLS settings, which verify the server;
+    makes ids and delays reproducible; ``ssl`` replaces the default TLS settings, which verify signalling and TURN servers;
     ``connect_timeout`` is in seconds, ``None`` for as long as the session itself goes on trying; ``journal`` names a
     file for everything that the session is told and does, without its secrets (`telnyx_drivers.journal`).
 
@@ -422,6 +423,8 @@ class Client(ABC):
                 return handle
             case WarningRaised():
                 logs.client.warning("warning %d %s: %s", event.code, event.name, event.message)
+            case IceServerFailed(_, url, _, reason):
+                logs.client.warning("ICE server %s gave no candidate: %s", url, reason)
             case SessionClosed(reason):
                 self._calls.close(None if reason is CloseReason.DISCONNECTED else self._refusal(reason))
             case _:

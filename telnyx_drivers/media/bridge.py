@@ -105,7 +105,7 @@ class BridgedEngine:
         self._facts: deque[MediaFact] = deque()
         self._orders = 0
         self._closed: anyio.Event | None = None
-        inner = EngineSetup(self._told, setup.url, self._audio)
+        inner = EngineSetup(self._told, setup.url, self._audio, setup.tls)
         self._media = MediaLoop.acquire()
         try:
             self._engine = self._call(lambda: factory(inner)).result()

@@ -1,5 +1,6 @@
 """The two seams of media: what a driver sees of an engine, and what a peer's RTP path sees of its call."""
 
+import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -50,6 +51,8 @@ class EngineSetup:
     """Of the signalling server: it says where the far end's media can be reached. Empty before the first socket."""
     call_audio: "Callable[[CallId], CallAudio]"
     """Makes the audio of a call, fit for the application's loop."""
+    tls: ssl.SSLContext | None = None
+    """The application's own TLS settings, for TURN servers as well; ``None``: what the system trusts."""
 
 
 EngineFactory: TypeAlias = Callable[[EngineSetup], MediaEngine]
