@@ -14,6 +14,7 @@ from telnyx_core.gateway.sessions import sessid
 from telnyx_core.json_types import JsonObject
 from telnyx_core.limits import MAX_NAME_CHARS
 from telnyx_core.messages import INFO, bye_cause, call_id, custom_headers
+from telnyx_core.timers import Timer
 from telnyx_core.wire import Request, integer, mapping, string
 
 UNKNOWN_METHOD = -32601
@@ -139,6 +140,8 @@ class Dialogs:
         elif any(peer.request is not None for peer in leg.peers):
             self._fail(line, request, leg, "an update is in progress")
         else:
+            # An offer of ours that is still open is overtaken by the client's.
+            self._ground.timers.stop(Timer.ATTACH_WAIT, leg)
             self._peers.close_pending(leg)
             leg.trickles = request.params.get("trickle") is True
             self._peers.open(leg, Purpose.UPDATE, sdp).request = (line, request)

@@ -62,7 +62,7 @@ class Survival:
 
     def unanswered(self, leg: Leg) -> None:
         """The client did not take the offer up: go on with the peer it has, if that one is alive (CALL-517)."""
-        if leg.current is not None and leg.current.connected and leg.current is not leg.peers[-1]:
+        if leg.current is not None and leg.current.connected:
             self._peers.close_pending(leg)
         else:
             self._calls.end(leg, cause("RECOVERY_ON_TIMER_EXPIRE"), "gateway")

@@ -286,6 +286,19 @@ def test_an_attach_that_is_not_taken_up_ends_a_call_without_media() -> None:
     assert rig.core.calls == {}
 
 
+def test_a_media_update_overtakes_an_attach_that_is_still_open() -> None:
+    rig = rig_with(attach_limit=30.0)
+    client = rig.client()
+    call = client.invite("echo")
+    rig.media_state(call)
+    rig.command("renegotiate", call)
+    client.ask("telnyx_rtc.modify", client.dialog(call, action="updateMedia", sdp=OFFER))
+    assert len(rig.media_of(call)) == 2, "the one in use, and the update"
+    assert client.refused("telnyx_rtc.attach", client.dialog(call, sdp=OFFER))["message"] == "CALL ERROR"
+    rig.wait(60)
+    assert call in rig.core.calls
+
+
 def test_an_inbound_call_whose_attach_is_not_taken_up_ends_like_any_other() -> None:
     rig = rig_with(attach_limit=30.0)
     client = rig.client()
