@@ -5,7 +5,7 @@ import random
 import ssl as tls
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Final, Self, Unpack
 
@@ -67,7 +67,8 @@ class Client(ABC):
 
     Give the options as keywords, as one `ClientOptions`, or with `from_mapping` in the documents' spelling. Within
     ``async with`` it is connected and registered; leaving the block hangs up, disconnects, and leaves no task, thread,
-    socket or file, also after an exception or a cancellation. `connect` and `disconnect` do the same by hand.
+    socket or file, also after an exception or a cancellation; with ``hangup_on_before_unload=False`` it only `leave`s.
+    `connect` and `disconnect` do the same by hand.
 
     ``token_provider`` returns a login token whenever one is needed, and makes every other login method needless: it is
     asked before connecting, before a token ends, and when credentials are refused (`telnyx_drivers.tokens`).
@@ -201,18 +202,29 @@ class Client(ABC):
 
         Handlers stay registered (SIG-422), and `connect` may follow. Idempotent (SIG-281).
         """
+        await self._come_to_rest(self._session.disconnect)
+
+    async def leave(self) -> None:
+        """As `disconnect`, but nobody is hung up on: the server keeps the calls for about ninety seconds (CALL-860).
+
+        Here they end. A later process with the same ``store``, or this client by `connect`, is offered them again, and
+        has them as ``incoming(recovered=True)``.
+        """
+        await self._come_to_rest(self._session.leave)
+
+    async def _come_to_rest(self, command: Callable[..., None]) -> None:
         if self._stopped is None:
             await anyio.lowlevel.checkpoint()
             return
         if self._driver.failure is None:
-            self._session.disconnect(now=self._driver.now())
+            command(now=self._driver.now())
             self._driver.commanded()
         await self._stopped.wait()
         await self._driver.uploads.drain()
 
     async def _shut_down(self) -> None:
         try:
-            await self.disconnect()
+            await (self.disconnect() if self.options.hangup_on_before_unload else self.leave())
         finally:
             await self._driver.aclose()
             if self._journal is not None:
@@ -335,12 +347,14 @@ class Client(ABC):
         self._driver.commanded()
         return handle
 
-    def incoming(self) -> AsyncIterator[CallHandle]:
+    def incoming(self, *, recovered: bool = False) -> AsyncIterator[CallHandle]:
         """Calls that ring here, each once, whoever of several iterators comes first; also those already ringing.
 
-        Ends when the client is disconnected; raises `ConnectionFailed` when the session gave up.
+        With ``recovered`` also those that a former process had (see ``store``) and the server offers again: they come
+        in state ``recovering`` and are answered already. Ends when the client is disconnected; raises
+        `ConnectionFailed` when the session gave up.
         """
-        return self._calls.incoming()
+        return self._calls.incoming(recovered)
 
     async def _wait_ready(self) -> None:
         stream = self.events()
@@ -426,7 +440,8 @@ class Client(ABC):
             case IceServerFailed(_, url, _, reason):
                 logs.client.warning("ICE server %s gave no candidate: %s", url, reason)
             case SessionClosed(reason):
-                self._calls.close(None if reason is CloseReason.DISCONNECTED else self._refusal(reason))
+                wished = reason in (CloseReason.DISCONNECTED, CloseReason.LEFT)
+                self._calls.close(None if wished else self._refusal(reason))
             case _:
                 pass
         return self._calls.named_by(event)

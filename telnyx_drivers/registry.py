@@ -1,6 +1,6 @@
-"""Every call that lives, by its id, and the ringing ones that nobody has taken yet."""
+"""Every call that lives, by its id, and those that came by themselves and that nobody has taken yet."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import anyio
 import anyio.lowlevel
@@ -17,7 +17,9 @@ class CallRegistry:
         self._driver = driver
         self._handles: dict[CallId, CallHandle] = {}
         self._ringing: dict[CallId, CallHandle] = {}
-        self._rang: anyio.Event | None = None
+        self._recovered: dict[CallId, CallHandle] = {}
+        """Of a former process."""
+        self._news: anyio.Event | None = None
         self._closed = False
         self._refusal: Exception | None = None
 
@@ -53,12 +55,17 @@ class CallRegistry:
         handle = self._handles.get(info.id)
         if handle is None:
             handle = self._handles[info.id] = CallHandle(self._driver, info)
+            if info.state is CallState.RECOVERING:
+                self._recovered[info.id] = handle
+                self._wake()
         handle.note(info)
         if info.state is not CallState.RINGING:
             self._ringing.pop(info.id, None)
         elif info.direction == "inbound" and not handle.offered:
             self._ringing[info.id] = handle
             self._wake()
+        if not handle.live:
+            self._recovered.pop(info.id, None)
         if info.state is CallState.DESTROY:
             del self._handles[info.id]
             self._driver.release(info.id)
@@ -70,31 +77,34 @@ class CallRegistry:
             handle.give_up(error)
         self._handles.clear()
         self._ringing.clear()
+        self._recovered.clear()
         self.close(error)
 
     # Waiting.
 
-    def incoming(self) -> AsyncIterator[CallHandle]:
-        return _Incoming(self._next)
+    def incoming(self, recovered: bool) -> AsyncIterator[CallHandle]:
+        waiting = (self._recovered, self._ringing) if recovered else (self._ringing,)
+        return _Incoming(lambda: self._next(waiting))
 
-    async def _next(self) -> CallHandle:
+    async def _next(self, waiting: Sequence[dict[CallId, CallHandle]]) -> CallHandle:
         await anyio.lowlevel.checkpoint()
-        while not self._ringing:
+        while not any(waiting):
             if self._refusal is not None:
                 raise self._refusal
             if self._closed:
                 raise StopAsyncIteration
-            if self._rang is None:
-                self._rang = anyio.Event()
-            await self._rang.wait()
-        handle = self._ringing.pop(next(iter(self._ringing)))
+            if self._news is None:
+                self._news = anyio.Event()
+            await self._news.wait()
+        calls = next(filter(None, waiting))
+        handle = calls.pop(next(iter(calls)))
         handle.offered = True
         return handle
 
     def _wake(self) -> None:
-        if self._rang is not None:
-            self._rang.set()
-            self._rang = None
+        if self._news is not None:
+            self._news.set()
+            self._news = None
 
 
 class _Incoming(AsyncIterator[CallHandle]):

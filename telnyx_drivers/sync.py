@@ -7,7 +7,7 @@ the other in a second thread, where they may wait and command like any other cod
 import os
 import random
 import ssl as tls
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -40,8 +40,8 @@ __all__ = ["Call", "TelnyxRTC", "isMediaRecoveryErrorEvent", "is_media_recovery_
 class TelnyxRTC:
     """`telnyx_drivers.asyncio.TelnyxRTC` without ``async``: the same options, the same events, the same errors.
 
-    ``with`` connects and registers; leaving the block hangs up, disconnects and ends both threads. Its methods may be
-    used from any thread.
+    ``with`` connects and registers; leaving the block hangs up (unless ``hangup_on_before_unload=False``), disconnects
+    and ends both threads. Its methods may be used from any thread.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class TelnyxRTC:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.disconnect()
+        self._end(lambda: self._client.__aexit__(None, None, None))
 
     def connect(self) -> None:
         """Connect and wait until registered. Raises `LoginFailed` or `ConnectionFailed`, and is then disconnected."""
@@ -119,8 +119,21 @@ class TelnyxRTC:
 
     def disconnect(self) -> None:
         """Hang up, disconnect, and end both threads once the handlers have heard of it. Idempotent."""
+        self._end(self._client.disconnect)
+
+    def leave(self) -> None:
+        """As `disconnect`, but nobody is hung up on. See `telnyx_drivers.client.Client.leave`."""
+        self._end(self._client.leave)
+
+    def _end(self, how: Callable[[], Awaitable[None]]) -> None:
+        async def end() -> None:
+            try:
+                await how()
+            finally:
+                await self._client.__aexit__(None, None, None)
+
         if self._threads.running:
-            self._threads.run(lambda: self._client.__aexit__(None, None, None))
+            self._threads.run(end)
             self._threads.stop()
 
     def login(self, credentials: Mapping[str, object] | None = None, **keywords: Unpack[LoginKeywords]) -> None:
@@ -173,12 +186,12 @@ class TelnyxRTC:
         calls = self._threads.touch(lambda: self._client.calls)
         return {call: Call(self._threads, handle) for call, handle in calls.items()}
 
-    def incoming(self, timeout: float | None = None) -> Iterator["Call"]:
-        """Calls that ring here, until the client is disconnected.
+    def incoming(self, timeout: float | None = None, *, recovered: bool = False) -> Iterator["Call"]:
+        """Calls that ring here, until the client is disconnected; with ``recovered`` also those of a former process.
 
         Raises ``TimeoutError`` when none rings for ``timeout`` seconds, `ConnectionFailed` when the session gave up.
         """
-        waiting = self._client.incoming()
+        waiting = self._client.incoming(recovered=recovered)
         return (Call(self._threads, handle) for handle in self._threads.iterate(waiting.__anext__, timeout))
 
     def events(self, timeout: float | None = None) -> Iterator[Event]:

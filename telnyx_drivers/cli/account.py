@@ -11,9 +11,11 @@ import typer
 from telnyx_core.events import ErrorRaised
 from telnyx_core.json_types import JsonObject
 from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.cli.arguments import check_writable
 from telnyx_drivers.cli.credentials import Credentials
 from telnyx_drivers.cli.output import Output
 from telnyx_drivers.cli.timeline import milliseconds
+from telnyx_drivers.store import FileStore
 
 CONNECT_TIMEOUT: Final = 20.0
 """Seconds: several attempts, and not longer than a person waits without a word."""
@@ -41,9 +43,21 @@ CredentialsOption: TypeAlias = Annotated[
 ]
 
 
+JournalOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--journal", help="Keep a record of the session here, without its secrets, for 'replay'."),
+]
+
+
 @asynccontextmanager
 async def logged_in(
-    credentials: Credentials, url: str | None, output: Output, document: JsonObject
+    credentials: Credentials,
+    url: str | None,
+    output: Output,
+    document: JsonObject,
+    *,
+    journal: Path | None = None,
+    store: Path | None = None,
 ) -> AsyncGenerator[TelnyxRTC, None]:
     """A registered client for the length of the block; ``registered_ms`` in the document is how long that took."""
     client = TelnyxRTC(
@@ -52,6 +66,8 @@ async def logged_in(
         password=credentials.password,
         env=url,
         connect_timeout=CONNECT_TIMEOUT,
+        journal=None if journal is None else check_writable(journal, "--journal"),
+        store=None if store is None else FileStore(check_writable(store, "--store")),
     )
 
     def tell(event: ErrorRaised) -> None:

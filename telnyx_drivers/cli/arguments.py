@@ -68,8 +68,8 @@ def check_playable(path: Path) -> Path:
     return path
 
 
-def check_writable(path: Path) -> Path:
+def check_writable(path: Path, option: str = "--record") -> Path:
     """That the folder is there, before there is something to lose."""
     if path.is_dir() or not path.absolute().parent.is_dir():
-        raise UsageError(f"--record {path}: there is no folder for such a file.")
+        raise UsageError(f"{option} {path}: there is no folder for such a file.")
     return path

@@ -12,7 +12,7 @@ from attrs import frozen
 from telnyx_core.json_types import JsonObject
 from telnyx_core.options import Codec, CustomHeader
 from telnyx_drivers.asyncio import TelnyxRTC
-from telnyx_drivers.cli.account import CredentialsOption, JsonFlag, UrlOption, logged_in
+from telnyx_drivers.cli.account import CredentialsOption, JournalOption, JsonFlag, UrlOption, logged_in
 from telnyx_drivers.cli.arguments import (
     CodecName,
     check_playable,
@@ -62,6 +62,7 @@ def call(
     caller_name: Annotated[str, typer.Option("--name", help="The caller's name.")] = "",
     url: UrlOption = None,
     credentials_file: CredentialsOption = None,
+    journal: JournalOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Place a call: play a file, record, press keys."""
@@ -83,7 +84,8 @@ def call(
             duration=duration,
         )
         credentials = find_credentials(credentials_file, environ=os.environ, warn=output.warn)
-        return await _place(dialling, plan, logged_in(credentials, url, output, document), output, document)
+        client = logged_in(credentials, url, output, document, journal=journal)
+        return await _place(dialling, plan, client, output, document)
 
     perform(output, work)
 

@@ -156,7 +156,7 @@ class Conversation:
     async def _be_active(self, timeout: float | None) -> None:
         try:
             with contextlib.nullcontext() if self.label else self._output.working(f"Calling {self._far_end}"):
-                if self.call.direction == "inbound":
+                if self.call.direction == "inbound" and self.call.state is CallState.RINGING:
                     await self.call.answer()
                 await self.call.wait_for_state("active", timeout=timeout)
         except TimeoutError:

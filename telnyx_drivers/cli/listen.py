@@ -11,8 +11,9 @@ import typer
 from attrs import evolve
 
 from telnyx_core.json_types import Json, JsonObject
+from telnyx_core.states import CallState
 from telnyx_drivers.asyncio import TelnyxRTC
-from telnyx_drivers.cli.account import CredentialsOption, JsonFlag, UrlOption, logged_in
+from telnyx_drivers.cli.account import CredentialsOption, JournalOption, JsonFlag, UrlOption, logged_in
 from telnyx_drivers.cli.arguments import check_playable
 from telnyx_drivers.cli.conversation import Conversation, Plan
 from telnyx_drivers.cli.credentials import find_credentials
@@ -34,8 +35,13 @@ def listen(
     play: Annotated[Path | None, typer.Option(help="Play this file to each caller, then hang up.")] = None,
     duration: Annotated[float | None, typer.Option(min=0.1, help="Hang up on a caller after so many seconds.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many calls.")] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Remember the session here: one that is killed and started again goes on with its calls."),
+    ] = None,
     url: UrlOption = None,
     credentials_file: CredentialsOption = None,
+    journal: JournalOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Answer calls, side by side if need be, and record each. Ctrl-C ends it."""
@@ -48,7 +54,7 @@ def listen(
         credentials = find_credentials(credentials_file, environ=os.environ, warn=output.warn)
         conversations: list[Conversation] = []
         try:
-            async with logged_in(credentials, url, output, document) as client:
+            async with logged_in(credentials, url, output, document, journal=journal, store=store) as client:
                 await _serve(client, plan, folder, count, output, conversations)
         finally:
             for each in conversations:
@@ -67,9 +73,9 @@ async def _serve(
     tasks: list[asyncio.Task[None]] = []
     output.say(f"Waiting for {'calls' if count is None else 'a call' if count == 1 else f'{count} calls'}.")
     try:
-        async for call in client.incoming():
+        async for call in client.incoming(recovered=True):
             number = call.info.remote_caller_number or "unknown"
-            output.say(f"[bold]{clean(number)}[/] calls")
+            output.say(f"[bold]{clean(number)}[/] {'calls' if call.state is CallState.RINGING else 'is still there'}")
             target = recording_file(folder, number, datetime.now().astimezone())
             conversation = Conversation(call, evolve(plan, record=target), output, number, label=f"{number}: ")
             conversations.append(conversation)

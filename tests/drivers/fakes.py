@@ -64,6 +64,7 @@ class Server:
         """The login tokens that are good; ``None``: all."""
         self.register = True
         self.reattached: list[str] = []
+        """Calls that are offered again after a login that resumes."""
         self.auto_answer = True
         self.deaf_to_close = False
         self._serial = 100
@@ -122,6 +123,8 @@ class Server:
         match method:
             case "login" | "anonymous_login":
                 result(message="logged in")
+                for call_id in self.reattached if params.get("reconnection") else ():
+                    self.request("telnyx_rtc.attach", callID=call_id, sdp=SDP)
                 self.request("telnyx_rtc.clientReady", reattached_sessions=self.reattached)
             case "telnyx_rtc.gatewayState":
                 result(params={"state": "REGED" if self.register else "UNREGED"})

@@ -17,6 +17,7 @@ from telnyx_drivers.exceptions import CallEnded, LoginFailed
 from telnyx_drivers.gateway import Gateway
 from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.measure import dominant_frequency
+from telnyx_drivers.store import MemoryStore
 from telnyx_drivers.sync import Call, TelnyxRTC, is_media_recovery_error_event
 from telnyx_drivers.threads import Threads
 from tests.drivers.fakes import SilentEngine
@@ -277,3 +278,20 @@ def test_a_microphone_error_can_be_answered_from_a_handler(servers: Servers, mak
         incoming.answer()
         assert recovered.wait(10)
         call.hangup()
+
+
+@pytest.mark.parametrize("how", ["end of the block", "leave"])
+def test_a_call_is_left_and_found_again(make: Make, how: str) -> None:
+    """``hangup_on_before_unload=False``, or `leave` by hand."""
+    store = MemoryStore()
+    with make(store=store, hangup_on_before_unload=how == "leave") as client:
+        left = client.new_call("echo", caller_number="+1555")
+        left.wait_for_state("active", timeout=10)
+        if how == "leave":
+            client.leave()
+    assert left.state is CallState.DESTROY
+    with make(store=store) as client:
+        call = next(client.incoming(timeout=10, recovered=True))
+        assert call.id == left.id
+        assert call.wait_for_state("active", timeout=10) is CallState.ACTIVE
+        assert call.hangup().cause == "NORMAL_CLEARING"
