@@ -393,6 +393,9 @@ class Call:
     def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
         self._quality.saw_frame(direction, frame, size)
 
+    def debug_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
+        self._quality.debug_frame(direction, frame, size)
+
     # What befalls the session.
 
     def lost(self, now: float) -> None:
@@ -469,7 +472,9 @@ class Call:
             self.previous, self.state = self.state, state
             self._quality.moved(self.previous, state)
             if state in ESTABLISHED:
-                self._host.call_marked()
+                self._host.call_marked(self.id, held=state is CallState.HELD)
+            elif state is CallState.HANGUP:
+                self._host.call_unmarked(self.id)
             self.announce()
 
     def _progress(self, steps: tuple[Progress, ...], media: MediaId | None, now: float) -> None:

@@ -11,6 +11,7 @@ from telnyx_core.health import Source
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.options import ClientOptions
+from telnyx_core.quality.log_book import CommonLog
 from telnyx_core.quality.segment import ReportHome
 from telnyx_core.requests import Purpose
 from telnyx_core.timers import TimerTable
@@ -92,6 +93,9 @@ class CallHost(Protocol):
         ...
 
     @property
+    def common_log(self) -> CommonLog: ...
+
+    @property
     def session_id(self) -> str | None: ...
 
     @property
@@ -115,8 +119,12 @@ class CallHost(Protocol):
         """The socket must be replaced so that the server attaches the call anew (MEDIA-235)."""
         ...
 
-    def call_marked(self) -> None:
-        """What a later process would have to know of this call has changed (SIG-316)."""
+    def call_marked(self, call: CallId, *, held: bool) -> None:
+        """What a later process would have to know of this call (SIG-316)."""
+        ...
+
+    def call_unmarked(self, call: CallId) -> None:
+        """Nobody need know of this call any more."""
         ...
 
     def call_ended(self, call: CallId, now: float, *, confirmed: bool) -> None:

@@ -35,6 +35,7 @@ from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.limits import MAX_LIVE_CALLS
 from telnyx_core.option_values import read_custom_headers
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
+from telnyx_core.quality.log_book import CommonLog
 from telnyx_core.quality.segment import ReportHome
 from telnyx_core.requests import Pending, Purpose, new_uuid
 from telnyx_core.states import CallState, SessionState
@@ -74,6 +75,9 @@ class Session:
         self._calls: dict[CallId, Call] = {}
         self._media: dict[MediaId, Call] = {}
         self._tombstones = Tombstones.none()
+        self.common_log = CommonLog()
+        self._marked: dict[CallId, CallMarker] = {}
+        """The calls that can be attached: a server of this family forgets those that were never answered."""
         self._tickets = 0
         self._media_count = 0
         self._link = Connection(
@@ -423,10 +427,16 @@ class Session:
             call.lost(now)
 
     def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int, call: CallId | None) -> None:
-        """LOG-012: to the log of the call that it names; one that names none is of interest to all."""
+        """LOG-012: to the log of the call that it names; one that names none is of interest to all.
+
+        However many there are, it costs the same: a server's ping comes every few seconds.
+        """
         if call is None:
-            for each in self._calls.values():
-                each.saw_frame(direction, frame, size)
+            if self._calls and self.options.enable_call_reports:
+                self.common_log.frame(self.wall, direction, frame, size)
+            if self.options.debug:
+                for each in self._calls.values():
+                    each.debug_frame(direction, frame, size)
         elif (found := self._calls.get(call)) is not None:
             found.saw_frame(direction, frame, size)
 
@@ -439,7 +449,7 @@ class Session:
                 call.timed_out(Timer.BYE_GUARD, None, now)
 
     def leave_calls(self, now: float) -> None:
-        left = self._markers()
+        left = [*self._marked.values()]
         self._link.identity.leave(left)
         self.end_calls(now, bye=False)
         for marker in left:
@@ -555,16 +565,19 @@ class Session:
     def recover(self, reason: str, source: Source, now: float) -> None:
         self._link.liveness.recover(reason, source, now)
 
-    def call_marked(self) -> None:
+    def call_marked(self, call: CallId, *, held: bool) -> None:
+        self._marked[call] = CallMarker(call, held)
         self._link.identity.dirty = True
+
+    def call_unmarked(self, call: CallId) -> None:
+        if self._marked.pop(call, None) is not None:
+            self._link.identity.dirty = True
 
     def call_ended(self, call: CallId, now: float, *, confirmed: bool) -> None:
         ended = self._calls.pop(call)
         assert ended.ended is not None, "an ended call has a cause"
         dialog: JsonObject = {"callID": call}
         self._tombstones.bury(call, ended.ended, dialog, now, owes_bye=not confirmed)
-        if ended.answered:
-            self._link.identity.dirty = True
         if not self._calls:
             self._link.drained(now)
 
@@ -577,11 +590,7 @@ class Session:
         yield now
         identity = self._link.identity
         if identity.dirty:
-            self.act(Remember(identity.record(self._markers(), now, self._link.wall(now))))
-
-    def _markers(self) -> list[CallMarker]:
-        """Of the calls that can be attached: a server of this family forgets those that were never answered."""
-        return [CallMarker(call.id, call.held) for call in self._calls.values() if call.answered and call.live]
+            self.act(Remember(identity.record(self._marked.values(), now, self._link.wall(now))))
 
     def _expired(self, key: TimerKey, now: float) -> None:
         timer, owner = key.timer, key.owner
@@ -632,6 +641,7 @@ class Session:
             call = self._create(ident, params, now)
             call.rebuild(params)
             call.media.held = marked is not None and marked.held
+            self.call_marked(ident, held=call.media.held)
         elif not call.live or call.owed or (call.attached_on == self.generation and call.state is CallState.RECOVERING):
             return  # SIG-097
         call.attach(offer, params, now)

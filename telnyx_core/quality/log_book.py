@@ -4,7 +4,10 @@ Writing an entry costs an append: what it says is put into words, and its secret
 """
 
 from collections import deque
+from collections.abc import Iterable
+from itertools import islice
 from math import isfinite
+from operator import itemgetter
 from typing import Final, Literal, TypeAlias
 
 from attrs import define, field, frozen
@@ -39,28 +42,65 @@ class LogEntry:
         return entry
 
 
+_Numbered: TypeAlias = tuple[int, LogEntry]
+
+
+@define
+class CommonLog:
+    """What names no call, and so belongs to the log of each (LOG-012): kept once for all of them, however many."""
+
+    _entries: deque[_Numbered] = field(factory=lambda: deque[_Numbered](maxlen=MAX_ENTRIES))
+    _numbers: int = 0
+    written: int = 0
+    """How many entries there have been."""
+
+    def number(self) -> int:
+        """The place of the next entry, here or in the book of a call: what was first is told first."""
+        self._numbers += 1
+        return self._numbers
+
+    def frame(self, wall: float, direction: Literal["SEND", "RECV"], frame: JsonView, size: int) -> None:
+        self._entries.append((self.number(), _frame_entry(wall, direction, frame, size)))
+        self.written += 1
+
+    def since(self, written: int) -> Iterable[_Numbered]:
+        """What came after so many, as far as it is still kept."""
+        return islice(self._entries, max(0, len(self._entries) - (self.written - written)), None)
+
+
 @define
 class LogBook:
     """The entries of one call that have not been sent; the oldest go when there are too many."""
 
-    _entries: deque[LogEntry] = field(factory=lambda: deque[LogEntry](maxlen=MAX_ENTRIES))
+    _common: CommonLog = field(factory=CommonLog)
+    _entries: deque[_Numbered] = field(factory=lambda: deque[_Numbered](maxlen=MAX_ENTRIES))
+    _read: int = field(init=False)
+    """How much of the common log was there before, or has been sent."""
+
+    def __attrs_post_init__(self) -> None:
+        self._read = self._common.written
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return min(len(self._entries) + self._common.written - self._read, MAX_ENTRIES)
 
     def note(self, wall: float, level: Level, message: str, context: JsonView | None = None) -> None:
-        self._entries.append(LogEntry(wall, level, message, context))
+        self._entries.append((self._common.number(), LogEntry(wall, level, message, context)))
 
     def frame(self, wall: float, direction: Literal["SEND", "RECV"], frame: JsonView, size: int) -> None:
-        """A frame of ``size`` characters was sent or received."""
-        context = frame if size <= MAX_FRAME else {"method": frame.get("method"), "characters": size}
-        self._entries.append(LogEntry(wall, "debug", direction, context))
+        """A frame of ``size`` characters, that names this call, was sent or received."""
+        self._entries.append((self._common.number(), _frame_entry(wall, direction, frame, size)))
 
     def drain(self) -> tuple[LogEntry, ...]:
         """Everything that is kept, which is then kept no longer (LOG-015)."""
-        entries = tuple(self._entries)
+        numbered = sorted((*self._entries, *self._common.since(self._read)), key=itemgetter(0))
         self._entries.clear()
-        return entries
+        self._read = self._common.written
+        return tuple(entry for _, entry in numbered[-MAX_ENTRIES:])
+
+
+def _frame_entry(wall: float, direction: Literal["SEND", "RECV"], frame: JsonView, size: int) -> LogEntry:
+    context = frame if size <= MAX_FRAME else {"method": frame.get("method"), "characters": size}
+    return LogEntry(wall, "debug", direction, context)
 
 
 def _shortened(value: Json, depth: int) -> Json:

@@ -17,7 +17,7 @@ from telnyx_core.quality.call_report import CallReport
 from telnyx_core.quality.debug import DebugWatch
 from telnyx_core.quality.entries import Taken
 from telnyx_core.quality.interval import Interval
-from telnyx_core.quality.log_book import Level
+from telnyx_core.quality.log_book import Level, LogBook
 from telnyx_core.quality.marks import Mark, Marks
 from telnyx_core.quality.segment import Flush, Segment
 from telnyx_core.quality.snapshot import StatsSnapshot
@@ -45,7 +45,7 @@ class QualityWatch:
         self._summary = (
             Summary(client.call_report_interval, now) if client.enable_call_reports or client.debug else None
         )
-        self._report = CallReport(now) if client.enable_call_reports else None
+        self._report = CallReport(now, LogBook(host.common_log)) if client.enable_call_reports else None
         self._debug = DebugWatch(call, host, rng) if client.debug else None
         self._media: MediaId | None = None
         self._mode: Mode = "non-trickle"
@@ -83,9 +83,13 @@ class QualityWatch:
             self._debug.note("error", {"code": int(code), "name": code.name, "reason": reason})
 
     def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
-        """A frame that names this call, or none."""
+        """A frame that names this call."""
         if self._report is not None:
             self._report.logs.frame(self._host.wall, direction, frame, size)
+        self.debug_frame(direction, frame, size)
+
+    def debug_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
+        """Any frame; in the report's log is it already."""
         if self._debug is not None:
             self._debug.saw_frame(direction, frame, size)
 
