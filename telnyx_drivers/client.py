@@ -107,7 +107,7 @@ class Client(ABC):
         self._session = (
             Session(self.options, rng=rng or random.SystemRandom(), remembered=remembered)
             if self._journal is None
-            else RecordedSession(self.options, journal=self._journal, remembered=remembered)
+            else RecordedSession(self.options, journal=self._journal, rng=rng, remembered=remembered)
         )
         self._driver = self._make_driver(self._session, engine, ssl)
         self._tokens = None if token_provider is None else self._ask_for_tokens(token_provider)
@@ -418,6 +418,8 @@ class Client(ABC):
 
     def stopped(self, error: Exception | None) -> None:
         if error is not None:
+            if self._journal is not None:
+                self._journal.close()
             self._broadcast.end(error)
             self._calls.give_up(error)
         if self._stopped is not None:

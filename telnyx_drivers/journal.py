@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import Final
+from typing import Final, TextIO
 
 from telnyx_core.actions import Action
 from telnyx_core.facts import Fact
@@ -22,6 +22,7 @@ from telnyx_core.options import ClientOptions
 from telnyx_core.record import COMMANDS, Scrubber, action_record, arguments_record, fact_record, options_record
 from telnyx_core.session import Session
 from telnyx_core.version import VERSION
+from telnyx_drivers import logs
 
 FORMAT: Final = 1
 MAX_BYTES: Final = 64 * 1024 * 1024
@@ -29,53 +30,80 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 
 
 class Journal:
-    """An append-only file of JSON lines. Never raises while a session runs: a full disk ends the recording."""
+    """A private file of JSON lines, held open only while there is something to write.
+
+    A path that cannot be written raises `OSError` here. Later nothing is raised: a full disk, or a file that was taken
+    away, ends the recording (``failed``), and the session goes on.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        os.fchmod(descriptor, 0o600)
-        self._file = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1 << 16)
-        self._room = MAX_BYTES
         self.failed: OSError | None = None
+        self._room = MAX_BYTES
+        self._file: TextIO | None = self._open(os.O_CREAT | os.O_TRUNC)
 
     def write(self, entry: JsonObject) -> None:
-        if self._file.closed:
+        if self.failed is not None or self._room < 0:
             return
         line = json.dumps(entry, separators=(",", ":")) + "\n"
         self._room -= len(line)
         try:
-            if self._room < 0:
-                self._file.write('{"truncated":true}\n')
-                self._file.close()
-            else:
-                self._file.write(line)
+            if self._file is None:
+                self._file = self._open(0)
+            self._file.write(line if self._room >= 0 else '{"truncated":true}\n')
         except OSError as error:
-            self.failed = error
+            self._give_up(error)
 
     def flush(self) -> None:
         try:
-            if not self._file.closed:
+            if self._file is not None:
                 self._file.flush()
         except OSError as error:
-            self.failed = error
+            self._give_up(error)
 
     def close(self) -> None:
+        """Let go of the file; the next line opens it again."""
+        file, self._file = self._file, None
         try:
-            self._file.close()
+            if file is not None:
+                file.close()
         except OSError as error:
-            self.failed = error
+            self._give_up(error)
+
+    def _open(self, flags: int) -> TextIO:
+        # No link is followed: what stands at its end is somebody else's, or for everybody to read.
+        flags |= os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(self.path, flags, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600)
+            return os.fdopen(descriptor, "w", encoding="utf-8", buffering=1 << 16)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def _give_up(self, error: OSError) -> None:
+        if self.failed is None:
+            logs.client.error("the journal ends here: %s", error.strerror or type(error).__name__)
+        self.failed = self.failed or error
+        self.close()
 
 
 class RecordedSession(Session):
     """A session whose whole conversation is written to a journal.
 
-    Its dice are made from a seed that stands in the journal's first line, so that a replay throws the same. Nothing
-    secret is drawn from them.
+    Its dice are made from a seed that ``rng`` throws and that stands in the journal's first line, so that a replay
+    throws the same. Nothing secret is drawn from them.
     """
 
-    def __init__(self, options: ClientOptions, *, journal: Journal, remembered: JsonView | None = None) -> None:
-        seed = SystemRandom().getrandbits(128)
+    def __init__(
+        self,
+        options: ClientOptions,
+        *,
+        journal: Journal,
+        rng: Random | None = None,
+        remembered: JsonView | None = None,
+    ) -> None:
+        seed = (rng or SystemRandom()).getrandbits(128)
         super().__init__(options, rng=Random(seed), remembered=remembered)  # noqa: S311  # not for secrets
         self._journal = journal
         self._scrubber = Scrubber()
@@ -89,11 +117,14 @@ class RecordedSession(Session):
         if remembered is not None:
             header["remembered"] = self._scrubber.value(dict(remembered))
         journal.write(header)
+        journal.close()
 
     def next_action(self) -> Action | None:
         action = super().next_action()
         if action is not None:
             self._journal.write({"action": action_record(action, self._scrubber)})
+        elif self.next_timeout() is None:
+            self._journal.close()  # at rest, perhaps for good
         else:
             self._journal.flush()
         return action
