@@ -487,10 +487,10 @@ class Call:
                         self._host.warn(WarningCode.ONLY_HOST_ICE_CANDIDATES, call=self.id)
                     self._describe(sdp, media, now)
                 case CandidateReady(found):
-                    if self._host.logged_in:
+                    if self._host.logged_in and self._host.trickles:
                         self._request(Purpose.UNATTENDED, m.CANDIDATE, m.candidate_params(self.id, found), now)
                 case CandidatesEnded():
-                    if self._host.logged_in:
+                    if self._host.logged_in and self._host.trickles:
                         params: JsonObject = {"endOfCandidates": True, "dialogParams": {"callID": self.id}}
                         self._request(Purpose.UNATTENDED, m.END_OF_CANDIDATES, params, now)
                 case GatheringSlow(some):

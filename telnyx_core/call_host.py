@@ -39,6 +39,11 @@ class CallHost(Protocol):
         """Traffic of a call under recovery can be sent now (SIG-082)."""
         ...
 
+    @property
+    def trickles(self) -> bool:
+        """The server takes candidates one by one; False once it has said otherwise (SRV-030)."""
+        ...
+
     def act(self, action: Action) -> None: ...
 
     def new_media(self, call: CallId) -> MediaId:

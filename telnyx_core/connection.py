@@ -57,6 +57,8 @@ class Connection:
         self.options = options
         self.state = S.IDLE
         self.generation = SocketId(0)
+        self._complete_sdp_on = SocketId(0)
+        """The socket on which the server last said that it knows no ``candidate`` (SRV-030)."""
         self.identity = identity
         self.rng = rng
         self.timers = timers
@@ -105,6 +107,11 @@ class Connection:
     def draining(self) -> bool:
         """Calls are being ended so that the socket can be closed."""
         return self._draining is not None
+
+    @property
+    def trickles(self) -> bool:
+        """Candidates can be sent one by one, as far as is known of the server behind this socket."""
+        return self._complete_sdp_on != self.generation
 
     def wall(self, now: float) -> float:
         """Epoch seconds; right from the first open socket on."""
@@ -576,7 +583,10 @@ class Connection:
             case Purpose.TICKET:
                 assert ticket is not None, "asked for by a command"
                 self.owner.act(Settle(ticket, Done(result) if failure is None else Failed(failure)))
-            case Purpose.PING | Purpose.UNATTENDED:
+            case Purpose.UNATTENDED:
+                if failure is not None and failure.code == m.UNKNOWN_METHOD:
+                    self._complete_sdp_on = self.generation
+            case Purpose.PING:
                 pass
             case _:
                 self.owner.call_replied(pending, result, failure, server, now)

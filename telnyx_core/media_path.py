@@ -200,7 +200,11 @@ class MediaPath:
         if self.renewal.attempts:  # a new peer, a new episode: unless it fails soon, too (MEDIA-224, MEDIA-236)
             self._host.timers.set(Timer.EPISODE_RESET, now + timeouts.EPISODE_RESET, self._call)
         if self.peer is not None and not self.peer.healthy:
-            self._host.timers.set(Timer.CONNECT_LIMIT, now + timeouts.CONNECT_LIMIT, self._call)
+            # A server that knows no candidates but those of the description may find nothing among them; a renewal
+            # brings it all of them (SRV-030).
+            partial = self.peer.config.trickle and not self._host.trickles
+            limit = timeouts.PARTIAL_CONNECT_LIMIT if partial else timeouts.CONNECT_LIMIT
+            self._host.timers.set(Timer.CONNECT_LIMIT, now + limit, self._call)
         if self._old is not None and self.peer is not None:
             self._host.timers.set(Timer.OLD_PEER_LINGER, now + timeouts.OLD_PEER_LINGER, self._call)
 
@@ -379,7 +383,7 @@ class MediaPath:
             ice_servers=ice_servers_for(client, call),
             force_relay=relay,
             prefetch=prefetch,
-            trickle=trickle,
+            trickle=trickle and self._host.trickles,
             send_audio=call.audio is not False,
             receive_audio=call.audio is not False or call.receive_only_audio,
             preferred_codecs=call.preferred_codecs,

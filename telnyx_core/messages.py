@@ -40,6 +40,8 @@ AI_CONVERSATION: Final = "ai_conversation"
 
 USER_AGENT: Final = f"Python-{VERSION}"  # CALL-209
 
+UNKNOWN_METHOD: Final = -32601  # JSON-RPC 2.0 section 5.1
+
 CAUSE_CODES: Final = {  # CALL-410
     "UNALLOCATED_NUMBER": 1,
     "NORMAL_CLEARING": 16,

@@ -479,6 +479,10 @@ class Session:
         return self._link.logged_in
 
     @property
+    def trickles(self) -> bool:
+        return self._link.trickles
+
+    @property
     def wall_offset(self) -> float:
         return self._link.wall(0.0)
 

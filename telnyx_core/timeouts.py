@@ -35,6 +35,7 @@ RENEW_VERIFY: Final = 5.0  # MEDIA-605
 RENEW_BACKOFF: Final = 3.0  # MEDIA-606
 EPISODE_RESET: Final = 30.0  # MEDIA-607
 CONNECT_LIMIT: Final = 15.0  # MEDIA-608
+PARTIAL_CONNECT_LIMIT: Final = 3.0  # the same, where the server was not told all candidates
 OLD_PEER_LINGER: Final = 5.0  # CALL-709
 ESCALATION_PAUSE: Final = 30.0  # MEDIA-236
 RENEW_ATTEMPTS: Final = 2  # MEDIA-233

@@ -74,7 +74,7 @@ class Client(ABC):
     asked before connecting, before a token ends, and when credentials are refused (`telnyx_drivers.tokens`).
 
     ``engine`` makes the media engine on first use; ``store`` keeps the session's values for a later process; ``rng``
-    makes ids and delays reproducible; ``ssl`` replaces the default TLS settings, which verify signalling and TURN servers;
+    makes ids and delays reproducible; ``ssl`` replaces the default TLS settings, which verify every server;
     ``connect_timeout`` is in seconds, ``None`` for as long as the session itself goes on trying; ``journal`` names a
     file for everything that the session is told and does, without its secrets (`telnyx_drivers.journal`).
 
