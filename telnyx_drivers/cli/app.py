@@ -7,6 +7,7 @@ from telnyx_drivers.cli.demo import demo
 from telnyx_drivers.cli.gateway import gateway
 from telnyx_drivers.cli.listen import listen
 from telnyx_drivers.cli.replay import replay
+from telnyx_drivers.cli.report import report
 
 app = typer.Typer(
     name="telnyx-rtc",
@@ -15,5 +16,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, call, listen, gateway, replay):
+for command in (demo, call, listen, gateway, report, replay):
     app.command()(command)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +25,8 @@ from telnyx_drivers.cli.arguments import (
 from telnyx_drivers.cli.conversation import Conversation, Plan
 from telnyx_drivers.cli.credentials import find_credentials
 from telnyx_drivers.cli.exits import Exit
-from telnyx_drivers.cli.output import Output
+from telnyx_drivers.cli.output import Output, clean
+from telnyx_drivers.cli.report import check_extras, make_page
 from telnyx_drivers.cli.running import perform
 from telnyx_drivers.cli.summary import show_summary
 
@@ -63,6 +65,7 @@ def call(
     url: UrlOption = None,
     credentials_file: CredentialsOption = None,
     journal: JournalOption = None,
+    report: Annotated[Path | None, typer.Option(help="Make an HTML page of the call, people hidden.")] = None,
     json: JsonFlag = False,
 ) -> None:
     """Place a call: play a file, record, press keys."""
@@ -83,9 +86,20 @@ def call(
             record=None if record is None else check_writable(record),
             duration=duration,
         )
+        if report is not None:
+            check_extras()
+            check_writable(report, "--report")
         credentials = find_credentials(credentials_file, environ=os.environ, warn=output.warn)
-        client = logged_in(credentials, url, output, document, journal=journal)
-        return await _place(dialling, plan, client, output, document)
+        with tempfile.TemporaryDirectory() as folder:
+            kept = Path(folder) / "journal" if journal is None and report is not None else journal
+            client = logged_in(credentials, url, output, document, journal=kept)
+            try:
+                return await _place(dialling, plan, client, output, document)
+            finally:
+                if report is not None and kept is not None and kept.exists():
+                    await asyncio.to_thread(make_page, kept, report, recording=plan.record, hide=True)
+                    document["report"] = str(report)
+                    output.done(f"Page: {clean(str(report))}")
 
     perform(output, work)
 

@@ -112,6 +112,9 @@ def _fact(fact: JsonObject, time: float) -> Rung:
         case "PeerStateChanged":
             state = str(fact.get("state"))
             return Rung(time, "media", f"peer {fact.get('media')} {state}", outward=False, bad=state == "failed")
+        case "TransportStateChanged":
+            state = str(fact.get("state"))
+            return Rung(time, "media", f"{fact.get('layer')} {state}", outward=False, bad=state == "failed")
         case _:
             bad = kind in ("SourceRefused", "RemoteRefused", "NegotiationFailed")
             return Rung(time, "media", f"{kind} {fact.get('media')}", outward=False, bad=bad)

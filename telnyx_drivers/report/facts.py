@@ -1,7 +1,7 @@
 """Rows for the table of facts."""
 
 from telnyx_core.events import StatsReport
-from telnyx_drivers.report.story import Fact
+from telnyx_drivers.report.story import Fact, Totals
 
 
 def report_facts(report: StatsReport) -> list[Fact]:
@@ -20,6 +20,19 @@ def report_facts(report: StatsReport) -> list[Fact]:
         Fact("SIP", "" if ended is None or ended.sip_code is None else f"{ended.sip_code} {ended.sip_reason or ''}"),
         Fact("Call report", report.call_report_id or ""),
     ]
+
+
+def report_totals(report: StatsReport) -> Totals:
+    return Totals(
+        mos=report.average_mos,
+        least_mos=report.least_mos,
+        rtt=report.average_rtt,
+        most_rtt=report.greatest_rtt,
+        jitter=report.average_jitter,
+        most_jitter=report.greatest_jitter,
+        loss=report.average_packet_loss,
+        most_loss=report.greatest_packet_loss,
+    )
 
 
 def number(value: float | None, unit: str, places: int = 0) -> str:

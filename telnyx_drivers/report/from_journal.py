@@ -21,7 +21,7 @@ from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.record import fact_from_record
 from telnyx_core.testing.journal import Entry, Replay
 from telnyx_drivers.cli.ladder import all_rungs
-from telnyx_drivers.report.facts import report_facts
+from telnyx_drivers.report.facts import report_facts, report_totals
 from telnyx_drivers.report.fold import folded
 from telnyx_drivers.report.paths import path
 from telnyx_drivers.report.samples import SHORTEST, sample
@@ -62,6 +62,7 @@ class _Call:
             ended_at=self.ended_at,
             cause=None if info.ended is None else info.ended.cause,
             recovered=any(change.state == "recovering" for change in self.changes),
+            totals=None if report is None else report_totals(report),
             facts=_facts(info, report),
             samples=tuple(self.samples),
             changes=tuple(self.changes),
@@ -185,10 +186,11 @@ def read_journal(replay: Replay) -> Story:
     started = replay.header.get("started")
     player = _Player(float(started) if isinstance(started, int | float) else 0.0)
     remarks: list[str] = []
+    replay.session()  # raises for a first line that is none
     try:
         for entry, actions in replay.play():
             player.entry(entry, actions)
-    except (AssertionError, LocalProtocolError) as error:
+    except (AssertionError, LocalProtocolError, ValueError) as error:
         remarks.append(
             f"This version acts otherwise than the one that kept the journal, which ends early here: {error}"
         )

@@ -7,7 +7,7 @@ from telnyx_drivers.report.facts import counted, spread
 from telnyx_drivers.report.facts import number as shown
 from telnyx_drivers.report.from_debug import read_debug
 from telnyx_drivers.report.json_reading import items, moment, number, obj, text, whole
-from telnyx_drivers.report.story import CallStory, Fact, Note, Step, Story
+from telnyx_drivers.report.story import CallStory, Fact, Note, Step, Story, Totals
 
 
 def is_stats_report(value: Json) -> bool:
@@ -31,6 +31,16 @@ def read_stats_report(report: JsonObject) -> Story:
         ended_at=ended,
         cause=text(report, "cause") or None,
         recovered=bool(text(report, "recoveredCallId")),
+        totals=Totals(
+            mos=number(report, "avgMos"),
+            least_mos=number(report, "minMos"),
+            rtt=number(report, "avgRtt"),
+            most_rtt=number(report, "maxRtt"),
+            jitter=number(report, "avgJitter"),
+            most_jitter=number(report, "maxJitter"),
+            loss=number(report, "avgPacketLoss"),
+            most_loss=number(report, "maxPacketLoss"),
+        ),
         facts=(*_facts(report), *told.facts),
         notes=told.notes or tuple(_notes(report)),
         steps=tuple(

@@ -34,9 +34,8 @@ _MEMBERS: Final[Mapping[str, str]] = {
     )
 }
 """Members of frames that say who somebody is, with the kind of stand-in."""
-_ADDRESS: Final = re.compile(
-    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?![\w:])"
-)
+_IPV4: Final = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
+_IPV6: Final = re.compile(r"(?<![\w.:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
 _NUMBER: Final = re.compile(r"(?<![\w.:-])\+\d{7,15}(?!\d)")
 _KEPT: Final = frozenset({"0.0.0.0", "127.0.0.1", "::", "::1"})  # noqa: S104  # not bound to: they say nothing
 
@@ -55,7 +54,8 @@ class Stand:
 
     def text(self, text: str) -> str:
         """Free text: what looks like an address or a number."""
-        text = _ADDRESS.sub(lambda found: self._address(found[0]), text)
+        for address in (_IPV4, _IPV6):
+            text = address.sub(lambda found: self._address(found[0]), text)
         return _NUMBER.sub(lambda found: self.name("number", found[0]), text)
 
     def value(self, value: Json, member: str = "") -> Json:

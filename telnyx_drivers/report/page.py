@@ -14,7 +14,7 @@ from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.quality.mos import quality
 from telnyx_core.version import VERSION
 from telnyx_drivers.report.lanes import LaneRow, lanes, window
-from telnyx_drivers.report.story import CallStory, Message, Sample, Step, Story
+from telnyx_drivers.report.story import CallStory, Message, Sample, Step, Story, Totals
 from telnyx_drivers.report.waveform import Outline
 
 MOST_ROWS: Final = 3_000
@@ -23,8 +23,8 @@ MOST_ROWS: Final = 3_000
 _CHARTS: Final[tuple[tuple[str, str, str, tuple[tuple[str, str], ...], float | None], ...]] = (
     ("mos", "MOS", "", (("mos", "MOS, each second"),), 3.5),
     ("loss", "Packet loss", "%", (("loss", "lost"), ("concealed", "concealed")), 1.0),
-    ("rtt", "Round trip", "ms", (("rtt", "round trip"),), 400.0),
-    ("jitter", "Jitter", "ms", (("jitter", "jitter"), ("delay", "jitter buffer")), 30.0),
+    ("rtt", "Delay", "ms", (("rtt", "round trip"), ("delay", "jitter buffer")), 400.0),
+    ("jitter", "Jitter", "ms", (("jitter", "jitter"),), 30.0),
     ("levels", "Level", "dBFS", (("said", "said"), ("heard", "heard")), None),
     ("rates", "Bit rate", "kbit/s", (("sent", "sent"), ("received", "received")), None),
 )
@@ -159,27 +159,41 @@ def _lasted(call: CallStory) -> str:
 
 
 def _tiles(call: CallStory) -> tuple[Tile, ...]:
-    mos, least = _mean(call, "mos"), min(_values(call, "mos"), default=None)
-    word = quality(mos) or "unknown"
-    lost = _mean(call, "loss")
+    totals = call.totals or _totals(call)
+    word = quality(totals.mos) or "unknown"
     warnings = sum(note.level == "warning" for note in call.notes)
     errors = sum(note.level == "error" for note in call.notes)
     return (
         Tile(
             "MOS",
-            "–" if mos is None else f"{mos:.2f}",
-            word if least is None else f"{word}, lowest {least:.2f}",
+            "–" if totals.mos is None else f"{totals.mos:.2f}",
+            word if totals.least_mos is None else f"{word}, lowest {totals.least_mos:.2f}",
             _tone(word),
         ),
-        Tile("Round trip", _figure(_mean(call, "rtt"), "ms"), _most(call, "rtt", "ms"), ""),
-        Tile("Jitter", _figure(_mean(call, "jitter"), "ms"), _most(call, "jitter", "ms"), ""),
-        Tile("Packet loss", _figure(lost, "%"), _most(call, "loss", "%"), ""),
+        Tile("Round trip", _figure(totals.rtt, "ms"), _most(totals.most_rtt, "ms"), ""),
+        Tile("Jitter", _figure(totals.jitter, "ms"), _most(totals.most_jitter, "ms"), ""),
+        Tile("Packet loss", _figure(totals.loss, "%"), _most(totals.most_loss, "%"), ""),
         Tile(
             "Warnings",
             str(warnings),
             f"and {errors} error{'s' * (errors != 1)}" if errors else "no errors",
             "bad" if errors else "fair" if warnings else "good",
         ),
+    )
+
+
+def _totals(call: CallStory) -> Totals:
+    """Where nobody has summed up: means and extremes of what was measured each second."""
+    mos, rtt, jitter, loss = (_values(call, member) for member in ("mos", "rtt", "jitter", "loss"))
+    return Totals(
+        mos=_mean(mos),
+        least_mos=min(mos, default=None),
+        rtt=_mean(rtt),
+        most_rtt=max(rtt, default=None),
+        jitter=_mean(jitter),
+        most_jitter=max(jitter, default=None),
+        loss=_mean(loss),
+        most_loss=max(loss, default=None),
     )
 
 
@@ -191,8 +205,7 @@ def _values(call: CallStory, member: str) -> list[float]:
     return [value for sample in call.samples if (value := getattr(sample, member)) is not None]
 
 
-def _mean(call: CallStory, member: str) -> float | None:
-    values = _values(call, member)
+def _mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
@@ -203,9 +216,8 @@ def _figure(value: float | None, unit: str) -> str:
     return f"{value:,.{places}f} {unit}"
 
 
-def _most(call: CallStory, member: str, unit: str) -> str:
-    values = _values(call, member)
-    return f"peak {_figure(max(values), unit)}" if values else "not measured"
+def _most(value: float | None, unit: str) -> str:
+    return "not measured" if value is None else f"peak {_figure(value, unit)}"
 
 
 def _steps(call: CallStory) -> list[Step]:

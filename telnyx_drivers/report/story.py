@@ -105,6 +105,20 @@ class Fact:
 
 
 @frozen(kw_only=True)
+class Totals:
+    """Of the whole call, as it was reported at the time. Milliseconds and percent."""
+
+    mos: float | None = None
+    least_mos: float | None = None
+    rtt: float | None = None
+    most_rtt: float | None = None
+    jitter: float | None = None
+    most_jitter: float | None = None
+    loss: float | None = None
+    most_loss: float | None = None
+
+
+@frozen(kw_only=True)
 class CallStory:
     id: str
     direction: str | None = None
@@ -115,6 +129,8 @@ class CallStory:
     ended_at: float | None = None
     cause: str | None = None
     recovered: bool = False
+    totals: Totals | None = None
+    """``None``: to be taken from the samples."""
     facts: tuple[Fact, ...] = ()
     samples: tuple[Sample, ...] = ()
     changes: tuple[Change, ...] = ()

@@ -65,7 +65,7 @@
       return known.length ? "⌀ " + (known.reduce((sum, value) => sum + value, 0) / known.length).toFixed(digits) + unit : "–";
     });
     chart.labels.forEach((label, index) => series.push({
-      label, stroke: () => css(colours[index]), width: 1.75, points: { show: call.times.length < 3, size: 5 },
+      label: label + " ", stroke: () => css(colours[index]), width: 1.75, points: { show: call.times.length < 3, size: 5 },
       fill: index === 0 && chart.labels.length === 1 && chart.name !== "mos" ? () => css(colours[0]) + "1f" : undefined,
       value: (u, value, which, at) => (at === null || at === undefined ? idle[index] : value === null ? "–" : value.toFixed(digits) + unit),
     }));
@@ -95,9 +95,9 @@
     });
     const axis = article.querySelector("[data-axis]");
     if (axis) {
-      const step = steps.find((each) => call.length / each <= 8) || 14400;
+      const step = steps.find((each) => call.length / each <= Math.max(2, axis.clientWidth / 90)) || 14400;
       const marks = [];
-      for (let at = 0; at < call.length - step / 3; at += step) marks.push(at);
+      for (let at = 0; at < call.length - step / 2; at += step) marks.push(at);
       marks.push(call.length);
       for (const at of marks) {
         const label = document.createElement("span");

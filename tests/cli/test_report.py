@@ -1,0 +1,104 @@
+"""``telnyx-rtc report``, and ``call --report``."""
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from telnyx_core.gateway.events import CallReportReceived
+from telnyx_drivers.cli.app import app
+from telnyx_drivers.cli.exits import Exit
+from telnyx_drivers.gateway import Gateway
+from tests.cli.test_end_to_end import command, finished, with_gateway
+from tests.programs import end_of
+from tests.quality.journals import keep_journal
+from tests.quality.test_story import PLANTED, lossy
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return keep_journal(tmp_path / "it.journal", lossy)
+
+
+def test_a_page_of_a_journal(journal: Path) -> None:
+    done = CliRunner().invoke(app, ["report", str(journal), "--json"])
+    assert done.exit_code == Exit.OK, done.output
+    document = json.loads(done.stdout.splitlines()[-1])
+    page = Path(document["page"])
+    assert page == journal.with_name("it.journal.html")
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert (document["ok"], document["source"], len(document["calls"])) == (True, "journal", 1)
+    text = page.read_text()
+    assert "number 1" in text
+    for secret in (PLANTED, "15551230000", "198.51.100.2"):
+        assert secret not in text
+
+
+def test_people_are_shown_where_that_is_wanted(journal: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = CliRunner().invoke(app, ["report", str(journal), "--show-people", "-o", str(page)])
+    assert done.exit_code == Exit.OK, done.output
+    assert "+15551230000" in page.read_text()
+    assert PLANTED not in page.read_text()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "RIFF\x00"])
+def test_a_file_that_tells_of_no_call(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "file"
+    path.write_text(content)
+    done = CliRunner().invoke(app, ["report", str(path)])
+    assert done.exit_code == Exit.USAGE
+    assert not (tmp_path / "file.html").exists()
+
+
+def test_a_recording_that_is_none(journal: Path) -> None:
+    done = CliRunner().invoke(app, ["report", str(journal), "--recording", str(journal)])
+    assert done.exit_code == Exit.USAGE
+
+
+def test_a_page_that_cannot_be_written(journal: Path) -> None:
+    done = CliRunner().invoke(app, ["report", str(journal), "-o", "/nowhere/page.html"])
+    assert done.exit_code == Exit.USAGE
+
+
+@pytest.mark.net
+@pytest.mark.media
+@pytest.mark.slow
+def test_a_call_becomes_a_page_and_the_platform_has_its_report(tmp_path: Path) -> None:
+    """The whole way: measured, journalled, drawn; and uploaded to the gateway (SIG-187)."""
+    page, recording = tmp_path / "call.html", tmp_path / "call.wav"
+
+    async def story(gateway: Gateway) -> None:
+        arguments = ("call", "echo", "--duration", "3", "--record", str(recording), "--report", str(page), "--json")
+        ended = await finished("alice", gateway.url, *arguments)
+        assert ended.status == Exit.OK, ended.err
+        assert ended.document["report"] == str(page)
+        taken = await gateway.wait_for(CallReportReceived)
+        assert taken.call == ended.document["call_id"]
+        entries = taken.report["stats"]
+        assert isinstance(entries, list)
+        assert len(entries) >= 3
+        last = json.dumps(entries[-1])
+        assert '"mimeType": "audio/opus"' in last
+        assert "pw-of-alice" not in json.dumps(taken.report)
+
+    with_gateway(story)
+    text = page.read_text()
+    assert 'data-chart="mos"' in text
+    assert "data-wave" in text
+    assert "pw-of-alice" not in text
+
+
+@pytest.mark.net
+@pytest.mark.media
+@pytest.mark.slow
+def test_a_page_is_refused_before_anybody_s_telephone_rings(tmp_path: Path) -> None:
+    async def story(gateway: Gateway) -> None:
+        async with command("alice", gateway.url, "call", "echo", "--report", "/nowhere/x.html") as process:
+            assert (await end_of(process)).status == Exit.USAGE
+        await asyncio.sleep(0)
+
+    with_gateway(story)

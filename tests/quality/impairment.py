@@ -1,0 +1,147 @@
+"""A network with faults, and a gateway behind it: what goes in is known, so what is reported can be compared with it.
+
+The faults are those of the gateway's UDP sockets, in both directions, so that a client under test is left as it is.
+Delay is of every datagram; loss is of media (RTP and RTCP) alone, so that a call comes about whatever is lost of it.
+"""
+
+import asyncio
+import socket
+import threading
+from asyncio import selector_events
+from collections.abc import Callable
+from random import Random
+from typing import Any, Self, TypeVar
+
+from attrs import define, field
+
+from telnyx_core.gateway.events import GatewayEvent
+from telnyx_drivers.gateway import Gateway
+
+T = TypeVar("T")
+E = TypeVar("E", bound=GatewayEvent)
+
+
+@define
+class Way:
+    """One direction. May be changed at any time, from any thread."""
+
+    loss: float = 0.0
+    """0 to 1."""
+    delay: float = 0.0
+    jitter: float = 0.0
+    """Seconds; each datagram is as much later at most, evenly spread. More than 20 ms puts audio out of order."""
+
+
+@define
+class Network:
+    """Seen from the client."""
+
+    down: Way = field(factory=Way)
+    up: Way = field(factory=Way)
+    dice: Random = field(factory=lambda: Random(11))
+    lost: int = 0
+    """Media packets on the way down."""
+    carried: int = 0
+
+    def pass_on(self, way: Way, data: bytes, deliver: Callable[[], object], loop: asyncio.AbstractEventLoop) -> None:
+        media = len(data) > 1 and 127 < data[0] < 192
+        if media and self.dice.random() < way.loss:
+            self.lost += way is self.down
+            return
+        self.carried += media and way is self.down
+        later = way.delay + self.dice.random() * way.jitter
+        if later > 0:
+            loop.call_later(later, deliver)
+        else:
+            deliver()
+
+
+class _Transport(selector_events._SelectorDatagramTransport):  # type: ignore[name-defined, misc]
+    """The loop's own, but for what happens between it and its socket."""
+
+    network: Network
+
+    def sendto(self, data: bytes, addr: Any = None) -> None:
+        send, copy = super().sendto, bytes(data)
+        self.network.pass_on(self.network.down, copy, lambda: self._conn_lost or send(copy, addr), self._loop)
+
+    def _read_ready(self) -> None:
+        if self._conn_lost:
+            return
+        try:
+            data, addr = self._sock.recvfrom(self.max_size)
+        except OSError:
+            return
+        receive = self._protocol.datagram_received
+        self.network.pass_on(self.network.up, data, lambda: self._conn_lost or receive(data, addr), self._loop)
+
+
+class ImpairedLoop(asyncio.SelectorEventLoop):
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+
+        class Transport(_Transport):
+            pass
+
+        Transport.network = network
+        self._transport = Transport
+
+    def _make_datagram_transport(
+        self, sock: socket.socket, protocol: Any, address: Any = None, waiter: Any = None, extra: Any = None
+    ) -> Any:
+        return self._transport(self, sock, protocol, address, waiter, extra)
+
+
+class ImpairedGateway:
+    """``with ImpairedGateway(users={"a": "b"}) as gateway``: a gateway on a thread of its own, behind a `Network`."""
+
+    def __init__(self, **options: Any) -> None:
+        self.network = Network()
+        self._options = options
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="impaired gateway", daemon=True)
+        self._fault: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(10)
+        if self._fault is not None:
+            raise self._fault
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._loop.call_soon_threadsafe(self._leave.set)
+        self._thread.join()
+        if self._fault is not None and exception[1] is None:
+            raise self._fault
+
+    @property
+    def url(self) -> str:
+        return self._gateway.url
+
+    def do(self, what: Callable[[Gateway], T]) -> T:
+        """Have a command carried out on the gateway's loop."""
+
+        async def command() -> T:
+            return what(self._gateway)
+
+        return asyncio.run_coroutine_threadsafe(command(), self._loop).result(10)
+
+    def history(self, kind: type[E]) -> list[E]:
+        return [event for event in tuple(self._gateway.history) if isinstance(event, kind)]
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: ImpairedLoop(self.network)) as runner:
+                runner.run(self._live())
+        except BaseException as fault:  # noqa: BLE001
+            self._fault = fault
+        finally:
+            self._ready.set()
+
+    async def _live(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._leave = asyncio.Event()
+        async with Gateway(**self._options) as self._gateway:
+            self._ready.set()
+            await self._leave.wait()
