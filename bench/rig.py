@@ -24,8 +24,8 @@ from telnyx_drivers.media.audio.frames import Samples
 from telnyx_drivers.media.audio.resampler import Resampler
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.engine import AiortcEngine
-from telnyx_drivers.media.settings import PeerSettings
 from telnyx_drivers.media.rtp.path import direct_rtp_path
+from telnyx_drivers.media.settings import PeerSettings
 
 PATHS = {"stock": aiortc_rtp_path, "direct": direct_rtp_path}
 CODECS = {"PCMU": Codec("audio/PCMU", 8_000), "opus": Codec("audio/opus", 48_000, 2)}

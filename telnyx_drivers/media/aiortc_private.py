@@ -348,7 +348,8 @@ class SrtpWire:
         self._connection = connection = connection_of(transceiver)
         self._nominated = connection._nominated
         self._pair: CandidatePair | None = None
-        self._sendto: Callable[[bytes], None] = _lose
+        self._transport: asyncio.DatagramTransport | None = None
+        self._address: tuple[str, int] | None = None
         self._protect, self._protect_rtcp = _srtp_call(dtls._tx_srtp, "srtp_protect"), dtls._tx_srtp.protect_rtcp
         unprotect, unprotect_rtcp = _srtp_call(dtls._rx_srtp, "srtp_unprotect"), dtls._rx_srtp.unprotect_rtcp
 
@@ -382,23 +383,19 @@ class SrtpWire:
         self.open = self._dtls.state == "connected"
 
     def send(self, packet: bytes) -> None:
-        if self._nominated.get(1) is not self._pair:
-            self._follow()
-        self._sendto(self._protect(packet))
+        self._send(self._protect(packet))
 
     def send_rtcp(self, packet: bytes) -> None:
-        if self._nominated.get(1) is not self._pair:
-            self._follow()
-        self._sendto(self._protect_rtcp(packet))
+        self._send(self._protect_rtcp(packet))
 
-    def _follow(self) -> None:
-        """ICE has chosen another pair, or has none any more."""
-        self._pair = pair = self._nominated.get(1)
-        if pair is None:
-            self._sendto = _lose
-        else:
-            sendto, address = pair.protocol.transport.sendto, pair.remote_addr
-            self._sendto = lambda data: sendto(data, address)
+    def _send(self, data: bytes) -> None:
+        pair = self._nominated.get(1)
+        if pair is not self._pair:
+            self._pair = pair
+            self._transport = None if pair is None else pair.protocol.transport
+            self._address = None if pair is None else pair.remote_addr
+        if self._transport is not None:
+            self._transport.sendto(data, self._address)
 
     def close(self) -> None:
         """Leave the path as it was."""
@@ -407,10 +404,6 @@ class SrtpWire:
         self._connection.data_received = self._pass_on  # type: ignore[method-assign]
         for protocol in self._connection._protocols:
             vars(protocol).pop("datagram_received", None)
-
-
-def _lose(data: bytes) -> None:
-    """Where there is no path."""
 
 
 def _srtp_call(session: SrtpSession, name: str) -> Callable[[bytes], bytes]:
