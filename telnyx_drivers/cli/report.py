@@ -1,6 +1,7 @@
 """``telnyx-rtc report``: a call on one page, from whatever told of it."""
 
 from importlib.util import find_spec
+from json import dumps as encode_json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,10 @@ def report(
             help="Replace numbers, names and addresses. Passwords, tokens and keys are never on the page.",
         ),
     ] = True,
+    webrtc_internals: Annotated[
+        Path | None,
+        typer.Option(help="Write a dump as of chrome://webrtc-internals as well; people are not hidden in it."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on the last line of stdout.")] = False,
 ) -> None:
     """Make one HTML page of a call, which needs no network and no other file."""
@@ -40,6 +45,8 @@ def report(
     page = out or file.with_name(file.name + ".html")
     try:
         story = make_page(file, page, recording=recording, hide=hide)
+        if webrtc_internals is not None:
+            _write_dump(file, webrtc_internals)
     except UsageError as error:
         output.error(str(error))
         raise typer.Exit(Exit.USAGE) from None
@@ -56,6 +63,19 @@ def report(
         "messages": len(story.messages),
     }
     output.emit(document)
+
+
+def _write_dump(file: Path, out: Path) -> None:
+    from telnyx_drivers.export.webrtc_internals import dump_file
+
+    try:
+        dump = dump_file(file)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} has not what a dump needs: {error}") from None
+    try:
+        write_private(out, encode_json(dump, indent=1))
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error}") from None
 
 
 def check_extras() -> None:
