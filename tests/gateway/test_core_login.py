@@ -298,6 +298,9 @@ def test_too_many_sockets_are_turned_away() -> None:
     third = rig.connect()
     assert third.closed is not None
     assert third.closed[0] == 1013
+    third.send('{"id":1,"method":"telnyx_rtc.ping"}')
+    assert third.texts == []
+    assert len(rig.core.sockets()) == 2
 
 
 def test_remembered_sessions_are_bounded() -> None:
