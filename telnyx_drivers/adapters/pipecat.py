@@ -1,0 +1,206 @@
+"""A call as a transport of pipecat (``pipecat-ai`` 1.14 and later; extra ``pipecat``).
+
+.. code-block:: python
+
+    transport = CallTransport(call)
+    worker = PipelineWorker(Pipeline([transport.input(), stt, llm, tts, transport.output()]))
+
+What pipecat interrupts is dropped from the call's queue, at most 40 ms of it still leave; ``EndFrame`` lets the rest
+be heard and hangs up, ``CancelFrame`` hangs up at once. The far end's hang-up ends the pipeline.
+"""
+
+# The framework annotates itself in part only, and need not be installed.
+# pyright: reportMissingImports=false, reportUntypedBaseClass=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownParameterType=false, reportUnknownVariableType=false
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+from telnyx_core.errors import InvalidCallState, LocalProtocolError
+from telnyx_core.events import DigitReceived, Event
+from telnyx_drivers.calls import CallHandle
+from telnyx_drivers.emitter import EventStream
+from telnyx_drivers.exceptions import TelnyxClientError
+from telnyx_drivers.media.audio.readers import AudioIn
+
+try:
+    from pipecat.audio.dtmf.types import KeypadEntry
+    from pipecat.frames.frames import (
+        CancelFrame,
+        EndFrame,
+        EndWorkerFrame,
+        Frame,
+        InputAudioRawFrame,
+        InputDTMFFrame,
+        InterruptionFrame,
+        OutputAudioRawFrame,
+        OutputDTMFFrame,
+        OutputDTMFUrgentFrame,
+        StartFrame,
+    )
+    from pipecat.processors.frame_processor import FrameDirection
+    from pipecat.transports.base_input import BaseInputTransport
+    from pipecat.transports.base_output import BaseOutputTransport
+    from pipecat.transports.base_transport import BaseTransport, TransportParams
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"{error.name} is missing: pip install 'telnyx-rtc[pipecat]'", name=error.name, path=error.path
+    ) from error
+
+_KEYS: Final = frozenset(KeypadEntry)
+"""Twelve of them: pipecat has no name for the keys A to D."""
+
+
+class CallTransport(BaseTransport):
+    """Give it a call that is active, or will be; audio flows from then on. One transport serves one pipeline.
+
+    ``params`` default to audio in and out at the pipeline's own rates. With ``hang_up`` false the call outlives the
+    pipeline: what was said is still drained, and the application goes on with the call. Raises `InvalidCallState` for
+    a call that has ended.
+
+    Event handlers: ``on_client_connected(transport, call)`` once the call is active, and
+    ``on_client_disconnected(transport, call)`` when it has ended before the pipeline did.
+    """
+
+    def __init__(self, call: CallHandle, params: TransportParams | None = None, *, hang_up: bool = True) -> None:
+        if not call.live:
+            raise InvalidCallState(f"the call has ended: it is {call.state.value}")
+        super().__init__()
+        # No silence at the end: the draining hang-up lets the last word be heard.
+        params = params or TransportParams(audio_in_enabled=True, audio_out_enabled=True, audio_out_end_silence_secs=0)
+        self._call: Final = call
+        self._input = CallInput(call, params, self._tell)
+        self._output = CallOutput(call, params, hang_up=hang_up)
+        self._register_event_handler("on_client_connected")
+        self._register_event_handler("on_client_disconnected")
+
+    def input(self) -> "CallInput":
+        return self._input
+
+    def output(self) -> "CallOutput":
+        return self._output
+
+    async def _tell(self, event: str) -> None:
+        await self._call_event_handler(event, self._call)
+
+
+class CallInput(BaseInputTransport):
+    """What the far end says and presses, as frames; its hang-up asks for the end of the pipeline."""
+
+    def __init__(self, call: CallHandle, params: TransportParams, tell: Callable[[str], Awaitable[None]]) -> None:
+        super().__init__(params)
+        self._call = call
+        self._tell = tell
+        self._listening: asyncio.Task[None] | None = None
+        self._noting: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self, frame: StartFrame) -> None:
+        await super().start(frame)
+        if self._watching is None:
+            await self.set_transport_ready(frame)
+            if self._params.audio_in_stream_on_start:
+                await self._start_audio_in_streaming()
+            noting = self._noting = self.create_task(self._note_digits(self._call.events()))
+            self._watching = self.create_task(self._watch(noting))
+
+    async def stop(self, frame: EndFrame) -> None:
+        await self._let_go()
+        await super().stop(frame)
+
+    async def cancel(self, frame: CancelFrame) -> None:
+        await self._let_go()
+        await super().cancel(frame)
+
+    async def cleanup(self) -> None:
+        await self._let_go()
+        await super().cleanup()
+
+    async def _start_audio_in_streaming(self) -> None:
+        if self._params.audio_in_enabled and self._listening is None:
+            reader = self._call.audio_in(self.sample_rate, self._params.audio_in_channels)
+            self._listening = self.create_task(self._listen(reader))
+
+    async def _listen(self, reader: AudioIn) -> None:
+        async for frame in reader:
+            await self.push_audio_frame(
+                InputAudioRawFrame(audio=frame.data, sample_rate=frame.sample_rate, num_channels=frame.channels)
+            )
+
+    async def _note_digits(self, events: EventStream[Event]) -> None:
+        with suppress(TelnyxClientError):  # what broke the client ends the call, and is its business
+            async for event in events:
+                if isinstance(event, DigitReceived) and event.digit in _KEYS:
+                    await self.push_frame(InputDTMFFrame(button=KeypadEntry(event.digit)))
+
+    async def _watch(self, noting: asyncio.Task[None]) -> None:
+        with suppress(TelnyxClientError):
+            await self._call.wait_for_state("active")
+            await self._tell("on_client_connected")
+            await self._call.wait_ended()
+        await asyncio.wait([noting])  # a digit that was pressed last counts as well
+        await self._tell("on_client_disconnected")
+        await self.push_frame(EndWorkerFrame(reason=self._call.ended))
+
+    async def _let_go(self) -> None:
+        for task in (self._watching, self._noting, self._listening):
+            if task is not None:
+                await self.cancel_task(task)
+        self._watching = self._noting = self._listening = None
+
+
+class CallOutput(BaseOutputTransport):
+    """What the bot says and presses, at the pace of the call."""
+
+    def __init__(self, call: CallHandle, params: TransportParams, *, hang_up: bool) -> None:
+        super().__init__(params)
+        self._call = call
+        self._out = call.audio_out
+        self._hang_up = hang_up
+        self._protected = 0.0
+        """`AudioOut.sent_duration` at which the last audio that no interruption may drop has been sent."""
+
+    async def start(self, frame: StartFrame) -> None:
+        await super().start(frame)
+        await self.set_transport_ready(frame)
+
+    async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
+        written = await self._out.write(frame.audio, frame.sample_rate, frame.num_channels)
+        if written and not frame.interruptible:
+            self._protected = self._out.sent_duration + self._out.queued_duration
+        if not written and not self._call.live:
+            # Nobody paces an ended call; without a turn for others a mixer would write to it for ever.
+            await asyncio.sleep(0)
+        return written
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InterruptionFrame) and self._out.sent_duration >= self._protected:
+            self._out.clear()
+
+    async def stop(self, frame: EndFrame) -> None:
+        await super().stop(frame)
+        if self._hang_up:
+            await self._call.hangup(drain=True)
+        else:
+            await self._out.drain()
+
+    async def cancel(self, frame: CancelFrame) -> None:
+        await super().cancel(frame)
+        if self._hang_up:
+            await self._call.hangup()
+        else:
+            self._out.clear()
+
+    def _supports_native_dtmf(self) -> bool:
+        return True
+
+    async def _write_dtmf_native(self, frame: OutputDTMFFrame | OutputDTMFUrgentFrame) -> None:
+        digits = "".join(button.value for button in frame.buttons or ())
+        try:
+            await self._call.dtmf(digits)
+        except (TelnyxClientError, LocalProtocolError) as error:
+            # Raised, it would end pipecat's audio task, and with it the bot's voice.
+            await self.push_error(f"the digits {digits} were not sent", exception=error)
