@@ -430,8 +430,7 @@ class Call:
 
     def purge(self, now: float, *, bye: bool) -> None:
         """The session ends (CALL-370, CALL-371). Without a BYE the server may still hold the call (SIG-314)."""
-        if self.live:
-            self.end(self.default_cause if bye else TEMPORARY_FAILURE, now, bye=bye, purge=True, confirmed=False)
+        self.end(self.default_cause if bye else TEMPORARY_FAILURE, now, bye=bye, purge=True, confirmed=False)
 
     def end(self, cause: Cause, now: float, *, bye: bool = True, purge: bool = False, confirmed: bool = True) -> None:
         """End the call from our side; media stops at once, in parallel with the BYE (CALL-420 to CALL-423).

@@ -93,8 +93,6 @@ class MediaPath:
     def open_attach(self, remote: str, now: float) -> None:
         """A peer for the server's new offer; the one in use plays on until this one is connected (CALL-532)."""
         self.stop_renewal()
-        if self._old is not None and self.peer is not None and self.peer.healthy:
-            self._close_old()
         if self.peer is not None and self.peer.alive and self._old is None:
             self._old = self.peer
         elif self.peer is not None:  # dead, or never got as far as the one that still plays
@@ -145,8 +143,7 @@ class MediaPath:
     def told(self, fact: MediaFact, now: float) -> Steps:
         """What the dialog has to know of this fact; the rest is handled here."""
         peer = next((peer for peer in self._peers() if peer.media == fact.media), None)
-        if peer is None:
-            return ()
+        assert peer is not None, "what is released is not told any more"
         steps = peer.told(fact, now)
         match fact:
             case PeerStateChanged(_, state):

@@ -178,8 +178,6 @@ class Negotiation:
 
     def add_remote_candidate(self, candidate: str, sdp_mid: str | None, index: int) -> None:
         """Use or keep one remote candidate; an empty one is the end of candidates (MEDIA-110, MEDIA-111)."""
-        if self.closed:
-            return
         action = AddCandidate(self.media, candidate, sdp_mid, index)
         if self.remote_in_place:
             self._act(action)

@@ -324,6 +324,23 @@ def test_call_395_late_news_of_the_media_is_dropped() -> None:
     assert rig.actions == []
 
 
+def test_an_engine_that_gives_no_last_reading_is_not_waited_for_long() -> None:
+    """CALL-422, STATS-013: half a second, also when the socket goes meanwhile; no second word about the BYE."""
+    rig = Rig.registered()
+    rig.reading = lambda now: None
+    call = rig.outbound("active")
+    rig.request("bye", callID=call)
+    assert rig.states(call)[-1] == "hangup"
+    rig.clear()
+    rig.lose()
+    rig.advance(0.4)
+    assert rig.states(call) == []
+    rig.advance(0.2)
+    assert rig.states(call) == ["destroy"]
+    assert rig.codes == []
+    assert not rig.ledger.peers
+
+
 def test_an_ended_call_holds_nothing() -> None:
     """CALL-440: no timer, no peer, no tone, no handle."""
     rig = Rig.registered()

@@ -7,6 +7,7 @@ from telnyx_core.errors import InvalidCallState, NotConnected
 from telnyx_core.events import CallUpdated, Cause, ErrorRaised, FrameIgnored, ToneChanged, WarningRaised
 from telnyx_core.facts import NegotiationFailed
 from telnyx_core.ids import CallId
+from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import LOCAL_SDP, REMOTE_SDP, Rig
 
 
@@ -301,6 +302,26 @@ def test_a_call_of_its_own_is_no_second_leg(leg: str | None) -> None:
     second = rig.ring("b2", telnyx_leg_id=leg)
     rig.answer(second)
     assert 33007 not in rig.codes
+
+
+def test_an_answer_that_is_ready_between_login_and_attach_waits() -> None:
+    """SIG-082, CALL-538: the offer that it answers may be void; the attach brings another."""
+    rig = Rig.registered()
+    call = rig.ring()
+    rig.answer(call)
+    rig.remote_applied()
+    rig.media_ok()
+    rig.lose()
+    rig.wait_for(SessionState.CONNECTING)
+    rig.open()
+    rig.login_ok()
+    rig.describe()
+    assert not rig.frames("answer")
+    rig.client_ready(call)
+    rig.gateway()
+    rig.attach(call)
+    rig.describe_answer(call)
+    assert len(rig.frames("answer")) == 1
 
 
 def test_a_wait_for_the_offer_ends_with_the_attach_that_brings_it() -> None:

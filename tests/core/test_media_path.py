@@ -442,6 +442,52 @@ def test_any_other_offer_gets_a_new_peer(why: str) -> None:
     assert len(rig.peers[call]) == 2
 
 
+@pytest.mark.parametrize("reply", ["answer", "error"])
+def test_a_reply_to_a_renewal_that_is_over_changes_nothing(reply: str) -> None:
+    """MEDIA-231, CALL-010: an attach has taken its place."""
+    rig, call = talking()
+    rig.peer("failed")
+    renewal(rig, call)
+    rig.attach(call)
+    rig.clear()
+    if reply == "answer":
+        rig.reply("modify", {"sdp": REMOTE_SDP})
+    else:
+        rig.reply("modify", error=(-32002, "CALL DOES NOT EXIST"))
+    assert rig.actions == []
+
+
+def test_a_call_that_is_attached_while_a_probe_is_out_is_not_renewed() -> None:
+    """MEDIA-218, SIG-271: the evidence was about the peer that has been replaced."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.advance(10)
+    rig.peer("failed")
+    rig.attach(call)
+    rig.clear()
+    rig.reply("ping")
+    assert rig.codes == []
+    assert len(rig.peers[call]) == 2
+
+
+def test_a_peer_that_is_replaced_while_it_gathers_sends_nothing_any_more() -> None:
+    """Its window closes for nobody."""
+    rig, call = talking(maxReconnectAttempts=0)
+    rig.always("gatewayState", {})
+    rig.peer("failed")
+    rig.come_back(call)
+    rig.attach(call)
+    rig.remote_applied()
+    rig.media_ok()
+    rig.describe("v=0\r\na=first\r\n", complete=False)
+    rig.candidate()
+    rig.come_back(call)
+    rig.attach(call)
+    rig.clear()
+    pass_time(rig, 6)
+    assert not rig.frames("attach")
+
+
 def test_silence_while_recovering_is_no_failure() -> None:
     """SRV-008: the server may stop sending at once."""
     rig, call = talking()

@@ -195,6 +195,17 @@ def test_candidates_of_an_answer_wait_for_the_answer() -> None:
     assert [frame["params"]["candidate"] for frame in rig.frames("candidate")] == [HOST, SRFLX]
 
 
+def test_candidates_are_not_sent_while_there_is_no_socket() -> None:
+    """SIG-081: nobody is told of it either; the next attach describes everything anew (CALL-535)."""
+    rig = Rig.registered(trickleIce=True)
+    rig.outbound("trying")
+    rig.lose()
+    rig.clear()
+    rig.candidate(SRFLX)
+    rig.describe(complete=True)
+    assert (rig.sent, rig.codes) == ([], [])
+
+
 def test_half_trickle() -> None:
     """MEDIA-105: an engine that gathers first: all candidates in the description, then the end of them."""
     rig, _ = offering(trickleIce=True)
