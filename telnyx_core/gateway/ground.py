@@ -1,6 +1,7 @@
 """What every part of the gateway stands on: the time, the dice, the deadlines and the one queue of actions."""
 
 from collections import deque
+from collections.abc import Callable
 from random import Random
 from uuid import UUID
 
@@ -18,6 +19,7 @@ class Ground:
         self.now = 0.0
         self._rng = rng
         self._actions: deque[GatewayAction] = deque()
+        self._steps: deque[Callable[[], None]] = deque()
         self._media = 0
         self._request = rng.randrange(1, 10_000)
 
@@ -31,7 +33,13 @@ class Ground:
     def notify(self, event: GatewayEvent) -> None:
         self._actions.append(GatewayNotify(event))
 
+    def afterwards(self, step: Callable[[], None]) -> None:
+        """Something that must not happen in the middle of something else: done once everything before it is out."""
+        self._steps.append(step)
+
     def next_action(self) -> GatewayAction | None:
+        while not self._actions and self._steps:
+            self._steps.popleft()()
         return self._actions.popleft() if self._actions else None
 
     def uuid(self) -> str:

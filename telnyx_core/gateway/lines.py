@@ -240,10 +240,13 @@ class Lines:
         self._ground.timers.set(Timer.REQUEST, self._ground.now + seconds, held)
 
     def _drop(self, line: Line, drop: Drop) -> None:
+        """Nothing comes or goes any more; the loss itself is news for when whatever is being done now has been done."""
+        line.deaf = line.dumb = True
         if drop.code is None:
-            self.abort(line)
+            self._ground.afterwards(lambda: self.abort(line))
         else:
-            self.close(line, drop.code, drop.reason)
+            code = drop.code
+            self._ground.afterwards(lambda: self.close(line, code, drop.reason))
 
 
 def _query(target: str) -> str:

@@ -95,8 +95,6 @@ class Requests:
             return
         if welcome.left is not None:
             self._survival.detach(welcome.left)
-        if welcome.session.line is not line:
-            return  # A fault took the socket together with the reply.
         if (surplus := self._sessions.surplus()) is not None:
             self._survival.expire(surplus)
         if welcome.back:
