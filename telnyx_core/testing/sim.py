@@ -124,9 +124,12 @@ class Sim:
 
     def next_event_at(self) -> float | None:
         """When something happens next, if nothing is asked meanwhile."""
-        wakers = [client.session.next_timeout() for client in self.clients]
-        times = [at for at in (self.clock.next(), self.gateway.next_timeout(), *wakers) if at is not None]
-        return min(times) if times else None
+        first = self.clock.next()
+        for machine in (self.gateway, *(client.session for client in self.clients)):
+            at = machine.next_timeout()
+            if at is not None and (first is None or at < first):
+                first = at
+        return first
 
     def settle(self) -> None:
         """Perform what the gateway was asked to do by a direct call of one of its commands."""

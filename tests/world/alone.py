@@ -6,9 +6,10 @@ likes, when it likes; the application asks at random. What must hold in *this* w
 
 from collections import Counter
 from collections.abc import Callable
+from functools import wraps
 from math import inf
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from attrs import evolve
 from hypothesis import strategies as st
@@ -31,11 +32,12 @@ from telnyx_core.facts import (
 )
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.json_types import JsonObject
+from telnyx_core.options import CallOptions
 from telnyx_core.session import Session
-from telnyx_core.states import SessionState
+from telnyx_core.states import CallState, SessionState
 from telnyx_core.testing import Debt, Ledger, SocketPhase, snapshot
 from telnyx_core.testing.media import sdp_of
-from telnyx_core.testing.strategies import call_options, client_options, replies, requests, texts
+from telnyx_core.testing.strategies import GATEWAY_STATES, call_options, client_options, replies, requests, texts
 from telnyx_core.wire import Request, decode, encode
 from tests.world import inside
 from tests.world.secrets import ALICE, TURN, secrets_never_leave
@@ -56,6 +58,25 @@ ASKED_OF_CALLS = (
 )
 
 
+BEGINNINGS = ("ready", "calling", "talking", "talking", "held", "rung", "rung", "connecting", "logging in", "rejected")
+
+Rule: TypeAlias = Callable[..., None]
+
+
+def step(**given: Any) -> Callable[[Rule], Rule]:
+    """A rule after which a little goes well, as far as this example's luck reaches."""
+
+    def made(does: Rule) -> Rule:
+        @wraps(does)
+        def done(self: "Alone", **drawn: Any) -> None:
+            does(self, **drawn)
+            self.all_goes_well(self.luck)
+
+        return rule(**given)(done)
+
+    return made
+
+
 class Alone(RuleBasedStateMachine):
     counted: ClassVar[Counter[str]] = Counter()
 
@@ -71,22 +92,79 @@ class Alone(RuleBasedStateMachine):
 
     # Beginnings.
 
-    @initialize(options=client_options(ALICE, turn=TURN), begun=st.integers(0, 3))
-    def it_begins(self, options: Any, begun: int) -> None:
-        """Mostly registered already: a world that never gets past login passes every test."""
-        self.session = Session(options, rng=Random(begun))
+    @initialize(
+        options=client_options(ALICE, turn=TURN),
+        begun=st.sampled_from(BEGINNINGS),
+        luck=st.sampled_from([0, 1, 1, 2, 4, 8]),
+    )
+    def it_begins(self, options: Any, begun: str, luck: int) -> None:
+        """Mostly registered already, and in a call: a world that never gets past login passes every test."""
+        self.luck = luck
+        self.session = Session(options, rng=Random(7))
         self.session.connect(now=self.now)
         self.drain()
-        if begun:
-            self.pay(self.owed.pop())
-            for _ in range(3):
-                self.the_gateway_answers_as_it_should()
-            assert self.session.state is SessionState.READY
+        if begun == "connecting":
+            return
+        self.pay(self.owed.pop())
+        if begun == "rejected":
+            self.the_oldest_request_is_refused_with(-32001)
+        if begun in ("logging in", "rejected"):
+            return
+        self.all_goes_well(4)
+        assert self.session.state is SessionState.READY
+        if begun in ("calling", "talking", "held"):
+            call = self.session.new_call(CallOptions(destination_number="1"), now=self.now)
+            self.drain()
+            if begun != "calling":
+                self.all_goes_well(4)
+                self.of_a_call(m.ANSWER, call)
+                self.all_goes_well(2)
+                assert self.session.call(call).state is CallState.ACTIVE
+            if begun == "held":
+                self.ask(lambda: self.session.hold(call, now=self.now))
+                self.all_goes_well(1)
+                assert self.session.call(call).state is CallState.HELD
+        elif begun == "rung":
+            sdp = sdp_of("far", "offer", ("candidate:1 1 udp 1 192.0.2.9 9 typ host",))
+            params: JsonObject = {"callID": self.known_calls()[0], "sdp": sdp}
+            self.hear({"jsonrpc": "2.0", "id": 5, "method": m.INVITE, "params": params})
 
     # The world.
 
+    def all_goes_well(self, rounds: int) -> None:
+        """So many promises are kept and requests answered, oldest first; what is at rest or waits is set going."""
+        for _ in range(rounds):
+            if self.owed:
+                self.pay(self.owed.pop(0))
+            elif inside.pending_ids(self.session) and self.open_socket() is not None:
+                self.the_gateway_answers_as_it_should()
+            elif self.session.state in (SessionState.IDLE, SessionState.EXHAUSTED):
+                self.ask(lambda: self.session.connect(now=self.now))
+            elif self.session.state in (SessionState.BACKOFF, SessionState.REGISTERING, SessionState.GATEWAY_WAIT):
+                self.time_jumps()
+
+    @precondition(lambda self: self.session.calls)
+    @step(data=st.data(), by_way_of=st.sampled_from([m.MEDIA, m.RINGING, m.ANSWER]))
+    def a_call_takes_its_course(self, data: st.DataObject, by_way_of: str) -> None:
+        """What comes next in an ordinary call, whoever has to do it."""
+        call = data.draw(st.sampled_from(sorted(self.session.calls)))
+        info = self.session.call(call)
+        match info.state:
+            case CallState.RINGING if info.direction == "inbound":
+                self.ask(lambda: self.session.answer(call, now=self.now))
+            case CallState.REQUESTING | CallState.TRYING | CallState.RINGING | CallState.EARLY:
+                self.of_a_call(by_way_of, call)
+            case CallState.ACTIVE:
+                self.ask(lambda: self.session.hold(call, now=self.now))
+            case CallState.HELD:
+                self.ask(lambda: self.session.unhold(call, now=self.now))
+            case CallState.RECOVERING:
+                self.of_a_call(m.ATTACH, call)
+            case _:
+                pass
+
     @precondition(lambda self: self.owed)
-    @rule(data=st.data(), kept=st.sampled_from([True] * 7 + [False]))
+    @step(data=st.data(), kept=st.sampled_from([True] * 7 + [False]))
     def a_promise_is_kept_or_broken(self, data: st.DataObject, kept: bool) -> None:
         index = data.draw(st.integers(0, len(self.owed) - 1))
         self.pay(self.owed.pop(index), kept=kept)
@@ -96,7 +174,7 @@ class Alone(RuleBasedStateMachine):
         self.tell(facts[self.steps % len(facts)])
 
     @precondition(lambda self: self.told)
-    @rule(data=st.data())
+    @step(data=st.data())
     def old_news_returns(self, data: st.DataObject) -> None:
         fact = data.draw(st.sampled_from(self.told[-40:]))
         if not self.ledger.alive(fact):
@@ -105,7 +183,7 @@ class Alone(RuleBasedStateMachine):
             assert snapshot(self.session) == before, f"news of a dead handle changed something: {fact}"
 
     @precondition(lambda self: self.live_socket() is not None)
-    @rule(clean=st.booleans())
+    @step(clean=st.booleans())
     def the_socket_is_lost(self, clean: bool) -> None:
         socket = self.live_socket()
         assert socket is not None
@@ -113,13 +191,13 @@ class Alone(RuleBasedStateMachine):
         self.tell(SocketClosed(socket, 1000 if clean else 1006, "", clean=clean, error=error))
 
     @precondition(lambda self: self.ledger.peers)
-    @rule(data=st.data(), state=st.sampled_from(PEER_STATES))
+    @step(data=st.data(), state=st.sampled_from(PEER_STATES))
     def a_peer_changes(self, data: st.DataObject, state: Any) -> None:
         media = data.draw(st.sampled_from(sorted(self.ledger.peers)))
         self.tell(PeerStateChanged(media, state))
 
     @precondition(lambda self: self.ledger.peers)
-    @rule(data=st.data(), what=st.sampled_from(["candidate", "heard", "digit", "incomplete"]))
+    @step(data=st.data(), what=st.sampled_from(["candidate", "heard", "digit", "incomplete"]))
     def a_peer_tells(self, data: st.DataObject, what: str) -> None:
         media = data.draw(st.sampled_from(sorted(self.ledger.peers)))
         match what:
@@ -135,18 +213,15 @@ class Alone(RuleBasedStateMachine):
             case _:
                 pass
 
-    @rule(change=st.sampled_from(["offline", "online", "path_changed"]))
+    @step(change=st.sampled_from(["offline", "online", "path_changed"]))
     def the_host_s_network_changes(self, change: Any) -> None:
         self.tell(NetworkChanged(change))
 
     # The server.
 
-    @precondition(lambda self: self.open_socket() is not None)
-    @rule()
     def the_gateway_answers_as_it_should(self) -> None:
         pending = inside.pending_ids(self.session)
         if not pending:
-            self.hear({"jsonrpc": "2.0", "id": 1, "method": m.CLIENT_READY, "params": {}})
             return
         request = self.asked[pending[0]]
         result: JsonObject = {"sessid": "sess1"}
@@ -162,22 +237,56 @@ class Alone(RuleBasedStateMachine):
             self.hear({"jsonrpc": "2.0", "id": 2, "method": m.CLIENT_READY, "params": {}})
 
     @precondition(lambda self: self.open_socket() is not None)
-    @rule(data=st.data())
+    @step(data=st.data())
     def the_gateway_asks(self, data: st.DataObject) -> None:
-        self.say(data.draw(requests([*self.session.calls, *self.known_calls()])))
+        live = list(self.session.calls)
+        self.say(data.draw(requests([*live, *live, *live, *self.known_calls()])))
+
+    @precondition(lambda self: self.open_socket() is not None and self.session.calls)
+    @step(data=st.data(), method=st.sampled_from([m.RINGING, m.MEDIA, m.MEDIA, m.ANSWER, m.ANSWER, m.ATTACH, m.BYE]))
+    def a_call_goes_on(self, data: st.DataObject, method: str) -> None:
+        self.of_a_call(method, data.draw(st.sampled_from(sorted(self.session.calls))))
+
+    def of_a_call(self, method: str, call: str) -> None:
+        sdp = sdp_of("far", "answer", ("candidate:1 1 udp 1 192.0.2.9 9 typ host",))
+        params: JsonObject = {"callID": call, "sdp": sdp}
+        self.hear({"jsonrpc": "2.0", "id": 3, "method": method, "params": params})
 
     @precondition(lambda self: self.open_socket() is not None)
-    @rule(data=st.data())
+    @step(data=st.data())
+    def the_registration_changes(self, data: st.DataObject) -> None:
+        state = data.draw(st.sampled_from(GATEWAY_STATES))
+        self.hear({"jsonrpc": "2.0", "id": 4, "method": m.GATEWAY_STATE, "params": {"state": state}})
+
+    @precondition(lambda self: self.open_socket() is not None)
+    @step(data=st.data())
     def the_gateway_replies(self, data: st.DataObject) -> None:
         self.say(data.draw(replies(inside.pending_ids(self.session))))
 
     @precondition(lambda self: self.open_socket() is not None)
-    @rule(text=texts())
+    @step(code=st.sampled_from([-32001, -32000]))
+    def the_oldest_request_is_refused(self, code: int) -> None:
+        self.the_oldest_request_is_refused_with(code)
+
+    def the_oldest_request_is_refused_with(self, code: int) -> None:
+        for ident in inside.pending_ids(self.session)[:1]:
+            self.hear({"jsonrpc": "2.0", "id": ident, "error": {"code": code, "message": "no"}})
+
+    @precondition(lambda self: self.open_socket() is not None)
+    @step()
+    def the_credentials_do_not_register(self) -> None:
+        for _ in range(5):
+            self.hear({"jsonrpc": "2.0", "id": 4, "method": m.GATEWAY_STATE, "params": {"state": "NOREG"}})
+            self.now += 7
+            self.wake()
+
+    @precondition(lambda self: self.open_socket() is not None)
+    @step(text=texts())
     def the_gateway_babbles(self, text: str) -> None:
         self.say(text)
 
     @precondition(lambda self: self.open_socket() is not None)
-    @rule()
+    @step()
     def a_binary_frame(self) -> None:
         socket = self.open_socket()
         assert socket is not None
@@ -185,12 +294,12 @@ class Alone(RuleBasedStateMachine):
 
     # The application.
 
-    @rule(options=call_options())
+    @step(options=call_options())
     def it_calls(self, options: Any) -> None:
         self.ask(lambda: self.session.new_call(evolve(options, destination_number="1"), now=self.now))
 
     @precondition(lambda self: self.session.calls)
-    @rule(
+    @step(
         data=st.data(),
         what=st.sampled_from(ASKED_OF_CALLS),
     )
@@ -211,10 +320,8 @@ class Alone(RuleBasedStateMachine):
         }
         self.ask(commands[what])
 
-    @rule(
-        what=st.sampled_from(
-            ["connect", "connect", "disconnect", "login", "other login", "is_registered", "clear token"]
-        )
+    @step(
+        what=st.sampled_from([*["connect"] * 3, "disconnect", "login", "other login", "is_registered", "clear token"])
     )
     def it_asks_of_the_session(self, what: str) -> None:
         session, now = self.session, self.now
@@ -231,12 +338,15 @@ class Alone(RuleBasedStateMachine):
     # Time.
 
     @precondition(lambda self: self.session.next_timeout() is not None)
-    @rule()
+    @step()
     def time_jumps_to_the_deadline(self) -> None:
-        self.now = max(self.now, self.session.next_timeout() or 0.0)
+        self.time_jumps()
+
+    def time_jumps(self) -> None:
+        self.now = max(self.now, self.session.next_timeout() or self.now)
         self.wake()
 
-    @rule(seconds=st.sampled_from([0.01, 0.5, 3.0, 20.0, 95.0, 7200.0]))
+    @step(seconds=st.sampled_from([0.01, 0.5, 3.0, 20.0, 95.0, 7200.0]))
     def time_passes(self, seconds: float) -> None:
         """Late wake-ups included: everything due is done once."""
         self.now += seconds
@@ -245,6 +355,7 @@ class Alone(RuleBasedStateMachine):
     # How.
 
     steps = 0
+    luck = 0
 
     def tell(self, fact: Fact) -> None:
         self.ledger.heard(fact)

@@ -20,9 +20,9 @@ _CALM = settings(
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-_FIXED = settings(_CALM, max_examples=300, stateful_step_count=40, derandomize=True, database=None)
+_FIXED = settings(_CALM, max_examples=300, stateful_step_count=60, derandomize=True, database=None)
 SETTINGS = {
-    "nightly": settings(_CALM, max_examples=10_000, stateful_step_count=60),
+    "nightly": settings(_CALM, max_examples=10_000, stateful_step_count=80),
     "shrink": _FIXED,
 }.get(MODE, settings(_FIXED, phases=[Phase.generate]))
 

@@ -8,6 +8,7 @@ application must have had one outcome for everything that it asked.
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 from attrs import evolve
@@ -50,6 +51,8 @@ METHODS = (
     None,
 )
 ASKED_OF_CALLS = ("answer", "answer", "hangup", "hold", "unhold", "toggle", "dtmf", "mute", "resume", "reject")
+AILING = st.sampled_from([0.5, 3.0, 8.0, 35.0, 150.0])
+"""How long a trouble lasts, in seconds. A world that is always ill never gets far."""
 PATIENCE = 400.0
 """Longer than every limit in a row: orphan (120 s and 30 s more), back-off (37 s), attach, renewal, escalation."""
 
@@ -100,7 +103,7 @@ class Together(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.sim = Sim(ALICE)
-        self.watched = 0
+        self.watched, self.pace = 0, 0.0
         self.counted["examples (together)"] += 1
 
     # Beginnings.
@@ -109,21 +112,26 @@ class Together(RuleBasedStateMachine):
         options=client_options(ALICE, turn=TURN),
         gateway=gateways(),
         seed=st.integers(0, 3),
-        begun=st.sampled_from(["ready", "talking", "talking", "rung", "nothing"]),
+        begun=st.sampled_from(["ready", "talking", "talking", "held", "rung", "calling", "nothing"]),
+        pace=st.sampled_from([0.0, 0.04, 0.04, 0.3, 2.0]),
     )
-    def it_begins(self, options: Any, gateway: GatewayOptions, seed: int, begun: str) -> None:
+    def it_begins(self, options: Any, gateway: GatewayOptions, seed: int, begun: str, pace: float) -> None:
         self.sim = Sim(options, gateway=gateway, seed=seed, strict=True)
-        self.watched = 0
+        self.watched, self.pace = 0, pace
         self.sim.wire.jitter = 0.05
         bob = self.sim.ready(self.sim.add_client(evolve(ALICE, login="bob", password="builder", ice_servers=())))
         assert bob.state is SessionState.READY
         if begun != "nothing":
             self.alice.connect()
             self.sim.run_until(lambda: self.alice.state is SessionState.READY)
-        if begun == "talking":
+        if begun in ("talking", "held"):
             call = self.alice.new_call("echo")
             self.sim.run_until(lambda: self.alice.state_of(call) is CallState.ACTIVE)
+            if begun == "held":
+                self.alice.hold(call)
             self.sim.run(1.0)
+        elif begun == "calling":
+            self.alice.new_call("early")
         elif begun == "rung":
             self.sim.gateway.call_user("alice", now=self.sim.now)
             self.sim.run(1.0)
@@ -137,11 +145,28 @@ class Together(RuleBasedStateMachine):
     def ask(self, command: Callable[[], object]) -> None:
         with suppress(LocalProtocolError):  # `Sim(strict=True)` has seen that nothing changed.
             command()
+        self.sim.run(self.pace)
+        if self.pace and self.alice.state in (SessionState.IDLE, SessionState.EXHAUSTED):
+            self.alice.connect()
         self.counted["steps (together)"] += 1
 
     @rule(number=st.sampled_from(NUMBERS), options=call_options())
     def alice_calls(self, number: str, options: Any) -> None:
         self.ask(lambda: self.alice.new_call(number, options))
+
+    @precondition(lambda self: self.alice.calls)
+    @rule(seconds=st.sampled_from([0.0, 0.1, 1.0, 5.0]))
+    def calls_take_their_course(self, seconds: float) -> None:
+        """Whatever rings is answered, whoever talks holds, whoever holds takes up; then time passes."""
+        alice = self.alice
+        for call, info in alice.calls.items():
+            if info.state is CallState.RINGING and info.direction == "inbound":
+                self.ask(partial(alice.answer, call))
+            elif info.state is CallState.ACTIVE:
+                self.ask(partial(alice.hold, call))
+            elif info.state is CallState.HELD:
+                self.ask(partial(alice.unhold, call))
+        self.sim.run(seconds)
 
     @precondition(lambda self: self.alice.calls)
     @rule(
@@ -163,7 +188,7 @@ class Together(RuleBasedStateMachine):
         }
         self.ask(commands[what])
 
-    @rule(what=st.sampled_from(["connect", "connect", "disconnect", "login", "is_registered", "clear token"]))
+    @rule(what=st.sampled_from([*["connect"] * 4, "disconnect", "login", "is_registered", "clear token"]))
     def alice_asks_of_the_session(self, what: str) -> None:
         alice = self.alice
         commands: dict[str, Callable[[], object]] = {
@@ -230,18 +255,16 @@ class Together(RuleBasedStateMachine):
     def the_socket_dies(self, seen_by: Any) -> None:
         self.ask(lambda: self.alice.wire.drop(seen_by=seen_by))
 
-    @rule(ways=st.sampled_from([("up",), ("down",), ("up", "down")]))
-    def the_wire_stalls(self, ways: Any) -> None:
+    @rule(ways=st.sampled_from([("up",), ("down",), ("up", "down")]), seconds=AILING)
+    def the_wire_stalls_for_a_while(self, ways: Any, seconds: float) -> None:
+        self.sim.clock.after(seconds, self.alice.wire.heal)
         self.ask(lambda: self.alice.wire.stall(*ways))
 
-    @rule(how=st.sampled_from(list(Connecting)[:3]), closes=st.booleans())
-    def connecting_or_closing_does_not_work(self, how: Connecting, closes: bool) -> None:
+    @rule(how=st.sampled_from(list(Connecting)), closes=st.booleans(), seconds=AILING)
+    def connecting_or_closing_does_not_work_for_a_while(self, how: Connecting, closes: bool, seconds: float) -> None:
+        self.sim.clock.after(seconds, self.alice.wire.heal)
         self.alice.wire.connecting, self.alice.wire.closes = how, closes
         self.ask(lambda: None)
-
-    @rule()
-    def the_wire_heals(self) -> None:
-        self.ask(self.alice.wire.heal)
 
     @rule(late=st.booleans(), slow=st.sampled_from([0.02, 0.02, 1.5]))
     def the_driver_and_the_wire_change(self, late: bool, slow: float) -> None:
@@ -249,13 +272,10 @@ class Together(RuleBasedStateMachine):
         self.alice.wire.latency = slow
         self.ask(lambda: None)
 
-    @rule()
-    def the_media_path_breaks(self) -> None:
+    @rule(seconds=AILING)
+    def the_media_path_breaks_for_a_while(self, seconds: float) -> None:
+        self.sim.clock.after(seconds, self.alice.media.heal)
         self.ask(self.alice.media.cut)
-
-    @rule()
-    def the_media_path_heals(self) -> None:
-        self.ask(self.alice.media.heal)
 
     @precondition(lambda self: self.alice.calls)
     @rule(data=st.data())
