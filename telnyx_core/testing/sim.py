@@ -124,11 +124,9 @@ class Sim:
 
     def next_event_at(self) -> float | None:
         """When something happens next, if nothing is asked meanwhile."""
-        first = self.clock.next()
-        for machine in (self.gateway, *(client.session for client in self.clients)):
-            at = machine.next_timeout()
-            if at is not None and (first is None or at < first):
-                first = at
+        first = _earlier(self.clock.next(), self.gateway.next_timeout())
+        for client in self.clients:
+            first = _earlier(first, client.session.next_timeout())
         return first
 
     def settle(self) -> None:
@@ -213,3 +211,7 @@ class Sim:
         if mine is None or theirs is None or self.model.partner(mine) is not theirs:
             return False
         return mine.state == theirs.state == "connected" and mine.engine.path_up and theirs.engine.path_up
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return other if one is None or (other is not None and other < one) else one
