@@ -113,8 +113,11 @@ const operations = {
     });
     client.connect();
   },
-  call({ to, ...options }) {
-    const call = client.newCall({ destinationNumber: to, audio: true, ...options });
+  call({ to, codec, ...options }) {
+    // libwebrtc takes only what it has itself offered, to the letter.
+    const all = wrtc.RTCRtpSender.getCapabilities("audio").codecs;
+    const preferred_codecs = codec && all.filter(({ mimeType }) => mimeType === `audio/${codec}`);
+    const call = client.newCall({ destinationNumber: to, audio: true, preferred_codecs, ...options });
     calls.set(call.id, call);
     return { id: call.id };
   },

@@ -71,16 +71,21 @@ async def sing(call: CallHandle) -> None:
         await call.audio_out.write(samples[start : start + 16_000], sample_rate=16_000)
 
 
-async def test_it_calls_the_gateways_tone(reference: ReferenceClient, tmp_path: Path) -> None:
-    call = (await reference.do("call", to="tone"))["id"]
+each_codec = pytest.mark.parametrize("codec", ["opus", "PCMU"])
+
+
+@each_codec
+async def test_it_calls_the_gateways_tone(reference: ReferenceClient, tmp_path: Path, codec: str) -> None:
+    call = (await reference.do("call", to="tone", codec=codec))["id"]
     await reference.call_state("active", call)
     assert await tone_at_reference(reference, call, tmp_path) == pytest.approx(1_000, abs=2)
     await reference.do("hangup", id=call)
     await reference.call_state("destroy", call)
 
 
-async def test_it_hears_itself_through_echo(reference: ReferenceClient, tmp_path: Path) -> None:
-    call = (await reference.do("call", to="echo"))["id"]
+@each_codec
+async def test_it_hears_itself_through_echo(reference: ReferenceClient, tmp_path: Path, codec: str) -> None:
+    call = (await reference.do("call", to="echo", codec=codec))["id"]
     await reference.call_state("active", call)
     assert await tone_at_reference(reference, call, tmp_path) == pytest.approx(REFERENCE_TONE, abs=2)
 
