@@ -88,7 +88,12 @@ class CallAudio:
         count = rate // FRAMES_PER_SECOND
         mixed: Samples | None = None
         for voice in self._voices:
-            samples = voice.read(rate)
+            try:
+                samples = voice.read(rate)
+            except Exception as error:  # noqa: BLE001  a device or the application's code; the others go on (MEDIA-415)
+                self._drop_voice(voice)
+                self._teller("source", self._call_soon or here())(error)
+                continue
             if samples is not None:
                 mixed = samples if mixed is None else mix(mixed, samples)
             if voice.ended:
