@@ -163,6 +163,7 @@ class _Line:
             async with asyncio.TaskGroup() as group:
                 writer = group.create_task(self._write(connection))
                 self._open = True
+                self._driver.reached(self._socket, connection.local_address[0], connection.remote_address[0])
                 self._driver.tell(SocketOpened(self._socket, time.time()))
                 end = await self._read(connection)
                 writer.cancel()

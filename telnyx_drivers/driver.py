@@ -64,11 +64,13 @@ from telnyx_drivers import logs
 from telnyx_drivers.debug_file import DebugFiles
 from telnyx_drivers.exceptions import DriverFailed, MediaUnavailable
 from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
+from telnyx_drivers.network import NetworkWatch
 from telnyx_drivers.redact import redact_text, redact_url
 from telnyx_drivers.reports import Uploads, http_poster
 
 if TYPE_CHECKING:
     from telnyx_drivers.media.call_audio import CallAudio
+    from telnyx_drivers.media.source_registry import SourceFactory
 
 INBOX_TEXTS: Final = 64
 """Frames waiting for the session; beyond it the socket's reader pauses, and with it the server (TCP's own pushback)."""
@@ -136,6 +138,7 @@ class Driver(ABC):
         """How servers are verified; ``None``: as Python does by default."""
         self._debug_files: DebugFiles | None = None
         self.uploads = Uploads(self.spawn, lambda: http_poster(ssl))
+        self.network = NetworkWatch(lambda change: self.tell(NetworkChanged(change)), self._stranded)
         self.at_rest = True
         """No run loop is wanted: the session is closed, or has not been started."""
         self.failure: DriverFailed | None = None
@@ -143,6 +146,8 @@ class Driver(ABC):
         self._running = False
         self._audience = audience
         self._engine_factory = engine
+        self.sources: dict[str, SourceFactory] = {}
+        """The audio sources that calls may ask for by name."""
         self._engine: MediaEngine | None = None
         self._url = ""
         self._lines: dict[SocketId, Line] = {}
@@ -203,6 +208,7 @@ class Driver(ABC):
         try:
             while not self.at_rest:
                 await self._run_to_rest()
+                self.network.stop()
                 # Meanwhile the application may wish to connect again: hence the loop.
                 await self._close_engine()
         except BaseException as error:
@@ -235,6 +241,16 @@ class Driver(ABC):
 
     # Facts.
 
+    def reached(self, socket: SocketId, local: str, peer: str) -> None:
+        """A socket is open between these addresses: from now on it matters what becomes of the network."""
+        if self.network.reached(socket, local, peer):
+            self.spawn(self.network.run)
+
+    def _stranded(self, socket: SocketId) -> None:
+        if (line := self._lines.get(socket)) is not None:
+            line.abandon()
+            self.tell(SocketClosed(socket, 1006, "", clean=False, error="the address that it was opened from is gone"))
+
     def tell(self, fact: Fact) -> None:
         """Report a fact, on the loop's own thread."""
         if isinstance(fact, TextReceived):
@@ -259,6 +275,7 @@ class Driver(ABC):
                 self._texts -= 1
             elif isinstance(fact, SocketClosed | SocketRefused):
                 self._lines.pop(fact.socket, None)
+                self.network.left(fact.socket)
             session.receive(fact, now=self.now())
             self.drain()
         if self._room is not None:
@@ -398,6 +415,7 @@ class Driver(ABC):
 
     def _fail(self, error: BaseException | None) -> None:
         """The run loop broke off before the session was closed: nobody may wait for ever."""
+        self.network.stop()
         self.at_rest = True
         self.failure = DriverFailed("the client's run loop has ended")
         self.failure.__cause__ = error

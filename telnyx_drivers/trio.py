@@ -150,6 +150,18 @@ class _WatchedStream(trio.abc.Stream):
         self.error = ""
         self.on_end: Callable[[], None] | None = None
 
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The addresses here and there, empty when it is over already."""
+        stream = self._stream
+        if isinstance(stream, trio.SSLStream):
+            stream = cast("trio.SSLStream[trio.abc.Stream]", stream).transport_stream
+        assert isinstance(stream, trio.SocketStream), "a TCP connection, or TLS over one"
+        try:
+            return stream.socket.getsockname()[0], stream.socket.getpeername()[0]
+        except OSError:
+            return "", ""
+
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         try:
             await self._stream.send_all(data)
@@ -245,6 +257,7 @@ class _Line:
                 return self._failed(stream.error or "closed during the handshake")
             stream.on_end = None
             self._open = True
+            self._driver.reached(self._socket, *stream.ends)
             self._driver.tell(SocketOpened(self._socket, time.time()))
             nursery.start_soon(self._write, connection)
             await self._read(connection)
