@@ -22,6 +22,7 @@ from telnyx_drivers.emitter import Broadcast, EventStream, Handler, Handlers, Sp
 from telnyx_drivers.exceptions import CallEnded, CallFailed
 
 if TYPE_CHECKING:
+    from telnyx_drivers.export.pcap import Capture
     from telnyx_drivers.media.audio.player import Playback
     from telnyx_drivers.media.audio.readers import AudioIn
     from telnyx_drivers.media.audio.recorder import Channels, Recording
@@ -297,6 +298,10 @@ class CallHandle:
     ) -> "Recording":
         """Record into a WAV file until the call or the recording ends. Raises ``OSError``."""
         return await self.audio.record(path, sample_rate=sample_rate, channels=channels)
+
+    async def capture(self, path: str | os.PathLike[str]) -> "Capture":
+        """Write the call's RTP and RTCP packets, decrypted, into a pcap file; see `CallAudio.capture`."""
+        return await self.audio.capture(path)
 
     # Events.
 

@@ -28,6 +28,7 @@ from telnyx_drivers.threads import Relays, Threads
 from telnyx_drivers.tokens import TokenProvider, with_stand_in
 
 if TYPE_CHECKING:
+    from telnyx_drivers.export.pcap import Capture as AsyncCapture
     from telnyx_drivers.media.audio.frames import AudioFrame, Pcm
     from telnyx_drivers.media.audio.player import Playback as AsyncPlayback
     from telnyx_drivers.media.audio.recorder import Channels
@@ -354,6 +355,9 @@ class Call:
             self._threads.run(lambda: self._handle.record(path, sample_rate=sample_rate, channels=channels)),
         )
 
+    def capture(self, path: str | os.PathLike[str]) -> "Capture":
+        return Capture(self._threads, self._threads.run(lambda: self._handle.capture(path)))
+
     def audio_in(
         self, sample_rate: int = 16_000, channels: int = 1, frame_ms: int = 20, timeout: float | None = None
     ) -> "Iterator[AudioFrame]":
@@ -410,6 +414,22 @@ class Playback:
 
     def stop(self) -> None:
         self._threads.do(self._playback.stop)
+
+
+class Capture:
+    """`telnyx_drivers.export.pcap.Capture` without ``async``."""
+
+    def __init__(self, threads: Threads, capture: "AsyncCapture") -> None:
+        self._threads = threads
+        self._capture = capture
+
+    @property
+    def ended(self) -> bool:
+        return self._capture.ended
+
+    def stop(self) -> None:
+        """Complete the file."""
+        self._threads.run(self._capture.stop)
 
 
 class Recording:

@@ -66,6 +66,9 @@ def call(
     credentials_file: CredentialsOption = None,
     journal: JournalOption = None,
     report: Annotated[Path | None, typer.Option(help="Make an HTML page of the call, people hidden.")] = None,
+    pcap: Annotated[
+        Path | None, typer.Option(help="Write the call's packets, decrypted, for Wireshark, which can play them.")
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Place a call: play a file, record, press keys."""
@@ -84,6 +87,7 @@ def call(
             digits=None if dtmf is None else parse_digits(dtmf),
             play=None if play is None else await asyncio.to_thread(check_playable, play),
             record=None if record is None else check_writable(record),
+            capture=None if pcap is None else check_writable(pcap, "--pcap"),
             duration=duration,
         )
         if report is not None:

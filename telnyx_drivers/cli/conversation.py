@@ -36,6 +36,8 @@ class Plan:
     tail: float = 0.0
     """Seconds to go on listening after the last word."""
     record: Path | None = None
+    capture: Path | None = None
+    """Where the packets go, decrypted."""
     duration: float | None = None
     """Seconds after which to hang up; ``None``: after playing, or when the other side does."""
 
@@ -170,6 +172,7 @@ class Conversation:
         if plan.record is not None:
             recording = await call.record(plan.record)
             self.recording = plan.record
+        capture = None if plan.capture is None else await call.capture(plan.capture)
         async with self._shown(audio):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(plan.duration):
@@ -182,6 +185,8 @@ class Conversation:
             await call.hangup()
         if recording is not None:
             await recording.stop()
+        if capture is not None:
+            await capture.stop()
         if audio.counts.heard == 0:
             self.faults.append("Nothing was heard from the other side.")
 

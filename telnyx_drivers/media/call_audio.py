@@ -5,6 +5,7 @@ It outlives the peers of its call: a re-attach changes who pulls and pushes, not
 
 import logging
 import os
+import time
 from collections.abc import AsyncIterable, Callable
 from pathlib import Path
 from threading import Lock
@@ -13,6 +14,7 @@ from typing import Literal, TypeAlias
 import anyio.to_thread
 from attrs import frozen
 
+from telnyx_drivers.export.pcap import Capture
 from telnyx_drivers.media.audio.coupling import Coupling
 from telnyx_drivers.media.audio.decode import open_decoder
 from telnyx_drivers.media.audio.frames import FRAMES_PER_SECOND, AudioFrame, Samples, mix, silence
@@ -34,7 +36,7 @@ _log = logging.getLogger(__name__)
 class AudioFault:
     """Part of a call's audio broke; the call goes on without it (MEDIA-403, MEDIA-415)."""
 
-    what: Literal["source", "recording"]
+    what: Literal["source", "recording", "capture"]
     error: Exception
 
 
@@ -69,6 +71,7 @@ class CallAudio:
         self._lock = Lock()
         self._listeners = Listeners()
         self._recordings: tuple[Recording, ...] = ()
+        self._captures: tuple[Capture, ...] = ()
         self._couplings: tuple[Coupling, ...] = ()
         """Where what is heard here goes as well."""
         self.audio_out = AudioOut(call_soon=call_soon)
@@ -118,6 +121,11 @@ class CallAudio:
         for coupling in self._couplings:
             coupling.feed(samples, rate)
         self._listeners.feed(silence(samples.size) if self._deaf else samples, rate)
+
+    def packet(self, data: bytes, sent: bool) -> None:
+        """An RTP or RTCP packet in the clear, of any peer of this call."""
+        for capture in self._captures:
+            capture.packet(data, sent, time.time())
 
     # For the application.
 
@@ -199,6 +207,27 @@ class CallAudio:
             recording.close()
         return recording
 
+    async def capture(self, path: str | os.PathLike[str]) -> Capture:
+        """Write every RTP and RTCP packet from now on, decrypted, into a pcap file, until the call or it ends.
+
+        It can be played like a recording: ask before you make one. Raises ``OSError`` when it cannot be written.
+        """
+        home = self._call_soon or here()
+
+        def create() -> Capture:
+            return Capture(
+                Path(path), background=self._background, call_soon=home, on_fault=self._teller("capture", home)
+            )
+
+        capture = await anyio.to_thread.run_sync(create)
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self._captures = (*(each for each in self._captures if not each.ended), capture)
+        if closed:
+            capture.close()
+        return capture
+
     async def drain(self) -> None:
         """Wait until everything written has been sent. Playbacks have their own `Playback.wait`."""
         await self.audio_out.drain()
@@ -248,11 +277,14 @@ class CallAudio:
             self._closed = True
             voices, self._voices = self._voices, ()
             recordings, self._recordings = self._recordings, ()
+            captures, self._captures = self._captures, ()
             self._couplings = ()
         for voice in voices:
             voice.close()
         for recording in recordings:
             recording.close()
+        for capture in captures:
+            capture.close()
         self._listeners.close()
 
     async def _open(self, what: Playable, loop: bool, home: CallSoon) -> Voice:
@@ -276,7 +308,7 @@ class CallAudio:
                 self._voices = tuple(each for each in self._voices if each is not voice)
             voice.close()
 
-    def _teller(self, what: Literal["source", "recording"], home: CallSoon) -> OnFault:
+    def _teller(self, what: Literal["source", "recording", "capture"], home: CallSoon) -> OnFault:
         """Tells the application, on its own loop, that something broke; to be called from any thread."""
 
         def on_fault(error: Exception) -> None:

@@ -142,6 +142,7 @@ class AiortcEngine:
             port=call.join(action.media),
             report=self._report,
             open_source=lambda order: call.open_source(order, self._factories),
+            tap=call.audio.packet,
         )
         self._peers[action.media] = peer, call
 

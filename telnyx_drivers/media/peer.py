@@ -80,6 +80,7 @@ class Peer:
         port: AudioPort,
         report: Callable[[MediaFact], None],
         open_source: OpenTheSource,
+        tap: Callable[[bytes, bool], None] | None = None,
     ) -> None:
         """``ground`` is this peer's from now on, for the servers and the policy that ``config`` names."""
         self.media = media
@@ -115,6 +116,7 @@ class Peer:
                 port=port,
                 heard=lambda: self._report(MediaHeard(media)),
                 digit=lambda digit, seconds: self._report(DigitHeard(media, digit, seconds)),
+                tap=tap,
             )
         )
         self._pc.add_listener("connectionstatechange", self._on_connection_state)

@@ -80,6 +80,8 @@ class RtpWiring:
     """To be called once, when the first audio packet has arrived."""
     digit: Callable[[str, float], None]
     """To be called for each digit of the far end, with its duration in seconds (SRV-005)."""
+    tap: Callable[[bytes, bool], None] | None = None
+    """Wants every RTP and RTCP packet in the clear; true: it was sent."""
 
 
 class RtpPath(Protocol):

@@ -12,9 +12,11 @@ from telnyx_core.gateway.events import CallReportReceived
 from telnyx_drivers.cli.app import app
 from telnyx_drivers.cli.exits import Exit
 from telnyx_drivers.gateway import Gateway
+from telnyx_drivers.media.rtp.packet import is_rtcp
 from tests.cli.test_end_to_end import command, finished, with_gateway
 from tests.programs import end_of
 from tests.quality.journals import keep_journal
+from tests.quality.test_pcap import packets as packets_of
 from tests.quality.test_story import PLANTED, lossy
 
 
@@ -69,11 +71,11 @@ def test_a_page_that_cannot_be_written(journal: Path) -> None:
 @pytest.mark.slow
 def test_a_call_becomes_a_page_and_the_platform_has_its_report(tmp_path: Path) -> None:
     """The whole way: measured, journalled, drawn; and uploaded to the gateway (SIG-187)."""
-    page, recording = tmp_path / "call.html", tmp_path / "call.wav"
+    page, recording, packets = (tmp_path / name for name in ("call.html", "call.wav", "call.pcap"))
 
     async def story(gateway: Gateway) -> None:
-        arguments = ("call", "echo", "--duration", "3", "--record", str(recording), "--report", str(page), "--json")
-        ended = await finished("alice", gateway.url, *arguments)
+        files = ("--record", str(recording), "--report", str(page), "--pcap", str(packets))
+        ended = await finished("alice", gateway.url, "call", "echo", "--duration", "3", *files, "--json")
         assert ended.status == Exit.OK, ended.err
         assert ended.document["report"] == str(page)
         taken = await gateway.wait_for(CallReportReceived)
@@ -86,6 +88,10 @@ def test_a_call_becomes_a_page_and_the_platform_has_its_report(tmp_path: Path) -
         assert "pw-of-alice" not in json.dumps(taken.report)
 
     with_gateway(story)
+    captured = [packet[28:] for _, packet in packets_of(packets.read_bytes())]
+    assert len([packet for packet in captured if not is_rtcp(packet)]) > 200, "both ways, fifty a second"
+    assert any(is_rtcp(packet) for packet in captured)
+    assert all(packet[0] >> 6 == 2 for packet in captured), "RTP in the clear"
     text = page.read_text()
     assert 'data-chart="mos"' in text
     assert "data-wave" in text

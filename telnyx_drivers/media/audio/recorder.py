@@ -48,7 +48,7 @@ class Recording:
         self._background = background
         self._on_fault = on_fault
         self._finished = Wakeup(call_soon)
-        self._file = _create_private(path)
+        self._file = create_private(path)
         self._wave = wave.open(self._file, "wb")  # noqa: SIM115  closed by `_finish`
         self._wave.setnchannels(1 if channels == "received" else 2)
         self._wave.setsampwidth(2)
@@ -195,7 +195,8 @@ class _Track:
         return piece if piece.size == count else np.concatenate((piece, silence(count - piece.size)))
 
 
-def _create_private(path: Path) -> BinaryIO:
+def create_private(path: Path) -> BinaryIO:
+    """A file for its owner alone, empty. Raises ``OSError``."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
     try:
         if hasattr(os, "fchmod"):

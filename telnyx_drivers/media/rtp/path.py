@@ -68,6 +68,7 @@ class _Leg:
         self._wiring = wiring
         self._agreed = agreed
         self._bypass = bypass
+        self._tap = wiring.tap or _untapped
         self._clock = asyncio.get_running_loop().time
         self._heard = False
         self._round_trip: float | None = None
@@ -137,7 +138,9 @@ class _Leg:
         if skipped:
             self.sender.skip(skipped)
         if self._agreed.sends and self._wire.open:
-            self._wire.send(self.sender.next(self._wiring.port.pull))
+            packet = self.sender.next(self._wiring.port.pull)
+            self._tap(packet, True)
+            self._wire.send(packet)
         else:
             # What is said meanwhile is lost, not kept for later.
             self._wiring.port.pull(self.sender.sample_rate)
@@ -147,6 +150,7 @@ class _Leg:
             self._send_report()
 
     def _on_rtp(self, data: bytes) -> None:
+        self._tap(data, False)
         packet = parse(data)
         if packet is None or not self._agreed.receives:
             return
@@ -155,6 +159,7 @@ class _Leg:
             self._wiring.heard()
 
     def _on_rtcp(self, data: bytes) -> None:
+        self._tap(data, False)
         now, wall = self._clock(), rtcp.ntp_time(time.time())
         for message in rtcp.parse(data):
             match message:
@@ -189,7 +194,13 @@ class _Leg:
             if self.sender.packets
             else rtcp.ReceiverReport(self.sender.ssrc, blocks)
         )
-        self._wire.send_rtcp(rtcp.compound(report, self._bypass.cname, (self.sender.ssrc,) if bye else ()))
+        packet = rtcp.compound(report, self._bypass.cname, (self.sender.ssrc,) if bye else ())
+        self._tap(packet, True)
+        self._wire.send_rtcp(packet)
+
+
+def _untapped(packet: bytes, sent: bool) -> None:
+    """Nobody looks on."""
 
 
 def _encoder(agreed: AgreedAudio) -> tuple[int, Encoder]:

@@ -73,7 +73,7 @@
     const grid = { stroke: () => css("--line"), width: 1 };
     const plot = new uPlot({
       width: Math.max(200, holder.clientWidth), height: 150, series,
-      padding: [8, 10, 0, 0],
+      padding: [8, 16, 0, 0],
       legend: { live: true, markers: { width: 0, fill: (u, index) => (index ? css(colours[index - 1]) : "transparent") } },
       cursor: { sync: { key: "call" + call.begin }, points: { size: 6 }, drag: { x: true, y: false } },
       scales: { x: { time: false, range: (u, low, high) => (low === null ? [0, call.length] : [low, high]) }, y: { range: range(chart) } },

@@ -1,0 +1,151 @@
+"""Capture files of a call's packets in the clear."""
+
+import asyncio
+import shutil
+import stat
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from telnyx_core.testing.wire import EPOCH
+from telnyx_drivers.export import pcap
+from telnyx_drivers.export.pcap import Capture, checksum, header, record
+from telnyx_drivers.media.audio.worker import in_background
+from telnyx_drivers.media.rtp.packet import RtpPacket
+
+TSHARK: Final = shutil.which("tshark")
+
+
+def directly(job: Callable[[], None]) -> None:
+    job()
+
+
+def rtp(number: int) -> bytes:
+    return RtpPacket(0, False, number & 0xFFFF, 160 * number, 0xBEEF, bytes(160)).serialize()
+
+
+def capture_to(path: Path, faults: list[Exception] | None = None) -> Capture:
+    return Capture(
+        path, background=directly, call_soon=directly, on_fault=(faults if faults is not None else []).append
+    )
+
+
+def packets(data: bytes) -> list[tuple[float, bytes]]:
+    """Times and IP packets of a capture file."""
+    magic, major, minor, _, _, _, link = struct.unpack_from("<IHHiIII", data)
+    assert (magic, major, minor, link) == (0xA1B2C3D4, 2, 4, 228)
+    found: list[tuple[float, bytes]] = []
+    at = 24
+    while at < len(data):
+        seconds, micros, held, whole = struct.unpack_from("<IIII", data, at)
+        assert held == whole
+        found.append((seconds + micros / 1e6, data[at + 16 : at + 16 + held]))
+        at += 16 + held
+    return found
+
+
+def test_every_packet_is_in_the_file_with_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "it.pcap"
+    capture = capture_to(path)
+    for number in range(500):
+        capture.packet(rtp(number), number % 2 == 0, EPOCH + number / 50)
+    capture.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    found = packets(path.read_bytes())
+    assert (len(found), capture.packets, capture.lost) == (500, 500, 0)
+    assert found[75][0] == pytest.approx(EPOCH + 1.5)
+    assert found[3][1][28:] == rtp(3)
+    assert capture.ended
+
+
+def test_the_headers_are_those_of_a_network(tmp_path: Path) -> None:
+    ip = record(rtp(1), True, EPOCH)[16:]
+    assert checksum(ip[:20]) == 0, "with its checksum in it the sum is nothing (RFC 791)"
+    assert struct.unpack_from("!H", ip, 2)[0] == len(ip)
+    assert struct.unpack_from("!H", ip, 24)[0] == len(ip) - 20
+    there = record(rtp(1), False, EPOCH)[16:]
+    assert (ip[12:16], ip[16:20]) == (there[16:20], there[12:16])
+
+
+def test_a_capture_of_nothing_is_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "it.pcap"
+    capture_to(path).close()
+    assert path.read_bytes() == header()
+
+
+def test_after_its_end_nothing_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "it.pcap"
+    capture = capture_to(path)
+    capture.close()
+    capture.packet(rtp(1), True, EPOCH)
+    capture.close()
+    assert path.read_bytes() == header()
+
+
+def test_a_disk_that_is_full_ends_the_capture_and_not_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pcap, "MAX_BYTES", 40_000)
+    faults: list[Exception] = []
+    capture = capture_to(tmp_path / "it.pcap", faults)
+    for number in range(2_000):
+        capture.packet(rtp(number), True, EPOCH)
+    assert capture.ended
+    assert [type(fault) for fault in faults] == [OSError]
+    assert len((tmp_path / "it.pcap").read_bytes()) <= 40_000
+
+
+def test_a_slow_disk_costs_packets_and_no_memory(tmp_path: Path) -> None:
+    jobs: list[Callable[[], None]] = []
+    capture = Capture(tmp_path / "it.pcap", background=jobs.append, call_soon=directly, on_fault=lambda error: None)
+    for number in range(20_000):
+        capture.packet(rtp(number), True, EPOCH)
+    assert capture.lost > 0
+    [job] = jobs
+    job()
+    capture.close()
+    jobs[1]()
+    assert capture.ended
+
+
+def test_stopping_waits_for_the_file(tmp_path: Path) -> None:
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+
+        def soon(function: Callable[[], None]) -> None:
+            loop.call_soon_threadsafe(function)
+
+        capture = Capture(
+            tmp_path / "it.pcap",
+            background=in_background,
+            call_soon=soon,
+            on_fault=lambda error: None,
+        )
+        capture.packet(rtp(1), True, EPOCH)
+        await capture.stop()
+        assert len(packets((tmp_path / "it.pcap").read_bytes())) == 1
+
+    asyncio.run(story())
+
+
+@pytest.mark.interop
+@pytest.mark.skipif(TSHARK is None, reason="no tshark: apt-get install tshark")
+def test_wireshark_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "it.pcap"
+    capture = capture_to(path)
+    for number in range(50):
+        capture.packet(rtp(number), number % 2 == 0, EPOCH + number / 50)
+    capture.close()
+    assert TSHARK is not None
+    done = subprocess.run(
+        [TSHARK, "-r", str(path), "-d", "udp.port==5004,rtp", "-o", "ip.check_checksum:TRUE",
+         "-T", "fields", "-e", "rtp.seq", "-e", "rtp.p_type", "-e", "ip.checksum.status", "-e", "_ws.malformed"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [int(row[0]) for row in rows] == list(range(50))
+    assert {row[1] for row in rows} == {"0"}
+    assert {row[2] for row in rows} <= {"1", "Good"}
+    assert {row[3] for row in rows} == {""}
