@@ -125,7 +125,7 @@ async def test_again_and_again_leaks_nothing(make: Make) -> None:
 
     await cycle()
     before = await held()
-    for _ in range(5):
+    for _ in range(50):
         await cycle()
     assert await held() == before
 
