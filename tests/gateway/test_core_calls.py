@@ -75,6 +75,14 @@ def test_what_the_numbers_let_one_hear(number: str, source: object) -> None:
     assert rig.hears(rig.client().invite(number)) == source
 
 
+@pytest.mark.parametrize("number", ["sip:echo@example.com", "echo@example.com", "sip:echo"])
+def test_a_sip_address_is_known_by_its_user(number: str) -> None:
+    rig = rig_with(routes={"echo": "echo", "sip:whole@example.com": "tone"})
+    client = rig.client()
+    assert rig.hears(client.invite(number)) == Echo()
+    assert rig.hears(client.invite("sip:whole@example.com")) == Tone("tone")
+
+
 def test_early_media_brings_the_sdp_and_the_answer_has_none() -> None:
     """SRV-025."""
     rig = rig_with(plan=CallPlan(answer_delay=3.0))

@@ -130,6 +130,14 @@ def test_a_request_is_delayed_and_others_overtake_it() -> None:
     assert states(client) == 1
 
 
+def test_what_was_delayed_is_not_struck_again() -> None:
+    rig = troubled(Fault(method=STATE, nth=None, do=Delay(1.0)))
+    client = rig.client()
+    client.request(STATE)
+    rig.wait(1)
+    assert states(client) == 1
+
+
 def test_a_reply_is_delayed() -> None:
     rig = troubled(Fault(method="telnyx_rtc.invite", on="reply", do=Delay(1.0)))
     client = rig.client()

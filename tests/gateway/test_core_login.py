@@ -213,6 +213,7 @@ def test_states_are_pushed_on_schedule_and_on_command() -> None:
     assert client.ask("telnyx_rtc.gatewayState")["params"]["state"] == "REGED"
     rig.command("push_state", client.socket, "FAIL_WAIT")
     assert client.pushed("telnyx_rtc.gatewayState")[2]["params"] == {"state": "FAIL_WAIT"}
+    assert [event.state for event in rig.told(StateTold)] == ["TRYING", "REGED", "REGED", "FAIL_WAIT"]
     assert client.ask("telnyx_rtc.gatewayState")["params"]["state"] == "FAIL_WAIT"
 
 

@@ -356,6 +356,18 @@ def test_the_server_renegotiates_with_an_attach() -> None:
     assert len(rig.media_of(call)) == 1
 
 
+def test_an_offer_is_answered_once_and_a_new_one_takes_its_place() -> None:
+    rig = Rig()
+    client = rig.client()
+    call = client.invite("echo")
+    rig.command("renegotiate", call)
+    client.answer(call, method="telnyx_rtc.attach")
+    assert client.refused("telnyx_rtc.attach", client.dialog(call, sdp=OFFER))["message"] == "CALL ERROR"
+    rig.command("renegotiate", call)
+    assert len(rig.media_of(call)) == 2, "what was negotiated and never connected makes room"
+    client.answer(call, method="telnyx_rtc.attach")
+
+
 def test_a_loss_during_the_attach_begins_again() -> None:
     rig = Rig(auto_media=False)
     client = rig.client()
