@@ -42,6 +42,7 @@ from telnyx_drivers.recovery import call_back, with_ways_on
 from telnyx_drivers.registry import CallRegistry
 from telnyx_drivers.store import Store
 from telnyx_drivers.tokens import TokenProvider, Tokens, with_stand_in
+from telnyx_drivers.tones import TonePlayer, ToneSink
 
 MAX_FRAME: Final = 1 << 20
 """Bytes of one WebSocket message; a longer one closes the socket with 1009."""
@@ -76,7 +77,9 @@ class Client(ABC):
     ``engine`` makes the media engine on first use; ``store`` keeps the session's values for a later process; ``rng``
     makes ids and delays reproducible; ``ssl`` replaces the default TLS settings, which verify every server;
     ``connect_timeout`` is in seconds, ``None`` for as long as the session itself goes on trying; ``journal`` names a
-    file for everything that the session is told and does, without its secrets (`telnyx_drivers.journal`).
+    file for everything that the session is told and does, without its secrets (`telnyx_drivers.journal`);
+    ``tone_sink`` is given the ringtone and the ringback tone, where the options name files for them, as frames of 20 ms
+    (`telnyx_drivers.tones`).
 
     Raises `telnyx_core.errors.OptionsError` for options that cannot be used.
     """
@@ -92,6 +95,7 @@ class Client(ABC):
         ssl: tls.SSLContext | None = None,
         connect_timeout: float | None = CONNECT_TIMEOUT,
         journal: str | os.PathLike[str] | None = None,
+        tone_sink: ToneSink | None = None,
         **keywords: Unpack[ClientKeywords],
     ) -> None:
         if options is not None and keywords:
@@ -110,6 +114,8 @@ class Client(ABC):
             else RecordedSession(self.options, journal=self._journal, rng=rng, remembered=remembered)
         )
         self._driver = self._make_driver(self._session, engine, ssl)
+        if tone_sink is not None:
+            self._driver.tones = TonePlayer(tone_sink, self.options, self._driver.spawn, ssl=ssl)
         self._tokens = None if token_provider is None else self._ask_for_tokens(token_provider)
         self._connect_timeout = connect_timeout
         self._calls = CallRegistry(self._driver)
@@ -131,6 +137,7 @@ class Client(ABC):
         ssl: tls.SSLContext | None = None,
         connect_timeout: float | None = CONNECT_TIMEOUT,
         journal: str | os.PathLike[str] | None = None,
+        tone_sink: ToneSink | None = None,
     ) -> Self:
         """As the constructor, from the documents' spelling: ``{"login_token": ..., "trickleIce": True}``."""
         options = ClientOptions.from_mapping(mapping if token_provider is None else with_stand_in(mapping))
@@ -143,6 +150,7 @@ class Client(ABC):
             ssl=ssl,
             connect_timeout=connect_timeout,
             journal=journal,
+            tone_sink=tone_sink,
         )
 
     @abstractmethod
@@ -342,6 +350,8 @@ class Client(ABC):
         await anyio.lowlevel.checkpoint()
         self._driver.engine()
         call = self._session.new_call(options, now=self._driver.now())
+        if self._driver.tones is not None:
+            self._driver.tones.choose(call, options)
         handle = CallHandle(self._driver, self._session.call(call), on_notification)
         self._calls.add(handle)
         self._driver.commanded()

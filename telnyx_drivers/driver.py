@@ -67,6 +67,7 @@ from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.network import NetworkWatch
 from telnyx_drivers.redact import redact_text, redact_url
 from telnyx_drivers.reports import Uploads, http_poster
+from telnyx_drivers.tones import TonePlayer
 
 if TYPE_CHECKING:
     from telnyx_drivers.media.call_audio import CallAudio
@@ -141,6 +142,8 @@ class Driver(ABC):
         self.network = NetworkWatch(lambda change: self.tell(NetworkChanged(change)), self._stranded)
         self.at_rest = True
         """No run loop is wanted: the session is closed, or has not been started."""
+        self.tones: TonePlayer | None = None
+        """Performs the tone actions; without one they are the engine's."""
         self.failure: DriverFailed | None = None
         """The run loop broke off; this driver will do nothing more."""
         self._running = False
@@ -324,6 +327,8 @@ class Driver(ABC):
         return self._engine_factory(setup)
 
     def release(self, call: CallId) -> None:
+        if self.tones is not None:
+            self.tones.release(call)
         if self._engine is not None:
             self._engine.release(call)
 
@@ -362,10 +367,13 @@ class Driver(ABC):
                 | SetDeaf()
                 | TakeStats()
                 | ClosePeer()
-                | StartTone()
-                | StopTone()
             ):
                 self._perform_media(action)
+            case StartTone() | StopTone():
+                if self.tones is not None:
+                    self.tones.perform(action)
+                else:
+                    self._perform_media(action)
             case PrepareMedia():
                 self.spawn(lambda: self._prepare(action))
             case Settle(ticket, outcome):
@@ -417,6 +425,8 @@ class Driver(ABC):
         """The run loop broke off before the session was closed: nobody may wait for ever."""
         self.network.stop()
         self.at_rest = True
+        if self.tones is not None:
+            self.tones.stop()
         self.failure = DriverFailed("the client's run loop has ended")
         self.failure.__cause__ = error
         for line in self._lines.values():

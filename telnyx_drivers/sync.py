@@ -26,6 +26,7 @@ from telnyx_drivers.recovery import is_media_recovery_error_event, isMediaRecove
 from telnyx_drivers.store import Store
 from telnyx_drivers.threads import Relays, Threads
 from telnyx_drivers.tokens import TokenProvider, with_stand_in
+from telnyx_drivers.tones import ToneSink, in_a_thread
 
 if TYPE_CHECKING:
     from telnyx_drivers.export.pcap import Capture as AsyncCapture
@@ -56,6 +57,7 @@ class TelnyxRTC:
         ssl: tls.SSLContext | None = None,
         connect_timeout: float | None = CONNECT_TIMEOUT,
         journal: str | os.PathLike[str] | None = None,
+        tone_sink: ToneSink | None = None,
         **keywords: Unpack[ClientKeywords],
     ) -> None:
         self._client = AsyncTelnyxRTC(
@@ -67,6 +69,7 @@ class TelnyxRTC:
             ssl=ssl,
             connect_timeout=connect_timeout,
             journal=journal,
+            tone_sink=None if tone_sink is None else in_a_thread(tone_sink),
             **keywords,
         )
         self._threads = Threads()
@@ -84,6 +87,7 @@ class TelnyxRTC:
         ssl: tls.SSLContext | None = None,
         connect_timeout: float | None = CONNECT_TIMEOUT,
         journal: str | os.PathLike[str] | None = None,
+        tone_sink: ToneSink | None = None,
     ) -> Self:
         """As the constructor, from the documents' spelling: ``{"login_token": ..., "trickleIce": True}``."""
         options = ClientOptions.from_mapping(mapping if token_provider is None else with_stand_in(mapping))
@@ -96,6 +100,7 @@ class TelnyxRTC:
             ssl=ssl,
             connect_timeout=connect_timeout,
             journal=journal,
+            tone_sink=tone_sink,
         )
 
     def __enter__(self) -> Self:

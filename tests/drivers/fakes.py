@@ -89,6 +89,9 @@ class Server:
     def ring(self, call: str, **params: Any) -> None:
         self.request("telnyx_rtc.invite", callID=call, sdp=SDP, caller_id_number="+1555", **params)
 
+    def answer(self, call: str) -> None:
+        self.request("telnyx_rtc.answer", callID=call, sdp=SDP)
+
     def bye(self, call: str, cause: str = "NORMAL_CLEARING", code: int = 16) -> None:
         self.request("telnyx_rtc.bye", callID=call, cause=cause, causeCode=code)
 

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ from telnyx_core.events import CallUpdated, Event, Ready, SessionClosed
 from telnyx_core.states import CallState, SessionState
 from telnyx_drivers.exceptions import CallEnded, LoginFailed
 from telnyx_drivers.gateway import Gateway
+from telnyx_drivers.media.audio.frames import AudioFrame
 from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.measure import dominant_frequency
 from telnyx_drivers.store import MemoryStore
@@ -295,3 +297,32 @@ def test_a_call_is_left_and_found_again(make: Make, how: str) -> None:
         assert call.id == left.id
         assert call.wait_for_state("active", timeout=10) is CallState.ACTIVE
         assert call.hangup().cause == "NORMAL_CLEARING"
+
+
+def test_a_tone_sink_may_block(make: Make, gateway: Gateway, servers: Servers, tmp_path: Path) -> None:
+    """As a sound card does."""
+    heard: list[str] = []
+    enough = threading.Event()
+
+    def sink(frame: AudioFrame) -> None:
+        time.sleep(0.02)
+        heard.append(threading.current_thread().name)
+        if len(heard) == 10:
+            enough.set()
+
+    async def ring() -> None:
+        gateway.call_user("alice")
+
+    path = tmp_path / "ring.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(b"\1\1" * RATE)
+    with make(ringtone_file=str(path), tone_sink=sink) as client:
+        servers.run(ring())
+        call = next(client.incoming(timeout=10))
+        assert enough.wait(10)
+        assert client.is_registered(), "the client's own thread goes on"
+        call.hangup()
+    assert not {name for name in heard if "telnyx" in name}
