@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Final, Self, Unpack
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
 import anyio
 import anyio.lowlevel
@@ -44,6 +44,9 @@ from telnyx_drivers.store import Store
 from telnyx_drivers.tokens import TokenProvider, Tokens, with_stand_in
 from telnyx_drivers.tones import TonePlayer, ToneSink
 
+if TYPE_CHECKING:
+    from telnyx_drivers.media.source_registry import SourceFactory
+
 MAX_FRAME: Final = 1 << 20
 """Bytes of one WebSocket message; a longer one closes the socket with 1009."""
 
@@ -60,7 +63,12 @@ def default_engine(setup: EngineSetup) -> MediaEngine:
         from telnyx_drivers.media.engine import AiortcEngine, settings_for
     except ModuleNotFoundError as error:
         raise MediaUnavailable.without(error) from error
-    return AiortcEngine(setup.report, settings=settings_for(setup.url, setup.tls), call_audio=setup.call_audio)
+    return AiortcEngine(
+        setup.report,
+        source_factories=setup.sources,
+        settings=settings_for(setup.url, setup.tls),
+        call_audio=setup.call_audio,
+    )
 
 
 class Client(ABC):
@@ -365,6 +373,16 @@ class Client(ABC):
         `ConnectionFailed` when the session gave up.
         """
         return self._calls.incoming(recovered)
+
+    def register_source(self, source_id: str, factory: "SourceFactory") -> None:
+        """Let calls send what ``factory`` opens, by ``mic_id=source_id`` (MEDIA-410); at any time, also anew.
+
+        ``"default"`` is for calls without a ``mic_id``, the incoming ones among them. The factory is called for every
+        call, on the loop that media runs on: asyncio, also for a client on trio. What it raises becomes 42001, 42002
+        or 42003 (MEDIA-409), and so does a ``mic_id`` that nobody has registered: 42002. For microphones see
+        `telnyx_drivers.media.devices`.
+        """
+        self._driver.sources[source_id] = factory
 
     async def _wait_ready(self) -> None:
         stream = self.events()

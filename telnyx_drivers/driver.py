@@ -319,7 +319,7 @@ class Driver(ABC):
     def engine(self) -> MediaEngine:
         """The media engine, made on first use. Raises `MediaUnavailable`."""
         if self._engine is None:
-            self._engine = self._make_engine(EngineSetup(self.tell, self._url, _call_audio, self.ssl))
+            self._engine = self._make_engine(EngineSetup(self.tell, self._url, _call_audio, self.ssl, self.sources))
         return self._engine
 
     def _make_engine(self, setup: EngineSetup) -> MediaEngine:

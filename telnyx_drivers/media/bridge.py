@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import Context
 from typing import ClassVar, Final, TypeVar
 
 import anyio
@@ -105,7 +106,7 @@ class BridgedEngine:
         self._facts: deque[MediaFact] = deque()
         self._orders = 0
         self._closed: anyio.Event | None = None
-        inner = EngineSetup(self._told, setup.url, self._audio, setup.tls)
+        inner = EngineSetup(self._told, setup.url, self._audio, setup.tls, setup.sources)
         self._media = MediaLoop.acquire()
         try:
             self._engine = self._call(lambda: factory(inner)).result()
@@ -121,7 +122,8 @@ class BridgedEngine:
             if not full:
                 self._orders += 1
         if not full:
-            self._media.loop.call_soon_threadsafe(self._perform, action)
+            # The application's context would make asyncio's tasks believe that they run on trio (sniffio).
+            self._media.loop.call_soon_threadsafe(self._perform, action, context=Context())
         elif not isinstance(action, StartTone | StopTone | TakeStats | PrepareMedia):
             logs.media.error("the media loop does not keep up: %s", type(action).__name__)
             self._report(PeerStateChanged(action.media, "failed"))

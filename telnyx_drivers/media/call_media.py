@@ -13,7 +13,7 @@ from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.ports import AudioPort
 from telnyx_drivers.media.readings import Levels
-from telnyx_drivers.media.source_registry import SILENCE, Source, SourceFactory, fault_of
+from telnyx_drivers.media.source_registry import DEFAULT, SILENCE, Source, SourceFactory, fault_of
 
 if TYPE_CHECKING:
     from telnyx_drivers.media.ports import Samples
@@ -73,9 +73,9 @@ class CallMedia:
 
 
 async def _open(order: OpenSource, factories: Mapping[str, SourceFactory]) -> Source:
-    if order.source is None:
+    factory = factories.get(DEFAULT if order.source is None else order.source)
+    if factory is None and order.source is None:
         return SILENCE
-    factory = factories.get(order.source)
     if factory is None:
         raise LookupError(f"no audio source is registered as {order.source!r}")
     return await factory(order.constraints)

@@ -38,8 +38,9 @@ from telnyx_drivers.media.standby import Standby
 class AiortcEngine:
     """Implements `MediaEngine`. Everything runs on one asyncio loop: the one that calls `perform`.
 
-    ``report`` is called there, once for each fact, never from inside `perform`. ``call_audio`` makes the audio of a
-    call; ``tones`` performs the tone actions, which have nothing to do with peers.
+    ``report`` is called there, once for each fact, never from inside `perform`. ``source_factories`` may change: what
+    a call asks for is looked up then. ``call_audio`` makes the audio of a call; ``tones`` performs the tone actions,
+    which have nothing to do with peers.
     """
 
     def __init__(
@@ -52,7 +53,8 @@ class AiortcEngine:
         tones: Callable[[ToneAction], None] | None = None,
     ) -> None:
         self._report = report
-        self._factories = dict(source_factories or {})
+        self._given: Mapping[str, SourceFactory] = {} if source_factories is None else source_factories
+        self._factories: dict[str, SourceFactory] = {}
         self._settings = settings or PeerSettings()
         self._call_audio = call_audio or _silent_audio
         self._tones = tones
@@ -141,7 +143,7 @@ class AiortcEngine:
             ground=ground,
             port=call.join(action.media),
             report=self._report,
-            open_source=lambda order: call.open_source(order, self._factories),
+            open_source=lambda order: call.open_source(order, {**self._given, **self._factories}),
             tap=call.audio.packet,
         )
         self._peers[action.media] = peer, call

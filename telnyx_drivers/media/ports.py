@@ -1,10 +1,10 @@
 """The two seams of media: what a driver sees of an engine, and what a peer's RTP path sees of its call."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from telnyx_core.actions import EngineAction
 from telnyx_core.facts import MediaFact
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from telnyx_drivers.media.call_audio import CallAudio
+    from telnyx_drivers.media.source_registry import SourceFactory
 
     Samples: TypeAlias = NDArray[np.int16]
 
@@ -53,6 +54,8 @@ class EngineSetup:
     """Makes the audio of a call, fit for the application's loop."""
     tls: ssl.SSLContext | None = None
     """The application's own TLS settings, for TURN servers as well; ``None``: what the system trusts."""
+    sources: "Mapping[str, SourceFactory]" = field(factory=dict[str, "SourceFactory"], repr=False)
+    """What the application has registered, and will: look a source up when a call asks for it (MEDIA-410)."""
 
 
 EngineFactory: TypeAlias = Callable[[EngineSetup], MediaEngine]

@@ -30,8 +30,11 @@ class MediaAccessError(Exception):
         self.fault: SourceFault = fault
 
 
+DEFAULT: Final = "default"
+"""The name of the source of calls that name none, the incoming ones among them."""
+
 SILENCE: Final = Source(None, "silence")
-"""The default: a call sends what the application writes and plays, and nothing of its own."""
+"""Where nothing is registered as `DEFAULT`: a call sends what the application writes and plays, nothing of its own."""
 
 
 def fault_of(error: Exception) -> SourceFault:

@@ -1,0 +1,210 @@
+"""Audio sources by name, from `Client.register_source` to the far end's ear (MEDIA-408 to 415)."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import anyio
+import numpy as np
+import pytest
+
+import telnyx_drivers.asyncio
+import telnyx_drivers.trio
+from telnyx_core.events import CallUpdated, ErrorRaised
+from telnyx_core.json_types import Json
+from telnyx_drivers.calls import CallHandle
+from telnyx_drivers.client import Client
+from telnyx_drivers.exceptions import CallEnded
+from telnyx_drivers.gateway import Gateway
+from telnyx_drivers.media.audio.frames import Samples
+from telnyx_drivers.media.audio.tones import Tone
+from telnyx_drivers.media.call_audio import AudioFault
+from telnyx_drivers.media.devices import microphone
+from telnyx_drivers.media.measure import dominant_frequency
+from telnyx_drivers.media.source_registry import Source
+from telnyx_drivers.recovery import MediaRecoveryError
+from tests.devices.fake_portaudio import FakePortAudio, FakePortAudioError
+from tests.drivers.servers import Servers
+
+pytestmark = [pytest.mark.anyio, pytest.mark.net, pytest.mark.media]
+RATE = 8_000
+Make: TypeAlias = Callable[..., Client]
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    servers = Servers()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture
+def gateway(servers: Servers) -> Iterator[Gateway]:
+    yield servers.enter(Gateway(users={"alice": "secret", "bob": "hush"}))
+    servers.stop()
+
+
+@pytest.fixture
+def make(gateway: Gateway, anyio_backend_name: str) -> Make:
+    kind: type[Client] = telnyx_drivers.asyncio.TelnyxRTC
+    if anyio_backend_name == "trio":
+        kind = telnyx_drivers.trio.TelnyxRTC
+
+    def make(user: str = "alice", password: str = "secret", **options: Any) -> Client:
+        return kind(login=user, password=password, env=gateway.url, ice_servers=[], **options)
+
+    return make
+
+
+class BreakingTone(Tone):
+    """Raises in the middle of the call, when told to."""
+
+    def __init__(self, frequency: float) -> None:
+        super().__init__(frequency)
+        self.broken = threading.Event()
+
+    def read(self, rate: int) -> Samples | None:
+        if self.broken.is_set():
+            raise RuntimeError("the cable is cut")
+        return super().read(rate)
+
+
+async def hears(call: CallHandle, frequency: float) -> None:
+    """Wait until this tone is heard for a quarter of a second."""
+    window: list[np.ndarray[Any, np.dtype[np.int16]]] = []
+    with anyio.fail_after(10):
+        async for frame in call.audio_in(sample_rate=RATE):
+            window = [*window[-11:], frame.to_numpy()]
+            samples = np.concatenate(window)
+            loud = len(window) == 12 and np.abs(samples).max() > 200
+            if loud and abs(dominant_frequency(samples, RATE) - frequency) < 5:
+                return
+    raise AssertionError("the call ended first")
+
+
+async def test_media_410_a_call_sends_the_source_that_it_names(make: Make) -> None:
+    asked: list[Mapping[str, Json]] = []
+
+    async def factory(constraints: Mapping[str, Json]) -> Source:
+        asked.append(constraints)
+        return Source(Tone(900.0), "a tone")
+
+    async with make() as client:
+        first = await client.new_call("echo", caller_number="+1555")
+        await first.wait_for_state("active", timeout=10)
+        client.register_source("tone", factory)  # the engine exists already
+        call = await client.new_call("echo", caller_number="+1555", mic_id="tone", audio={"echoCancellation": False})
+        await hears(call, 900.0)
+        await call.hangup()
+    assert asked == [{"echoCancellation": False}]
+
+
+async def test_media_410_an_unknown_name_is_42002(make: Make) -> None:
+    errors: list[int] = []
+    async with make() as client:
+        client.on(ErrorRaised, lambda event: errors.append(event.code))
+        call = await client.new_call("echo", caller_number="+1555", mic_id="nobody's")
+        with pytest.raises(CallEnded) as raised:
+            await call.wait_for_state("active", timeout=10)
+    assert errors == [42002]
+    assert raised.value.error is not None
+    assert "nobody's" in str(raised.value.error.original)
+
+
+async def test_media_415_a_source_that_raises_in_mid_call_is_told_and_silent(make: Make) -> None:
+    tone = BreakingTone(900.0)
+    faults: list[AudioFault] = []
+
+    async def factory(constraints: Mapping[str, Json]) -> Source:
+        return Source(tone, "a tone")
+
+    async with make() as client:
+        client.register_source("tone", factory)
+        call = await client.new_call("echo", caller_number="+1555", mic_id="tone")
+        call.audio.on_fault = faults.append
+        await hears(call, 900.0)
+        tone.broken.set()
+        await call.play(Tone(500.0))
+        await hears(call, 500.0)
+        assert call.state.value == "active"
+        await call.hangup()
+    (fault,) = faults
+    assert (fault.what, str(fault.error)) == ("source", "the cable is cut")
+
+
+async def test_a_microphone_is_open_as_long_as_its_call(make: Make) -> None:
+    fake = FakePortAudio()
+    time = np.arange(960) / 48_000
+    ended = threading.Event()
+
+    def vibrate() -> None:
+        """The hardware: one block every 20 ms."""
+        beat = 0
+        while not ended.wait(0.02):
+            for stream in fake.streams:
+                if stream.running:
+                    stream.hear((8000 * np.sin(2 * np.pi * 600 * (time + beat * 0.02))).astype(np.int16))
+            beat += 1
+
+    hardware = threading.Thread(target=vibrate)
+    hardware.start()
+    try:
+        async with make() as client:
+            client.register_source("default", microphone("USB", portaudio=fake))
+            call = await client.new_call("echo", caller_number="+1555")
+            await hears(call, 600.0)
+            (stream,) = fake.streams
+            await call.hangup()
+            with anyio.fail_after(10):
+                while not stream.closed:  # noqa: ASYNC110  it happens in a worker thread
+                    await anyio.sleep(0.01)
+    finally:
+        ended.set()
+        hardware.join()
+
+
+async def test_media_312_a_refused_microphone_can_be_tried_again(make: Make) -> None:
+    """The whole of mediaPermissionsRecovery with a device: refused, allowed by the user, tried again, heard."""
+    fake = FakePortAudio()
+    fake.trouble["Built-in"] = FakePortAudioError("Unanticipated host error", -9999, (0, -13, "Permission denied"))
+    raised: list[ErrorRaised] = []
+    recovered: list[bool] = []
+
+    def resume(event: ErrorRaised) -> None:
+        raised.append(event)
+        fake.trouble.clear()
+        assert isinstance(event, MediaRecoveryError)
+        assert event.resume()
+
+    recovery = {"enabled": True, "timeout": 10, "on_success": lambda: recovered.append(True)}
+    async with make() as alice, make("bob", "hush", media_permissions_recovery=recovery) as bob:
+        bob.register_source("default", microphone(portaudio=fake))
+        bob.on(ErrorRaised, resume)
+        call = await alice.new_call("bob", caller_number="+1555")
+        ringing = await anext(bob.incoming())
+        await ringing.answer()
+        await ringing.wait_for_state("active", timeout=10)
+        await call.wait_for_state("active", timeout=10)
+        assert [event.code for event in raised] == [42001]
+        assert recovered == [True]
+        assert [stream.running for stream in fake.streams] == [True]
+
+
+async def test_without_a_source_nothing_is_opened(make: Make) -> None:
+    async with make() as client:
+        call = await client.new_call("echo", caller_number="+1555")
+        states = [event.call.state.value async for event in _updates(call)]
+        assert "active" in states
+
+
+async def _updates(call: CallHandle) -> Any:
+    async for event in call.events():
+        if isinstance(event, CallUpdated):
+            yield event
+            if event.call.state.value == "active":
+                await call.hangup()
