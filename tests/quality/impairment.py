@@ -8,14 +8,17 @@ import asyncio
 import socket
 import threading
 from asyncio import selector_events
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from random import Random
 from typing import Any, Self, TypeVar
 
 from attrs import define, field
 
+from telnyx_core.events import StatsFrame
 from telnyx_core.gateway.events import GatewayEvent
+from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.gateway import Gateway
+from telnyx_drivers.media.audio.frames import AudioFrame
 
 T = TypeVar("T")
 E = TypeVar("E", bound=GatewayEvent)
@@ -145,3 +148,107 @@ class ImpairedGateway:
         async with Gateway(**self._options) as self._gateway:
             self._ready.set()
             await self._leave.wait()
+
+
+@define(kw_only=True)
+class Scenario:
+    """What is done to a call, and what must be said of it."""
+
+    name: str
+    down: Way = field(factory=Way)
+    up: Way = field(factory=Way)
+    destination: str = "tone"
+    says_nothing: bool = False
+    """The source runs and gives silence, as a dead microphone does."""
+    warnings: frozenset[int] = frozenset()
+
+
+@define(kw_only=True)
+class Measured:
+    """Milliseconds and percent; means over the seconds that count."""
+
+    lost: int
+    """Packets, as reported; and as dropped."""
+    dropped: int
+    received: int
+    rtt: float | None
+    jitter: float | None
+    loss: float
+    mos: float | None
+    warnings: frozenset[int]
+
+
+SETTLING = 4
+"""Seconds until RTCP and STUN have measured for the first time."""
+
+
+async def measure(scenario: Scenario, seconds: float) -> Measured:
+    """One real call through a network with these faults, for so many seconds after it has settled."""
+    frames: list[StatsFrame] = []
+    codes: set[int] = set()
+    with ImpairedGateway(users={"a": "pw"}) as gateway:
+        network = gateway.network
+        network.down, network.up = scenario.down, scenario.up
+        async with TelnyxRTC(login="a", password="pw", env=gateway.url, call_report_interval=1.0) as client:
+            client.on("telnyx.stats.frame", frames.append)
+            client.on("telnyx.warning", lambda event: codes.add(event.code))
+            call = await client.new_call(scenario.destination)
+            await call.wait_for_state("active", timeout=20)
+            if scenario.says_nothing:
+                await call.play(_nothing())
+            await asyncio.sleep(SETTLING)
+            begin, dropped = len(frames), network.lost
+            await asyncio.sleep(seconds)
+            dropped = network.lost - dropped
+            kept = frames[begin - 1 :]
+            await call.hangup()
+    first, last = kept[0], kept[-1]
+    lost, received = (_difference(first, last, name) for name in ("packets_lost", "packets_received"))
+    return Measured(
+        lost=lost,
+        dropped=dropped,
+        received=received,
+        rtt=_mean([frame.rtt for frame in kept]),
+        jitter=_mean([frame.jitter for frame in kept]),
+        loss=100 * lost / (lost + received) if lost + received else 0.0,
+        mos=_mean([frame.mos for frame in kept]),
+        warnings=frozenset(codes & WATCHED),
+    )
+
+
+WATCHED = frozenset({31001, 31002, 31003, 31004, 31005, 31006, 32001, 32002})
+"""The warnings of quality.md 5 that a network, or a microphone, is the cause of."""
+
+
+async def _nothing() -> AsyncIterator[AudioFrame]:
+    while True:
+        yield AudioFrame(bytes(640), 16_000)
+
+
+def _difference(first: StatsFrame, last: StatsFrame, name: str) -> int:
+    before, after = getattr(first, name), getattr(last, name)
+    return int(after or 0) - int(before or 0)
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+SCENARIOS = (
+    Scenario(name="clean"),
+    Scenario(name="loss 1 %", down=Way(loss=0.01)),
+    Scenario(name="loss 5 %", down=Way(loss=0.05), warnings=frozenset({31003})),
+    Scenario(name="delay 40 + 40 ms", down=Way(delay=0.04), up=Way(delay=0.04)),
+    Scenario(name="delay 230 + 230 ms", down=Way(delay=0.23), up=Way(delay=0.23), warnings=frozenset({31001})),
+    Scenario(name="jitter 15 ms", down=Way(jitter=0.015)),
+    Scenario(name="jitter 150 ms", down=Way(jitter=0.15), warnings=frozenset({31002})),
+    Scenario(
+        name="loss 15 %, delay 460 ms",
+        down=Way(loss=0.15, delay=0.23),
+        up=Way(delay=0.23),
+        warnings=frozenset({31001, 31003, 31004}),
+    ),
+    Scenario(name="a silent far end", destination="silence", warnings=frozenset({31006})),
+    Scenario(name="a dead microphone", says_nothing=True, warnings=frozenset({31005})),
+)
