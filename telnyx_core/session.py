@@ -390,9 +390,7 @@ class Session:
     ) -> None:
         assert pending.call is not None, "a request of a call"
         if pending.purpose is Purpose.LATE_BYE:
-            if error is None or error.code == -32002:
-                self._tombstones.settle(pending.call, now)
-            return
+            return  # said once, whatever comes of it (SIG-314)
         call = self._calls.get(pending.call)
         if call is not None:
             call.replied(pending, result, error, server, now)

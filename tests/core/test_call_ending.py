@@ -341,6 +341,21 @@ def test_an_engine_that_gives_no_last_reading_is_not_waited_for_long() -> None:
     assert not rig.ledger.peers
 
 
+@pytest.mark.parametrize("how", ["both hang up", "no reply"])
+def test_a_call_that_is_over_closes_its_media_without_a_last_reading(how: str) -> None:
+    """CALL-392, CALL-422: the ledger holds a destroyed call to having no peer."""
+    rig = Rig.registered()
+    rig.reading = lambda now: None
+    call = rig.outbound("active")
+    rig.hangup(call)
+    if how == "both hang up":
+        rig.request("bye", callID=call)
+    else:
+        rig.advance(5)
+    assert rig.states(call)[-1] == "destroy"
+    assert not rig.ledger.peers
+
+
 def test_an_ended_call_holds_nothing() -> None:
     """CALL-440: no timer, no peer, no tone, no handle."""
     rig = Rig.registered()

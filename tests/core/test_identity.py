@@ -172,6 +172,14 @@ def test_forgetting_the_session_keeps_the_token_unless_told() -> None:
     assert identity == Identity(dirty=True)
 
 
+@pytest.mark.parametrize("what", [{"session_id": "s"}, {"markers": (CallMarker("a", False),)}, {"voice_sdk_id": "V"}])
+@pytest.mark.parametrize("token", [False, True])
+def test_forgetting_something_is_news(what: dict[str, object], token: bool) -> None:
+    identity = Identity(**what)
+    identity.forget_session(token=token)
+    assert identity.dirty is (token or "voice_sdk_id" not in what)
+
+
 def test_forgetting_nothing_is_no_news() -> None:
     identity = Identity()
     identity.forget_session(token=True)
