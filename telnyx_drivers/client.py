@@ -25,6 +25,7 @@ from telnyx_core.events import (
     SessionClosed,
     WarningRaised,
 )
+from telnyx_core.facts import NetworkChange, NetworkChanged
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import JsonView
 from telnyx_core.options import CallOptions, ClientOptions
@@ -291,6 +292,14 @@ class Client(ABC):
         """Forget what would lead the next socket back to the same server and session (SIG-234)."""
         self._session.clear_reconnect_token()
         self._driver.commanded()
+
+    def network_changed(self, change: NetworkChange) -> None:
+        """Pass on what the host says of its network: ``"offline"``, ``"online"`` again, or ``"path_changed"``.
+
+        Recovery needs no such news, but begins earlier with it (SIG-272, SIG-273, T40). Offline is error 48001.
+        """
+        if not self._driver.at_rest:
+            self._driver.tell(NetworkChanged(change))
 
     # Looking (SIG-423).
 

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
+from telnyx_core.errors import TelnyxError
 from telnyx_core.events import CallInfo, Cause, Direction, Event
+from telnyx_core.facts import NetworkChange
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import CallOptions, ClientOptions
@@ -22,7 +24,7 @@ from telnyx_drivers.client import CONNECT_TIMEOUT, default_engine
 from telnyx_drivers.emitter import Handler
 from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
 from telnyx_drivers.media.ports import EngineFactory
-from telnyx_drivers.recovery import is_media_recovery_error_event, isMediaRecoveryErrorEvent
+from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
 from telnyx_drivers.store import Store
 from telnyx_drivers.threads import Relays, Threads
 from telnyx_drivers.tokens import TokenProvider, with_stand_in
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from telnyx_drivers.media.audio.recorder import Recording as AsyncRecording
     from telnyx_drivers.media.call_audio import Playable
 
-__all__ = ["Call", "TelnyxRTC", "isMediaRecoveryErrorEvent", "is_media_recovery_error_event"]
+__all__ = ["Call", "MediaRecoveryError", "TelnyxRTC", "isMediaRecoveryErrorEvent", "is_media_recovery_error_event"]
 
 
 class TelnyxRTC:
@@ -155,6 +157,14 @@ class TelnyxRTC:
     def clear_reconnect_token(self) -> None:
         self._threads.do(self._client.clear_reconnect_token)
 
+    def network_changed(self, change: NetworkChange) -> None:
+        """Pass on what the host says of its network. See `telnyx_drivers.client.Client.network_changed`."""
+        self._threads.touch(lambda: self._client.network_changed(change))
+
+    @property
+    def options(self) -> ClientOptions:
+        return self._client.options
+
     @property
     def state(self) -> SessionState:
         return self._client.state
@@ -166,6 +176,18 @@ class TelnyxRTC:
     @property
     def session_id(self) -> str | None:
         return self._client.session_id
+
+    @property
+    def region(self) -> str | None:
+        return self._client.region
+
+    @property
+    def dc(self) -> str | None:
+        return self._client.dc
+
+    @property
+    def call_report_id(self) -> str | None:
+        return self._client.call_report_id
 
     def new_call(
         self,
@@ -262,6 +284,11 @@ class Call:
         return self._handle.ended
 
     @property
+    def error(self) -> TelnyxError | None:
+        """The last error of the catalogue that named this call."""
+        return self._handle.error
+
+    @property
     def info(self) -> CallInfo:
         return self._threads.touch(lambda: self._handle.info)
 
@@ -333,6 +360,8 @@ class Call:
 
     def dtmf(self, digits: str) -> JsonView:
         return self._threads.run(lambda: self._handle.dtmf(digits))
+
+    send_digits = dtmf
 
     def message(self, to: str, body: str) -> JsonView:
         return self._threads.run(lambda: self._handle.message(to, body))

@@ -1,5 +1,6 @@
 """The client as an application sees it, from connecting to leaving."""
 
+import anyio
 import pytest
 
 from telnyx_core.errors import InvalidCallParameters, InvalidCredentials, NotConnected, OptionsError
@@ -7,7 +8,7 @@ from telnyx_core.events import CloseReason, ErrorRaised, Event, Ready, SessionCl
 from telnyx_core.states import SessionState
 from telnyx_drivers.exceptions import ConnectionFailed, LoginFailed, MediaUnavailable
 from tests.drivers.conftest import MakeClient
-from tests.drivers.fakes import World
+from tests.drivers.fakes import World, next_of
 
 pytestmark = pytest.mark.anyio
 
@@ -114,6 +115,29 @@ async def test_a_lost_socket_is_replaced_within_the_block(make_client: MakeClien
                 break
         assert len(world.server.lines) == 2
         assert client.state is SessionState.READY
+
+
+async def test_news_of_the_network_shortens_the_wait(make_client: MakeClient, world: World) -> None:
+    """SIG-272, T40."""
+    client = make_client()
+    client.network_changed("online")  # nobody is there to be told
+    async with client:
+        stream = client.events()
+        client.network_changed("offline")
+        assert (await next_of(stream, ErrorRaised)).code == 48001
+        world.server.accepting = False
+        world.server.drop()
+        for _ in range(6):
+            await anyio.sleep(15)
+        assert client.state in (SessionState.BACKOFF, SessionState.CONNECTING)
+        while client.state is not SessionState.BACKOFF:
+            await next_of(stream, SocketClose)
+        await anyio.sleep(1.5)
+        world.server.accepting = True
+        began = anyio.current_time()
+        client.network_changed("online")
+        await next_of(stream, Ready)
+        assert anyio.current_time() - began < 0.5
 
 
 async def test_login_again_with_a_fresh_token(make_client: MakeClient, world: World) -> None:
