@@ -24,6 +24,7 @@ from telnyx_drivers.cli.arguments import (
 )
 from telnyx_drivers.cli.conversation import Conversation, Plan
 from telnyx_drivers.cli.credentials import find_credentials
+from telnyx_drivers.cli.devices import loudspeaker, register_microphone
 from telnyx_drivers.cli.exits import Exit
 from telnyx_drivers.cli.output import Output, clean
 from telnyx_drivers.cli.report import check_extras, make_page
@@ -39,6 +40,8 @@ class Dialling:
     headers: tuple[CustomHeader, ...]
     codecs: tuple[Codec, ...]
     timeout: float
+    mic: str | None
+    speaker: str | None
 
 
 def call(
@@ -62,6 +65,12 @@ def call(
         str, typer.Option("--from", envvar="TELNYX_CALLER_NUMBER", help="The caller's number.")
     ] = "",
     caller_name: Annotated[str, typer.Option("--name", help="The caller's name.")] = "",
+    mic: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="Speak through this microphone; 'default' is the system's.")
+    ] = None,
+    speaker: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="Listen through this loudspeaker; 'default' is the system's.")
+    ] = None,
     url: UrlOption = None,
     credentials_file: CredentialsOption = None,
     journal: JournalOption = None,
@@ -71,7 +80,7 @@ def call(
     ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Place a call: play a file, record, press keys."""
+    """Place a call: play a file, record, press keys, speak and listen."""
     output = Output(json=json)
 
     async def work(document: JsonObject) -> Exit:
@@ -82,6 +91,8 @@ def call(
             headers=parse_headers(header or ()),
             codecs=parse_codecs(codec or ()),
             timeout=timeout,
+            mic=mic,
+            speaker=speaker,
         )
         plan = Plan(
             digits=None if dtmf is None else parse_digits(dtmf),
@@ -118,14 +129,16 @@ async def _place(
     """Dial, carry out the plan, and sum up, also when it is interrupted half-way."""
     conversations: list[Conversation] = []
     try:
-        async with logged_in as client:
+        async with loudspeaker(dialling.speaker, output) as hear, logged_in as client:
             call = await client.new_call(
                 dialling.destination,
                 caller_number=dialling.caller_number,
                 caller_name=dialling.caller_name,
                 custom_headers=dialling.headers,
                 preferred_codecs=dialling.codecs,
+                mic_id=register_microphone(client, dialling.mic),
             )
+            hear(call)
             conversation = Conversation(call, plan, output, dialling.destination)
             conversations.append(conversation)
             await conversation.run(timeout=dialling.timeout)

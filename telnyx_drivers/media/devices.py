@@ -83,12 +83,17 @@ def microphone(device: DeviceName = None, *, portaudio: PortAudio | None = None)
 
 @asynccontextmanager
 async def speaker(device: DeviceName = None, *, portaudio: PortAudio | None = None) -> "AsyncGenerator[Speaker, None]":
-    """A loudspeaker, open within the block. Raises as `microphone` fails, and replaces a device in the same way."""
-    opened = await _open(Speaker, device, portaudio)
+    """A loudspeaker, open within the block; as `open_speaker`."""
+    opened = await open_speaker(device, portaudio=portaudio)
     try:
         yield opened
     finally:
         opened.close()
+
+
+async def open_speaker(device: DeviceName = None, *, portaudio: PortAudio | None = None) -> "Speaker":
+    """A loudspeaker, to be closed by you. Raises as `microphone` fails, and replaces a device in the same way."""
+    return await _open(Speaker, device, portaudio)
 
 
 class _Device(ABC):

@@ -1,6 +1,8 @@
 """A fake of the module `sounddevice`: devices without hardware, whose callbacks run when the test says so."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ class FakeStream:
     """``tick`` is one block: what a microphone hears, or what a loudspeaker says."""
 
     backend: "FakePortAudio"
+    direction: str
     device: int
     samplerate: int
     channels: int
@@ -95,10 +98,38 @@ class FakePortAudio:
             raise FakePortAudioError(f"Error querying device {index}")
         return {**self.devices[index], "index": index}
 
-    def _open(self, **settings: Any) -> FakeStream:
+    def _open(self, direction: str, **settings: Any) -> FakeStream:
         self.check(self.devices[settings["device"]]["name"])
         self.check(f"{settings['channels']} channels")
-        self.streams.append(FakeStream(self, **settings))
+        self.streams.append(FakeStream(self, direction, **settings))
         return self.streams[-1]
 
-    RawInputStream = RawOutputStream = _open
+    def RawInputStream(self, **settings: Any) -> FakeStream:
+        return self._open("input", **settings)
+
+    def RawOutputStream(self, **settings: Any) -> FakeStream:
+        return self._open("output", **settings)
+
+    @contextmanager
+    def vibrating(self, frequency: float) -> Iterator[list[NDArray[np.int16]]]:
+        """Hardware at work in a thread: every microphone hears a tone; yields what the loudspeakers say."""
+        ended, said = threading.Event(), list[NDArray[np.int16]]()
+
+        def vibrate() -> None:
+            beat = 0
+            while not ended.wait(0.02):
+                for stream in self.streams:
+                    if stream.running and stream.direction == "input":
+                        times = beat * 0.02 + np.arange(stream.blocksize) / stream.samplerate
+                        stream.hear((8000 * np.sin(2 * np.pi * frequency * times)).astype(np.int16))
+                    elif stream.running:
+                        said.append(stream.say())
+                beat += 1
+
+        hardware = threading.Thread(target=vibrate)
+        hardware.start()
+        try:
+            yield said
+        finally:
+            ended.set()
+            hardware.join()

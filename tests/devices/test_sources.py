@@ -139,21 +139,7 @@ async def test_media_415_a_source_that_raises_in_mid_call_is_told_and_silent(mak
 
 async def test_a_microphone_is_open_as_long_as_its_call(make: Make) -> None:
     fake = FakePortAudio()
-    time = np.arange(960) / 48_000
-    ended = threading.Event()
-
-    def vibrate() -> None:
-        """The hardware: one block every 20 ms."""
-        beat = 0
-        while not ended.wait(0.02):
-            for stream in fake.streams:
-                if stream.running:
-                    stream.hear((8000 * np.sin(2 * np.pi * 600 * (time + beat * 0.02))).astype(np.int16))
-            beat += 1
-
-    hardware = threading.Thread(target=vibrate)
-    hardware.start()
-    try:
+    with fake.vibrating(600.0):
         async with make() as client:
             client.register_source("default", microphone("USB", portaudio=fake))
             call = await client.new_call("echo", caller_number="+1555")
@@ -163,9 +149,6 @@ async def test_a_microphone_is_open_as_long_as_its_call(make: Make) -> None:
             with anyio.fail_after(10):
                 while not stream.closed:  # noqa: ASYNC110  it happens in a worker thread
                     await anyio.sleep(0.01)
-    finally:
-        ended.set()
-        hardware.join()
 
 
 async def test_media_312_a_refused_microphone_can_be_tried_again(make: Make) -> None:
