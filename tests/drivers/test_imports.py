@@ -6,6 +6,10 @@ import textwrap
 
 import pytest
 
+from telnyx_drivers.gateway import Gateway
+from tests.drivers.fakes import SilentEngine
+from tests.drivers.servers import Servers
+
 MEDIA = ("aiortc", "aioice", "av", "numpy")
 
 
@@ -53,6 +57,70 @@ def test_a_client_can_be_made_and_signals_without_any_extra_but_its_loop(module:
     """)
     assert output.splitlines()[0] == "idle"
     assert "pip install 'telnyx-rtc[media]'" in output
+
+
+@pytest.mark.net
+@pytest.mark.parametrize("module", ["asyncio", "trio", "sync"])
+def test_signalling_works_without_the_media_extra_and_a_call_says_what_to_install(module: str) -> None:
+    """A whole session with a real server: registered, rung up, and refused media by a typed error."""
+    servers = Servers()
+    try:
+        gateway = servers.enter(Gateway(users={"alice": "secret"}, engine=SilentEngine))
+        output = python(f"""
+            import sys
+            for name in {MEDIA!r}:
+                sys.modules[name] = None
+            from telnyx_drivers.{module} import TelnyxRTC
+            from telnyx_drivers.exceptions import MediaUnavailable
+            options = dict(login="alice", password="secret", env={gateway.url!r})
+
+            async def main():
+                async with TelnyxRTC(**options) as client:
+                    print(client.state.value, await client.is_registered())
+                    try:
+                        await client.new_call("echo")
+                    except MediaUnavailable as error:
+                        print(error)
+
+            if {module!r} == "sync":
+                with TelnyxRTC(**options) as client:
+                    print(client.state.value, client.is_registered())
+                    try:
+                        client.new_call("echo")
+                    except MediaUnavailable as error:
+                        print(error)
+            elif {module!r} == "trio":
+                import trio
+                trio.run(main)
+            else:
+                import asyncio
+                asyncio.run(main())
+        """)
+    finally:
+        servers.close()
+    assert output.splitlines()[0] == "ready True"
+    assert "pip install 'telnyx-rtc[media]'" in output.splitlines()[1]
+
+
+LOADED = """
+    import sys, importlib
+    importlib.import_module({module!r})
+    print(*(name for name in sys.modules))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "others"),
+    [
+        ("telnyx_drivers.asyncio", ("trio", "trio_websocket", "wsproto", "telnyx_drivers.trio", *MEDIA, "httpx2")),
+        ("telnyx_drivers.trio", ("websockets", "telnyx_drivers.asyncio", *MEDIA, "httpx2")),
+        ("telnyx_drivers.sync", ("trio", "trio_websocket", "wsproto", "telnyx_drivers.trio", *MEDIA, "httpx2")),
+    ],
+)
+def test_importing_one_loop_loads_neither_the_other_nor_an_engine(module: str, others: tuple[str, ...]) -> None:
+    loaded = set(python(LOADED.format(module=module)).split())
+    assert module in loaded
+    assert loaded & set(others) == set()
 
 
 def test_a_module_of_our_own_that_is_missing_is_no_missing_extra() -> None:
