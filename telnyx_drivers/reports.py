@@ -2,7 +2,7 @@
 
 import ssl as tls
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -35,7 +35,9 @@ Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]], Callable[[], None]],
 """Runs a function in a task, and calls the second one when that has ended in any way (`Driver.spawn`)."""
 
 
-class _Fate(Enum):
+class Fate(Enum):
+    """What became of a body."""
+
     SENT = auto()
     REFUSED = auto()
     TOO_LARGE = auto()
@@ -67,7 +69,7 @@ class Uploads:
         self._without = False
         """There is no poster, and will be none."""
         self._queues: dict[CallId, _Queue] = {}
-        self._working: set[CallId] = set()
+        self._working: set[Hashable] = set()
         self._idle: anyio.Event | None = None
 
     def add(self, action: UploadReport) -> None:
@@ -80,8 +82,15 @@ class Uploads:
             logs.reports.error("call %s: a part of its report is lost, too many wait", call)
         queue.waiting.append(action)
         if call not in self._working:
-            self._working.add(call)
-            self._spawn(lambda: self._work(call, queue), lambda: self._rest(call))
+            self.run(call, lambda poster: self._empty(queue, poster))
+
+    def run(self, key: Hashable, job: "Callable[[Poster], Awaitable[None]]") -> None:
+        """Do something with the poster in a task that `drain` waits for; one at a time for each ``key``."""
+        if self._without:
+            return
+        assert key not in self._working, "one at a time"
+        self._working.add(key)
+        self._spawn(lambda: self._work(key, job), lambda: self._rest(key))
 
     async def drain(self, seconds: float = DRAIN) -> None:
         """Wait for what is on its way, but no longer than that."""
@@ -99,22 +108,29 @@ class Uploads:
         if poster is not None:
             await poster.aclose()
 
-    async def _work(self, call: CallId, queue: _Queue) -> None:
-        async with self._making:
-            if self._poster is None and not self._without:
-                self._poster = await self._make_poster()
-                self._without = self._poster is None
-        poster = self._poster
-        while queue.waiting and poster is not None:
+    async def _work(self, key: Hashable, job: "Callable[[Poster], Awaitable[None]]") -> None:
+        try:
+            async with self._making:
+                if self._poster is None and not self._without:
+                    self._poster = await self._make_poster()
+                    self._without = self._poster is None
+            if self._poster is not None:
+                await job(self._poster)
+        except Exception:  # noqa: BLE001  # a report is never worth a call
+            logs.reports.exception("a report broke on its way")
+        finally:
+            self._rest(key)
+
+    async def _empty(self, queue: _Queue, poster: "Poster") -> None:
+        while queue.waiting:
             action = queue.waiting.popleft()
             await self._send(action, queue, poster)
             if action.segment.final:
-                self._queues.pop(call, None)
-        self._rest(call)
+                self._queues.pop(action.segment.call.id, None)
 
-    def _rest(self, call: CallId) -> None:
-        """Nothing of this call is on its way."""
-        self._working.discard(call)
+    def _rest(self, key: Hashable) -> None:
+        """Nothing of this is on its way."""
+        self._working.discard(key)
         if not self._working and self._idle is not None:
             self._idle.set()
             self._idle = None
@@ -124,30 +140,30 @@ class Uploads:
         headers = home.headers(call)
         kept, queue.kept = queue.kept, ()
         for body in kept:
-            await _deliver(poster, home.url, headers, body)
+            await deliver(poster, home.url, headers, body)
         lines: list[Line] = []
         for line in segment.lines():
             lines.append(line)
             await anyio.lowlevel.checkpoint()  # other calls' audio is more urgent
         bodies = segment.bodies(queue.number, lines)
-        fate = await _deliver(poster, home.url, headers, bodies[0])
-        if fate is _Fate.TOO_LARGE:
+        fate = await deliver(poster, home.url, headers, bodies[0])
+        if fate is Fate.TOO_LARGE:
             bodies = segment.bodies(queue.number, lines, len(bodies[0]) // 2)
-            fate = await _deliver(poster, home.url, headers, bodies[0])
+            fate = await deliver(poster, home.url, headers, bodies[0])
         queue.number += len(bodies)
         for index, body in enumerate(bodies):
             if index:
-                fate = await _deliver(poster, home.url, headers, body)
-            if fate is not _Fate.SENT:
+                fate = await deliver(poster, home.url, headers, body)
+            if fate is not Fate.SENT:
                 logs.reports.error("call %s: a part of its report could not be sent", call)
-            if fate is _Fate.FAILED:
+            if fate is Fate.FAILED:
                 left = bodies[index:]
                 queue.kept = left if sum(map(len, left)) <= MAX_BODY else ()
                 return
 
 
-async def _deliver(poster: "Poster", url: str, headers: Mapping[str, str], body: bytes) -> _Fate:
-    """STATS-242, STATS-243."""
+async def deliver(poster: "Poster", url: str, headers: Mapping[str, str], body: bytes) -> Fate:
+    """Try, and try again where that may help (STATS-242, STATS-243)."""
     for pause in (*PAUSES, None):
         try:
             with anyio.fail_after(ATTEMPT):
@@ -157,12 +173,12 @@ async def _deliver(poster: "Poster", url: str, headers: Mapping[str, str], body:
         else:
             logs.reports.debug("a call report of %d bytes was answered with %d", len(body), status)
             if 200 <= status < 300:
-                return _Fate.SENT
+                return Fate.SENT
             if status in _REFUSED:
-                return _Fate.TOO_LARGE if status == _TOO_LARGE else _Fate.REFUSED
+                return Fate.TOO_LARGE if status == _TOO_LARGE else Fate.REFUSED
         if pause is not None:
             await anyio.sleep(pause)
-    return _Fate.FAILED
+    return Fate.FAILED
 
 
 async def http_poster(ssl: tls.SSLContext | None) -> "Poster | None":

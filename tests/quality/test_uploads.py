@@ -246,5 +246,21 @@ async def test_parts_that_wait_too_long_are_dropped_and_not_kept_for_ever() -> N
     assert len(platform.posts) < 12
 
 
+async def test_a_report_that_breaks_is_logged_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    """A fault of ours must not cost a call, nor keep a client from leaving."""
+
+    async def broken(poster: object) -> None:
+        raise ZeroDivisionError
+
+    platform = Platform()
+    async with uploading(platform) as uploads:
+        uploads.run("broken", broken)
+        await uploads.drain()
+        uploads.add(parts()[0])
+        await uploads.drain()
+    assert "broke on its way" in caplog.text
+    assert len(platform.accepted) == 1
+
+
 def evolve_flush(action: UploadReport) -> UploadReport:
     return evolve(action, segment=evolve(action.segment, flush=Flush("manual")))
