@@ -272,6 +272,13 @@ def test_a_bye_is_answered_and_a_second_one_finds_nothing() -> None:
     assert (ended.cause.cause, ended.cause.sip_code, ended.by) == ("NORMAL_CLEARING", 200, "client")
 
 
+def test_a_request_about_no_call_is_refused() -> None:
+    """SIG-105."""
+    client = Rig().client()
+    assert client.refused("telnyx_rtc.bye", {})["message"] == "Dialog data missing"
+    assert client.refused("telnyx_rtc.bye", {"dialogParams": {"audio": True}})["message"] == "CallID missing"
+
+
 @pytest.mark.parametrize(("number", "code"), [("echo", 16), ("ring", 17)])
 def test_a_bye_without_a_cause_has_the_usual_one(number: str, code: int) -> None:
     """CALL-401."""

@@ -296,7 +296,7 @@ def test_a_media_update_overtakes_an_attach_that_is_still_open() -> None:
     assert len(rig.media_of(call)) == 2, "the one in use, and the update"
     assert client.refused("telnyx_rtc.attach", client.dialog(call, sdp=OFFER))["message"] == "CALL ERROR"
     rig.wait(60)
-    assert call in rig.core.calls
+    assert len(rig.media_of(call)) == 2, "the attach is no longer waited for, the update is left alone"
 
 
 def test_an_inbound_call_whose_attach_is_not_taken_up_ends_like_any_other() -> None:
@@ -420,6 +420,17 @@ def test_another_user_on_the_same_socket_leaves_the_calls_behind() -> None:
     assert again.frames[-1]["params"]["reattached_sessions"] == [kept]
 
 
+def test_calls_that_were_left_behind_wait_no_longer_than_others() -> None:
+    rig = rig_with(reattach_window=90.0)
+    client = rig.client("alice")
+    client.invite("echo")
+    client.login("bob", "hush")
+    rig.wait(89.9)
+    assert len(rig.core.calls) == 1
+    rig.wait(0.1)
+    assert rig.core.calls == {}
+
+
 def test_the_other_party_is_not_disturbed_by_a_loss() -> None:
     rig = Rig()
     alice, bob = rig.client("alice"), rig.client("bob")
@@ -490,6 +501,7 @@ def test_a_restart_forgets_everything_and_tells_nobody() -> None:
     bob.answer(bob.ringing_call())
     alice.invite("echo")
     bob.invite("ring")
+    alice.invite("bob")
     away = rig.client("alice")
     away.invite("echo")
     away.lose()

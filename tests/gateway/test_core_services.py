@@ -184,6 +184,16 @@ def test_a_trickling_gateway_sends_its_candidates_one_by_one() -> None:
     assert end["params"] == {"callID": "c1", "endOfCandidates": True}
 
 
+def test_a_media_update_says_anew_whether_the_client_trickles() -> None:
+    rig = Rig(GatewayOptions(users=USERS, quirks=Quirks(trickle_out=True)))
+    client = rig.client()
+    call = client.invite("echo")
+    for trickles in (True, False):
+        params = client.dialog(call, action="updateMedia", sdp="v=0", trickle=trickles)
+        client.ask("telnyx_rtc.modify", params)
+        assert rig.peers[rig.media_of(call)[-1]].config.trickle is trickles
+
+
 @pytest.mark.parametrize("trickle_out", [True, False])
 def test_a_client_that_does_not_trickle_is_sent_no_candidate(trickle_out: bool) -> None:
     rig = Rig(GatewayOptions(users=USERS, quirks=Quirks(trickle_out=trickle_out)), auto_media=False)
