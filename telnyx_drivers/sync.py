@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from telnyx_drivers.media.audio.recorder import Channels
     from telnyx_drivers.media.audio.recorder import Recording as AsyncRecording
     from telnyx_drivers.media.call_audio import Playable
+    from telnyx_drivers.media.source_registry import SourceFactory
 
 __all__ = ["Call", "MediaRecoveryError", "TelnyxRTC", "isMediaRecoveryErrorEvent", "is_media_recovery_error_event"]
 
@@ -156,6 +157,10 @@ class TelnyxRTC:
 
     def clear_reconnect_token(self) -> None:
         self._threads.do(self._client.clear_reconnect_token)
+
+    def register_source(self, source_id: str, factory: "SourceFactory") -> None:
+        """See `telnyx_drivers.client.Client.register_source`; the factory is called in the client's own thread."""
+        self._client.register_source(source_id, factory)
 
     def network_changed(self, change: NetworkChange) -> None:
         """Pass on what the host says of its network. See `telnyx_drivers.client.Client.network_changed`."""
