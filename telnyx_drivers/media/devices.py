@@ -2,7 +2,7 @@
 
 .. code-block:: python
 
-    client.register_source("headset", microphone("USB"), "The headset")
+    client.register_source("headset", microphone("USB"))
     call = await client.new_call("+15550100", mic_id="headset")
     async with speaker("USB") as headphones:
         await headphones.play(call.audio_in(headphones.rate))
