@@ -51,8 +51,9 @@ HISTORY: Final = 10_000
 
 _log = logging.getLogger("telnyx_drivers.gateway")
 _websockets_log = logging.getLogger("telnyx_drivers.gateway.websockets")
-# At the debug level the library logs frames, and logins are among them.
-_websockets_log.setLevel(logging.INFO)
+# At the debug level the library logs frames, and logins are among them. A level of the logger's own would let through
+# what the application has asked not to see.
+_websockets_log.addFilter(lambda record: record.levelno > logging.DEBUG)
 
 
 class Gateway(Commands):
