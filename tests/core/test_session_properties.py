@@ -177,6 +177,7 @@ class Player:
         commands: list[tuple[str, tuple[object, ...]]] = [
             ("connect", ()),
             ("disconnect", ()),
+            ("leave", ()),
             ("login", ({"login_token": "x.y.z"},)),
             ("login", ({"login": "only"},)),
             ("is_registered", ()),
