@@ -26,7 +26,7 @@ from telnyx_drivers import logs
 
 FORMAT: Final = 1
 MAX_BYTES: Final = 64 * 1024 * 1024
-"""A day of signalling is a few megabytes; beyond this the recorder stops and says so in its last line."""
+"""An idle day is some three megabytes, an hour of a call seven; beyond this the recorder stops and says so last."""
 
 
 class Journal:
