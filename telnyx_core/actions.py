@@ -10,6 +10,7 @@ longer has. What each action is owed in return:
 | `OpenSource` | `SourceOpened` | `SourceRefused` |
 | `CreateOffer`, `CreateAnswer` | `LocalDescribed`, the last one complete | `NegotiationFailed` |
 | `ApplyRemote` | `RemoteApplied` | `RemoteRefused` |
+| `SendDigits` | `DigitsSent` | `DigitsRefused` |
 | `TakeStats` | `StatsTaken` | nothing |
 | everything else | nothing | - |
 
@@ -32,6 +33,8 @@ from telnyx_core.quality.timeline import Entry
 
 DescriptionKind: TypeAlias = Literal["offer", "answer"]
 ToneKind: TypeAlias = Literal["ringtone", "ringback"]
+DigitsVia: TypeAlias = Literal["info", "rtp"]
+"""How digits go: as a message to the server, or in the audio stream (RFC 4733)."""
 
 
 @frozen
@@ -156,6 +159,14 @@ class SetDeaf:
 
 
 @frozen
+class SendDigits:
+    """Send ``0-9 * # A-D`` in the audio stream (RFC 4733), with pauses: ``w`` half a second, ``W`` one, ``,`` two."""
+
+    media: MediaId
+    digits: str
+
+
+@frozen
 class TakeStats:
     """Read the peer's counters now; `StatsTaken` follows, or nothing where that fails (STATS-010)."""
 
@@ -250,6 +261,7 @@ MediaAction: TypeAlias = (
     | UseMedia
     | SetMuted
     | SetDeaf
+    | SendDigits
     | TakeStats
     | ClosePeer
 )

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
-from telnyx_core.ids import MediaId, SocketId
+from telnyx_core.ids import CallId, MediaId, SocketId
 from telnyx_core.quality.snapshot import StatsSnapshot
 
 SourceFault: TypeAlias = Literal["permission", "not_found", "other"]
@@ -178,11 +178,34 @@ class DigitHeard:
 
 
 @frozen
+class DigitsSent:
+    """Every digit of one `SendDigits` has gone out."""
+
+    media: MediaId
+
+
+@frozen
+class DigitsRefused:
+    """Digits cannot go in the audio stream of this peer."""
+
+    media: MediaId
+    reason: str
+
+
+@frozen
 class StatsTaken:
     """A reading of the peer's counters, asked for by `TakeStats`."""
 
     media: MediaId
     reading: StatsSnapshot
+
+
+@frozen
+class RecordingFault:
+    """A call's recording is not made, or parts of it are lost (REC-010, REC-012). The call goes on."""
+
+    call: CallId
+    kind: Literal["unavailable", "overflow"]
 
 
 SocketFact: TypeAlias = SocketOpened | SocketRefused | TextReceived | BinaryReceived | SocketClosed
@@ -199,6 +222,8 @@ MediaFact: TypeAlias = (
     | TransportStateChanged
     | MediaHeard
     | DigitHeard
+    | DigitsSent
+    | DigitsRefused
     | StatsTaken
 )
-Fact: TypeAlias = SocketFact | MediaFact | NetworkChanged
+Fact: TypeAlias = SocketFact | MediaFact | NetworkChanged | RecordingFault

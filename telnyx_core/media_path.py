@@ -10,15 +10,24 @@ from typing import Protocol, TypeAlias
 from attrs import evolve
 
 from telnyx_core import timeouts
-from telnyx_core.actions import Notify, PeerConfig, SetDeaf, SetMuted, UseMedia
+from telnyx_core.actions import Done, Failed, Notify, PeerConfig, SendDigits, SetDeaf, SetMuted, UseMedia
 from telnyx_core.call_host import CallHost
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_warning
 from telnyx_core.errors import Failure, FailureKind
 from telnyx_core.events import DigitReceived, IceServerFailed, MediaStarted, PeerConnectionFailure
-from telnyx_core.facts import CandidateError, DigitHeard, MediaFact, MediaHeard, PeerState, PeerStateChanged
+from telnyx_core.facts import (
+    CandidateError,
+    DigitHeard,
+    DigitsRefused,
+    DigitsSent,
+    MediaFact,
+    MediaHeard,
+    PeerState,
+    PeerStateChanged,
+)
 from telnyx_core.health import Source
 from telnyx_core.ice_servers import ice_servers_for
-from telnyx_core.ids import CallId, MediaId
+from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.negotiation import (
     LocalFailed,
     Negotiation,
@@ -138,6 +147,12 @@ class MediaPath:
         for peer in self._peers():
             self._host.act(SetDeaf(peer.media, deaf))
 
+    def send_digits(self, digits: str, ticket: Ticket) -> None:
+        """In the audio stream of the peer in use."""
+        assert self.peer is not None, "the call has media"
+        self.peer.digits.append(ticket)
+        self._host.act(SendDigits(self.peer.media, digits))
+
     # Facts and deadlines.
 
     def told(self, fact: MediaFact, now: float) -> Steps:
@@ -155,6 +170,10 @@ class MediaPath:
                 self._host.act(Notify(MediaStarted(self._call)))
             case CandidateError(_, url, code, reason):
                 self._host.act(Notify(IceServerFailed(self._call, url, code, reason)))
+            case DigitsSent() if peer.digits:
+                self._host.settle(peer.digits.popleft(), Done())
+            case DigitsRefused(_, reason) if peer.digits:
+                self._host.settle(peer.digits.popleft(), Failed(Failure(FailureKind.MEDIA, reason)))
             case DigitHeard(_, digit, duration) if peer is not self.renewing:
                 self._host.act(Notify(DigitReceived(self._call, digit, duration)))
             case _:
@@ -366,6 +385,9 @@ class MediaPath:
     def _close(self, peer: Negotiation) -> None:
         self._watcher.peer_closing(peer.media)
         peer.close()
+        for ticket in peer.digits:
+            self._host.settle(ticket, Failed(Failure(FailureKind.MEDIA, "the peer is closed")))
+        peer.digits.clear()
         self._host.release_media(peer.media)
 
     def _open(self, role: str, window: float, *, complete: bool = False) -> Negotiation:

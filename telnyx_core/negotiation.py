@@ -5,6 +5,7 @@ candidates no longer than the rules allow, and keeps remote candidates until the
 anything itself and never ends a call.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
@@ -27,6 +28,8 @@ from telnyx_core.facts import (
     CandidateError,
     CandidateFound,
     DigitHeard,
+    DigitsRefused,
+    DigitsSent,
     LocalDescribed,
     MediaFact,
     MediaHeard,
@@ -42,7 +45,7 @@ from telnyx_core.facts import (
     StatsTaken,
     TransportStateChanged,
 )
-from telnyx_core.ids import CallId, MediaId
+from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.json_types import Json
 from telnyx_core.limits import MAX_QUEUED_CANDIDATES
 from telnyx_core.timers import Timer, TimerTable
@@ -140,6 +143,8 @@ class Negotiation:
     closed: bool = False
     heard: bool = False
     """Remote audio has arrived on this peer."""
+    digits: deque[Ticket] = field(factory=deque[Ticket])
+    """Commands to send digits in the audio stream, in the order in which they will be answered."""
     source_wanted: bool = False
     """The source was refused and will be asked for again: microphone recovery decides."""
     _remote_asked: bool = False
@@ -214,8 +219,10 @@ class Negotiation:
                 self.state = state
             case MediaHeard():
                 self.heard = True
-            case CandidateError() | DigitHeard() | StatsTaken() | TransportStateChanged():
+            case CandidateError() | TransportStateChanged() | StatsTaken():
                 pass  # others' news, not the negotiation's
+            case DigitHeard() | DigitsSent() | DigitsRefused():
+                pass
         return ()
 
     def timed_out(self, timer: Timer) -> tuple[Progress, ...]:

@@ -12,7 +12,7 @@ from random import Random
 from typing import Literal
 
 from telnyx_core import messages as m
-from telnyx_core.actions import Action, Done, Notify, Outcome, Remember, Settle, WriteDebug
+from telnyx_core.actions import Action, DigitsVia, Done, Notify, Outcome, Remember, Settle, WriteDebug
 from telnyx_core.address import parse_address
 from telnyx_core.call import Call, inbound_options
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
@@ -23,6 +23,7 @@ from telnyx_core.facts import (
     BinaryReceived,
     Fact,
     NetworkChanged,
+    RecordingFault,
     SocketClosed,
     SocketOpened,
     SocketRefused,
@@ -157,6 +158,8 @@ class Session:
                     self._link.told(fact, now)
                 case NetworkChanged(change):
                     self._link.network(change, now)
+                case RecordingFault(ident, kind):
+                    self._recording_fault(ident, kind)
                 case _:
                     call = self._media.get(fact.media)
                     if call is not None:
@@ -284,16 +287,22 @@ class Session:
     def toggle_hold(self, call: CallId, *, now: float) -> Ticket:
         return self._modify(call, "toggleHold", now)
 
-    def dtmf(self, call: CallId, digits: str, *, now: float) -> Ticket:
-        """Send digits as an ``info`` message (CALL-135). `ValueError` for anything but ``0-9 * # A-D , w W``."""
+    def dtmf(self, call: CallId, digits: str, via: DigitsVia = "info", *, now: float) -> Ticket:
+        """Send digits as an ``info`` message (CALL-135), or in the audio stream (``"rtp"``, RFC 4733).
+
+        `ValueError` for anything but ``0-9 * # A-D , w W``, and for another way than these two.
+        """
         if not digits or not _DIGITS.issuperset(digits):
             raise ValueError(f"not DTMF digits: {digits!r}")
+        if via not in ("info", "rtp"):
+            raise ValueError(f"digits go by 'info' or by 'rtp', not by {via!r}")
         found = self._live(call)
-        self._require_ready()
+        if via == "info":
+            self._require_ready()
         found.require_media()
         with self._at(now) as now:
             ticket = self._ticket()
-            found.dtmf(digits, ticket, now)
+            found.dtmf(digits, via, ticket, now)
             return ticket
 
     def message(self, call: CallId, to: str, body: str, *, now: float) -> Ticket:
@@ -593,6 +602,12 @@ class Session:
         identity = self._link.identity
         if identity.dirty:
             self.act(Remember(identity.record(self._marked.values(), now, self._link.wall(now))))
+
+    def _recording_fault(self, ident: CallId, kind: Literal["unavailable", "overflow"]) -> None:
+        if ident in self._calls:
+            unavailable = kind == "unavailable"
+            code = WarningCode.RECORDING_UNAVAILABLE if unavailable else WarningCode.RECORDING_BUFFER_OVERFLOW
+            self.warn(code, call=ident)
 
     def _expired(self, key: TimerKey, now: float) -> None:
         timer, owner = key.timer, key.owner

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 import anyio
 import anyio.lowlevel
 
-from telnyx_core.actions import Done, Failed, Outcome
+from telnyx_core.actions import DigitsVia, Done, Failed, Outcome
 from telnyx_core.errors import InvalidCallState, TelnyxError
 from telnyx_core.events import CallInfo, Cause, Direction, Event
 from telnyx_core.ids import CallId, Ticket
@@ -222,12 +222,14 @@ class CallHandle:
         self._set_deaf(deaf)
         return deaf
 
-    async def dtmf(self, digits: str) -> JsonView:
+    async def dtmf(self, digits: str, *, via: DigitsVia = "info") -> JsonView:
         """Send digits, ``0-9 * # A-D`` and the pauses ``, w W``; returns the server's reply (CALL-135).
 
-        Raises ``ValueError`` for other characters, `CallFailed` when the server refuses or does not answer.
+        ``via="rtp"`` sends them in the audio stream (RFC 4733) instead, a sixth of a second each, and returns when the
+        last one is out. Raises ``ValueError`` for other characters, `CallFailed` when the server refuses or does not
+        answer, or when the far end takes no digits in the stream.
         """
-        return await self._value("dtmf", lambda now: self._driver.session.dtmf(self.id, digits, now=now))
+        return await self._value("dtmf", lambda now: self._driver.session.dtmf(self.id, digits, via, now=now))
 
     send_digits = dtmf
 

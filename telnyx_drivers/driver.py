@@ -34,6 +34,7 @@ from telnyx_core.actions import (
     Outcome,
     PrepareMedia,
     Remember,
+    SendDigits,
     SendText,
     SetDeaf,
     SetMuted,
@@ -365,6 +366,7 @@ class Driver(ABC):
                 | UseMedia()
                 | SetMuted()
                 | SetDeaf()
+                | SendDigits()
                 | TakeStats()
                 | ClosePeer()
             ):

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
+from telnyx_core.actions import DigitsVia
 from telnyx_core.errors import TelnyxError
 from telnyx_core.events import CallInfo, Cause, Direction, Event
 from telnyx_core.facts import NetworkChange
@@ -363,8 +364,8 @@ class Call:
     def toggle_deaf(self) -> bool:
         return self._threads.do(self._handle.toggle_deaf)
 
-    def dtmf(self, digits: str) -> JsonView:
-        return self._threads.run(lambda: self._handle.dtmf(digits))
+    def dtmf(self, digits: str, *, via: DigitsVia = "info") -> JsonView:
+        return self._threads.run(lambda: self._handle.dtmf(digits, via=via))
 
     send_digits = dtmf
 

@@ -12,6 +12,8 @@ from telnyx_core.facts import (
     CandidateError,
     CandidateFound,
     DigitHeard,
+    DigitsRefused,
+    DigitsSent,
     LocalDescribed,
     MediaFact,
     MediaHeard,
@@ -103,6 +105,8 @@ class PeerStory:
                 return (Entry(wall, "ontrack", "track", {"kind": "audio"}),)
             case DigitHeard(_, digit, duration):
                 return (Entry(wall, "digit", "track", {"digit": digit, "duration": duration}),)
+            case DigitsSent() | DigitsRefused():
+                return ()
             case StatsTaken(_, reading):
                 return (self._stats(reading, wall),)
 

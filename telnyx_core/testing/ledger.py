@@ -26,6 +26,7 @@ from telnyx_core.actions import (
     PeerConfig,
     PrepareMedia,
     Remember,
+    SendDigits,
     SendText,
     SetDeaf,
     SetMuted,
@@ -44,6 +45,8 @@ from telnyx_core.facts import (
     CandidateError,
     CandidateFound,
     DigitHeard,
+    DigitsRefused,
+    DigitsSent,
     Fact,
     LocalDescribed,
     MediaFact,
@@ -51,6 +54,7 @@ from telnyx_core.facts import (
     NegotiationFailed,
     NetworkChanged,
     PeerStateChanged,
+    RecordingFault,
     RemoteApplied,
     RemoteRefused,
     SocketClosed,
@@ -101,6 +105,8 @@ class PeerBook:
     source: str = "closed"  # closed, asked, open, refused
     description: str = "none"  # none, asked, made, failed
     remote: str = "none"  # none, asked, applied, refused
+    digits: int = 0
+    """Orders to send some that have not been answered."""
 
 
 @define
@@ -189,6 +195,7 @@ class Ledger:
         | UseMedia
         | SetMuted
         | SetDeaf
+        | SendDigits
         | TakeStats
         | ClosePeer,
     ) -> Debt | None:
@@ -223,6 +230,9 @@ class Ledger:
                 _require(book.remote == "applied", f"a candidate for peer {media} before its description (MEDIA-110)")
             case ClosePeer():
                 del self.peers[media]
+            case SendDigits():
+                book.digits += 1
+                return Debt(action, (DigitsSent(media),), (DigitsRefused(media, "no telephone-event"),))
             case TakeStats():
                 return Debt(action, (StatsTaken(media, StatsSnapshot()),))
             case UseMedia() | SetMuted() | SetDeaf():
@@ -275,7 +285,7 @@ class Ledger:
     def alive(self, fact: Fact) -> bool:
         """Whether the fact is of a handle that the driver still has."""
         match fact:
-            case NetworkChanged():
+            case NetworkChanged() | RecordingFault():
                 return True
             case SocketOpened() | SocketRefused() | TextReceived() | BinaryReceived() | SocketClosed():
                 return fact.socket in self.sockets
@@ -289,7 +299,7 @@ class Ledger:
         match fact:
             case SocketOpened() | SocketRefused() | TextReceived() | BinaryReceived() | SocketClosed():
                 self._socket_heard(fact)
-            case NetworkChanged():
+            case NetworkChanged() | RecordingFault():
                 pass
             case _:
                 self._media_heard(fact)
@@ -327,5 +337,8 @@ class Ledger:
                 book.remote = "applied" if isinstance(fact, RemoteApplied) else "refused"
             case CandidateFound() | CandidateError() | PeerStateChanged() | TransportStateChanged():
                 pass
+            case DigitsSent() | DigitsRefused():
+                _require(book.digits > 0, f"peer {media} tells of digits that nobody sent")
+                book.digits -= 1
             case MediaHeard() | DigitHeard() | StatsTaken():
                 pass

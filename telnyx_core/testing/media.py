@@ -24,6 +24,7 @@ from telnyx_core.actions import (
     OpenPeer,
     OpenSource,
     PeerConfig,
+    SendDigits,
     SetDeaf,
     SetMuted,
     TakeStats,
@@ -32,6 +33,7 @@ from telnyx_core.actions import (
 from telnyx_core.facts import (
     CandidateFound,
     DigitHeard,
+    DigitsSent,
     LocalDescribed,
     MediaFact,
     MediaHeard,
@@ -246,6 +248,8 @@ class SimEngine:
                 peer.muted = muted
             case SetDeaf(deaf=deaf):
                 peer.deaf = deaf
+            case SendDigits(digits=digits):
+                self.report(peer, DigitsSent(peer.media), 0.15 * len(digits))
             case TakeStats():
                 self.report(peer, StatsTaken(peer.media, self._model.read(peer)), 0.001)
             case ClosePeer():

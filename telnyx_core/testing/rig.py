@@ -15,6 +15,7 @@ The clock, the record, and what the far end and the media engine may say are tho
 
 from typing import Literal, TypeAlias
 
+from telnyx_core.actions import DigitsVia
 from telnyx_core.events import Cause
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.json_types import Json, JsonObject
@@ -135,8 +136,8 @@ class Rig(Stage):
     def toggle_hold(self, call: CallId) -> Ticket:
         return self._asked(self.session.toggle_hold(call, now=self.now))
 
-    def dtmf(self, call: CallId, digits: str) -> Ticket:
-        return self._asked(self.session.dtmf(call, digits, now=self.now))
+    def dtmf(self, call: CallId, digits: str, via: DigitsVia = "info") -> Ticket:
+        return self._asked(self.session.dtmf(call, digits, via, now=self.now))
 
     def message(self, call: CallId, to: str, body: str) -> Ticket:
         return self._asked(self.session.message(call, to, body, now=self.now))

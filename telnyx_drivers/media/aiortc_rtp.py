@@ -82,6 +82,13 @@ class AiortcRtpPath:
         if remote is not None:
             self._reader = asyncio.create_task(self._read(remote), name="remote audio")
 
+    def send_digits(self, digits: str) -> bool:
+        return False
+
+    @property
+    def sending_digits(self) -> bool:
+        return False
+
     def stats(self) -> RtpStats:
         sent = private.sent(self._wiring.transceiver.sender)
         stats = RtpStats(

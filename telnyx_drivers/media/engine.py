@@ -14,6 +14,7 @@ from telnyx_core.actions import (
     OpenPeer,
     OpenSource,
     PrepareMedia,
+    SendDigits,
     SetDeaf,
     SetMuted,
     StartTone,
@@ -77,6 +78,9 @@ class AiortcEngine:
                 if (found := self._peers.get(media)) is not None:
                     peer, call = found
                     asyncio.get_running_loop().call_soon(peer.report_reading, call.with_levels)
+            case SendDigits(media, digits):
+                if (found := self._peers.get(media)) is not None:
+                    found[0].send_digits(digits)
             case UseMedia(media):
                 if (found := self._peers.get(media)) is not None:
                     found[1].used = media

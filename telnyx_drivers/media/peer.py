@@ -6,6 +6,7 @@ much of the library is still winding down.
 
 import asyncio
 import logging
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeAlias, assert_never
@@ -27,6 +28,8 @@ from telnyx_core.facts import (
     CandidateError,
     CandidateFound,
     DigitHeard,
+    DigitsRefused,
+    DigitsSent,
     LocalDescribed,
     MediaFact,
     MediaHeard,
@@ -63,6 +66,8 @@ CLOSE_SECONDS: Final = 5.0
 """The longest that closing a peer may take (MEDIA-513)."""
 _STOP_SECONDS: Final = 1.0
 """Of those, for a source that is just being opened and for the path: one each; the rest is the groundwork's."""
+_PAUSES: Final = {"w": 0.5, "W": 1.0, ",": 2.0}
+"""Seconds, between digits in the audio stream."""
 _MOST_EARLY_CANDIDATES: Final = 256
 """Remote candidates kept while there is no remote description yet (MEDIA-110)."""
 
@@ -101,6 +106,10 @@ class Peer:
         self._gathered = False
         self._consent: Consent | None = None
         self._consent_task: asyncio.Task[None] | None = None
+        self._decided = asyncio.Event()
+        """Connected, or never to be: digits of a call that has just been answered wait for it."""
+        self._digits: asyncio.Queue[str] = asyncio.Queue()
+        self._dialling: asyncio.Task[None] | None = None
         self._trickling: asyncio.Task[None] | None = None
         self._checking: asyncio.Task[None] | None = None
         """Never cancelled: it is in the middle of the library, and ends when that closes."""
@@ -131,6 +140,13 @@ class Peer:
 
     def order(self, order: Order) -> None:
         self._orders.put_nowait(order)
+
+    def send_digits(self, digits: str) -> None:
+        """In the audio stream, after those that are being sent (RFC 4733)."""
+        self._digits.put_nowait(digits)
+        if self._dialling is None:
+            self._dialling = asyncio.create_task(self._dial(), name=f"digits {self.media}")
+            self._dialling.add_done_callback(complain)
 
     def reading(self) -> StatsSnapshot:
         """This peer's counters now, without the levels, which are its call's."""
@@ -291,6 +307,21 @@ class Peer:
         except Exception as error:  # noqa: BLE001  one candidate must not end the call
             log.warning("media %s: remote candidate refused: %s", self.media, error)
 
+    async def _dial(self) -> None:
+        while True:
+            self._report(await self._send(await self._digits.get()))
+
+    async def _send(self, digits: str) -> DigitsSent | DigitsRefused:
+        await self._decided.wait()
+        for piece in re.findall(r"[0-9*#A-Da-d]+|[,wW]", digits):
+            if piece in _PAUSES:
+                await asyncio.sleep(_PAUSES[piece])
+            elif not self._path.send_digits(piece.upper()):
+                return DigitsRefused(self.media, "the far end takes no digits in the audio stream")
+            while self._path.sending_digits:  # noqa: ASYNC110  packets go by the pacer's clock, which wakes nobody
+                await asyncio.sleep(0.02)
+        return DigitsSent(self.media)
+
     async def _pass_end(self) -> None:
         """After the far end's last candidate the library fails with the last pair it has: ours must be in by then."""
         if self._remote_ended and self._gathered:
@@ -318,6 +349,7 @@ class Peer:
         if self._dead or self._consent is not None:
             return
         self._path.start(self._agreed())
+        self._decided.set()
         self._consent = Consent(
             private.connection_of(self._transceiver),
             self._settings.consent,
@@ -339,6 +371,7 @@ class Peer:
     def _lost(self) -> None:
         if self._consent_task is not None:
             self._consent_task.cancel()
+        self._decided.set()
         self._publish("failed")
 
     def _publish(self, state: PeerState) -> None:
@@ -386,7 +419,8 @@ class Peer:
         return self._closing
 
     async def _close(self) -> None:
-        tasks = {task for task in (self._worker, self._trickling, self._consent_task) if task is not None}
+        begun = (self._worker, self._dialling, self._trickling, self._consent_task)
+        tasks = {task for task in begun if task is not None}
         for task in tasks:
             task.cancel()
         await finish(tasks, _STOP_SECONDS)

@@ -91,6 +91,15 @@ class RtpPath(Protocol):
         """Keys are agreed; the first packet may arrive as soon as this returns. Called at most once."""
         ...
 
+    def send_digits(self, digits: str) -> bool:
+        """Queue ``0-9 * # A-D`` as RFC 4733 events; false when this path or the far end does not speak them."""
+        ...
+
+    @property
+    def sending_digits(self) -> bool:
+        """Some have not gone out yet."""
+        ...
+
     def stats(self) -> RtpStats: ...
 
     async def stop(self) -> None:

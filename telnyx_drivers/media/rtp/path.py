@@ -53,6 +53,11 @@ class DirectRtpPath:
         """Spend at most so much on what is sent (MEDIA-046); false before `start` and for codecs of one rate."""
         return self._leg is not None and self._leg.sender.limit(bits_per_second)
 
+    @property
+    def sending_digits(self) -> bool:
+        sender = self._leg.sender.digits if self._leg is not None else None
+        return sender is not None and sender.busy
+
     def stats(self) -> RtpStats:
         return RtpStats() if self._leg is None else self._leg.stats()
 

@@ -1,0 +1,116 @@
+"""Digits on the two ways that there are: as a message, and in the audio stream (CALL-135, SRV-005, RFC 4733)."""
+
+from typing import Any
+
+import pytest
+
+from telnyx_core.actions import Done, Failed, SendDigits
+from telnyx_core.events import DigitReceived
+from telnyx_core.facts import DigitsRefused, DigitsSent
+from telnyx_core.gateway.events import DigitsReceived
+from telnyx_core.options import Codec
+from telnyx_core.testing.rig import Rig
+from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.exceptions import CallFailed
+from telnyx_drivers.gateway import Gateway
+from telnyx_drivers.media.engine import AiortcEngine
+from tests.media.rig import run
+
+OPUS, PCMU = Codec("audio/opus", 48_000), Codec("audio/PCMU", 8_000)
+
+
+def test_digits_in_the_stream_are_ordered_of_the_engine_and_settled_by_it() -> None:
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.clear()
+    first, second = rig.dtmf(call, "1w2", "rtp"), rig.dtmf(call, "3", "rtp")
+    media = rig.peers[call][-1]
+    assert rig.actions == [SendDigits(media, "1w2"), SendDigits(media, "3")]
+    assert rig.sent == []
+    rig.tell(DigitsSent(media))
+    rig.tell(DigitsRefused(media, "no telephone-event"))
+    assert isinstance(rig.outcomes[first], Done)
+    refused = rig.outcomes[second]
+    assert isinstance(refused, Failed)
+    assert "no telephone-event" in str(refused.failure)
+
+
+@pytest.mark.parametrize("ending", ["hangup", "attach"])
+def test_a_command_does_not_outlive_its_peer(ending: str) -> None:
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    ticket = rig.dtmf(call, "123", "rtp")
+    if ending == "hangup":
+        rig.hangup(call)
+    else:
+        rig.come_back(call)
+        rig.attach(call)
+        rig.describe_answer()
+        rig.peer("connected")
+    outcome = rig.outcomes[ticket]
+    assert isinstance(outcome, Failed)
+    media = rig.peers[call][0]
+    rig.tell(DigitsSent(media))
+
+
+@pytest.mark.parametrize(("digits", "via"), [("12x", "rtp"), ("", "rtp"), ("1", "sip")])
+def test_a_mistake_changes_nothing(digits: str, via: Any) -> None:
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.clear()
+    with pytest.raises(ValueError, match="digits"):
+        rig.dtmf(call, digits, via)
+    assert rig.actions == []
+
+
+@pytest.mark.media
+@pytest.mark.parametrize("codec", [OPUS, PCMU], ids=["opus", "PCMU"])
+def test_digits_cross_in_the_stream_both_ways(codec: Codec) -> None:
+    """SRV-005: each codec has a clock of its own, and its events go by that."""
+
+    async def main() -> None:
+        async with (
+            Gateway(users={"alice": "secret"}) as gateway,
+            TelnyxRTC(login="alice", password="secret", env=gateway.url) as phone,
+        ):
+            call = await phone.new_call("echo", caller_number="1", preferred_codecs=[codec])
+            await call.wait_for_state("active", timeout=10)
+            assert await call.dtmf("1w#d", via="rtp") == {}
+            await gateway.wait_for(DigitsReceived, lambda event: event.digits == "D")
+            got = [event for event in gateway.history if isinstance(event, DigitsReceived)]
+            assert [(event.digits, event.via) for event in got] == [("1", "audio"), ("#", "audio"), ("D", "audio")]
+            await call.dtmf("5")
+            by_message = await gateway.wait_for(DigitsReceived, lambda event: event.digits == "5")
+            assert by_message.via == "info"
+            events = call.events()
+            engine = gateway._engine
+            assert isinstance(engine, AiortcEngine)
+            (media,) = engine._peers
+            engine.perform(SendDigits(media, "7"))
+            async for event in events:
+                if isinstance(event, DigitReceived):
+                    assert (event.call, event.digit) == (call.id, "7")
+                    assert event.duration == pytest.approx(0.1, abs=0.021)
+                    break
+            await call.hangup()
+
+    run(main())
+
+
+@pytest.mark.media
+def test_a_far_end_that_takes_no_digits_is_told_of() -> None:
+    async def main() -> None:
+        async with (
+            Gateway(users={"alice": "secret"}) as gateway,
+            TelnyxRTC(login="alice", password="secret", env=gateway.url) as alice,
+        ):
+            call = await alice.new_call("echo", caller_number="1")
+            await call.wait_for_state("active", timeout=10)
+            await anext(call.audio_in())
+            path = alice._driver.engine()._peers[1][0]._path  # type: ignore[attr-defined]
+            path._leg.sender.digits = None
+            with pytest.raises(CallFailed, match="takes no digits in the audio stream"):
+                await call.dtmf("1", via="rtp")
+            await call.hangup()
+
+    run(main())
