@@ -1,7 +1,7 @@
 """Cancelled at each await there is, a client still leaves nothing behind."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -98,6 +98,47 @@ async def test_cancelled_at_each_await(
         if not interrupted:
             break
     assert n > 15, "the scenario suspends often enough to mean something"
+
+
+async def renew_and_leave(client: Client, world: World) -> None:
+    """By hand: a provider is asked before connecting, again after a refusal, and calls are left and found again."""
+    world.server.tokens = {"good"}
+    try:
+        await client.connect()
+        call = await client.new_call("+1555")
+        await call.wait_for_state("active")
+        await client.leave()
+        world.server.reattached = [call.id]
+        await client.connect()
+        async for again in client.incoming(recovered=True):
+            await again.wait_for_state("active")
+            break
+        world.server.refuse_once["telnyx_rtc.gatewayState"] = (-32000, "not logged in")
+        await client.is_registered()
+        await anyio.sleep(1)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await client.__aexit__(None, None, None)
+
+
+async def test_cancelled_at_each_await_with_a_token_provider(make_client: MakeClient, world: World) -> None:
+    before = tasks_now()
+    n, interrupted = 0, True
+    while interrupted:
+        n += 1
+        tokens = iter(["stale", *["good"] * 9])
+
+        async def provider(tokens: Iterator[str] = tokens) -> str:
+            await anyio.sleep(0.1)
+            return next(tokens)
+
+        client = make_client(login_token=None, token_provider=provider, hangup_on_before_unload=False)
+        interrupted = await run_interrupted(lambda client=client: renew_and_leave(client, world), n, "scope")  # type: ignore[misc]
+        assert client.state is SessionState.IDLE, n
+        assert tasks_now() == before, n
+        assert all(line.over for line in world.server.lines), n
+        assert all(engine.closed and not engine.open for engine in world.engines), n
+    assert n > 12, "the scenario suspends often enough to mean something"
 
 
 async def test_a_second_cancellation_does_not_hurry_the_good_bye(make_client: MakeClient, world: World) -> None:

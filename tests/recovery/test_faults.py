@@ -4,6 +4,9 @@ What takes the protocol minutes is told on a virtual clock, in tests/scenarios. 
 journal replayed (see conftest).
 """
 
+import base64
+import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +14,13 @@ import anyio
 import pytest
 
 from telnyx_core.events import CloseReason, ErrorRaised, Event, Ready, SessionClosed, SocketClose, WarningRaised
-from telnyx_core.gateway.events import CallAttached, LoginRefused
+from telnyx_core.gateway.events import CallAttached, ClientLoggedIn, LoginRefused
 from telnyx_core.states import CallState, SessionState
 from telnyx_drivers.client import Client
 from telnyx_drivers.exceptions import ConnectionFailed
 from telnyx_drivers.gateway import Gateway
 from tests.drivers.fakes import next_of
+from tests.drivers.servers import Servers
 from tests.recovery.cable import Cable
 from tests.recovery.conftest import Make, hears, talking
 
@@ -130,22 +134,27 @@ async def test_a_punt(make: Make, gateway: Gateway, there: There, keep: bool) ->
             assert client.state is SessionState.IDLE
 
 
-async def test_the_token_expires_on_a_live_socket(make: Make, gateway: Gateway, there: There) -> None:
-    """SIG-245: a fresh one from the provider, on the same socket, under the call."""
-    tokens = iter(["t-1", "t-2"])
+async def test_a_token_is_renewed_on_the_live_socket(make: Make, servers: Servers, there: There) -> None:
+    """SIG-245, SIG-251: two minutes before its end the provider is asked, and the call notices nothing."""
+    gateway: Gateway = servers.enter(Gateway(token_user=lambda token: "alice", respect_token_expiry=True))
+    lives = iter([121.5, 3600.0])
 
-    async def provider() -> str:
-        return next(tokens)
+    def jwt() -> str:
+        claims = json.dumps({"exp": time.time() + next(lives)}).encode()
+        return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.c2ln"
 
-    async with make(token_provider=provider) as client:
+    async with make(login_token=jwt(), token_provider=jwt, env=gateway.url) as client:
         codes = codes_of(client)
         call = await talking(client)
-        there(lambda: gateway.expire_tokens("t-1"))
         socket = there(lambda: gateway.socket("alice"))
-        await client.login(login_token=await provider())
+        with anyio.fail_after(10):
+            # On the gateway's thread, hence no event to wait for.
+            while there(lambda: sum(isinstance(event, ClientLoggedIn) for event in gateway.history)) < 2:  # noqa: ASYNC110
+                await anyio.sleep(0.1)
         assert there(lambda: gateway.socket("alice")) == socket
         await hears(call)
         assert call.state is CallState.ACTIVE
+        assert 34001 in codes
         assert not {46001, 46002, 46003} & set(codes)
         await call.hangup()
 
