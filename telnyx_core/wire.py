@@ -1,6 +1,7 @@
 """JSON text to typed frames, and back. The only module that sees what ``json`` returns before it has a type."""
 
 import json
+from math import isfinite
 from typing import Final, TypeAlias, cast
 
 from attrs import field, frozen
@@ -13,6 +14,17 @@ ServerId: TypeAlias = int | str
 
 # Escaping everything beyond ASCII keeps a lone surrogate in a header or a name from breaking the socket's encoder.
 _encoder: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, check_circular=False, allow_nan=False)
+
+
+def _finite(text: str) -> float:
+    """Python reads ``NaN``, ``Infinity`` and ``1e999``; none of them could be written again (RFC 8259 section 6)."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError("not a finite number")
+    return number
+
+
+_decoder: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 @frozen
@@ -72,7 +84,7 @@ def decode(text: str) -> Frame:
     if len(text) > MAX_FRAME_CHARS:
         return Garbage(f"frame of {len(text)} characters")
     try:
-        value = cast("Json", json.loads(text))
+        value = cast("Json", _decoder.decode(text))
     except RecursionError:
         return Garbage("nested too deeply")
     except ValueError:

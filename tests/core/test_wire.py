@@ -205,3 +205,9 @@ def test_members_are_read_with_care() -> None:
     assert integer({"d": "\u0661"}, "d") is None
     assert (mapping(members, "o"), mapping(members, "l")) == ({"a": 1}, {})
     assert (strings(members, "l"), strings(members, "o")) == (("a", "b"), None)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+def test_a_number_that_cannot_be_written_again_is_no_json(number: str) -> None:
+    """Python's reader takes them; found by fuzz/fuzz_wire.py."""
+    assert decode(f'{{"id":1,"method":"telnyx_rtc.info","params":{{"x":{number}}}}}') == Garbage("not JSON")
