@@ -71,9 +71,10 @@ async def test_sockets_that_are_half_dead(make: Make, gateway: Gateway, there: T
         async with make(user, keep_connection_alive_on_socket_close=True) as client:
             codes = codes_of(client)
             call = await talking(client)
+            stream = client.events()
             there(trouble)
             assert not await client.is_registered()
-            await call.wait_for_state("recovering", timeout=15)
+            await next_of(stream, Ready)
             await call.wait_for_state("active", timeout=15)
             await hears(call)
             assert 36003 in codes
