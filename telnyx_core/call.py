@@ -374,7 +374,7 @@ class Call:
                 else:
                     self.not_reattached(now)
             case Timer.ORPHAN:
-                if self._host.usable:
+                if self._host.usable or self._host.stranded:
                     self.not_reattached(now)
                 else:
                     self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN_AGAIN, self.id)

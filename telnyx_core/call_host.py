@@ -44,6 +44,11 @@ class CallHost(Protocol):
         """The server takes candidates one by one; False once it has said otherwise (SRV-030)."""
         ...
 
+    @property
+    def stranded(self) -> bool:
+        """The login was refused: nothing more is tried until the application asks."""
+        ...
+
     def act(self, action: Action) -> None: ...
 
     def new_media(self, call: CallId) -> MediaId:

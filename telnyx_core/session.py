@@ -490,6 +490,10 @@ class Session:
         return self._link.trickles
 
     @property
+    def stranded(self) -> bool:
+        return self.state is SessionState.AUTH_FAILED
+
+    @property
     def wall_offset(self) -> float:
         return self._link.wall(0.0)
 
