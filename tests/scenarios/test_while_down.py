@@ -4,7 +4,7 @@ import pytest
 
 from telnyx_core.actions import Failed
 from telnyx_core.errors import FailureKind, NotConnected, NotReady
-from telnyx_core.gateway import Fault, Swallow
+from telnyx_core.gateway import Fault, Refuse, Swallow
 from telnyx_core.states import SessionState
 from telnyx_core.testing import Connecting, Sim, SimClient
 from tests.scenarios.story import ACTIVE, HELD, RECOVERING, call_and_talk, ended, talking
@@ -182,3 +182,27 @@ def test_credentials_that_the_gateway_does_not_know_end_the_trying() -> None:
     assert alice.state is SessionState.AUTH_FAILED
     assert ended(alice, call)
     assert alice.warnings()[-1] == 36005
+
+
+def test_a_refused_login_does_not_leave_the_call_waiting_for_ever() -> None:
+    """SIG-304: nobody asks again, the socket stays open, and after two minutes there is nothing to come back to."""
+    sim, alice, call = cut_off()
+    sim.gateway.add_fault(Fault(do=Refuse(code=-32603, message="not today"), method="login"), now=sim.now)
+    alice.wire.heal()
+    sim.run(60)
+    assert alice.state is SessionState.AUTH_FAILED
+    assert alice.state_of(call) is RECOVERING
+    sim.run(70)
+    assert ended(alice, call)
+    assert alice.errors()[-1] == 48501
+
+
+def test_a_refused_login_that_is_mended_in_time_brings_the_call_back() -> None:
+    sim, alice, call = cut_off()
+    sim.gateway.add_fault(Fault(do=Refuse(code=-32603, message="not today"), method="login"), now=sim.now)
+    alice.wire.heal()
+    sim.run(40)
+    alice.login({"password": "wonderland"})
+    sim.run(5)
+    assert alice.state_of(call) is ACTIVE
+    assert sim.media_flows(call)

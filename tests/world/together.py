@@ -81,20 +81,23 @@ def gateways(draw: st.DrawFn) -> GatewayOptions:
 
 
 def faults() -> st.SearchStrategy[Fault]:
+    """One wire keeps its order, so only a reply may be late. A bye or an answer that the gateway says and nobody hears
+    would leave two truths that no rule of the protocol ever reconciles; with its socket it may be lost. Nor does the
+    gateway refuse a bye for a call that it goes on with.
+    """
+    lossy = [Drop(), Drop(when="after"), Drop(code=1001), Duplicate()]
+    silent = [Swallow(), Garble()]
     return st.one_of(
-        st.builds(
-            Fault,
-            do=st.sampled_from([Drop(), Drop(when="after"), Swallow(), Refuse(), Delay(2.0), Duplicate(), Garble()]),
-            on=st.just("request"),
-            method=st.sampled_from(METHODS),
-        ),
-        st.builds(
-            Fault,
-            do=st.sampled_from([Drop(), Drop(when="after", code=1001), Swallow(), Delay(2.0), Duplicate(), Garble()]),
-            on=st.sampled_from(["reply", "push"]),
-            method=st.sampled_from(METHODS),
-        ),
+        st.builds(Fault, do=st.sampled_from([*lossy, *silent]), on=st.just("request"), method=_METHOD),
+        st.builds(Fault, do=st.just(Refuse()), on=st.just("request"), method=_HARMLESS),
+        st.builds(Fault, do=st.sampled_from([*lossy, *silent, Delay(2.0)]), on=st.just("reply"), method=_METHOD),
+        st.builds(Fault, do=st.sampled_from(lossy), on=st.just("push"), method=_METHOD),
+        st.builds(Fault, do=st.sampled_from(silent), on=st.just("push"), method=_HARMLESS),
     )
+
+
+_METHOD = st.sampled_from(METHODS)
+_HARMLESS = st.sampled_from([name for name in METHODS if name not in (None, "telnyx_rtc.bye", "telnyx_rtc.answer")])
 
 
 class Together(RuleBasedStateMachine):
@@ -356,9 +359,13 @@ class Together(RuleBasedStateMachine):
         assert set(self.alice.calls) == theirs, f"ours {set(self.alice.calls)}, the gateway's {theirs}"
 
     def every_call_has_media(self) -> None:
-        """Held calls are connected as well, though nothing is heard."""
+        """Held calls are connected as well, though nothing is heard; and both sides agree on which are held."""
         for call, info in self.alice.calls.items():
             if info.state in ESTABLISHED:
+                held = self.sim.gateway.calls[call].held
+                assert held == (info.state is CallState.HELD), (
+                    f"call {call} is {info.state.value} here, held: {held} there"
+                )
                 assert self.sim.media_flows(call), f"call {call} is {info.state.value} and has no media"
 
     def everything_asked_has_had_its_outcome(self) -> None:
