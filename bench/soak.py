@@ -26,7 +26,9 @@ from telnyx_drivers.media.peer import Peer
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 FIRST = 10.0
-"""Seconds before the first look: buffers fill, caches warm up."""
+"""Seconds before the first look: buffers fill, caches warm up. The first upload, after three minutes, loads an HTTP
+client: a step of some megabytes, once."""
+STEP = 2.0
 
 
 @define
@@ -135,7 +137,7 @@ async def main(calls: int, seconds: float) -> None:
         cost.reading = cost.judging = cost.readings = 0
         first = looks.take()
         while (now := time.monotonic()) < first.at + seconds:
-            await asyncio.sleep(min(2.0, first.at + seconds - now))
+            await asyncio.sleep(min(STEP, first.at + seconds - now))
             looks.take()
         last = looks.all[-1]
         spent, readings = cost.reading + cost.judging, cost.readings
@@ -145,6 +147,7 @@ async def main(calls: int, seconds: float) -> None:
     wall = last.at - first.at
     print(f"{calls} calls, {wall:.0f} s, {frames} frames, {reports} reports, {len(lost)} calls lost on the way")
     print(f"memory    {first.memory:.1f} MB at first, {last.memory:.1f} MB at last, {looks.slope():+.1f} MB an hour")
+    print("by minute", ", ".join(f"{look.memory:.0f}" for look in looks.all[:: round(60 / STEP)]))
     print(f"handles   {first.handles} at first, {last.handles} at last; tasks {first.tasks}, {last.tasks}")
     print(f"processor {100 * (last.cpu - first.cpu) / wall:.1f} % of a core in all")
     to_read, to_judge = (1e6 * each / max(1, readings) for each in (cost.reading, cost.judging))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, cast
 
 from attrs import evolve, field, fields_dict, frozen
 
@@ -22,9 +22,11 @@ __all__ = [
     "DebugOutput",
     "IceServer",
     "MediaPermissionsRecovery",
+    "RecordedTrack",
 ]
 
 DebugOutput: TypeAlias = Literal["socket", "file"]
+RecordedTrack: TypeAlias = Literal["local", "remote"]
 
 DEFAULT_RECOVERY_TIMEOUT: Final = 20.0
 SHORTEST_REPORT_INTERVAL: Final = 0.1
@@ -118,6 +120,20 @@ def _report_interval(value: float) -> float:
     return max(SHORTEST_REPORT_INTERVAL, _CHECK.seconds("call_report_interval", value, most=LONGEST_INTERVAL))
 
 
+def _flush_interval(value: float) -> float:
+    seconds = finite(value)
+    if seconds is None:
+        raise _CHECK.refuse("call_recording_flush_interval", f"must be a finite number of seconds, not {kind(value)}")
+    return max(0.0, min(seconds, LONGEST_INTERVAL))
+
+
+def _tracks(value: Iterable[RecordedTrack]) -> tuple[RecordedTrack, ...]:
+    tracks = _CHECK.sequence("call_recording_tracks", value)
+    if not tracks or any(track not in ("local", "remote") for track in tracks):
+        raise _CHECK.refuse("call_recording_tracks", "must be 'local', 'remote', or both")
+    return cast("tuple[RecordedTrack, ...]", tuple(dict.fromkeys(tracks)))
+
+
 def _recovery(value: MediaPermissionsRecovery | Mapping[str, object]) -> MediaPermissionsRecovery:
     if isinstance(value, MediaPermissionsRecovery):
         return value
@@ -178,6 +194,17 @@ class ClientOptions:
     call_report_interval: float = field(default=5.0, converter=_report_interval)
     """Seconds, at least 0.1 (STATS-008); the seed's mapping gives milliseconds."""
 
+    enable_call_recording: bool = False
+    """Upload what is said and heard (REC-001); consent is the application's business."""
+    call_recording_flush_interval: float = field(default=15.0, converter=_flush_interval)
+    """Seconds between uploads (REC-002); 0: only at the end. The documents' mapping gives milliseconds."""
+    call_recording_max_buffer_bytes: int = 8_000_000
+    """Of each track (REC-003)."""
+    call_recording_sample_rate: int = 48_000
+    call_recording_tracks: tuple[RecordedTrack, ...] = field(default=("local", "remote"), converter=_tracks)
+    call_recording_endpoint: str = "/call_recording"
+    """A path on the signalling host (REC-006)."""
+
     debug: bool = False
     debug_output: DebugOutput | None = None
     """``None``: to the socket."""
@@ -190,6 +217,10 @@ class ClientOptions:
         _CHECK.types(self)
         _CHECK.range("rtc_port", self.rtc_port, 1, 65535)
         _CHECK.range("max_reconnect_attempts", self.max_reconnect_attempts, 0)
+        _CHECK.range("call_recording_max_buffer_bytes", self.call_recording_max_buffer_bytes, 100_000, 1 << 30)
+        _CHECK.range("call_recording_sample_rate", self.call_recording_sample_rate, 8_000, 48_000)
+        if not self.call_recording_endpoint.startswith("/"):
+            raise _CHECK.refuse("call_recording_endpoint", "must be a path that begins with /")
         if self.debug_output not in (None, "socket", "file"):
             raise _CHECK.refuse("debug_output", "must be 'socket' or 'file'")
         if self.region and not is_region(self.region):
@@ -259,6 +290,8 @@ _NAMES: Final[Mapping[str, Name]] = {
     **both_spellings(dict.fromkeys(fields_dict(ClientOptions), as_given)),
     "passwd": Name("password"),
     "callReportInterval": Name("call_report_interval", milliseconds),
+    "callRecordingFlushInterval": Name("call_recording_flush_interval", milliseconds),
+    "callRecordingFlushIntervalMs": Name("call_recording_flush_interval", milliseconds),
     "mediaPermissionsRecovery": Name("media_permissions_recovery", _recovery_in_ms),
 }
 _CREDENTIAL_NAMES: Final[Mapping[str, Name]] = {

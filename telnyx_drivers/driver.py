@@ -47,12 +47,13 @@ from telnyx_core.actions import (
     UseMedia,
     WriteDebug,
 )
-from telnyx_core.events import Event, SessionClosed
+from telnyx_core.events import CallUpdated, Event, SessionClosed
 from telnyx_core.facts import (
     BinaryReceived,
     Fact,
     NegotiationFailed,
     NetworkChanged,
+    RecordingFault,
     SocketClosed,
     SocketOpened,
     SocketRefused,
@@ -66,6 +67,7 @@ from telnyx_drivers.debug_file import DebugFiles
 from telnyx_drivers.exceptions import DriverFailed, MediaUnavailable
 from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.network import NetworkWatch
+from telnyx_drivers.recordings import Recordings
 from telnyx_drivers.redact import redact_text, redact_url
 from telnyx_drivers.reports import Uploads, http_poster
 from telnyx_drivers.tones import TonePlayer
@@ -139,6 +141,7 @@ class Driver(ABC):
         self.ssl = ssl
         """How servers are verified; ``None``: as Python does by default."""
         self._debug_files: DebugFiles | None = None
+        self._recordings: Recordings | None = None
         self.uploads = Uploads(self.spawn, lambda: http_poster(ssl))
         self.network = NetworkWatch(lambda change: self.tell(NetworkChanged(change)), self._stranded)
         self.at_rest = True
@@ -204,6 +207,15 @@ class Driver(ABC):
             options = self.session.options
             if options.debug and options.debug_output == "file" and self._debug_files is None:
                 self._debug_files = DebugFiles(Path(options.debug_dir or "."), self.session.unwritten_debug)
+            if options.enable_call_recording and self._recordings is None:
+                self._recordings = Recordings(
+                    options,
+                    audio=lambda call: self.engine().audio(call),
+                    home=lambda: self.session.report_home,
+                    uploads=self.uploads,
+                    spawn=self.spawn,
+                    tell=self.tell,
+                )
             if not self._running:
                 self._running = True
                 self.spawn(self._run, self._run_ended)
@@ -390,6 +402,8 @@ class Driver(ABC):
             case Notify(event):
                 if isinstance(event, SessionClosed):
                     self.at_rest = True
+                elif isinstance(event, CallUpdated) and self._recordings is not None:
+                    self._recordings.note(event.call)
                 self._audience.notify(event)
             case _:
                 assert_never(action)
@@ -456,7 +470,7 @@ def _log_fact(fact: Fact) -> None:
                 logs.signalling.debug("socket %d received %s", socket, redact_text(text))
         case SocketOpened() | SocketRefused() | SocketClosed():
             logs.signalling.info("%s", fact)
-        case BinaryReceived() | NetworkChanged():
+        case BinaryReceived() | NetworkChanged() | RecordingFault():
             logs.signalling.debug("%s", fact)
         case _:
             logs.media.debug("%s", fact)

@@ -15,6 +15,7 @@ from telnyx_core.options import (
     DebugOutput,
     IceServer,
     MediaPermissionsRecovery,
+    RecordedTrack,
 )
 
 
@@ -50,6 +51,12 @@ class ClientKeywords(LoginKeywords, total=False):
     ringback_file: str | None
     enable_call_reports: bool
     call_report_interval: float
+    enable_call_recording: bool
+    call_recording_flush_interval: float
+    call_recording_max_buffer_bytes: int
+    call_recording_sample_rate: int
+    call_recording_tracks: Iterable[RecordedTrack]
+    call_recording_endpoint: str
     debug: bool
     debug_output: DebugOutput | None
     debug_dir: str | None

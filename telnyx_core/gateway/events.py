@@ -181,6 +181,15 @@ class CallReportReceived:
 
 
 @frozen
+class CallRecordingReceived:
+    """Part of one track of a call that a client uploaded by HTTP (``enableCallRecording``)."""
+
+    call: str
+    track: str
+    recording: JsonView = field(repr=False)
+
+
+@frozen
 class Acknowledged:
     """A client replied to a request of the gateway."""
 
@@ -227,6 +236,7 @@ GatewayEvent: TypeAlias = (
     | CandidateReceived
     | ReportReceived
     | CallReportReceived
+    | CallRecordingReceived
     | Acknowledged
     | FrameRejected
     | FaultStruck

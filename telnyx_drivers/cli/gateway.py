@@ -11,6 +11,8 @@ from rich.table import Table
 from telnyx_core.gateway.events import (
     CallAnswered,
     CallEnded,
+    CallRecordingReceived,
+    CallReportReceived,
     CallStarted,
     ClientLoggedIn,
     ClientLost,
@@ -19,7 +21,7 @@ from telnyx_core.gateway.events import (
     LoginRefused,
     MessageReceived,
 )
-from telnyx_core.json_types import JsonObject
+from telnyx_core.json_types import JsonObject, JsonView
 from telnyx_drivers.cli.account import JsonFlag
 from telnyx_drivers.cli.credentials import read_pairs
 from telnyx_drivers.cli.exits import Exit, UsageError
@@ -96,5 +98,14 @@ def describe(event: GatewayEvent) -> str:
             return f"call {clean(call)}: pressed {clean(digits)}"
         case MessageReceived(sender=sender, to=to, body=body):
             return f"message from {clean(sender)} to {clean(to)}: {clean(body)}"
+        case CallReportReceived(call=call):
+            return f"call {clean(call)}: a report came [dim](part {_part(event.report)})[/]"
+        case CallRecordingReceived(call=call, track=track):
+            return f"call {clean(call)}: some of its {clean(track)} audio came"
         case _:
             return ""
+
+
+def _part(report: JsonView) -> int:
+    number = report.get("segment")
+    return number + 1 if isinstance(number, int) else 1

@@ -109,6 +109,8 @@ def _fact(fact: JsonObject, time: float) -> Rung:
             return Rung(time, "server", kind, outward=False, bad=kind == "SocketRefused")
         case "SocketClosed":
             return Rung(time, "server", f"closed {fact.get('code')}", outward=False, bad=not fact.get("clean"))
+        case "RecordingFault":
+            return Rung(time, "app", f"recording {fact.get('kind')}", outward=False, bad=True)
         case "PeerStateChanged":
             state = str(fact.get("state"))
             return Rung(time, "media", f"peer {fact.get('media')} {state}", outward=False, bad=state == "failed")

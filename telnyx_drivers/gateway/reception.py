@@ -1,7 +1,7 @@
-"""The gateway's door: WebSockets go in, and uploads of call reports to the same port are taken (SIG-187).
+"""The gateway's door: WebSockets go in, and call reports and recordings that are uploaded to the same port are taken.
 
-The platform takes reports by HTTP on the host that clients signal to. A connection shows which of the two it is with
-its first bytes; until then it is nobody's, and it has to hurry.
+The platform takes them by HTTP on the host that clients signal to (SIG-187). A connection shows which of the two it is
+with its first bytes; until then it is nobody's, and it has to hurry.
 """
 
 import asyncio
@@ -15,7 +15,8 @@ from websockets.asyncio.server import ServerConnection
 
 from telnyx_core.json_types import Json, JsonObject
 
-PATH: Final = "/call_report"
+REPORT: Final = "/call_report"
+RECORDING: Final = "/call_recording"
 OPEN_SECONDS: Final = 10.0
 """For the first bytes, and for a whole upload."""
 MAX_HEAD: Final = 16_384
@@ -27,8 +28,9 @@ _POST: Final = b"POST "
 
 @frozen
 class Upload:
-    """A call report as it came; header names are lower case."""
+    """A call report, or part of a recording, as it came; header names are lower case."""
 
+    path: str
     headers: dict[str, str]
     report: JsonObject
 
@@ -124,20 +126,20 @@ class _Upload(asyncio.Protocol):
             return
         path, headers = _parse_head(head)
         length = headers.get("content-length", "")
-        if path != PATH:
+        if path not in (REPORT, RECORDING):
             self._respond(HTTPStatus.NOT_FOUND)
         elif not length.isascii() or not length.isdigit():
             self._respond(HTTPStatus.LENGTH_REQUIRED)
         elif len(length) > 9 or int(length) > MAX_BODY:
             self._respond(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         elif len(body) >= int(length):
-            self._take(headers, body[: int(length)])
+            self._take(path, headers, body[: int(length)])
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._reception.left(self._transport)
         self._hurry.cancel()
 
-    def _take(self, headers: dict[str, str], body: bytes) -> None:
+    def _take(self, path: str, headers: dict[str, str], body: bytes) -> None:
         try:
             report = cast("Json", json.loads(body))
         except (ValueError, RecursionError):
@@ -146,7 +148,7 @@ class _Upload(asyncio.Protocol):
             self._respond(HTTPStatus.BAD_REQUEST)
             return
         self._respond(HTTPStatus.OK)
-        self._reception.take(Upload(headers, report))
+        self._reception.take(Upload(path, headers, report))
 
     def _respond(self, status: HTTPStatus) -> None:
         self._done = True

@@ -29,7 +29,7 @@ from telnyx_core.gateway.actions import (
     ReleaseCall,
 )
 from telnyx_core.gateway.core import GatewayCore
-from telnyx_core.gateway.events import CallReportReceived, GatewayEvent
+from telnyx_core.gateway.events import CallRecordingReceived, CallReportReceived, GatewayEvent
 from telnyx_core.gateway.facts import GatewayFact, SocketAccepted
 from telnyx_core.gateway.options import GatewayOptions
 from telnyx_core.ids import CallId, SocketId
@@ -38,7 +38,7 @@ from telnyx_drivers.emitter import Broadcast, EventStream
 from telnyx_drivers.gateway.commands import Commands
 from telnyx_drivers.gateway.feeds import Feeds
 from telnyx_drivers.gateway.keywords import GatewayKeywords
-from telnyx_drivers.gateway.reception import Reception, Upload
+from telnyx_drivers.gateway.reception import RECORDING, Reception, Upload
 from telnyx_drivers.gateway.sockets import CLOSE_SECONDS, Socket
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.ports import MediaEngine, Report
@@ -252,7 +252,10 @@ class Gateway(Commands):
 
     def _report_uploaded(self, upload: Upload) -> None:
         call, report_id = (upload.headers.get(name, "") for name in ("x-call-id", "x-call-report-id"))
-        self._notify(CallReportReceived(call, report_id, upload.report))
+        if upload.path == RECORDING:
+            self._notify(CallRecordingReceived(call, str(upload.report.get("track")), upload.report))
+        else:
+            self._notify(CallReportReceived(call, report_id, upload.report))
 
     # Sockets.
 

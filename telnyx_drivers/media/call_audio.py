@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterable, Callable
 from pathlib import Path
 from threading import Lock
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import anyio.to_thread
 from attrs import frozen
@@ -52,6 +52,23 @@ class AudioCounts:
     """Frames that readers lost because nobody read them in time."""
 
 
+class SampleTap(Protocol):
+    """Something that gets a copy of a call's audio on the media loop, such as a `Recording`."""
+
+    @property
+    def ended(self) -> bool: ...
+
+    def sent(self, samples: Samples, rate: int) -> None:
+        """20 ms, silence while muted."""
+        ...
+
+    def heard(self, samples: Samples, rate: int) -> None: ...
+
+    def close(self) -> None:
+        """Idempotent, any thread."""
+        ...
+
+
 Playable: TypeAlias = str | os.PathLike[str] | AsyncIterable[AudioFrame] | Voice
 
 
@@ -70,7 +87,7 @@ class CallAudio:
         self._background = background
         self._lock = Lock()
         self._listeners = Listeners()
-        self._recordings: tuple[Recording, ...] = ()
+        self._taps: tuple[SampleTap, ...] = ()
         self._captures: tuple[Capture, ...] = ()
         self._couplings: tuple[Coupling, ...] = ()
         """Where what is heard here goes as well."""
@@ -106,8 +123,8 @@ class CallAudio:
             mixed = silence(count)
             self._sent_silent += 1
         self.sent_level.add(mixed, rate)
-        for recording in self._recordings:
-            recording.sent(mixed, rate)
+        for tap in self._taps:
+            tap.sent(mixed, rate)
         return mixed
 
     def push(self, samples: Samples, rate: int) -> None:
@@ -116,8 +133,8 @@ class CallAudio:
             return
         self._heard += 1
         self.heard_level.add(samples, rate)
-        for recording in self._recordings:
-            recording.heard(samples, rate)
+        for tap in self._taps:
+            tap.heard(samples, rate)
         for coupling in self._couplings:
             coupling.feed(samples, rate)
         self._listeners.feed(silence(samples.size) if self._deaf else samples, rate)
@@ -199,13 +216,16 @@ class CallAudio:
             )
 
         recording = await anyio.to_thread.run_sync(create)
-        with self._lock:
-            closed = self._closed
-            if not closed:
-                self._recordings = (*(each for each in self._recordings if not each.ended), recording)
-        if closed:
-            recording.close()
+        self.add_tap(recording)
         return recording
+
+    def add_tap(self, tap: SampleTap) -> None:
+        """Let it have what is said and heard until the call or it ends. Any thread."""
+        with self._lock:
+            if not self._closed:
+                self._taps = (*(each for each in self._taps if not each.ended), tap)
+                return
+        tap.close()
 
     async def capture(self, path: str | os.PathLike[str]) -> Capture:
         """Write every RTP and RTCP packet from now on, decrypted, into a pcap file, until the call or it ends.
@@ -276,13 +296,13 @@ class CallAudio:
                 return
             self._closed = True
             voices, self._voices = self._voices, ()
-            recordings, self._recordings = self._recordings, ()
+            taps, self._taps = self._taps, ()
             captures, self._captures = self._captures, ()
             self._couplings = ()
         for voice in voices:
             voice.close()
-        for recording in recordings:
-            recording.close()
+        for tap in taps:
+            tap.close()
         for capture in captures:
             capture.close()
         self._listeners.close()

@@ -1,10 +1,11 @@
 """A story as one HTML page that needs nothing else: no server, no network, no second file."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.resources import files
 from math import log10
-from typing import Final
+from typing import Final, cast
 
 from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -80,9 +81,8 @@ def render(story: Story, *, outline: Outline | None = None, hidden: bool = True)
     environment = Environment(
         loader=PackageLoader("telnyx_drivers.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["clock"] = clock
-    environment.filters["seconds"] = _seconds
-    environment.filters["pretty"] = _pretty
+    filters = cast("dict[str, Callable[..., object]]", environment.filters)
+    filters |= {"clock": clock, "seconds": _seconds, "pretty": _pretty}
     calls = tuple(_view(call) for call in story.calls)
     begin = min((call.started_at for call in story.calls if call.started_at is not None), default=0.0)
     data: JsonObject = {"calls": [_data(view) for view in calls]}

@@ -61,6 +61,12 @@ SEED: list[tuple[str, object, str, object]] = [
     # Not in the seed, in the reference.
     ("host", "h.example", "host", "h.example"),
     ("debugDir", "/tmp/debug", "debug_dir", "/tmp/debug"),
+    ("enableCallRecording", True, "enable_call_recording", True),
+    ("callRecordingFlushInterval", 5000, "call_recording_flush_interval", 5.0),
+    ("callRecordingMaxBufferBytes", 100_000, "call_recording_max_buffer_bytes", 100_000),
+    ("callRecordingSampleRate", 16_000, "call_recording_sample_rate", 16_000),
+    ("callRecordingTracks", ["remote"], "call_recording_tracks", ("remote",)),
+    ("callRecordingEndpoint", "/elsewhere", "call_recording_endpoint", "/elsewhere"),
     ("userVariables", {"a": [1, {"b": None}]}, "user_variables", {"a": [1, {"b": None}]}),
     ("pushWhenActive", False, "push_when_active", False),
     ("earlySdpAnswer", True, "early_sdp_answer", True),
@@ -81,7 +87,7 @@ def test_every_option_under_its_documented_name(name: str, given_value: object, 
 @pytest.mark.parametrize(("name", "given_value", "keyword", "held"), SEED, ids=[row[2] for row in SEED])
 def test_every_option_under_its_python_name(name: str, given_value: object, keyword: str, held: object) -> None:
     """The snake_case twin; times are seconds there."""
-    twin = held if keyword == "call_report_interval" else given_value
+    twin = held if keyword in ("call_report_interval", "call_recording_flush_interval") else given_value
     assert getattr(client(**{keyword: twin}), keyword) == held
 
 

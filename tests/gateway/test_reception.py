@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
-from telnyx_core.gateway.events import CallReportReceived, ClientConnected
+from telnyx_core.gateway.events import CallRecordingReceived, CallReportReceived, ClientConnected
 from telnyx_drivers.gateway import Gateway, reception
 from tests.gateway.test_server import gateway, phone
 from tests.media.rig import run
@@ -50,6 +50,19 @@ def test_a_call_report_is_taken_and_told() -> None:
             event = await gw.wait_for(CallReportReceived)
             assert (event.call, event.call_report_id) == ("c1", "r1")
             assert event.report == {"summary": {"callId": "c1"}}
+
+    run(main())
+
+
+def test_a_recording_is_taken_and_told() -> None:
+    async def main() -> None:
+        async with gateway() as gw:
+            body = {"track": "local", "packets": []}
+            assert await http(gw, post(body, "/call_recording")) == (200, b"{}")
+            event = await gw.wait_for(CallRecordingReceived)
+            assert (event.call, event.track, event.recording) == ("c1", "local", body)
+            assert "packets" not in repr(event)
+            assert not any(isinstance(event, CallReportReceived) for event in gw.history)
 
     run(main())
 
