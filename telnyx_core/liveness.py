@@ -16,12 +16,10 @@ class Liveness:
         self.dispatched = False
         """An object was dispatched since the keepalive was armed (SIG-255)."""
         self._link = link
-        self._recovering = False
         self._offline = False
 
     def start(self, now: float) -> None:
         self.monitor.start(now)
-        self._recovering = False
         self._link.timers.set(Timer.HEALTH_CHECK, now + timeouts.HEALTH_CHECK)
 
     def stop(self) -> None:
@@ -79,11 +77,10 @@ class Liveness:
             self.probe(now)
 
     def recover(self, reason: str, source: Source, now: float) -> None:
-        """The signalling path is considered broken: once for each socket (SIG-262, T28)."""
+        """The signalling path is considered broken: once for each socket, which is closed by it (SIG-262, T28)."""
         link = self._link
-        if not link.connected or self._recovering:
+        if not link.connected:
             return
-        self._recovering = True
         self.monitor.waiting.clear()
         link.owner.report_warning(WarningCode.SIGNALING_RECOVERY_REQUIRED, {"reason": reason, "source": source})
         if link.draining:

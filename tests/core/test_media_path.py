@@ -404,6 +404,12 @@ def test_the_old_peer_lingers_no_longer_than_five_seconds() -> None:
     ]
 
 
+def test_a_call_with_one_peer_has_nothing_to_switch() -> None:
+    rig, _ = talking()
+    pass_time(rig, 10)
+    assert not any(isinstance(action, UseMedia | ClosePeer) for action in rig.actions)
+
+
 def test_a_dead_peer_is_replaced_at_once() -> None:
     rig, call = talking()
     rig.lose()

@@ -94,6 +94,17 @@ def test_without_any_candidate_it_goes_out_after_fifteen_seconds() -> None:
     assert rig.frames("invite")
 
 
+def test_the_wait_counts_from_the_description() -> None:
+    """MEDIA-060: not from when it was asked for."""
+    rig, _ = offering()
+    rig.advance(5)
+    rig.describe("v=0\r\n", complete=False)
+    rig.advance(14.9)
+    assert rig.codes == []
+    rig.advance(0.1)
+    assert rig.times("invite") == [20.0]
+
+
 def test_with_some_candidates_the_warning_is_another() -> None:
     """MEDIA-066: 33002. Only where the window did not end it: candidates that come at the very end."""
     rig, call = gathering()
