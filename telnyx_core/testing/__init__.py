@@ -7,6 +7,7 @@ is the driver's contract as a model. `replay` runs the server's half of a record
 
 from telnyx_core.testing.client import SimClient
 from telnyx_core.testing.clock import VirtualClock
+from telnyx_core.testing.journal import Replay, ReplayDiffers
 from telnyx_core.testing.ledger import Broken, Debt, Ledger, SocketPhase
 from telnyx_core.testing.media import MediaModel, SimEngine, SimPeer
 from telnyx_core.testing.rig import Rig
@@ -24,6 +25,8 @@ __all__ = [
     "Frame",
     "Ledger",
     "MediaModel",
+    "Replay",
+    "ReplayDiffers",
     "Rig",
     "Sim",
     "SimClient",
