@@ -19,6 +19,7 @@ __all__ = [
     "ClientOptions",
     "Codec",
     "CustomHeader",
+    "DebugLogLevel",
     "DebugOutput",
     "IceServer",
     "MediaPermissionsRecovery",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 DebugOutput: TypeAlias = Literal["socket", "file"]
+DebugLogLevel: TypeAlias = Literal["debug", "info", "warn", "error"]
 RecordedTrack: TypeAlias = Literal["local", "remote"]
 
 DEFAULT_RECOVERY_TIMEOUT: Final = 20.0
@@ -120,11 +122,20 @@ def _report_interval(value: float) -> float:
     return max(SHORTEST_REPORT_INTERVAL, _CHECK.seconds("call_report_interval", value, most=LONGEST_INTERVAL))
 
 
-def _flush_interval(value: float) -> float:
+def _interval(name: str, value: float) -> float:
+    """Nothing or less is 0: never."""
     seconds = finite(value)
     if seconds is None:
-        raise _CHECK.refuse("call_recording_flush_interval", f"must be a finite number of seconds, not {kind(value)}")
+        raise _CHECK.refuse(name, f"must be a finite number of seconds, not {kind(value)}")
     return max(0.0, min(seconds, LONGEST_INTERVAL))
+
+
+def _report_flush_interval(value: float) -> float:
+    return _interval("call_report_flush_interval", value)
+
+
+def _recording_flush_interval(value: float) -> float:
+    return _interval("call_recording_flush_interval", value)
 
 
 def _tracks(value: Iterable[RecordedTrack]) -> tuple[RecordedTrack, ...]:
@@ -194,9 +205,16 @@ class ClientOptions:
     call_report_interval: float = field(default=5.0, converter=_report_interval)
     """Seconds, at least 0.1 (STATS-008); the seed's mapping gives milliseconds."""
 
+    call_report_flush_interval: float = field(default=180.0, converter=_report_flush_interval)
+    """Seconds between the parts of a long call's report (STATS-221); 0: one at the end. The mapping: milliseconds."""
+    debug_log_level: DebugLogLevel = "debug"
+    """What is kept for a call's report, at least (LOG-010); ``logging`` is told everything."""
+    debug_log_max_entries: int = 1_000
+    """For each call; the oldest go."""
+
     enable_call_recording: bool = False
     """Upload what is said and heard (REC-001); consent is the application's business."""
-    call_recording_flush_interval: float = field(default=15.0, converter=_flush_interval)
+    call_recording_flush_interval: float = field(default=15.0, converter=_recording_flush_interval)
     """Seconds between uploads (REC-002); 0: only at the end. The documents' mapping gives milliseconds."""
     call_recording_max_buffer_bytes: int = 8_000_000
     """Of each track (REC-003)."""
@@ -223,6 +241,9 @@ class ClientOptions:
             raise _CHECK.refuse("call_recording_endpoint", "must be a path that begins with /")
         if self.debug_output not in (None, "socket", "file"):
             raise _CHECK.refuse("debug_output", "must be 'socket' or 'file'")
+        if self.debug_log_level not in ("debug", "info", "warn", "error"):
+            raise _CHECK.refuse("debug_log_level", "must be 'debug', 'info', 'warn' or 'error'")
+        _CHECK.range("debug_log_max_entries", self.debug_log_max_entries, 1, 100_000)
         if self.region and not is_region(self.region):
             raise _CHECK.refuse("region", "must be usable as a part of a host name")
         for name, address in (("env", self.env), ("host", self.host)):
@@ -290,6 +311,7 @@ _NAMES: Final[Mapping[str, Name]] = {
     **both_spellings(dict.fromkeys(fields_dict(ClientOptions), as_given)),
     "passwd": Name("password"),
     "callReportInterval": Name("call_report_interval", milliseconds),
+    "callReportFlushInterval": Name("call_report_flush_interval", milliseconds),
     "callRecordingFlushInterval": Name("call_recording_flush_interval", milliseconds),
     "callRecordingFlushIntervalMs": Name("call_recording_flush_interval", milliseconds),
     "mediaPermissionsRecovery": Name("media_permissions_recovery", _recovery_in_ms),

@@ -76,7 +76,7 @@ class Session:
         self._calls: dict[CallId, Call] = {}
         self._media: dict[MediaId, Call] = {}
         self._tombstones = Tombstones.none()
-        self.common_log = CommonLog()
+        self.common_log = CommonLog(options.debug_log_level, options.debug_log_max_entries)
         self._marked: dict[CallId, CallMarker] = {}
         """The calls that can be attached: a server of this family forgets those that were never answered."""
         self._tickets = 0

@@ -12,6 +12,7 @@ from telnyx_core.options import (
     AnonymousLogin,
     Codec,
     CustomHeader,
+    DebugLogLevel,
     DebugOutput,
     IceServer,
     MediaPermissionsRecovery,
@@ -51,6 +52,9 @@ class ClientKeywords(LoginKeywords, total=False):
     ringback_file: str | None
     enable_call_reports: bool
     call_report_interval: float
+    call_report_flush_interval: float
+    debug_log_level: DebugLogLevel
+    debug_log_max_entries: int
     enable_call_recording: bool
     call_recording_flush_interval: float
     call_recording_max_buffer_bytes: int

@@ -5,7 +5,6 @@ from typing import Final
 
 from attrs import define, field
 
-from telnyx_core.quality.client_summary import FLUSH_INTERVAL
 from telnyx_core.quality.entries import Taken
 from telnyx_core.quality.log_book import LogBook, LogEntry
 
@@ -21,6 +20,8 @@ class CallReport:
 
     flushed_at: float
     """When a part was sent last, or the collecting began."""
+    interval: float
+    """Seconds between two parts (``callReportFlushInterval``); 0: as long as nothing is full, one at the end."""
     logs: LogBook = field(factory=LogBook)
     _taken: deque[Taken] = field(factory=lambda: deque[Taken](maxlen=MAX_TAKEN))
     _overflowed: bool = False
@@ -34,7 +35,7 @@ class CallReport:
     def due(self, now: float) -> bool:
         """STATS-221."""
         full = len(self._taken) >= _MANY_TAKEN or len(self.logs) >= _MANY_LOGS
-        return full or now - self.flushed_at >= FLUSH_INTERVAL - 1e-9
+        return full or 0 < self.interval <= now - self.flushed_at + 1e-9
 
     @property
     def empty(self) -> bool:

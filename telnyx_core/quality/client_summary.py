@@ -7,10 +7,6 @@ from typing import Final
 from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.option_values import IceServer
 from telnyx_core.options import CallOptions, ClientOptions
-from telnyx_core.quality.log_book import MAX_ENTRIES
-
-FLUSH_INTERVAL: Final = 180.0
-"""Seconds between two segments of a long call's report (STATS-221)."""
 
 _SECRET: Final = re.compile(r"password|passwd|credential|secret|token|auth|api[_-]?key", re.IGNORECASE)
 _DEPTH: Final = 4
@@ -68,9 +64,9 @@ def client_summary(
         "callReports": {
             "enabled": client.enable_call_reports,
             "intervalMs": round(client.call_report_interval * 1000),
-            "flushIntervalMs": round(FLUSH_INTERVAL * 1000),
-            "debugLogLevel": "debug",
-            "debugLogMaxEntries": MAX_ENTRIES,
+            "flushIntervalMs": round(client.call_report_flush_interval * 1000),
+            "debugLogLevel": client.debug_log_level,
+            "debugLogMaxEntries": client.debug_log_max_entries,
         },
     }
 

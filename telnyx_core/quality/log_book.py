@@ -4,7 +4,7 @@ Writing an entry costs an append: what it says is put into words, and its secret
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from math import isfinite
 from operator import itemgetter
@@ -13,12 +13,14 @@ from typing import Final, Literal, TypeAlias
 from attrs import define, field, frozen
 
 from telnyx_core.json_types import Json, JsonObject, JsonView
+from telnyx_core.options import DebugLogLevel
 from telnyx_core.quality.published import iso
 from telnyx_core.redaction import redact
 
-Level: TypeAlias = Literal["debug", "info", "warn", "error"]
+Level: TypeAlias = DebugLogLevel
 
 MAX_ENTRIES: Final = 1_000  # LOG-010
+_RANKS: Final[Mapping[Level, int]] = {"debug": 0, "info": 1, "warn": 2, "error": 3}  # LOG-001
 MAX_FRAME: Final = 16_384
 """Characters of a frame that is kept whole: an SDP is a third of it. A thousand larger ones would fill a memory."""
 MAX_TEXT: Final = 2_000  # LOG-014
@@ -49,10 +51,20 @@ _Numbered: TypeAlias = tuple[int, LogEntry]
 class CommonLog:
     """What names no call, and so belongs to the log of each (LOG-012): kept once for all of them, however many."""
 
-    _entries: deque[_Numbered] = field(factory=lambda: deque[_Numbered](maxlen=MAX_ENTRIES))
-    _numbers: int = 0
-    written: int = 0
+    least: Level = "debug"
+    """What is less is kept nowhere (``debugLogLevel``)."""
+    most: int = MAX_ENTRIES
+    """For each call (``debugLogMaxEntries``)."""
+    _entries: deque[_Numbered] = field(init=False)
+    _numbers: int = field(default=0, init=False)
+    written: int = field(default=0, init=False)
     """How many entries there have been."""
+
+    def __attrs_post_init__(self) -> None:
+        self._entries = deque(maxlen=self.most)
+
+    def keeps(self, level: Level) -> bool:
+        return _RANKS[level] >= _RANKS[self.least]
 
     def number(self) -> int:
         """The place of the next entry, here or in the book of a call: what was first is told first."""
@@ -60,8 +72,9 @@ class CommonLog:
         return self._numbers
 
     def frame(self, wall: float, direction: Literal["SEND", "RECV"], frame: JsonView, size: int) -> None:
-        self._entries.append((self.number(), _frame_entry(wall, direction, frame, size)))
-        self.written += 1
+        if self.keeps("debug"):
+            self._entries.append((self.number(), _frame_entry(wall, direction, frame, size)))
+            self.written += 1
 
     def since(self, written: int) -> Iterable[_Numbered]:
         """What came after so many, as far as it is still kept."""
@@ -73,29 +86,32 @@ class LogBook:
     """The entries of one call that have not been sent; the oldest go when there are too many."""
 
     _common: CommonLog = field(factory=CommonLog)
-    _entries: deque[_Numbered] = field(factory=lambda: deque[_Numbered](maxlen=MAX_ENTRIES))
+    _entries: deque[_Numbered] = field(init=False)
     _read: int = field(init=False)
     """How much of the common log was there before, or has been sent."""
 
     def __attrs_post_init__(self) -> None:
+        self._entries = deque(maxlen=self._common.most)
         self._read = self._common.written
 
     def __len__(self) -> int:
-        return min(len(self._entries) + self._common.written - self._read, MAX_ENTRIES)
+        return min(len(self._entries) + self._common.written - self._read, self._common.most)
 
     def note(self, wall: float, level: Level, message: str, context: JsonView | None = None) -> None:
-        self._entries.append((self._common.number(), LogEntry(wall, level, message, context)))
+        if self._common.keeps(level):
+            self._entries.append((self._common.number(), LogEntry(wall, level, message, context)))
 
     def frame(self, wall: float, direction: Literal["SEND", "RECV"], frame: JsonView, size: int) -> None:
         """A frame of ``size`` characters, that names this call, was sent or received."""
-        self._entries.append((self._common.number(), _frame_entry(wall, direction, frame, size)))
+        if self._common.keeps("debug"):
+            self._entries.append((self._common.number(), _frame_entry(wall, direction, frame, size)))
 
     def drain(self) -> tuple[LogEntry, ...]:
         """Everything that is kept, which is then kept no longer (LOG-015)."""
         numbered = sorted((*self._entries, *self._common.since(self._read)), key=itemgetter(0))
         self._entries.clear()
         self._read = self._common.written
-        return tuple(entry for _, entry in numbered[-MAX_ENTRIES:])
+        return tuple(entry for _, entry in numbered[-self._common.most :])
 
 
 def _frame_entry(wall: float, direction: Literal["SEND", "RECV"], frame: JsonView, size: int) -> LogEntry:

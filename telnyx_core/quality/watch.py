@@ -45,7 +45,11 @@ class QualityWatch:
         self._summary = (
             Summary(client.call_report_interval, now) if client.enable_call_reports or client.debug else None
         )
-        self._report = CallReport(now, LogBook(host.common_log)) if client.enable_call_reports else None
+        self._report = (
+            CallReport(now, client.call_report_flush_interval, LogBook(host.common_log))
+            if client.enable_call_reports
+            else None
+        )
         self._debug = DebugWatch(call, host, rng) if client.debug else None
         self._media: MediaId | None = None
         self._mode: Mode = "non-trickle"

@@ -61,6 +61,9 @@ SEED: list[tuple[str, object, str, object]] = [
     # Not in the seed, in the reference.
     ("host", "h.example", "host", "h.example"),
     ("debugDir", "/tmp/debug", "debug_dir", "/tmp/debug"),
+    ("callReportFlushInterval", 60_000, "call_report_flush_interval", 60.0),
+    ("debugLogLevel", "warn", "debug_log_level", "warn"),
+    ("debugLogMaxEntries", 50, "debug_log_max_entries", 50),
     ("enableCallRecording", True, "enable_call_recording", True),
     ("callRecordingFlushInterval", 5000, "call_recording_flush_interval", 5.0),
     ("callRecordingMaxBufferBytes", 100_000, "call_recording_max_buffer_bytes", 100_000),
@@ -77,6 +80,9 @@ SEED: list[tuple[str, object, str, object]] = [
 ]
 
 
+IN_SECONDS = {"call_report_interval", "call_report_flush_interval", "call_recording_flush_interval"}
+
+
 @pytest.mark.parametrize(("name", "given_value", "keyword", "held"), SEED, ids=[row[0] for row in SEED])
 def test_every_option_under_its_documented_name(name: str, given_value: object, keyword: str, held: object) -> None:
     options = client(**{name: given_value})
@@ -87,7 +93,7 @@ def test_every_option_under_its_documented_name(name: str, given_value: object, 
 @pytest.mark.parametrize(("name", "given_value", "keyword", "held"), SEED, ids=[row[2] for row in SEED])
 def test_every_option_under_its_python_name(name: str, given_value: object, keyword: str, held: object) -> None:
     """The snake_case twin; times are seconds there."""
-    twin = held if keyword in ("call_report_interval", "call_recording_flush_interval") else given_value
+    twin = held if keyword in IN_SECONDS else given_value
     assert getattr(client(**{keyword: twin}), keyword) == held
 
 
@@ -179,6 +185,16 @@ WRONG_VALUES: list[tuple[str, object, str]] = [
     ("callReportInterval", float("nan"), "must be a finite number of seconds, not float"),
     ("callReportInterval", 10**400, "must be a finite number of seconds, not int"),
     ("call_report_interval", 5000, "must be more than 0 and at most 3600 seconds, not 5000"),
+    ("callReportFlushInterval", "often", "must be a finite number of seconds, not str"),
+    ("callRecordingFlushInterval", float("nan"), "must be a finite number of seconds, not float"),
+    ("debugLogLevel", "trace", "must be 'debug', 'info', 'warn' or 'error'"),
+    ("debugLogMaxEntries", 0, "must be from 1 to 100000, not 0"),
+    ("callRecordingMaxBufferBytes", 99_999, "must be from 100000 to 1073741824, not 99999"),
+    ("callRecordingSampleRate", 96_000, "must be from 8000 to 48000, not 96000"),
+    ("callRecordingTracks", "local", "must be a list, not str"),
+    ("callRecordingTracks", [], "must be 'local', 'remote', or both"),
+    ("callRecordingTracks", ["left"], "must be 'local', 'remote', or both"),
+    ("callRecordingEndpoint", "@evil.example/x", "must be a path that begins with /"),
     ("debugOutput", "console", "debug_output (debugOutput) must be 'socket' or 'file'"),
     ("debugOutput", ["file"], "debug_output (debugOutput) must be 'socket' or 'file'"),
     ("iceServers", {"urls": "stun:s.example"}, "ice_servers (iceServers) must be a list, not dict"),

@@ -145,10 +145,54 @@ def test_a_long_call_is_sent_in_parts() -> None:
     assert "flushReason" not in second
 
 
-def test_full_buffers_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("interval", "parts"), [(60.0, [60, 60, 60, 21]), (150.0, [150, 51]), (0, [201])])
+def test_how_often_a_part_is_sent(interval: float, parts: list[int]) -> None:
+    """STATS-221: ``callReportFlushInterval``; 0 is off."""
+    rig, call = active(call_report_flush_interval=interval)
+    rig.advance(200)
+    hang_up(rig, call)
+    assert [len(upload.segment.entries) for upload in uploads(rig)] == parts
+    summary = payload(uploads(rig)[-1], 1)["summary"]
+    assert summary["clientSummary"]["callReports"]["flushIntervalMs"] == interval * 1000
+
+
+@pytest.mark.parametrize(
+    ("least", "levels"),
+    [
+        ("debug", {"debug", "info", "warn"}),
+        ("info", {"info", "warn"}),
+        ("warn", {"warn"}),
+        ("error", set()),
+    ],
+)
+def test_only_what_matters_enough_is_kept(least: str, levels: set[str]) -> None:
+    """LOG-001, LOG-010: ``debugLogLevel``, for what names the call and for what names none."""
+    rig, call = active(debug_log_level=least)
+    rig.reading = since(rig.now, round_trip_time=0.5)
+    rig.request("ping")
+    rig.advance(5)
+    hang_up(rig, call)
+    report = payload(uploads(rig)[-1])
+    assert {entry["level"] for entry in report.get("logs", [])} == levels
+    assert report["summary"]["clientSummary"]["callReports"]["debugLogLevel"] == least
+
+
+@pytest.mark.parametrize("most", [1, 20])
+def test_so_many_entries_are_kept(most: int) -> None:
+    """LOG-010: ``debugLogMaxEntries``, the newest ones."""
+    rig, call = active(debug_log_max_entries=most)
+    for number in range(50):
+        rig.request("info", callID=call, number=number)
+    hang_up(rig, call)
+    report = payload(uploads(rig)[-1])
+    assert len(report["logs"]) == most
+    assert report["summary"]["clientSummary"]["callReports"]["debugLogMaxEntries"] == most
+    assert report["logs"][-1]["message"] != "info"
+
+
+def test_full_buffers_are_sent() -> None:
     """STATS-504: 310 entries without an interval are one part of 300, and the rest."""
-    monkeypatch.setattr("telnyx_core.quality.call_report.FLUSH_INTERVAL", 1e9)
-    rig, call = active()
+    rig, call = active(call_report_flush_interval=0)
     rig.advance(309.5)
     hang_up(rig, call)
     assert [len(upload.segment.entries) for upload in uploads(rig)] == [300, 10]
