@@ -17,6 +17,7 @@ from telnyx_core.options import ClientOptions
 from telnyx_core.states import SessionState
 from telnyx_drivers.client import Client
 from telnyx_drivers.exceptions import ConnectionFailed, LoginFailed, TokenProviderFailed
+from telnyx_drivers.media.ports import AnyLoop
 from telnyx_drivers.store import MemoryStore
 from telnyx_drivers.tokens import PATIENCE, PAUSE
 from tests.drivers.conftest import MakeClient
@@ -96,12 +97,13 @@ async def test_it_is_a_login_method_of_its_own(make_client: MakeClient, login: d
 async def test_from_a_mapping_and_with_options(make_client: MakeClient, world: World) -> None:
     made = type(make_client())
     for mapping in ({"trickleIce": True}, {"login_token": "", "trickle_ice": True}):
-        client = made.from_mapping(mapping, token_provider=Provider("t-1"))
+        client = made.from_mapping(mapping, engine=AnyLoop(world.engine), token_provider=Provider("t-1"))
         assert client.options.trickle_ice
         async with client:
             pass
     assert tokens_sent(world) == ["t-1", "t-1"]
-    client = made(ClientOptions(login_token="t-0"), token_provider=Provider("t-1"))
+    options = ClientOptions(login_token="t-0")
+    client = made(options, engine=AnyLoop(world.engine), token_provider=Provider("t-1"))
     async with client:
         pass
     assert tokens_sent(world)[-1] == "t-0"
