@@ -155,7 +155,6 @@ class TonePlayer:
                 await self._play()
             except Exception:  # noqa: BLE001  # the application's code
                 logs.media.exception("the tone sink failed")
-                self._tones.clear()
                 break
             beat = max(beat + _BEAT, anyio.current_time() - _BEAT)
             await anyio.sleep_until(beat)

@@ -61,6 +61,7 @@ class Servers:
 
     def close(self) -> None:
         self.stop()
+        self.run(asyncio.sleep(0.05))  # what has been closed is gone some turns of the loop later
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()

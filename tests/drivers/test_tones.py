@@ -14,8 +14,10 @@ from websockets.datastructures import Headers
 from websockets.http11 import Response
 
 from telnyx_core.events import ErrorRaised, ToneChanged
+from telnyx_core.facts import Fact
 from telnyx_core.options import CallOptions
 from telnyx_drivers import http_get, tones
+from telnyx_drivers.exceptions import DriverFailed
 from telnyx_drivers.media.audio.frames import AudioFrame
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.measure import dominant_frequency
@@ -203,6 +205,8 @@ async def test_a_call_may_have_its_own_ringback(make_client: MakeClient, world: 
         await sink.enough()
         assert sink.frequency() == pytest.approx(900, abs=4)
         await call.hangup()
+        assert client._driver.tones is not None
+        assert client._driver.tones._own == {}, "what has ended leaves nothing behind"
         call = await client.new_call("+1555")
         await sink.enough()
         assert sink.frequency() == pytest.approx(600, abs=4)
@@ -294,6 +298,23 @@ async def test_leaving_while_it_rings_leaves_nothing(make_client: MakeClient, wo
     count = len(sink.frames)
     await anyio.sleep(0.1)
     assert len(sink.frames) == count
+
+
+async def test_a_fault_of_ours_ends_the_ringing(make_client: MakeClient, world: World, tmp_path: Path) -> None:
+    def broken(fact: Fact, *, now: float) -> None:
+        raise AssertionError("cannot be")
+
+    sink = Sink()
+    async with make_client(ringtone_file=str(wav(tmp_path / "in.wav", 600)), tone_sink=sink) as client:
+        world.server.ring("in-1")
+        await sink.enough(2)
+        client._session.receive = broken  # type: ignore[method-assign]
+        world.server.ring("in-2")
+        with pytest.raises(DriverFailed):
+            await anext(client.events())
+        count = len(sink.frames)
+        await anyio.sleep(0.1)
+        assert len(sink.frames) == count
 
 
 # From a web server.
