@@ -302,6 +302,7 @@ class Call:
         self._recovered = True
         self._stop_tone()
         self._move(CallInput.REATTACHED)
+        timers.set(Timer.ORPHAN, now + timeouts.ORPHAN, self.id)  # whatever becomes of the answer
         keep = self._host.options.keep_connection_alive_on_socket_close
         peer = self.media.peer
         if keep and peer is not None and peer.local_sdp is not None and self.media.same_transport(offer.sdp):
@@ -422,6 +423,7 @@ class Call:
     def retain(self, now: float) -> None:
         """The call goes on as it is: the server kept it, and so did its peer (CALL-517, CALL-539)."""
         if self.state is CallState.RECOVERING and self.answered:
+            self._host.timers.stop(Timer.ORPHAN, self.id)
             self._move(CallInput.HELD if self.media.held else CallInput.RETAINED)
             self.media.established(now)
             self._next_hold(now)
