@@ -282,10 +282,8 @@ class Connection:
                 self.liveness.check(now)
             case Timer.KEEPALIVE:
                 self.liveness.keep_alive(now)
-            case Timer.REGISTRATION_WATCH:
-                self.registrar.watch(now)
-                self.registrar.ask(now)
-            case Timer.REG_POLL:
+            case Timer.REGISTRATION_WATCH | Timer.REG_POLL:
+                self.registrar.watch(now)  # the answer may say nothing
                 self.registrar.ask(now)
             case Timer.GATEWAY_RETRY:
                 self.registrar.retry_gateway(now)
