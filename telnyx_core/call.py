@@ -376,7 +376,7 @@ class Call:
                     self.not_reattached(now)
             case Timer.ORPHAN:
                 if self._host.usable or self._host.stranded:
-                    self.not_reattached(now)
+                    self.not_reattached(now, bye=self._named_on == self._host.generation)
                 else:
                     self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN_AGAIN, self.id)
             case _:
@@ -428,10 +428,10 @@ class Call:
             self.media.established(now)
             self._next_hold(now)
 
-    def not_reattached(self, now: float) -> None:
-        """48501 first, then the end (SIG-311, CALL-372)."""
+    def not_reattached(self, now: float, *, bye: bool = False) -> None:
+        """48501 first, then the end (SIG-311, CALL-372); with a BYE where the server still has the call."""
         self._host.error(ErrorCode.SESSION_NOT_REATTACHED, call=self.id)
-        self.end(NORMAL, now, bye=False)
+        self.end(NORMAL, now, bye=bye)
 
     def purge(self, now: float, *, bye: bool) -> None:
         """The session ends (CALL-370, CALL-371). Without a BYE the server may still hold the call (SIG-314)."""
