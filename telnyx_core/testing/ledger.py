@@ -117,6 +117,8 @@ class Ledger:
     peers: dict[MediaId, PeerBook] = field(factory=dict[MediaId, PeerBook])
     calls: dict[CallId, CallState] = field(factory=dict[CallId, CallState])
     """The last state that the application heard of each call that has not been destroyed."""
+    in_use: dict[CallId, MediaId] = field(factory=dict[CallId, MediaId])
+    """The peer that the audio of each call goes through."""
     tones: set[tuple[CallId, ToneKind]] = field(factory=lambda: set[tuple[CallId, ToneKind]]())
     tickets: set[Ticket] = field(factory=lambda: set[Ticket]())
     """Not settled yet."""
@@ -230,12 +232,16 @@ class Ledger:
                 _require(book.remote == "applied", f"a candidate for peer {media} before its description (MEDIA-110)")
             case ClosePeer():
                 del self.peers[media]
+                if self.in_use.get(book.call) == media:
+                    del self.in_use[book.call]
+            case UseMedia():
+                self.in_use[book.call] = media
             case SendDigits():
                 book.digits += 1
                 return Debt(action, (DigitsSent(media),), (DigitsRefused(media, "no telephone-event"),))
             case TakeStats():
                 return Debt(action, (StatsTaken(media, StatsSnapshot()),))
-            case UseMedia() | SetMuted() | SetDeaf():
+            case SetMuted() | SetDeaf():
                 pass
         return None
 

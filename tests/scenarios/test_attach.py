@@ -294,3 +294,15 @@ def test_a_call_made_on_the_new_socket_is_not_judged_by_its_list() -> None:
     say(sim, alice, "telnyx_rtc.clientReady", {"reattached_sessions": []})
     sim.run(5)
     assert alice.state_of(call) is ACTIVE
+
+
+def test_an_attach_that_comes_before_the_login_is_accepted() -> None:
+    """Its answer cannot be sent yet. The call does not wait for ever; when the server offers it again, it recovers."""
+    sim, alice, call = talking()
+    sim.gateway.add_fault(Fault(do=Delay(1.0), on="reply", method="login"), now=sim.now)
+    alice.wire.drop()
+    sim.run(0.3)
+    assert alice.requests("telnyx_rtc.attach") == []
+    sim.run(200)
+    assert ended(alice, call) or alice.state_of(call) is ACTIVE
+    assert set(alice.calls) == set(sim.gateway.calls)

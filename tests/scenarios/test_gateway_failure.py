@@ -4,7 +4,7 @@ import pytest
 from attrs import evolve
 
 from telnyx_core.events import CallUpdated, Cause, ErrorRaised, Ready, SessionClosed, SocketClose
-from telnyx_core.gateway import Fault, Garble
+from telnyx_core.gateway import Fault, Garble, Refuse
 from telnyx_core.states import SessionState
 from telnyx_core.testing import ALICE, WONDERLAND, Sim, SimClient
 from telnyx_core.wire import encode
@@ -182,3 +182,14 @@ def test_disconnect_while_waiting_for_the_gateway() -> None:
     assert alice.state is SessionState.IDLE
     alice.ledger.at_rest()
     assert alice.session.next_timeout() is None
+
+
+def test_a_poll_that_is_answered_with_nothing() -> None:
+    """T14: an error, or a state that nobody knows, is no answer; it is asked again."""
+    sim = Sim(gateway=evolve(WONDERLAND, registration=("UNREGED", "REGED")))
+    refusals = [Fault(do=Refuse(), method="telnyx_rtc.gatewayState", nth=nth) for nth in (2, 3)]
+    for refusal in refusals:
+        sim.gateway.add_fault(refusal, now=sim.now)
+    sim.client.connect()
+    sim.run(60)
+    assert sim.client.state is SessionState.READY

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from telnyx_core import messages as m
-from telnyx_core.actions import SendText
+from telnyx_core.actions import Notify, SendText
 from telnyx_core.errors import LocalProtocolError
+from telnyx_core.events import CallUpdated
 from telnyx_core.facts import (
     BinaryReceived,
     CandidateFound,
@@ -31,10 +32,10 @@ from telnyx_core.facts import (
     TextReceived,
 )
 from telnyx_core.ids import CallId, Ticket
-from telnyx_core.json_types import JsonObject
+from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.options import CallOptions
 from telnyx_core.session import Session
-from telnyx_core.states import CallState, SessionState
+from telnyx_core.states import ESTABLISHED, CallState, SessionState
 from telnyx_core.testing import Debt, Ledger, SocketPhase, snapshot
 from telnyx_core.testing.media import sdp_of
 from telnyx_core.testing.strategies import GATEWAY_STATES, call_options, client_options, replies, requests, texts
@@ -43,6 +44,7 @@ from tests.world import inside
 from tests.world.secrets import ALICE, TURN, secrets_never_leave
 
 PEER_STATES = ("connecting", "connected", "disconnected", "failed", "closed")
+ASKED_OF_SESSIONS = ("connect", "connect", "disconnect", "leave", "login", "other login", "is_registered", "clear")
 ASKED_OF_CALLS = (
     "answer",
     "answer",
@@ -58,6 +60,7 @@ ASKED_OF_CALLS = (
 )
 
 
+OF_CALLS = (m.RINGING, m.MEDIA, m.MEDIA, m.ANSWER, m.ANSWER, m.ATTACH, m.ATTACH, m.CANDIDATE, m.BYE, m.BYE)
 BEGINNINGS = ("ready", "calling", "talking", "talking", "held", "rung", "rung", "connecting", "logging in", "rejected")
 
 Rule: TypeAlias = Callable[..., None]
@@ -86,6 +89,7 @@ class Alone(RuleBasedStateMachine):
         self.owed: list[Debt] = []
         self.told: list[Fact] = []
         self.asked: dict[str, Request] = {}
+        self.ended: list[CallId] = []
         self.session = Session(ALICE, rng=Random(0))
         self.ledger = Ledger()
         self.counted["examples (core alone)"] += 1
@@ -239,18 +243,47 @@ class Alone(RuleBasedStateMachine):
     @precondition(lambda self: self.open_socket() is not None)
     @step(data=st.data())
     def the_gateway_asks(self, data: st.DataObject) -> None:
-        live = list(self.session.calls)
+        live = [*self.session.calls, *self.ended[-2:]]
         self.say(data.draw(requests([*live, *live, *live, *self.known_calls()])))
 
     @precondition(lambda self: self.open_socket() is not None and self.session.calls)
-    @step(data=st.data(), method=st.sampled_from([m.RINGING, m.MEDIA, m.MEDIA, m.ANSWER, m.ANSWER, m.ATTACH, m.BYE]))
+    @step(data=st.data(), method=st.sampled_from(OF_CALLS))
     def a_call_goes_on(self, data: st.DataObject, method: str) -> None:
         self.of_a_call(method, data.draw(st.sampled_from(sorted(self.session.calls))))
 
     def of_a_call(self, method: str, call: str) -> None:
         sdp = sdp_of("far", "answer", ("candidate:1 1 udp 1 192.0.2.9 9 typ host",))
-        params: JsonObject = {"callID": call, "sdp": sdp}
+        params: JsonObject = {"callID": call, "sdp": sdp, "candidate": "candidate:2 1 udp 1 192.0.2.9 10 typ host"}
+        peers, busy = self.ledger._last_media, inside.being_recovered(self.session, call)
         self.hear({"jsonrpc": "2.0", "id": 3, "method": method, "params": params})
+        if method == m.ATTACH and busy:
+            assert self.ledger._last_media == peers, "an attach is answered twice (SIG-097)"
+
+    @precondition(lambda self: self.open_socket() is not None and self.ended)
+    @step(data=st.data(), method=st.sampled_from([m.ATTACH, m.INVITE, m.CLIENT_READY]))
+    def the_server_still_names_an_ended_call(self, data: st.DataObject, method: str) -> None:
+        """SIG-314: it is told of the end, and the call does not come back to life."""
+        call = data.draw(st.sampled_from(self.ended[-5:]))
+        buried = inside.has_tombstone(self.session, call)
+        if method == m.CLIENT_READY:
+            params: JsonObject = {"reattached_sessions": [call, *self.session.calls]}
+            self.hear({"jsonrpc": "2.0", "id": 6, "method": method, "params": params})
+        else:
+            self.of_a_call(method, call)
+        assert not (buried and call in self.session.calls), "a call that has ended is called back to life"
+
+    @precondition(lambda self: self.open_socket() is not None)
+    @step(data=st.data())
+    def the_server_says_which_calls_it_kept(self, data: st.DataObject) -> None:
+        """SIG-320 to SIG-323: the others are over."""
+        calls = inside.not_on_this_socket_yet(self.session)
+        kept = data.draw(st.lists(st.sampled_from(calls), max_size=2)) if calls else []
+        heard = self.session.connected
+        listed: list[Json] = [*kept]
+        params: JsonObject = {"reattached_sessions": listed}
+        self.hear({"jsonrpc": "2.0", "id": 7, "method": m.CLIENT_READY, "params": params})
+        ghosts = {call for call, info in self.session.calls.items() if info.ended is None} & set(calls) - set(kept)
+        assert not (heard and ghosts), f"the server did not keep {ghosts}"
 
     @precondition(lambda self: self.open_socket() is not None)
     @step(data=st.data())
@@ -320,18 +353,17 @@ class Alone(RuleBasedStateMachine):
         }
         self.ask(commands[what])
 
-    @step(
-        what=st.sampled_from([*["connect"] * 3, "disconnect", "login", "other login", "is_registered", "clear token"])
-    )
+    @step(what=st.sampled_from(ASKED_OF_SESSIONS))
     def it_asks_of_the_session(self, what: str) -> None:
         session, now = self.session, self.now
         commands: dict[str, Callable[[], object]] = {
             "connect": lambda: session.connect(now=now),
             "disconnect": lambda: session.disconnect(now=now),
+            "leave": lambda: session.leave(now=now),
             "login": lambda: session.login({}, now=now),
             "other login": lambda: session.login({"login": "bob", "password": "pw"}, now=now),
             "is_registered": lambda: session.is_registered(now=now),
-            "clear token": session.clear_reconnect_token,
+            "clear": session.clear_reconnect_token,
         }
         self.ask(commands[what])
 
@@ -368,8 +400,13 @@ class Alone(RuleBasedStateMachine):
 
     def say(self, text: str) -> None:
         socket = self.open_socket()
-        if socket is not None:
-            self.tell(TextReceived(socket, text))
+        if socket is None:
+            return
+        closing = self.ledger.sockets[socket] is SocketPhase.CLOSING
+        before = snapshot(self.session) if closing else None
+        self.tell(TextReceived(socket, text))
+        if closing:
+            assert snapshot(self.session) == before, "a frame counts although the socket is being closed (SIG-085)"
 
     def ask(self, command: Callable[[], object]) -> None:
         before = snapshot(self.session)
@@ -392,6 +429,11 @@ class Alone(RuleBasedStateMachine):
         self.counted["steps (core alone)"] += 1
         while (action := self.session.next_action()) is not None:
             secrets_never_leave(action)
+            match action:
+                case Notify(CallUpdated(call)) if call.state is CallState.DESTROY:
+                    self.ended.append(call.id)
+                case _:
+                    pass
             debt = self.ledger.note(action)
             if debt is not None:
                 self.owed.append(debt)
@@ -439,6 +481,22 @@ class Alone(RuleBasedStateMachine):
     def what_the_application_heard_is_what_is(self) -> None:
         """The last update that it got of each call shows the state that the call has."""
         assert self.ledger.calls == {ident: call.state for ident, call in self.session.calls.items()}
+
+    @invariant()
+    def something_ends_every_passing_state(self) -> None:
+        books = self.ledger.peers.values()
+        owed = {book.call for book in books if "asked" in (book.source, book.description, book.remote)}
+        inside.something_ends_every_passing_state(self.session, owed)
+
+    @invariant()
+    def failed_media_is_being_mended(self) -> None:
+        inside.failed_media_is_being_mended(self.session)
+
+    @invariant()
+    def the_audio_goes_through_an_open_peer(self) -> None:
+        for call, state in self.ledger.calls.items():
+            if state in ESTABLISHED and any(book.call == call for book in self.ledger.peers.values()):
+                assert call in self.ledger.in_use, f"call {call} is {state.value} and uses no peer"
 
     @invariant()
     def nothing_grows_without_bound(self) -> None:

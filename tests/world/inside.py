@@ -1,9 +1,12 @@
 """What the world looks at inside a session. The only place of these tests that knows private names."""
 
+from collections.abc import Collection
+
 from telnyx_core.call import Call
+from telnyx_core.ids import CallId
 from telnyx_core.requests import Purpose
 from telnyx_core.session import Session
-from telnyx_core.states import CallState, SessionState
+from telnyx_core.states import ESTABLISHED, CallState, SessionState
 from telnyx_core.timers import Timer
 
 S = SessionState
@@ -78,11 +81,67 @@ def bounded_by_the_living(session: Session) -> None:
     assert len(session._timers._heap) <= 64 + 2 * len(session._timers._at)
 
 
-def something_will_end(session: Session, call: Call) -> bool:
-    """Of a call that is neither established nor offered: whether a request, a peer's debt or a deadline moves it on."""
-    if call.state is CallState.HANGUP:
-        return session._timers.is_set(Timer.BYE_GUARD, call.id)
-    return True
+def something_ends_every_passing_state(session: Session, owed: Collection[str]) -> None:
+    """No session and no call stays in a passing state unless a deadline, a request or the media engine will end it.
+
+    ``owed``: the calls for which the engine owes something. Ringing, talking and being at rest may last.
+    """
+    timers, link = session._timers, session._link
+    gathering = {session._media[owner].id for timer, owner in timers._at if timer in _OF_PEERS}
+    asked = {(pending.purpose, pending.call) for pending in link._requests._pending.values()}
+    ways_out = {
+        S.CONNECTING: timers.is_set(Timer.CONNECT_TIMEOUT),
+        S.LOGGING_IN: bool({(Purpose.LOGIN, None), (Purpose.RELOGIN, None)} & asked),
+        S.REGISTERING: timers.is_set(Timer.REGISTRATION_WATCH) or timers.is_set(Timer.REG_POLL) or bool(asked),
+        S.GATEWAY_WAIT: timers.is_set(Timer.GATEWAY_RETRY),
+        S.CLOSING: timers.is_set(Timer.CLOSE_SAFETY),
+        S.BACKOFF: timers.is_set(Timer.RECONNECT),
+    }
+    draining = link.draining and timers.is_set(Timer.DISCONNECT_BYE)
+    assert draining or ways_out.get(session.state, True), f"nothing ends {session.state.value}"
+    for call in calls_of(session):
+        busy = call.id in owed or call.id in gathering
+        out = {
+            CallState.NEW: busy,
+            CallState.REQUESTING: (Purpose.INVITE, call.id) in asked,
+            CallState.ANSWERING: (Purpose.ANSWER, call.id) in asked,
+            CallState.RECOVERING: busy
+            or (Purpose.ATTACH, call.id) in asked
+            or timers.is_set(Timer.ATTACH_WAIT, call.id)
+            or timers.is_set(Timer.ORPHAN, call.id),
+            CallState.HANGUP: timers.is_set(Timer.BYE_GUARD, call.id) or timers.is_set(Timer.LAST_READING, call.id),
+        }.get(call.state, True)
+        out = out or timers.is_set(Timer.CLOSE_SAFETY)  # The loss of the socket decides.
+        assert out, f"nothing ends {call.state.value} of call {call.id}"
+
+
+def failed_media_is_being_mended(session: Session) -> None:
+    """While the socket is up, a failed peer of an answered call is being renewed, or will be looked at again."""
+    link = session._link
+    for call in calls_of(session):
+        peer, media = call.media.peer, call.media
+        if call.state in ESTABLISHED and media._answered and peer is not None and not peer.alive and link.connected:
+            again = any(session._timers.is_set(timer, call.id) for timer in (Timer.EPISODE_RESET, Timer.CONNECT_LIMIT))
+            doubted = call.id in link.liveness.monitor.waiting
+            assert not media.renewal.idle or again or doubted, f"the media of call {call.id} is given up"
+
+
+def has_tombstone(session: Session, call: str) -> bool:
+    """The call has ended here, and the server may still speak of it."""
+    stone = session._tombstones._stones.get(CallId(call))
+    return stone is not None and session._now < stone.until
+
+
+def not_on_this_socket_yet(session: Session) -> list[str]:
+    """The calls that a list of kept calls decides about: made before this socket, and not attached on it."""
+    here = session.generation
+    return [call.id for call in calls_of(session) if call.live and here not in (call.created_on, call.attached_on)]
+
+
+def being_recovered(session: Session, call: str) -> bool:
+    """An attach of this socket is being answered."""
+    found = session._calls.get(CallId(call))
+    return found is not None and found.state is CallState.RECOVERING and found.attached_on == session.generation
 
 
 def at_rest(session: Session) -> None:

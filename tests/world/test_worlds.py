@@ -12,6 +12,7 @@ from tests.world.conftest import COUNTED, NIGHTLY, SETTINGS
 from tests.world.together import Together
 
 
+@pytest.mark.no_cover  # tracing would make minutes of it, and nothing is measured here that tests/core does not measure
 @pytest.mark.parametrize("world", [Alone, Together], ids=["alone", "together"])
 def test_world(world: type[Alone] | type[Together], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "counted", COUNTED)

@@ -203,6 +203,33 @@ class Together(RuleBasedStateMachine):
         }
         self.ask(commands[what])
 
+    @rule(
+        what=st.sampled_from(["hold", "hold", "hangup", "call", "answer", "dtmf", "login"]),
+        after=st.sampled_from([0.0, 0.01, 0.03, 0.05, 0.08, 0.15]),
+        seen_by=st.sampled_from(["both", "both", "client"]),
+        unanswered=st.booleans(),
+    )
+    def something_is_asked_and_the_socket_dies(self, what: str, after: float, seen_by: Any, unanswered: bool) -> None:
+        """Between any two messages of any handshake; or after it was done and before the client could hear so."""
+        alice = self.alice
+        if unanswered:
+            alice.wire.stall("down")
+        commands: dict[str, Callable[[], object]] = {
+            "call": partial(alice.new_call, "echo"),
+            "login": partial(alice.login, {"login": "alice", "password": PASSWORD}),
+        }
+        for call in list(alice.calls)[:1]:
+            commands["hold"] = partial(alice.toggle_hold, call)
+            commands["hangup"] = partial(alice.hangup, call)
+            commands["answer"] = partial(alice.answer, call)
+            commands["dtmf"] = partial(alice.dtmf, call, "1")
+        if what in commands:
+            with suppress(LocalProtocolError):
+                commands[what]()
+        self.sim.run(after)
+        alice.wire.drop(seen_by=seen_by)
+        self.ask(alice.wire.heal if unanswered else lambda: None)
+
     # The far end and the gateway.
 
     @rule(with_sdp=st.booleans(), delay=st.sampled_from([0.0, 1.0, 20.0]))
@@ -401,6 +428,17 @@ class Together(RuleBasedStateMachine):
         for _, action in self.alice.actions[self.watched :]:
             secrets_never_leave(action)
         self.watched = len(self.alice.actions)
+
+    @invariant()
+    def failed_media_is_being_mended(self) -> None:
+        inside.failed_media_is_being_mended(self.alice.session)
+
+    @invariant()
+    def the_audio_goes_through_an_open_peer(self) -> None:
+        ledger = self.alice.ledger
+        for call, state in ledger.calls.items():
+            if state in ESTABLISHED and any(book.call == call for book in ledger.peers.values()):
+                assert call in ledger.in_use, f"call {call} is {state.value} and uses no peer"
 
     @invariant()
     def nothing_grows_without_bound(self) -> None:
