@@ -44,6 +44,8 @@ class Login:
         self._retries = 0
         self._good: ClientOptions | None = None
         self._omit_session = False
+        self._repeated_at = float("-inf")
+        """When a login was last repeated by ourselves, on any socket."""
 
     def restart(self) -> None:
         """A new series of attempts begins."""
@@ -134,10 +136,16 @@ class Login:
         self._once_more(now)
 
     def lost(self, failure: Failure, now: float) -> None:
-        """-32000 on a request: log in again on this socket, once at a time (SIG-077)."""
+        """-32000 on a request: log in again on this socket, once at a time (SIG-077).
+
+        A server that takes every login and then refuses what follows is not asked again at the speed of the network.
+        """
         link = self._link
         link.owner.report_error(ErrorCode.AUTHENTICATION_REQUIRED, original=failure, fatal=not link.auto_reconnect)
+        if now - self._repeated_at < timeouts.REQUEST:
+            return
         if self._sent is None and link.connected and not link.draining:
+            self._repeated_at = now
             self.send(now)
 
     def settled(self, now: float) -> None:

@@ -370,3 +370,15 @@ def test_only_the_token_that_is_used_counts() -> None:
     rig.login_ok()
     rig.advance(600)
     assert warned_at(rig) == []
+
+
+def test_a_server_that_takes_every_login_and_refuses_what_follows_is_not_flooded() -> None:
+    """SIG-077: each refusal asks for a login, and each login for the state that is refused."""
+    rig = Rig.registered()
+    rig.always("login", {"sessid": "session-1"})
+    rig.always("gatewayState", error=(-32000, "Authentication Required"))
+    for _ in range(60):
+        for _ in range(10):
+            rig.request("clientReady", reattached_sessions=[])  # as after every login
+        rig.advance(1)
+    assert 1 < len(rig.frames("login")) <= 7
