@@ -99,12 +99,13 @@ class LocalDescribed:
 
 @frozen
 class CandidateFound:
-    """One local ICE candidate, ``candidate:`` form of RFC 8839."""
+    """One local ICE candidate, ``candidate:`` form of RFC 8839. ``url`` is the server that gave it, if one did."""
 
     media: MediaId
     candidate: str
     sdp_mid: str = field(kw_only=True)
     sdp_m_line_index: int = field(kw_only=True)
+    url: str | None = field(default=None, kw_only=True)
 
 
 @frozen

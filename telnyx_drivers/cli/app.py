@@ -4,6 +4,7 @@ import typer
 
 from telnyx_drivers.cli.call import call
 from telnyx_drivers.cli.demo import demo
+from telnyx_drivers.cli.diagnose import diagnose
 from telnyx_drivers.cli.gateway import gateway
 from telnyx_drivers.cli.listen import listen
 from telnyx_drivers.cli.replay import replay
@@ -16,5 +17,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, call, listen, gateway, report, replay):
+for command in (demo, call, listen, gateway, diagnose, report, replay):
     app.command()(command)

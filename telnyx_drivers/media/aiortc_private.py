@@ -20,9 +20,14 @@ from aioice.ice import CandidatePair
 from aioice.ice import StunProtocol as StunProtocol
 from aioice.ice import relayed_candidate as relayed_candidate
 from aioice.ice import server_reflexive_candidate as server_reflexive_candidate
-from aioice.stun import Class, Message, Method
+from aioice.stun import Class as Class
+from aioice.stun import Message as Message
+from aioice.stun import Method as Method
+from aioice.stun import Transaction as Transaction
 from aioice.stun import TransactionError as TransactionError
+from aioice.stun import parse_message as parse_message
 from aioice.turn import TurnClientMixin, TurnTransport
+from aioice.turn import create_turn_endpoint as create_turn_endpoint
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsParameters, RTCDtlsTransport, SRTPProtectionProfile, State
 from aiortc.rtcrtpparameters import (
@@ -160,6 +165,17 @@ def abandon_turn(connection: Connection) -> None:
             farewell = _mangled(protocol.transport, TurnTransport, "close_task")
             if isinstance(farewell, asyncio.Task):
                 farewell.cancel()
+
+
+# Servers without a peer
+
+
+async def close_turn(transport: TurnTransport, timeout: float) -> None:
+    """Give an allocation back, and wait so many seconds for the server to confirm it."""
+    transport.close()
+    farewell = _mangled(transport, TurnTransport, "close_task")
+    assert isinstance(farewell, asyncio.Task)
+    await asyncio.wait([cast("asyncio.Task[None]", farewell)], timeout=timeout)
 
 
 # Consent and the selected pair

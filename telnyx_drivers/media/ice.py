@@ -18,6 +18,7 @@ from aioice.ice import get_host_addresses
 from attrs import define, field, frozen
 
 from telnyx_drivers.media import aiortc_private as private
+from telnyx_drivers.media import sdp
 from telnyx_drivers.media.ice_plan import IcePlan, Server, StunServer, TurnServer
 
 log = logging.getLogger(__name__)
@@ -134,6 +135,11 @@ class Gathering:
         """Of the servers that failed and never answered, also not from another address."""
         answered = {each.server for each in self.found}
         return tuple(failure for server, failure in self._failures.items() if server not in answered)
+
+    def url_of(self, candidate: sdp.Candidate) -> str | None:
+        """Of the server that gave it."""
+        given = (each for each in self.found if (each.candidate.host, each.candidate.port) == candidate.where)
+        return next((each.server.url for each in given if each.candidate.type == candidate.type), None)
 
     async def still_true(self) -> bool:
         """Whether this host still has the addresses, and the servers still see them as they did.

@@ -248,8 +248,8 @@ class Peer:
         assert self._local is not None, "described"
         index = 0 if self._remote is None else self._remote.audio_index
         for candidate in candidates:
-            text = f"candidate:{candidate}"
-            self._report(CandidateFound(self.media, text, sdp_mid=self._local.mid, sdp_m_line_index=index))
+            text, mid, url = f"candidate:{candidate}", self._local.mid, self._ground.gathering.url_of(candidate)
+            self._report(CandidateFound(self.media, text, sdp_mid=mid, sdp_m_line_index=index, url=url))
 
     def _description(self) -> LocalDescription:
         return local_sdp.finish(

@@ -63,6 +63,10 @@ class Candidate:
     related: tuple[str, int] | None = None
     """``raddr`` and ``rport``: the address behind a reflexive or relayed one."""
 
+    @property
+    def where(self) -> tuple[str, int]:
+        return self.address, self.port
+
     def __str__(self) -> str:
         related = "" if self.related is None else f" raddr {self.related[0]} rport {self.related[1]}"
         return f"{self.foundation} 1 udp {self.priority} {self.address} {self.port} typ {self.type}{related}"

@@ -19,7 +19,7 @@ from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.engine import AiortcEngine
 from telnyx_drivers.media.measure import dominant_frequency
 from tests.media.rig import run
-from tests.network.coturn import LISTENS_ON, RELAYS_FROM, USER, Coturn
+from tests.network.coturn import CREDENTIAL, LISTENS_ON, RELAYS_FROM, USER, Coturn
 
 pytestmark = [pytest.mark.media, pytest.mark.interop]
 
@@ -76,6 +76,26 @@ def test_a_call_through_a_relay_shows_the_far_end_nothing_but_the_relay(coturn: 
             }
             assert "127.0.0.1" not in offer
             await call.hangup()
+
+    run(main())
+
+
+def test_one_call_may_have_servers_of_its_own(coturn: Coturn) -> None:
+    """CALL-040: the seed's options, for one call only."""
+
+    async def main() -> None:
+        async with Gateway(users={"alice": "secret"}) as gateway, client(gateway) as phone:
+            server = {"urls": coturn.server("tcp").urls[0], "username": USER, "credential": CREDENTIAL}
+            options = {"destinationNumber": "echo", "callerNumber": "1"}
+            own: list[dict[str, Any]] = [{"iceServers": [server], "forceRelayCandidate": True}, {}]
+            for ice in own:
+                call = await phone.new_call({**options, **ice})
+                await call.wait_for_state("active", timeout=10)
+                await hears_itself(call)
+                pair = private.nominated(far_end(gateway, call))
+                assert pair is not None
+                assert (pair.remote_addr[0] == RELAYS_FROM) is bool(ice)
+                await call.hangup()
 
     run(main())
 

@@ -1,0 +1,254 @@
+"""The diagnosis itself: from the server's name to a conversation with an echo, one step after the other.
+
+Nothing of a bad network is raised: it is what the report is about (DIAG-010). `asyncio` only, as real media is.
+"""
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.resources import as_file
+from pathlib import Path
+from typing import Final
+
+from attrs import define, evolve, field
+
+from telnyx_core.call_options import CallOptions
+from telnyx_core.errors import LocalProtocolError
+from telnyx_core.events import Event, StatsReport
+from telnyx_core.ice_servers import ice_servers_for
+from telnyx_core.json_types import Json, JsonObject
+from telnyx_core.quality.marks import Mark
+from telnyx_core.quality.timings import EstablishmentTimings
+from telnyx_core.url import build_url
+from telnyx_drivers.assets import HELLO
+from telnyx_drivers.asyncio import CallHandle, TelnyxRTC
+from telnyx_drivers.diagnose import probes, verdict
+from telnyx_drivers.diagnose.findings import IceFindings, NetworkFindings, Probe, milliseconds
+from telnyx_drivers.diagnose.observed import Observed
+from telnyx_drivers.diagnose.report import Echo, Listener, Plan, Report
+from telnyx_drivers.diagnose.verdict import Judgement
+from telnyx_drivers.emitter import EventStream
+from telnyx_drivers.exceptions import CallEnded, ConnectionFailed, LoginFailed
+from telnyx_drivers.media.ice_plan import Server
+
+ESTABLISHED_WITHIN: Final = 30.0
+"""Seconds for the test call (DIAG-021)."""
+LOGGED_IN_WITHIN: Final = 20.0
+SAMPLE_SECONDS: Final = 1.0
+"""Between two readings of the call (DIAG-023)."""
+ECHO: Final = 0.5
+"""Correlation from which on what came back is an echo."""
+
+
+async def diagnose(plan: Plan, listener: Listener) -> Report:
+    """Check everything, and say what it comes to. A call that is going on is hung up if this is cancelled."""
+    began = time.perf_counter()
+    run = _Run(plan, listener)
+    await run.everything()
+    run.timings["totalMs"] = milliseconds(time.perf_counter() - began)
+    return Report(
+        judgement=verdict.combine(run.judgements),
+        names=run.names,
+        signaling=run.signaling,
+        registered=run.registered,
+        servers=tuple(run.servers),
+        ice=run.ice,
+        network=run.network,
+        echo=run.echo,
+        call=run.call,
+        timings=run.timings,
+    )
+
+
+@define(eq=False)
+class _Run:
+    plan: Plan
+    listener: Listener
+    judgements: list[Judgement] = field(factory=list[Judgement])
+    names: probes.Names | None = None
+    signaling: Probe | None = None
+    registered: float | None = None
+    servers: list[Probe] = field(factory=list[Probe])
+    observed: Observed = field(factory=Observed)
+    ice: IceFindings | None = None
+    network: NetworkFindings | None = None
+    echo: Echo | None = None
+    call: str | None = None
+    timings: JsonObject = field(factory=dict[str, Json])
+
+    async def everything(self) -> None:
+        if not await self._reach() or not self.plan.log_in:
+            await self._try_servers(alone=True)
+            return
+        try:
+            async with self._registered() as client:
+                await self._try_servers(alone=False)
+                await self._call(client)
+        except (LoginFailed, ConnectionFailed) as error:
+            self.listener.done("Login", ok=False, detail=str(error))
+            self.judgements.append(verdict.of_signaling(self.signaling, str(error)))
+            await self._try_servers(alone=True)
+
+    # The signalling server.
+
+    async def _reach(self) -> bool:
+        """Whether it can be talked to."""
+        url = build_url(self.plan.options, voice_sdk_id=None, first_canary=True, skip_last=False).url
+        self.listener.begins("Looking up the server's name")
+        names = self.names = await probes.look_up(url)
+        shown = names.error or f"{', '.join(names.addresses)}, {_ms(names.seconds)}"
+        if names.addresses == (names.host,):
+            shown = "an address, no name"
+        self.listener.done(f"DNS: {names.host}", ok=names.error is None, detail=shown)
+        if names.error is not None:
+            note = verdict.Note("signaling_dns_failed", f"{names.host}: {names.error}.", "signaling")
+            self.judgements.append(Judgement("blocked", (note,)))
+            return False
+        self.listener.begins("Opening a WebSocket")
+        probe = self.signaling = await probes.try_websocket(url, self.plan.tls)
+        self.listener.done(f"WebSocket: port {probe.port}", ok=probe.ok, detail=probe.error or _ms(probe.seconds))
+        if not probe.ok or not self.plan.log_in:
+            self.judgements.append(verdict.of_signaling(probe))
+        return probe.ok
+
+    @asynccontextmanager
+    async def _registered(self) -> AsyncGenerator[TelnyxRTC, None]:
+        options = evolve(self.plan.options, call_report_interval=SAMPLE_SECONDS, prefetch_ice_candidates=False)
+        client = TelnyxRTC(options, engine=self.observed.engine, ssl=self.plan.tls, connect_timeout=LOGGED_IN_WITHIN)
+        self.listener.begins("Logging in")
+        began = time.perf_counter()
+        async with client:
+            self.registered = time.perf_counter() - began
+            facts = [part for part in (client.region, client.dc) if part]
+            self.listener.done("Login: registered", detail=", ".join([*facts, _ms(self.registered)]))
+            self.judgements.append(verdict.of_signaling(self.signaling))
+            yield client
+
+    # STUN and TURN.
+
+    async def _try_servers(self, *, alone: bool) -> None:
+        found = probes.servers_of(ice_servers_for(self.plan.options, CallOptions()))
+        if not found:
+            return
+        self.listener.begins(f"Trying {len(found)} STUN and TURN servers")
+        few = asyncio.Semaphore(probes.AT_ONCE)
+
+        async def attempt(server: Server) -> Probe:
+            async with few:
+                return await probes.try_server(server, self.plan.tls)
+
+        async with asyncio.TaskGroup() as group:
+            for trying in [group.create_task(attempt(server)) for server in found]:
+                probe = await trying
+                self.servers.append(probe)
+                shown = probe.error or f"{probe.address}, {_ms(probe.seconds)}"
+                self.listener.done(probe.url, ok=probe.ok, detail=shown)
+        self.judgements.append(verdict.of_servers(self.servers, alone=alone))
+
+    # The test call.
+
+    async def _call(self, client: TelnyxRTC) -> None:
+        self.listener.begins(f"Calling {self.plan.destination}")
+        began = time.perf_counter()
+        try:
+            call = await client.new_call(self.plan.destination, caller_number=self.plan.caller_number)
+        except LocalProtocolError as error:
+            self._not_established(str(error))
+            return
+        self.call = call.id
+        events = call.events()
+        failure = await self._established(call)
+        if failure is None:
+            self.timings["establishedMs"] = milliseconds(time.perf_counter() - began)
+            self.listener.done("Call: established", detail=_ms(time.perf_counter() - began))
+            await self._converse(call)
+        await call.hangup()
+        urls = tuple(server.url for server in probes.servers_of(ice_servers_for(client.options, CallOptions())))
+        self.ice = self.observed.ice(urls, forced_relay=client.options.force_relay_candidate)
+        if failure is None or self.observed.ice_state != "new":  # else the far end did not let it come to that
+            self.judgements.append(verdict.of_ice(self.ice))
+        if failure is not None:
+            self._not_established(failure or None)
+        await self._take_timings(events)
+
+    async def _established(self, call: CallHandle) -> str | None:
+        """``None`` when it is; else why not, empty when nobody knows."""
+        try:
+            async with asyncio.timeout(ESTABLISHED_WITHIN):
+                await call.wait_for_state("active")
+                await self.observed.connected.wait()
+        except TimeoutError:
+            return "" if call.error is None else call.error.message
+        except CallEnded as error:
+            return f"{error}" if error.error is None else error.error.message
+        return None
+
+    def _not_established(self, failure: str | None) -> None:
+        self.listener.done("Call", ok=False, detail=failure or f"not established within {ESTABLISHED_WITHIN:g} s")
+        self.judgements.append(verdict.not_established(failure))
+
+    async def _converse(self, call: CallHandle) -> None:
+        """Say a sentence, and read the line's figures meanwhile."""
+        self.listener.begins("Talking to the far end")
+        self.observed.samples.clear()
+        with tempfile.TemporaryDirectory() as folder, as_file(HELLO) as hello:
+            recording = await call.record(Path(folder) / "call.wav")
+            playback = await call.play(hello)
+            with contextlib.suppress(TimeoutError):
+                await call.wait_ended(self.plan.seconds)
+            playback.stop()
+            await recording.stop()
+            self.echo = await asyncio.to_thread(_measure_echo, hello, Path(folder) / "call.wav")
+        self.network = NetworkFindings.of(self.observed.samples)
+        self.judgements.append(verdict.of_network(self.network))
+        self.listener.done(f"Quality: {verdict.quality(self.network)}", detail=_figures(self.network))
+        if self.echo is not None:
+            text = f"Echo: {100 * self.echo.correlation:.0f} % like what was said"
+            self.listener.done(text, detail=f"{_ms(self.echo.delay)} later")
+
+    async def _take_timings(self, events: EventStream[Event]) -> None:
+        async for event in events:
+            if isinstance(event, StatsReport) and event.establishment is not None:
+                self.timings |= _timings(event.establishment)
+
+
+def _timings(establishment: EstablishmentTimings) -> JsonObject:
+    """DIAG's own figures, and all of them."""
+    at = {step.label: step.from_start for step in establishment.steps}
+    began = at.get(Mark.GATHERING_STARTED.value)
+    timings: JsonObject = {"callEstablishment": establishment.record()}
+    for name, mark in (
+        ("iceGatheringMs", Mark.GATHERING_COMPLETED),
+        ("firstNonHostCandidateMs", Mark.FIRST_NON_HOST_CANDIDATE),
+    ):
+        reached = at.get(mark.value)
+        if began is not None and reached is not None and reached >= began:
+            timings[name] = round(reached - began, 1)
+    return timings
+
+
+def _measure_echo(hello: Path, recording: Path) -> Echo | None:
+    from telnyx_drivers.cli.echo import measure_echo, read_wav
+
+    try:
+        found = measure_echo(read_wav(hello)[1][:, 0], recording)
+    except ValueError:
+        return None  # nothing was recorded
+    return Echo(delay=found.delay, correlation=found.correlation) if found.correlation >= ECHO else None
+
+
+def _figures(network: NetworkFindings) -> str:
+    texts = [
+        None if network.rtt is None else f"round trip {_ms(network.rtt.average)}",
+        None if network.jitter is None else f"jitter {_ms(network.jitter.average)}",
+        None if network.loss is None else f"loss {100 * network.loss:.1f} %",
+        None if network.mos is None else f"MOS {network.mos:.1f}",
+    ]
+    return ", ".join(filter(None, texts)) or "no figures"
+
+
+def _ms(seconds: float | None) -> str:
+    return "" if seconds is None else f"{1000 * seconds:.{1 if seconds < 0.01 else 0}f} ms"

@@ -1,0 +1,79 @@
+"""One question to one STUN or TURN server, without a peer. What goes wrong is for `media.ice.failure_of` to word."""
+
+import asyncio
+import contextlib
+import ssl
+from typing import Final, cast
+
+from telnyx_drivers.media import aiortc_private as private
+from telnyx_drivers.media.ice_plan import StunServer, TurnServer
+
+_FAREWELL: Final = 1.0
+"""Seconds for a TURN server to confirm that the allocation is given back."""
+
+
+async def bind(server: StunServer) -> str:
+    """The address that the server sees."""
+    address = (server.host, server.port)
+    transport, client = await asyncio.get_running_loop().create_datagram_endpoint(_Client, remote_addr=address)
+    try:
+        return await client.mapped_address(address)
+    finally:
+        transport.close()
+
+
+async def allocate(server: TurnServer, tls: ssl.SSLContext | None) -> str:
+    """The address that the server relays from. ``tls`` replaces what the system trusts."""
+    relay, _ = await private.create_turn_endpoint(
+        asyncio.DatagramProtocol,
+        server_addr=(server.host, server.port),
+        username=server.username,
+        password=server.credential,
+        ssl=(tls or True) if server.transport == "tls" else None,
+        transport="udp" if server.transport == "udp" else "tcp",
+    )
+    relayed: str = relay.get_extra_info("sockname")[0]
+    await private.close_turn(relay, _FAREWELL)
+    return relayed
+
+
+class _Client(asyncio.DatagramProtocol):
+    """On a connected socket, which hears of a port that is closed."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.DatagramTransport | None = None
+        self._transaction: private.Transaction | None = None
+        self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        with contextlib.suppress(ValueError):
+            message = private.parse_message(data)
+            if self._transaction is not None and message.message_class in (private.Class.RESPONSE, private.Class.ERROR):
+                self._transaction.response_received(message, addr)
+
+    def error_received(self, exc: Exception) -> None:
+        if not self._refused.done():
+            self._refused.set_exception(exc)
+
+    def send_stun(self, message: private.Message, addr: tuple[str, int]) -> None:
+        assert self._transport is not None, "connected"
+        self._transport.sendto(bytes(message))
+
+    async def mapped_address(self, server: tuple[str, int]) -> str:
+        request = private.Message(message_method=private.Method.BINDING, message_class=private.Class.REQUEST)
+        self._transaction = transaction = private.Transaction(request, server, self)
+
+        async def answered() -> str:
+            response, _ = await transaction.run()
+            return str(response.attributes["XOR-MAPPED-ADDRESS"][0])
+
+        answer = asyncio.create_task(answered())
+        try:
+            done, _ = await asyncio.wait([answer, self._refused], return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            answer.cancel()
+            self._refused.cancel()

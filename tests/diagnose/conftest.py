@@ -1,0 +1,3 @@
+from tests.network.conftest import coturn
+
+__all__ = ["coturn"]
