@@ -45,10 +45,9 @@ class Judgement:
 def combine(judgements: Iterable[Judgement]) -> Judgement:
     """The worst of them, with every reason; nothing assessed at all is inconclusive."""
     parts = list(judgements)
-    verdicts: list[Verdict] = ["inconclusive"]
-    verdicts += [part.verdict for part in parts if part.verdict is not None]
+    verdicts = [part.verdict for part in parts if part.verdict is not None]
     return Judgement(
-        max(verdicts, key=_PRIORITY.index),
+        max(verdicts, key=_PRIORITY.index, default=_PRIORITY[0]),
         tuple(dict.fromkeys(note for part in parts for note in part.reasons)),
         tuple(dict.fromkeys(note for part in parts for note in part.warnings)),
     )

@@ -39,10 +39,11 @@ class FakeStream:
         self.stop()
 
     def stop(self) -> None:
-        """Closed by us, or unplugged."""
-        if self.running:
-            self.running = False
-            self.finished_callback()
+        """Closed by us, or unplugged; no block is under way afterwards, as with the real one."""
+        with self.backend.at_work:
+            if self.running:
+                self.running = False
+                self.finished_callback()
 
     def hear(self, samples: NDArray[np.int16], *, flags: bool = False) -> None:
         assert self.running
@@ -76,6 +77,7 @@ class FakePortAudio:
     trouble: dict[str, Exception] = field(factory=dict[str, Exception])
     """By what it strikes: the name of a device, ``start``, or a number of channels such as ``1 channels``."""
     streams: list[FakeStream] = field(factory=list[FakeStream])
+    at_work: threading.RLock = field(factory=threading.RLock)
     PortAudioError: type[Exception] = FakePortAudioError
 
     def check(self, what: str) -> None:
@@ -119,11 +121,12 @@ class FakePortAudio:
             beat = 0
             while not ended.wait(0.02):
                 for stream in self.streams:
-                    if stream.running and stream.direction == "input":
-                        times = beat * 0.02 + np.arange(stream.blocksize) / stream.samplerate
-                        stream.hear((8000 * np.sin(2 * np.pi * frequency * times)).astype(np.int16))
-                    elif stream.running:
-                        said.append(stream.say())
+                    with self.at_work:
+                        if stream.running and stream.direction == "input":
+                            times = beat * 0.02 + np.arange(stream.blocksize) / stream.samplerate
+                            stream.hear((8000 * np.sin(2 * np.pi * frequency * times)).astype(np.int16))
+                        elif stream.running:
+                            said.append(stream.say())
                 beat += 1
 
         hardware = threading.Thread(target=vibrate)
