@@ -46,8 +46,9 @@ def combine(judgements: Iterable[Judgement]) -> Judgement:
     """The worst of them, with every reason; nothing assessed at all is inconclusive."""
     parts = list(judgements)
     verdicts = [part.verdict for part in parts if part.verdict is not None]
+    worst: Verdict = max(verdicts, key=_PRIORITY.index, default="inconclusive")
     return Judgement(
-        max(verdicts, key=_PRIORITY.index, default=_PRIORITY[0]),
+        worst,
         tuple(dict.fromkeys(note for part in parts for note in part.reasons)),
         tuple(dict.fromkeys(note for part in parts for note in part.warnings)),
     )
