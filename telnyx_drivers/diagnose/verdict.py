@@ -45,10 +45,9 @@ class Judgement:
 def combine(judgements: Iterable[Judgement]) -> Judgement:
     """The worst of them, with every reason; nothing assessed at all is inconclusive."""
     parts = list(judgements)
-    verdicts = [part.verdict for part in parts if part.verdict is not None]
-    worst: Verdict = max(verdicts, key=_PRIORITY.index, default="inconclusive")
+    verdicts: list[Verdict] = [part.verdict for part in parts if part.verdict is not None]
     return Judgement(
-        worst,
+        max(verdicts or ["inconclusive"], key=_PRIORITY.index),
         tuple(dict.fromkeys(note for part in parts for note in part.reasons)),
         tuple(dict.fromkeys(note for part in parts for note in part.warnings)),
     )
