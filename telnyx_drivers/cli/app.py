@@ -1,7 +1,10 @@
 """The list of commands."""
 
+from typing import Annotated
+
 import typer
 
+from telnyx_core.version import VERSION
 from telnyx_drivers.cli.call import call
 from telnyx_drivers.cli.demo import demo
 from telnyx_drivers.cli.diagnose import diagnose
@@ -12,10 +15,27 @@ from telnyx_drivers.cli.report import report
 
 app = typer.Typer(
     name="telnyx-rtc",
-    help="Telnyx WebRTC calls from the shell. Start with: telnyx-rtc demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"telnyx-rtc {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Telnyx WebRTC calls from the shell. Start with: telnyx-rtc demo"""
+
+
 for command in (demo, call, listen, gateway, diagnose, report, replay):
     app.command()(command)

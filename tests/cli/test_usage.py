@@ -1,5 +1,6 @@
 """Mistakes on the command line: nothing is tried, and both readers are told what is wrong."""
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -114,3 +115,7 @@ def test_a_missing_media_extra_is_named_with_its_cure(tmp_path: Path) -> None:
 def test_python_m_is_the_same_program() -> None:
     run = subprocess.run([sys.executable, "-m", "telnyx_drivers", "--help"], capture_output=True, text=True, check=True)
     assert "demo" in run.stdout
+
+
+def test_the_version_is_the_packages_own(run: Run) -> None:
+    assert run("--version").stdout == f"telnyx-rtc {importlib.metadata.version('telnyx-rtc')}\n"
