@@ -101,6 +101,16 @@ def test_candidates_of_component_two_are_left_out() -> None:
     assert (host.type, reflexive.type, reflexive.related) == ("host", "srflx", ("203.0.113.20", 19016))
 
 
+def test_a_call_from_the_telephone_network_keeps_its_codecs_and_both_addresses() -> None:
+    """SRV-003, SRV-005: what Telnyx makes of FreeSWITCH."""
+    description = remote("offer-telnyx")
+    assert [codec.name for codec in description.codecs] == ["PCMU", "PCMA", "G722", "opus"]
+    assert [(event.payload_type, event.clock_rate) for event in description.telephone_events] == [(101, 8_000)]
+    host, public = description.candidates
+    assert (host.address, public.address, public.related) == ("10.114.3.20", "198.51.100.64", ("10.114.3.20", 22846))
+    assert description.direction == "sendrecv"
+
+
 def test_tcp_and_named_candidates_are_left_out() -> None:
     (candidate,) = remote("answer-chromium").candidates
     assert candidate.address == "198.51.100.9"
