@@ -45,8 +45,11 @@ class OpenSocket:
 
 @frozen
 class SendText:
+    """With ``spare_above``, it is left out where more characters than that wait to be sent already (DBG-006)."""
+
     socket: SocketId
     text: str = field(repr=False)
+    spare_above: int | None = None
 
 
 @frozen

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from telnyx_core import messages as m
 from telnyx_core import timeouts
-from telnyx_core.actions import DigitsVia, Done, Notify, StartTone, StopTone, ToneKind, WriteDebug
+from telnyx_core.actions import DigitsVia, Done, Notify, StartTone, StopTone, ToneKind, UploadReport, WriteDebug
 from telnyx_core.call_host import CallHost
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error
 from telnyx_core.errors import Failure, FailureKind, InvalidCallState
@@ -393,6 +393,16 @@ class Call:
 
     def unwritten_debug(self) -> tuple[WriteDebug, ...]:
         return self._quality.unwritten_debug()
+
+    def unsent_report(self, now: float) -> UploadReport | None:
+        return self._quality.unsent(self.info(), now)
+
+    def flush_report(self, now: float) -> None:
+        self._quality.flush_now(self.info(), now)
+
+    def goes_on_elsewhere(self) -> None:
+        """The server keeps the call for a later process: what is reported here is not its end."""
+        self._quality.goes_on = True
 
     def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
         self._quality.saw_frame(direction, frame, size)

@@ -68,8 +68,11 @@ class CallHost(Protocol):
         ticket: Ticket | None = None,
     ) -> None: ...
 
-    def send_unattended(self, frame: JsonObject) -> bool:
-        """Send a frame with an id of its own, whose reply means nothing; False: there is no socket for it now."""
+    def send_unattended(self, frame: JsonObject, spare_above: int | None = None) -> bool:
+        """Send a frame with an id of its own, whose reply means nothing; False: there is no socket for it now.
+
+        It is spared where more characters than ``spare_above`` wait for the socket.
+        """
         ...
 
     def settle(self, ticket: Ticket, outcome: Outcome) -> None: ...

@@ -233,14 +233,14 @@ class Connection:
         """A frame without id, to which nothing is answered (SIG-054)."""
         self._send({"jsonrpc": "2.0", "method": method, "params": params}, None)
 
-    def send_unattended(self, frame: JsonObject) -> bool:
-        """A frame on whose reply nothing depends; False where it cannot be sent now (SIG-186, DBG-005)."""
+    def send_unattended(self, frame: JsonObject, spare_above: int | None = None) -> bool:
+        """A frame on whose reply nothing depends; False where it cannot be sent now (SIG-186, DBG-005, DBG-006)."""
         if not self.logged_in or self._socket is None:
             return False
         self._unattended[frame["id"]] = None
         if len(self._unattended) > MAX_UNATTENDED:
             del self._unattended[next(iter(self._unattended))]
-        self.owner.act(SendText(self._socket, encode(frame)))
+        self.owner.act(SendText(self._socket, encode(frame), spare_above))
         return True
 
     def acknowledge(self, request: Request) -> None:

@@ -273,7 +273,10 @@ class StatsReport:
     timeline: tuple[JsonObject, ...] | None = field(default=None, repr=False)
     """With ``debug``: what happened, entry by entry (DBG-010)."""
     final: bool = True
-    """Always so here: a call that is attached anew stays the same call, and its one report tells of all of it."""
+    """False where the call goes on without this process (`Session.leave`): whoever takes it up reports of the rest.
+
+    A call that is attached anew in this process stays the same call, and its one report tells of all of it.
+    """
 
 
 @frozen

@@ -53,6 +53,7 @@ COMMANDS: Final = (
     "set_deaf",
     "resume_media",
     "reject_media",
+    "flush_report",
     "send_conversation_message",
     "send_ai_item",
 )

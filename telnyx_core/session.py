@@ -12,7 +12,7 @@ from random import Random
 from typing import Literal
 
 from telnyx_core import messages as m
-from telnyx_core.actions import Action, DigitsVia, Done, Notify, Outcome, Remember, Settle, WriteDebug
+from telnyx_core.actions import Action, DigitsVia, Done, Notify, Outcome, Remember, Settle, UploadReport, WriteDebug
 from telnyx_core.address import parse_address
 from telnyx_core.call import Call, inbound_options
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
@@ -132,6 +132,10 @@ class Session:
     def unwritten_debug(self) -> tuple[WriteDebug, ...]:
         """What would go into debug files if everything ended now: for a process that dies (DBG-020)."""
         return tuple(action for call in self._calls.values() for action in call.unwritten_debug())
+
+    def unsent_reports(self) -> tuple[UploadReport, ...]:
+        """What the platform would never hear of the calls if everything ended now (STATS-246). Changes nothing."""
+        return tuple(action for call in self._calls.values() if (action := call.unsent_report(self._now)) is not None)
 
     # Pulling.
 
@@ -336,6 +340,15 @@ class Session:
             found = self._calls.get(call)
             return found is not None and found.reject_media(now)
 
+    def flush_report(self, call: CallId, *, now: float) -> None:
+        """Send what there is of the call's report at once, and not only when it is time (STATS-222, ``manual``).
+
+        Nothing is sent where there is nothing, or no place for it: then it is kept (STATS-223, STATS-244).
+        """
+        found = self._live(call)
+        with self._at(now) as now:
+            found.flush_report(now)
+
     def send_conversation_message(
         self, call: CallId, text: str, image_urls: tuple[str, ...] = (), *, now: float
     ) -> Ticket:
@@ -458,6 +471,9 @@ class Session:
     def leave_calls(self, now: float) -> None:
         left = [*self._marked.values()]
         self._link.identity.leave(left)
+        for marker in left:
+            if (call := self._calls.get(CallId(marker.id))) is not None:
+                call.goes_on_elsewhere()
         self.end_calls(now, bye=False)
         for marker in left:
             self._tombstones.forget(CallId(marker.id))  # it has not ended: nobody owes a BYE
@@ -539,8 +555,8 @@ class Session:
     ) -> None:
         self._link.request(purpose, method, params, now, call=call, ticket=ticket)
 
-    def send_unattended(self, frame: JsonObject) -> bool:
-        return self._link.send_unattended(frame)
+    def send_unattended(self, frame: JsonObject, spare_above: int | None = None) -> bool:
+        return self._link.send_unattended(frame, spare_above)
 
     def settle(self, ticket: Ticket, outcome: Outcome) -> None:
         self.act(Settle(ticket, outcome))

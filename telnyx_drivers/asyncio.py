@@ -114,11 +114,13 @@ class _Line:
         self._url = url
         self._ssl = ssl
         self._outbox: asyncio.Queue[str | None] = asyncio.Queue()
+        self.backlog = 0
         self._open = self._abandoned = False
         self._end: SocketClosed | SocketRefused = SocketClosed(socket, 1006, "", clean=False)
         self._task = driver.spawn(self._run, self._over)
 
     def send(self, text: str) -> None:
+        self.backlog += len(text)
         self._outbox.put_nowait(text)
 
     def close(self) -> None:
@@ -187,6 +189,7 @@ class _Line:
         with contextlib.suppress(ConnectionClosed):  # the reader is told as well, and reports it
             while (text := await self._outbox.get()) is not None:
                 await connection.send(text)
+                self.backlog -= len(text)
             await connection.close()
 
 

@@ -257,6 +257,15 @@ class CallHandle:
         self._driver.session.send_ai_item(item, now=self._driver.now())
         self._driver.commanded()
 
+    def flush_report(self) -> None:
+        """Have what there is of the call's report sent to the platform at once, and not only in its time (STATS-222).
+
+        Raises `InvalidCallState` after the end, when all of it is on its way already.
+        """
+        self._check_live()
+        self._driver.session.flush_report(self.id, now=self._driver.now())
+        self._driver.commanded()
+
     def resume_media(self) -> bool:
         """Try the microphone again after a recoverable failure (MEDIA-313). False: there is nothing to resume."""
         return self._recover(self._driver.session.resume_media)

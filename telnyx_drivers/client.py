@@ -238,6 +238,8 @@ class Client(ABC):
             self._driver.commanded()
         await self._stopped.wait()
         await self._driver.uploads.drain()
+        if self._driver.at_rest:
+            self._driver.reported()
 
     async def _shut_down(self) -> None:
         try:

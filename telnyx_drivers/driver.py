@@ -65,6 +65,7 @@ from telnyx_core.session import Session
 from telnyx_drivers import logs
 from telnyx_drivers.debug_file import DebugFiles
 from telnyx_drivers.exceptions import DriverFailed, MediaUnavailable
+from telnyx_drivers.last_reports import LastReports
 from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.network import NetworkWatch
 from telnyx_drivers.recordings import Recordings
@@ -82,6 +83,11 @@ INBOX_TEXTS: Final = 64
 
 class Line(Protocol):
     """One socket as the driver sees it. Nothing waits, nothing raises; what happens comes back as facts."""
+
+    @property
+    def backlog(self) -> int:
+        """Characters that wait to be sent."""
+        ...
 
     def send(self, text: str) -> None: ...
 
@@ -141,6 +147,7 @@ class Driver(ABC):
         self.ssl = ssl
         """How servers are verified; ``None``: as Python does by default."""
         self._debug_files: DebugFiles | None = None
+        self._last_reports: LastReports | None = None
         self._recordings: Recordings | None = None
         self.uploads = Uploads(self.spawn, lambda: http_poster(ssl))
         self.network = NetworkWatch(lambda change: self.tell(NetworkChanged(change)), self._stranded)
@@ -207,6 +214,8 @@ class Driver(ABC):
             options = self.session.options
             if options.debug and options.debug_output == "file" and self._debug_files is None:
                 self._debug_files = DebugFiles(Path(options.debug_dir or "."), self.session.unwritten_debug)
+            if options.enable_call_reports and self._last_reports is None:
+                self._last_reports = LastReports(self.uploads, self.session.unsent_reports, self.ssl)
             if options.enable_call_recording and self._recordings is None:
                 self._recordings = Recordings(
                     options,
@@ -250,15 +259,24 @@ class Driver(ABC):
         """Leave nothing behind: no task, no socket, no engine. Idempotent; the session should be closed by then."""
         await self.cancel_tasks()
         await self.uploads.aclose()
+        self.reported()
         if self._debug_files is not None:
             self._debug_files.close()
             self._debug_files = None
         await self._close_engine()
 
+    def reported(self) -> None:
+        """Nothing is left to be told to the platform, also not at the end of the process. Idempotent."""
+        if self._last_reports is not None:
+            self._last_reports.close()
+            self._last_reports = None
+
     # Facts.
 
     def reached(self, socket: SocketId, local: str, peer: str) -> None:
         """A socket is open between these addresses: from now on it matters what becomes of the network."""
+        if self._last_reports is not None:
+            self._last_reports.address = peer
         if self.network.reached(socket, local, peer):
             self.spawn(self.network.run)
 
@@ -357,8 +375,9 @@ class Driver(ABC):
                 logs.signalling.info("opening socket %d to %s", socket, redact_url(url))
                 self._url = url
                 self._lines[socket] = self._dial(socket, url)
-            case SendText(socket, text):
-                if (line := self._lines.get(socket)) is not None:
+            case SendText(socket, text, spare_above):
+                line = self._lines.get(socket)
+                if line is not None and (spare_above is None or line.backlog <= spare_above):
                     if logs.signalling.isEnabledFor(logging.DEBUG):
                         logs.signalling.debug("socket %d sends %s", socket, redact_text(text))
                     line.send(text)

@@ -18,16 +18,27 @@ class Poster(Protocol):
 
 
 class HttpPoster:
-    """Verifies TLS, with ``ssl`` where that is given; follows no redirection; uses no proxy and no stored password."""
+    """Verifies TLS, with ``ssl`` where that is given; follows no redirection; uses no proxy and no stored password.
 
-    def __init__(self, ssl: tls.SSLContext | None) -> None:
+    With ``address`` no name is looked up: every server is there, and is still verified by its name.
+    """
+
+    def __init__(self, ssl: tls.SSLContext | None, address: str | None = None) -> None:
         """Reads the trusted certificates: not on a loop that has something else to do."""
         verify = tls.create_default_context() if ssl is None else ssl
+        self._address = address
         self._client = httpx2.AsyncClient(verify=verify, timeout=None, trust_env=False)  # the caller bounds it
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         try:
-            async with self._client.stream("POST", url, headers=dict(headers), content=body) as response:
+            target, named = httpx2.URL(url), dict(headers)
+            extensions: dict[str, str] = {}
+            if self._address is not None:
+                named["host"], extensions["sni_hostname"] = target.netloc.decode(), target.host
+                target = target.copy_with(host=self._address)
+            async with self._client.stream(
+                "POST", target, headers=named, content=body, extensions=extensions
+            ) as response:
                 return response.status_code
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise OSError(str(error) or type(error).__name__) from error

@@ -2,7 +2,7 @@
 
 import ssl as tls
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -53,6 +53,13 @@ class _Queue:
     """Of the next part (STATS-224)."""
     kept: tuple[bytes, ...] = ()
     """What could not be sent, to go before the next part (STATS-225)."""
+    current: UploadReport | None = None
+    """On its way now."""
+
+    def unsent(self) -> "_Queue":
+        """What somebody else would have to send if this came to its end now."""
+        first = () if self.current is None else (self.current,)
+        return _Queue(deque((*first, *self.waiting)), self.number, self.kept)
 
 
 class Uploads:
@@ -71,6 +78,11 @@ class Uploads:
         self._queues: dict[CallId, _Queue] = {}
         self._working: set[Hashable] = set()
         self._idle: anyio.Event | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Something is on its way, or waits to be."""
+        return any(queue.current is not None or queue.waiting for queue in list(self._queues.values()))
 
     def add(self, action: UploadReport) -> None:
         """Send this after everything else of its call. On the loop's own thread."""
@@ -123,10 +135,20 @@ class Uploads:
 
     async def _empty(self, queue: _Queue, poster: "Poster") -> None:
         while queue.waiting:
-            action = queue.waiting.popleft()
-            await self._send(action, queue, poster)
-            if action.segment.final:
+            queue.current = action = queue.waiting.popleft()
+            await _send(action, queue, poster)
+            queue.current = None
+            if action.segment.last:
                 self._queues.pop(action.segment.call.id, None)
+
+    async def send_last(self, open_calls: Iterable[UploadReport], poster: "Poster") -> None:
+        """Send what is left, the calls side by side, on a loop of its own: nothing of the client's is waited for."""
+        queues = {call: queue.unsent() for call, queue in list(self._queues.items())}
+        for action in open_calls:
+            queues.setdefault(action.segment.call.id, _Queue()).waiting.append(action)
+        async with anyio.create_task_group() as group:
+            for queue in queues.values():
+                group.start_soon(_send_all, queue, poster)
 
     def _rest(self, key: Hashable) -> None:
         """Nothing of this is on its way."""
@@ -135,31 +157,37 @@ class Uploads:
             self._idle.set()
             self._idle = None
 
-    async def _send(self, action: UploadReport, queue: _Queue, poster: "Poster") -> None:
-        segment, home, call = action.segment, action.home, action.segment.call.id
-        headers = home.headers(call)
-        kept, queue.kept = queue.kept, ()
-        for body in kept:
-            await deliver(poster, home.url, headers, body)
-        lines: list[Line] = []
-        for line in segment.lines():
-            lines.append(line)
-            await anyio.lowlevel.checkpoint()  # other calls' audio is more urgent
-        bodies = segment.bodies(queue.number, lines)
+
+async def _send_all(queue: _Queue, poster: "Poster") -> None:
+    while queue.waiting:
+        await _send(queue.waiting.popleft(), queue, poster)
+
+
+async def _send(action: UploadReport, queue: _Queue, poster: "Poster") -> None:
+    segment, home, call = action.segment, action.home, action.segment.call.id
+    headers = home.headers(call)
+    while queue.kept:
+        await deliver(poster, home.url, headers, queue.kept[0])
+        queue.kept = queue.kept[1:]
+    lines: list[Line] = []
+    for line in segment.lines():
+        lines.append(line)
+        await anyio.lowlevel.checkpoint()  # other calls' audio is more urgent
+    bodies = segment.bodies(queue.number, lines)
+    fate = await deliver(poster, home.url, headers, bodies[0])
+    if fate is Fate.TOO_LARGE:
+        bodies = segment.bodies(queue.number, lines, len(bodies[0]) // 2)
         fate = await deliver(poster, home.url, headers, bodies[0])
-        if fate is Fate.TOO_LARGE:
-            bodies = segment.bodies(queue.number, lines, len(bodies[0]) // 2)
-            fate = await deliver(poster, home.url, headers, bodies[0])
-        queue.number += len(bodies)
-        for index, body in enumerate(bodies):
-            if index:
-                fate = await deliver(poster, home.url, headers, body)
-            if fate is not Fate.SENT:
-                logs.reports.error("call %s: a part of its report could not be sent", call)
-            if fate is Fate.FAILED:
-                left = bodies[index:]
-                queue.kept = left if sum(map(len, left)) <= MAX_BODY else ()
-                return
+    queue.number += len(bodies)
+    for index, body in enumerate(bodies):
+        if index:
+            fate = await deliver(poster, home.url, headers, body)
+        if fate is not Fate.SENT:
+            logs.reports.error("call %s: a part of its report could not be sent", call)
+        if fate is Fate.FAILED:
+            left = bodies[index:]
+            queue.kept = left if sum(map(len, left)) <= MAX_BODY else ()
+            return
 
 
 async def deliver(poster: "Poster", url: str, headers: Mapping[str, str], body: bytes) -> Fate:
@@ -186,10 +214,11 @@ async def http_poster(ssl: tls.SSLContext | None) -> "Poster | None":
 
     Made in a thread: importing it and reading certificates would be heard in other calls.
     """
-    return await anyio.to_thread.run_sync(_make_poster, ssl)
+    return await anyio.to_thread.run_sync(make_poster, ssl)
 
 
-def _make_poster(ssl: tls.SSLContext | None) -> "Poster | None":
+def make_poster(ssl: tls.SSLContext | None, address: str | None = None) -> "Poster | None":
+    """As `http_poster`, here and now. With ``address``, that is where every server is, whatever its name."""
     try:
         from telnyx_drivers.http_post import HttpPoster
     except ModuleNotFoundError as error:
@@ -200,4 +229,4 @@ def _make_poster(ssl: tls.SSLContext | None) -> "Poster | None":
             error.name,
         )
         return None
-    return HttpPoster(ssl)
+    return HttpPoster(ssl, address)

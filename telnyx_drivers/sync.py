@@ -378,6 +378,9 @@ class Call:
     def send_ai_item(self, item: Mapping[str, Json]) -> None:
         self._threads.do(lambda: self._handle.send_ai_item(item))
 
+    def flush_report(self) -> None:
+        self._threads.do(self._handle.flush_report)
+
     def resume_media(self) -> bool:
         return self._threads.do(self._handle.resume_media)
 

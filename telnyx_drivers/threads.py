@@ -1,5 +1,6 @@
 """Two threads behind the client for code without ``async``: one runs the loop, one runs the application's handlers."""
 
+import atexit
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -22,6 +23,10 @@ UNHANDLED: Final = 4096
 """Events that may wait for slow handlers; later ones are dropped, and the log says so."""
 
 
+EXIT: Final = 1.0
+"""Seconds that the loop has to break off when the process ends without `Threads.stop`."""
+
+
 class Threads:
     """Both threads, from `start` to `stop`. Everything may be called from any thread but the loop's own."""
 
@@ -39,6 +44,7 @@ class Threads:
         assert self._portal is None, "started once"
         self._manager = start_blocking_portal(name="telnyx-client")
         self._portal = self._manager.__enter__()
+        atexit.register(self._break_off)
         self._heard = queue.SimpleQueue()
         self._handlers = threading.Thread(target=self._handle, args=(self._heard,), name="telnyx-handlers", daemon=True)
         self._handlers.start()
@@ -52,6 +58,7 @@ class Threads:
         if threading.current_thread() is not handlers:
             handlers.join()
         self._portal = self._manager = self._handlers = None
+        atexit.unregister(self._break_off)
         manager.__exit__(None, None, None)
 
     def run(self, function: Callable[[], Awaitable[T]]) -> T:
@@ -106,6 +113,15 @@ class Threads:
             logs.client.error("the handlers do not keep up: a %s is dropped", type(event).__name__)
         else:
             self._heard.put((handler, event))
+
+    def _break_off(self) -> None:
+        """The application has ended and not said so: no codec may be at work while the interpreter is taken down."""
+        portal, self._portal = self._portal, None
+        if portal is not None:
+            with suppress(RuntimeError):  # the loop has ended by itself
+                loop = portal.call(threading.current_thread)
+                portal.call(portal.stop, True)
+                loop.join(EXIT)
 
     def _handle(self, heard: "queue.SimpleQueue[tuple[Handler, Event] | None]") -> None:
         while (entry := heard.get()) is not None:

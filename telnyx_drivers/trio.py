@@ -199,12 +199,14 @@ class _Line:
         self._socket = socket
         self._url = url
         self._outbox, self._to_send = trio.open_memory_channel[str | None](math.inf)
+        self.backlog = 0
         self._open = self._abandoned = False
         self._closing: trio.Event | None = None
         self._end: SocketClosed | SocketRefused = SocketClosed(socket, 1006, "", clean=False)
         self._scope = driver.spawn(self._run, self._over)
 
     def send(self, text: str) -> None:
+        self.backlog += len(text)
         self._outbox.send_nowait(text)
 
     def close(self) -> None:
@@ -282,6 +284,7 @@ class _Line:
         try:
             while (text := await self._to_send.receive()) is not None:
                 await connection.send_message(text)
+                self.backlog -= len(text)
         except ConnectionClosed:
             return  # the reader is told as well, and reports it
         self._closing = trio.Event()

@@ -41,6 +41,10 @@ class CallReport:
     def empty(self) -> bool:
         return not self._taken and not len(self.logs)
 
+    def look(self) -> tuple[tuple[Taken, ...], tuple[LogEntry, ...]]:
+        """All of it, which stays here."""
+        return tuple(self._taken), self.logs.entries()
+
     def take(self, now: float) -> tuple[tuple[Taken, ...], tuple[LogEntry, ...]]:
         """All of it, which is then no longer here (STATS-225)."""
         taken = tuple(self._taken)

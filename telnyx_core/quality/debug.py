@@ -25,6 +25,11 @@ _OURS: Final = frozenset[Tag]({"call", "signaling"})
 _FORMER: Final = 8
 """Peers of a call whose timelines are kept for its report; a call that is renewed for hours has hundreds."""
 
+_SPARE_STATS: Final = 256 * 1024
+"""Characters that may wait for the socket before statistics are left out of the frames (DBG-006)."""
+_SPARE_DATA: Final = 4 * _SPARE_STATS
+"""And before everything else is, but for the few frames that say where a report begins and ends."""
+
 Kind = Literal["debug_report_start", "debug_report_data", "debug_report_stop"]
 
 
@@ -100,7 +105,8 @@ class DebugWatch:
         peer.timeline.add(entry)
         if not self._to_file and entry.tag not in _OURS:
             self._announce(peer)
-            self._send(peer, "debug_report_data", entry.record(self._host.session_id or peer.ident))
+            data = entry.record(self._host.session_id or peer.ident)
+            self._send(peer, "debug_report_data", data, _SPARE_STATS if entry.tag == "stats" else _SPARE_DATA)
 
     def _announce(self, peer: _Peer) -> None:
         """Once on each socket (DBG-006)."""
@@ -108,7 +114,7 @@ class DebugWatch:
         if not self._to_file and peer.announced_on != generation and self._send(peer, "debug_report_start"):
             peer.announced_on = generation
 
-    def _send(self, peer: _Peer, kind: Kind, data: JsonObject | None = None) -> bool:
+    def _send(self, peer: _Peer, kind: Kind, data: JsonObject | None = None, spare_above: int | None = None) -> bool:
         if kind != "debug_report_start" and peer.announced_on != self._host.generation:
             return False
         frame: JsonObject = {
@@ -121,4 +127,4 @@ class DebugWatch:
         }
         if data is not None:
             frame["debug_report_data"] = data
-        return self._host.send_unattended(frame)
+        return self._host.send_unattended(frame, spare_above)

@@ -106,12 +106,17 @@ class LogBook:
         if self._common.keeps("debug"):
             self._entries.append((self._common.number(), _frame_entry(wall, direction, frame, size)))
 
+    def entries(self) -> tuple[LogEntry, ...]:
+        """Everything that is kept."""
+        numbered = sorted((*self._entries, *self._common.since(self._read)), key=itemgetter(0))
+        return tuple(entry for _, entry in numbered[-self._common.most :])
+
     def drain(self) -> tuple[LogEntry, ...]:
         """Everything that is kept, which is then kept no longer (LOG-015)."""
-        numbered = sorted((*self._entries, *self._common.since(self._read)), key=itemgetter(0))
+        entries = self.entries()
         self._entries.clear()
         self._read = self._common.written
-        return tuple(entry for _, entry in numbered[-self._common.most :])
+        return entries
 
 
 def _frame_entry(wall: float, direction: Literal["SEND", "RECV"], frame: JsonView, size: int) -> LogEntry:

@@ -21,6 +21,7 @@ from telnyx_core.quality.published import iso
 from telnyx_core.version import VERSION
 
 FlushReason: TypeAlias = Literal["buffer-limit", "manual", "socket-close", "socket-error", "page-unload"]
+"""STATS-222: ``manual``, the application asked; ``page-unload``, the process goes and the call does not end by it."""
 
 MAX_BODY: Final = 1_900_000
 """Bytes; the platform refuses two million (STATS-227)."""
@@ -110,7 +111,13 @@ class Segment:
 
     @property
     def final(self) -> bool:
+        """The call is over."""
         return self.flush is None
+
+    @property
+    def last(self) -> bool:
+        """From this process nothing more will come of the call."""
+        return self.flush is None or self.flush.type == "page-unload"
 
     def lines(self) -> Iterator[Line]:
         """Every entry and every log entry in words, one at a time: hundreds of them at once would be heard."""

@@ -151,8 +151,9 @@ class Summary:
         call_report_id: str | None,
         establishment: EstablishmentTimings,
         timeline: tuple[JsonObject, ...] | None,
+        final: bool,
     ) -> StatsReport:
-        """The final report. ``offset`` is epoch seconds less the session's own time."""
+        """The report at the end. ``offset`` is epoch seconds less the session's own time."""
         total = self._total(self._last)
         hung_up = now if self.ended_at is None else self.ended_at
         return StatsReport(
@@ -184,6 +185,7 @@ class Summary:
             warnings=_warnings(self._counts, offset),
             establishment=establishment,
             timeline=timeline,
+            final=final,
         )
 
     def _total(self, reading: StatsSnapshot | None) -> StatsSnapshot:

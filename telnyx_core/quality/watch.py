@@ -17,9 +17,9 @@ from telnyx_core.quality.call_report import CallReport
 from telnyx_core.quality.debug import DebugWatch
 from telnyx_core.quality.entries import Taken
 from telnyx_core.quality.interval import Interval
-from telnyx_core.quality.log_book import Level, LogBook
+from telnyx_core.quality.log_book import Level, LogBook, LogEntry
 from telnyx_core.quality.marks import Mark, Marks
-from telnyx_core.quality.segment import Flush, Segment
+from telnyx_core.quality.segment import Flush, ReportHome, Segment
 from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.quality.summary import Summary, next_beat
 from telnyx_core.quality.timings import Mode
@@ -54,6 +54,8 @@ class QualityWatch:
         self._media: MediaId | None = None
         self._mode: Mode = "non-trickle"
         self.had_peer = False
+        self.goes_on = False
+        """The call does not end with what ends it here."""
 
     # What happens to the call.
 
@@ -198,14 +200,27 @@ class QualityWatch:
                 call_report_id=self._host.call_report_id,
                 establishment=self._marks.timings(self._mode),
                 timeline=None if self._debug is None else self._debug.timeline(),
+                final=not self.goes_on,
             )
             self._host.act(Notify(report))
 
     def upload(self, call: CallInfo, now: float) -> None:
         """The call is over and destroyed: the last part of its report goes (STATS-223, CALL-440)."""
         if self._report is not None and not self._report.empty:
-            self._flush(call, now, None)
+            self._flush(call, now, Flush("page-unload") if self.goes_on else None)
         self._report = None
+
+    def flush_now(self, call: CallInfo, now: float) -> None:
+        """The application wants it (STATS-222)."""
+        if self._report is not None and not self._report.empty:
+            self._flush(call, now, Flush("manual"))
+
+    def unsent(self, call: CallInfo, now: float) -> UploadReport | None:
+        """What would be lost with the process, the last readings among it (STATS-246)."""
+        report, home = self._report, self._host.report_home
+        if report is None or report.empty or home is None:
+            return None
+        return UploadReport(home, self._segment(call, now, home, Flush("page-unload"), *report.look()))
 
     # Inside.
 
@@ -225,20 +240,29 @@ class QualityWatch:
         report, home = self._report, self._host.report_home
         if report is None or home is None:
             return
-        entries, logs = report.take(now)
-        offset, host = self._host.wall_offset, self._host
-        segment = Segment(
+        self._host.act(UploadReport(home, self._segment(call, now, home, flush, *report.take(now))))
+
+    def _segment(
+        self,
+        call: CallInfo,
+        now: float,
+        home: ReportHome,
+        flush: Flush | None,
+        entries: tuple[Taken, ...],
+        logs: tuple[LogEntry, ...],
+    ) -> Segment:
+        offset = self._host.wall_offset
+        return Segment(
             call=call,
             created_at=self._created_at + offset,
             at=now + offset,
-            client=host.options,
+            client=self._host.options,
             options=self._options,
             home=home,
             flush=flush,
             entries=entries,
             logs=logs,
         )
-        host.act(UploadReport(home, segment))
 
     def _warn(self, code: WarningCode, call: CallInfo, now: float, *, held: bool) -> None:
         self._host.warn(code, call=self._call)

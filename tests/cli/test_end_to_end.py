@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from telnyx_core.gateway.events import CallAnswered, CallEnded, CallStarted, DigitsReceived, StateTold
+from telnyx_core.gateway.events import (
+    CallAnswered,
+    CallEnded,
+    CallReportReceived,
+    CallStarted,
+    DigitsReceived,
+    StateTold,
+)
 from telnyx_core.options import CustomHeader
 from telnyx_drivers.cli.echo import read_wav
 from telnyx_drivers.cli.exits import Exit
@@ -143,6 +150,9 @@ def test_an_interrupted_call_is_hung_up_and_its_recording_whole(tmp_path: Path, 
         assert ended.document["status"] == "interrupted"
         assert ended.document["hangup"]["cause"] == "NORMAL_CLEARING"
         assert (await gateway.wait_for(CallEnded)).by == "client"
+        taken = await gateway.wait_for(CallReportReceived)
+        assert "flushReason" not in taken.report, "the last part (STATS-246)"
+        assert taken.report["stats"]
 
     with_gateway(story)
     assert read_wav(recording)[1].shape[0] > 0

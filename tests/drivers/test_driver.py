@@ -92,6 +92,8 @@ class Recorder:
         recorder = self
 
         class Line:
+            backlog = 0
+
             def __init__(self, name: str) -> None:
                 self.name = name
 

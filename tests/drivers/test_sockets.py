@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import anyio
+import anyio.to_thread
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -24,6 +25,7 @@ from websockets.exceptions import ConnectionClosed
 
 import telnyx_drivers.asyncio
 import telnyx_drivers.trio
+from telnyx_core.actions import SendText
 from telnyx_core.facts import BinaryReceived, Fact, SocketClosed, SocketOpened, SocketRefused, TextReceived
 from telnyx_core.ids import SocketId
 from telnyx_drivers.asyncio import AsyncioDriver
@@ -413,6 +415,42 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         + built.public_bytes(serialization.Encoding.PEM)
     )
     return path
+
+
+async def test_what_can_be_spared_is_not_sent_while_too_much_waits(servers: Servers, make_facts: MakeFacts) -> None:
+    """DBG-006: a server that reads nothing for a while; what is spared never comes, the rest does, in order."""
+    reading, over = asyncio.Event(), threading.Event()
+    heard: list[str] = []
+
+    async def slow(connection: ServerConnection) -> None:
+        await reading.wait()
+        heard.extend([str(message)[:8] async for message in connection])
+        over.set()
+
+    facts = make_facts()
+    line = facts.dial(servers.start(slow, max_size=None))
+    await opened(facts)
+    facts.driver._lines[ONE] = line
+    large = "whatever" * (1 << 21)
+    for text, spare_above in (("in time ", 0), (large, None), ("can wait", len(large)), ("too late", len(large))):
+        facts.driver.perform(SendText(ONE, text, spare_above))
+        if text == "in time ":
+            await drained(line)
+    assert line.backlog == len(large) + len("can wait")
+    facts.driver.perform(SendText(ONE, "in order"))
+    servers.loop.call_soon_threadsafe(reading.set)
+    await drained(line)
+    line.close()
+    await facts.next()
+    await facts.no_more()
+    assert await anyio.to_thread.run_sync(over.wait, 10)
+    assert heard == ["in time ", "whatever", "can wait", "in order"]
+
+
+async def drained(line: Line) -> None:
+    with anyio.fail_after(20):
+        while line.backlog:  # noqa: ASYNC110  # nobody tells
+            await anyio.sleep(0.01)
 
 
 async def test_an_unknown_certificate_is_not_accepted_and_a_trusted_one_is(

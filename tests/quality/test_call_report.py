@@ -7,9 +7,11 @@ import pytest
 from attrs import evolve
 
 from telnyx_core.actions import UploadReport
+from telnyx_core.errors import InvalidCallState
 from telnyx_core.events import StatsReport
 from telnyx_core.ids import CallId
 from telnyx_core.quality.entries import Taken
+from telnyx_core.quality.published import report_record
 from telnyx_core.quality.segment import Flush, ReportHome, Segment
 from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
@@ -249,6 +251,81 @@ def test_a_lost_socket_sends_what_there_is() -> None:
     [upload] = uploads(rig)
     assert upload.segment.flush is not None
     assert upload.segment.flush.type == "socket-close"
+
+
+def test_a_part_that_the_application_asks_for() -> None:
+    """STATS-222, STATS-223: ``manual``, at once; where there is nothing, nothing."""
+    rig, call = active()
+    rig.advance(2)
+    for _ in range(2):
+        rig.session.flush_report(call, now=rig.now)
+        rig.drain()
+    [upload] = uploads(rig)
+    assert len(upload.segment.entries) == 2
+    assert payload(upload)["flushReason"] == {"type": "manual"}
+    rig.advance(1)
+    hang_up(rig, call)
+    last = uploads(rig)[-1]
+    assert len(last.segment.entries) == 2, "what was sent is not sent again"
+    with pytest.raises(InvalidCallState):
+        rig.session.flush_report(call, now=rig.now)
+
+
+def test_a_process_that_goes_could_tell_so_much() -> None:
+    """STATS-246: as ``page-unload``, for the calls are not over; and nothing is taken by asking."""
+    rig, call = active()
+    rig.advance(2)
+    once, again = rig.session.unsent_reports(), rig.session.unsent_reports()
+    assert once == again
+    [upload] = once
+    assert upload.segment.call.id == call
+    assert len(upload.segment.entries) == 2
+    body = payload(upload)
+    assert (body["segment"], body["flushReason"]) == (0, {"type": "page-unload"})
+    assert body["summary"]["state"] == "active"
+    assert uploads(rig) == []
+    hang_up(rig, call)
+    assert rig.session.unsent_reports() == ()
+    assert len(uploads(rig)[0].segment.entries) == 3
+
+
+def test_without_a_place_for_it_nothing_is_left_to_tell() -> None:
+    """STATS-244."""
+    rig = Rig.registered()
+    call = rig.outbound()
+    rig.advance(2)
+    assert rig.session.unsent_reports() == ()
+    rig.session.flush_report(call, now=rig.now)
+    rig.drain()
+    assert uploads(rig) == []
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_call_that_is_left_to_a_later_process_is_not_over(connected: bool) -> None:
+    """STATS-142, STATS-222, CALL-860: what is told of it here is neither the last part nor the final report."""
+    rig, call = active()
+    rig.advance(2)
+    if not connected:
+        rig.lose()
+        rig.clear()
+    rig.session.leave(now=rig.now)
+    rig.drain()
+    [upload] = uploads(rig)
+    assert upload.segment.call.id == call
+    assert payload(upload)["flushReason"] == {"type": "page-unload"}
+    [report] = rig.heard_of(StatsReport)
+    assert report.final is False
+    assert report_record(report)["final"] is False
+
+
+def test_a_call_that_nobody_answered_cannot_be_left() -> None:
+    """SIG-316: the server forgets it, so that this was its end."""
+    rig = reporting()
+    rig.outbound("ringing")
+    rig.session.leave(now=rig.now)
+    rig.drain()
+    assert [upload.segment.flush for upload in uploads(rig)] == [None]
+    assert [report.final for report in rig.heard_of(StatsReport)] == [True]
 
 
 def test_the_report_is_independent_of_the_upload() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from telnyx_core.actions import ClosePeer, TakeStats, WriteDebug
+from telnyx_core.actions import ClosePeer, SendText, TakeStats, WriteDebug
 from telnyx_core.events import SocketMessage, StatsFrame, StatsReport
 from telnyx_core.facts import CandidateError, TransportStateChanged
 from telnyx_core.ids import CallId
@@ -278,6 +278,26 @@ def test_a_lost_socket_loses_frames_and_the_next_one_begins_anew() -> None:
     made = frames(rig)
     assert [frame["type"] for frame in made][:2] == ["debug_report_start", "debug_report_data"]
     assert made[0]["debug_report_id"] == ident
+
+
+def test_statistics_are_the_first_that_a_slow_socket_is_spared() -> None:
+    """DBG-006: a quarter of a megabyte may wait; the beginning and the end are told whatever waits, as are calls."""
+    rig = debugging()
+    whole_call(rig)
+    spared: dict[str, set[int | None]] = {}
+    for action in rig.actions:
+        if isinstance(action, SendText):
+            frame = json.loads(action.text)
+            data = frame.get("debug_report_data", {})
+            kind = data.get("event") if data.get("event") == "stats" else frame.get("type", "a frame of a call")
+            spared.setdefault(kind, set()).add(action.spare_above)
+    assert spared == {
+        "stats": {256 * 1024},
+        "debug_report_data": {1024 * 1024},
+        "debug_report_start": {None},
+        "debug_report_stop": {None},
+        "a frame of a call": {None},
+    }
 
 
 def test_a_report_has_the_whole_timeline() -> None:

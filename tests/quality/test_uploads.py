@@ -178,6 +178,19 @@ async def test_a_part_that_failed_goes_before_the_next() -> None:
     assert [part["segment"] for part in platform.accepted] == [0, 1]
 
 
+async def test_a_call_that_another_process_goes_on_with_is_forgotten_here() -> None:
+    """STATS-222: what comes of it again, in whatever process, is counted anew."""
+    rig, _ = made.active()
+    rig.advance(2)
+    [left] = rig.session.unsent_reports()
+    platform = Platform()
+    async with uploading(platform) as uploads:
+        for _ in range(2):
+            uploads.add(left)
+            await uploads.drain(60)
+    assert [part["segment"] for part in platform.accepted] == [0, 0]
+
+
 async def test_a_part_that_was_refused_is_lost() -> None:
     platform = Platform(401)
     await send(platform, parts(2))
@@ -231,7 +244,7 @@ async def test_without_the_extra_nothing_is_sent_and_nothing_breaks() -> None:
 def test_the_missing_extra_is_told_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setitem(sys.modules, "httpx2", None)
     monkeypatch.delitem(sys.modules, "telnyx_drivers.http_post", raising=False)
-    assert reports._make_poster(None) is None
+    assert reports.make_poster(None) is None
     assert "telnyx-rtc[http]" in caplog.text
 
 
