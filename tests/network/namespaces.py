@@ -1,11 +1,11 @@
 """Two network namespaces of Linux with a cable between them: hosts whose addresses can be changed at will."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from attrs import frozen
@@ -45,7 +45,7 @@ class Host:
         )
 
 
-@contextmanager
+@contextlib.contextmanager
 def cable() -> Iterator[tuple[Host, Host]]:
     """The near host and the far one, with `NEAR` and `FAR`; both are gone afterwards. Skips where it is not allowed."""
     if IP is None or sys.platform != "linux":
@@ -69,8 +69,9 @@ def cable() -> Iterator[tuple[Host, Host]]:
             ip("-n", host.namespace, "link", "set", host.interface, "up")
         yield near, far
     finally:
-        for host in made:
-            ip("netns", "del", host.namespace)
+        with contextlib.ExitStack() as leaving:
+            for host in made:
+                leaving.callback(ip, "netns", "del", host.namespace)
 
 
 def stop(program: "subprocess.Popen[str]") -> None:
