@@ -1,39 +1,51 @@
 """A kit for testing what is built on this core, and the core itself: simulations on a virtual clock, no sockets.
 
 `Rig` is a session whose far end is played by hand. `Sim` is a world with clients, a gateway, media and wires. `Ledger`
-is the driver's contract as a model. `replay` runs the server's half of a recorded session against the client.
+is the driver's contract as a model. `replay` runs the server's half of a recorded session against the client, and holds
+the client to what the recorded one said.
 `telnyx_core.testing.strategies` has Hypothesis strategies; it alone needs Hypothesis.
 """
 
+from telnyx_core.testing.agreement import DELIBERATE, ODD_FRAMES, REATTACHED, Deliberate
 from telnyx_core.testing.client import SimClient
 from telnyx_core.testing.clock import VirtualClock
 from telnyx_core.testing.journal import Replay, ReplayDiffers
 from telnyx_core.testing.ledger import Broken, Debt, Ledger, SocketPhase
 from telnyx_core.testing.media import MediaModel, SimEngine, SimPeer
+from telnyx_core.testing.replay import Replayed, TranscriptDiffers, replay
 from telnyx_core.testing.rig import Rig
 from telnyx_core.testing.sim import ALICE, WONDERLAND, Sim
 from telnyx_core.testing.snapshot import snapshot
+from telnyx_core.testing.transcript import Transcript
 from telnyx_core.testing.wire import EPOCH, Connecting, Frame, Wire
 
 __all__ = [
     "ALICE",
+    "DELIBERATE",
     "EPOCH",
+    "ODD_FRAMES",
+    "REATTACHED",
     "WONDERLAND",
     "Broken",
     "Connecting",
     "Debt",
+    "Deliberate",
     "Frame",
     "Ledger",
     "MediaModel",
     "Replay",
     "ReplayDiffers",
+    "Replayed",
     "Rig",
     "Sim",
     "SimClient",
     "SimEngine",
     "SimPeer",
     "SocketPhase",
+    "Transcript",
+    "TranscriptDiffers",
     "VirtualClock",
     "Wire",
+    "replay",
     "snapshot",
 ]

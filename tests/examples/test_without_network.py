@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "embedding" / "test_without_network.py"
 
 
@@ -14,11 +16,14 @@ def test_the_example_passes() -> None:
     assert "2 passed" in done.stdout
 
 
-def test_the_page_says_what_runs() -> None:
-    page = (EXAMPLE.parents[2] / "docs" / "how-to" / "test-your-app.md").read_text(encoding="utf-8")
-    source = page.split("```python\n")[1].split("```")[0]
+def test_the_page_says_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = EXAMPLE.parents[2]
+    monkeypatch.chdir(root)
+    page = (root / "docs" / "how-to" / "test-your-app.md").read_text(encoding="utf-8")
     names: dict[str, object] = {}
-    exec(compile(source, "test-your-app.md", "exec"), names)
-    story = names["test_a_call_survives_its_socket"]
-    assert callable(story)
-    story()
+    for block in page.split("```python\n")[1:]:
+        exec(compile(block.split("```")[0], "test-your-app.md", "exec"), names)
+    stories = [story for name, story in names.items() if name.startswith("test_") and callable(story)]
+    assert len(stories) == 2
+    for story in stories:
+        story()
