@@ -8,6 +8,10 @@ import nox
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.error_on_missing_interpreters = False
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+MESSAGES = ("fuzz/json.dict", "fuzz/corpus")
+DESCRIPTIONS = ("fuzz/sdp.dict", "tests/media/sdp_corpus")
+FUZZED = {"fuzz_session": MESSAGES, "fuzz_wire": MESSAGES, "fuzz_sdp": DESCRIPTIONS}
+"""Each harness with its words and what it begins with."""
 
 
 @nox.session
@@ -32,6 +36,18 @@ def tests(session: nox.Session) -> None:
     session.install(".[test]")
     gate = [] if session.posargs else ["--cov", "--cov-report=term-missing:skip-covered"]
     session.run("python", "-m", "pytest", *gate, *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Every harness of fuzz/, each for a minute, or for so many seconds as the argument says. Linux only."""
+    session.install("-e", ".[fuzz]")
+    seconds = session.posargs[0] if session.posargs else "60"
+    for harness in sorted(Path("fuzz").glob("fuzz_*.py")):
+        words, corpus = FUZZED[harness.stem]
+        findings = Path(session.create_tmp()) / harness.stem
+        findings.mkdir(exist_ok=True)
+        session.run("python", str(harness), f"-dict={words}", f"-max_total_time={seconds}", str(findings), corpus)
 
 
 @nox.session
