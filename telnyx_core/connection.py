@@ -291,6 +291,8 @@ class Connection:
                 self._retry(now)
             case Timer.TOKEN_EXPIRY:
                 self.owner.report_warning(WarningCode.TOKEN_EXPIRING_SOON, {})
+            case Timer.LOGIN_AGAIN:
+                self.login.again(now)
             case Timer.DISCONNECT_BYE:
                 self.owner.end_calls(now, bye=False)
                 self.drained(now)
@@ -491,6 +493,7 @@ class Connection:
 
     def _stop_timers(self) -> None:
         self.liveness.stop()
+        self.login.stop()
         self.registrar.stop()
         self.timers.stop(Timer.DISCONNECT_BYE)
 

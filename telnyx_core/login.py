@@ -95,6 +95,7 @@ class Login:
             # On a live socket the id is good by definition (SIG-233).
             session_id = link.identity.session_id if self.succeeded else link.identity.resumable(now)
         self._omit_session = False
+        self.stop()  # whatever was put off, this is it
         self.resumes = resume
         self._sent = link.options
         self._tickets, self._asked = self._tickets + self._asked, []
@@ -138,15 +139,26 @@ class Login:
     def lost(self, failure: Failure, now: float) -> None:
         """-32000 on a request: log in again on this socket, once at a time (SIG-077).
 
-        A server that takes every login and then refuses what follows is not asked again at the speed of the network.
+        A server that takes every login and then refuses what follows is not asked again at the speed of the network:
+        within ten seconds of a login that was repeated for this reason, the next is put off until they are over.
         """
         link = self._link
         link.owner.report_error(ErrorCode.AUTHENTICATION_REQUIRED, original=failure, fatal=not link.auto_reconnect)
-        if now - self._repeated_at < timeouts.REQUEST:
-            return
         if self._sent is None and link.connected and not link.draining:
+            due = self._repeated_at + timeouts.REQUEST
+            if now < due:
+                link.timers.set(Timer.LOGIN_AGAIN, due)
+            else:
+                self.again(now)
+
+    def again(self, now: float) -> None:
+        """Log in again because a request was refused; not behind the good-byes."""
+        if not self._link.draining:
             self._repeated_at = now
             self.send(now)
+
+    def stop(self) -> None:
+        self._link.timers.stop(Timer.LOGIN_AGAIN)
 
     def settled(self, now: float) -> None:
         """A login has come to its end: the next one that was asked for meanwhile (SIG-249)."""

@@ -62,6 +62,7 @@ _CONNECTION_TIMERS = frozenset(
         Timer.GATEWAY_RETRY,
         Timer.RECONNECT,
         Timer.TOKEN_EXPIRY,
+        Timer.LOGIN_AGAIN,
     }
 )
 _MEDIA_TIMERS = frozenset({Timer.GATHER_WINDOW, Timer.GATHER_SAFETY})

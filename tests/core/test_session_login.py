@@ -382,3 +382,68 @@ def test_a_server_that_takes_every_login_and_refuses_what_follows_is_not_flooded
             rig.request("clientReady", reattached_sessions=[])  # as after every login
         rig.advance(1)
     assert 1 < len(rig.frames("login")) <= 7
+
+
+REFUSED = (-32000, "Authentication Required")
+
+
+def refused_again() -> Rig:
+    """A login was repeated at 0 s because a request was refused; at 1 s another one is refused."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.always("ping", {})
+    rig.always("login", {"sessid": "session-1"})
+    rig.always("info", error=REFUSED)
+    rig.dtmf(call, "1")
+    assert rig.times("login") == [0.0]
+    rig.advance(1)
+    rig.dtmf(call, "2")
+    assert rig.times("login") == [0.0]
+    return rig
+
+
+def test_a_login_that_comes_too_soon_is_put_off_and_not_lost() -> None:
+    """SIG-077: nothing else need be refused for it."""
+    rig = refused_again()
+    rig.advance(60)
+    assert rig.times("login") == [0.0, 10.0]
+
+
+def test_a_login_of_the_application_is_the_one_that_was_put_off() -> None:
+    """SIG-077, SIG-245: single flight."""
+    rig = refused_again()
+    rig.advance(1)
+    rig.login()
+    rig.advance(60)
+    assert rig.times("login") == [0.0, 2.0]
+
+
+def test_a_new_socket_logs_in_by_itself() -> None:
+    """SIG-077, SIG-085: what was put off was for the old one."""
+    rig = refused_again()
+    rig.lose()
+    rig.ready()
+    rig.always("ping", {})
+    rig.advance(60)
+    assert rig.times("login") == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("how", ["disconnect", "leave"])
+def test_a_session_that_ends_does_not_log_in_any_more(how: str) -> None:
+    """SIG-077, SIG-280: nor does it wait for it, behind the good-byes of its calls."""
+    rig = refused_again()
+    rig.always("bye", {})
+    getattr(rig, how)()
+    assert rig.state is S.CLOSING
+    rig.lose(1000, clean=True)
+    assert rig.at_rest
+    assert rig.times("login") == [0.0]
+
+
+def test_the_good_byes_are_not_followed_by_a_login() -> None:
+    """SIG-280: the login falls due while the calls say good-bye."""
+    rig = refused_again()
+    rig.advance(8)
+    rig.disconnect()
+    rig.advance(2)
+    assert rig.times("login") == [0.0]
