@@ -432,11 +432,15 @@ class Call:
 
     def retain(self, now: float) -> None:
         """The call goes on as it is: the server kept it, and so did its peer (CALL-517, CALL-539)."""
-        if self.state is CallState.RECOVERING and self.answered:
-            self._host.timers.stop(Timer.ORPHAN, self.id)
-            self._move(CallInput.HELD if self.media.held else CallInput.RETAINED)
-            self.media.established(now)
-            self._next_hold(now)
+        if self.state is not CallState.RECOVERING:
+            return
+        if not self.answered:  # there is nothing yet that could go on: it waits for another attach, and not for ever
+            self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN, self.id)
+            return
+        self._host.timers.stop(Timer.ORPHAN, self.id)
+        self._move(CallInput.HELD if self.media.held else CallInput.RETAINED)
+        self.media.established(now)
+        self._next_hold(now)
 
     def not_reattached(self, now: float, *, bye: bool = False) -> None:
         """48501 first, then the end (SIG-311, CALL-372); with a BYE where the server still has the call."""

@@ -131,6 +131,24 @@ def test_neither_attach_nor_list_ever_comes() -> None:
     assert alice.state is SessionState.READY
 
 
+def test_a_call_that_was_never_answered_is_kept_and_its_second_attach_never_comes() -> None:
+    """CALL-516: attached while it rang, lost and kept: there is no conversation to go on with, and it does not wait."""
+    sim, alice = at_the_phone()
+    call = alice.new_call("ring")
+    sim.run(1)
+    sim.gateway.add_fault(Fault(do=Swallow(), on="request", method="telnyx_rtc.attach"), now=sim.now)
+    sim.gateway.add_fault(Fault(do=Swallow(), on="push", method="telnyx_rtc.clientReady"), now=sim.now)
+    say(sim, alice, "telnyx_rtc.attach", offer(call))
+    sim.run(1)
+    alice.wire.drop()
+    sim.run(5)
+    assert alice.state_of(call) is RECOVERING
+    say(sim, alice, "telnyx_rtc.clientReady", {"reattached_sessions": [call]})
+    sim.run(140)
+    assert ended(alice, call)
+    assert 48501 in alice.errors()
+
+
 def test_the_attach_comes_late() -> None:
     """Within the fifteen seconds all is well."""
     sim, alice, call = talking()
