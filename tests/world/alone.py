@@ -61,6 +61,7 @@ ASKED_OF_CALLS = (
 
 
 OF_CALLS = (m.RINGING, m.MEDIA, m.MEDIA, m.ANSWER, m.ANSWER, m.ATTACH, m.ATTACH, m.CANDIDATE, m.BYE, m.BYE)
+IN_A_CALL = ("reply", "reply", "answer", "answer", "hold", m.RINGING, m.MEDIA, m.ANSWER, m.ATTACH)
 BEGINNINGS = ("ready", "calling", "talking", "talking", "held", "rung", "rung", "connecting", "logging in", "rejected")
 
 Rule: TypeAlias = Callable[..., None]
@@ -92,7 +93,7 @@ class Alone(RuleBasedStateMachine):
         self.ended: list[CallId] = []
         self.session = Session(ALICE, rng=Random(0))
         self.ledger = Ledger()
-        self.counted["examples (core alone)"] += 1
+        self.counted["examples (alone)"] += 1
 
     # Beginnings.
 
@@ -100,10 +101,11 @@ class Alone(RuleBasedStateMachine):
         options=client_options(ALICE, turn=TURN),
         begun=st.sampled_from(BEGINNINGS),
         luck=st.sampled_from([0, 1, 1, 2, 4, 8]),
+        registered=st.sampled_from(["REGED", "REGED", "REGISTER"]),
     )
-    def it_begins(self, options: Any, begun: str, luck: int) -> None:
+    def it_begins(self, options: Any, begun: str, luck: int, registered: str) -> None:
         """Mostly registered already, and in a call: a world that never gets past login passes every test."""
-        self.luck = luck
+        self.luck, self.registered = luck, registered
         self.session = Session(options, rng=Random(7))
         self.session.connect(now=self.now)
         self.drain()
@@ -129,9 +131,12 @@ class Alone(RuleBasedStateMachine):
                 self.all_goes_well(1)
                 assert self.session.call(call).state is CallState.HELD
         elif begun == "rung":
-            sdp = sdp_of("far", "offer", ("candidate:1 1 udp 1 192.0.2.9 9 typ host",))
-            params: JsonObject = {"callID": self.known_calls()[0], "sdp": sdp}
-            self.hear({"jsonrpc": "2.0", "id": 5, "method": m.INVITE, "params": params})
+            self.it_rings()
+
+    def it_rings(self) -> CallId:
+        call = self.known_calls()[0]
+        self.of_a_call(m.INVITE, call)
+        return CallId(call)
 
     # The world.
 
@@ -142,7 +147,7 @@ class Alone(RuleBasedStateMachine):
                 self.pay(self.owed.pop(0))
             elif inside.pending_ids(self.session) and self.open_socket() is not None:
                 self.the_gateway_answers_as_it_should()
-            elif self.session.state in (SessionState.IDLE, SessionState.EXHAUSTED):
+            elif self.session.state in (SessionState.IDLE, SessionState.EXHAUSTED, SessionState.AUTH_FAILED):
                 self.ask(lambda: self.session.connect(now=self.now))
             elif self.session.state in (SessionState.BACKOFF, SessionState.REGISTERING, SessionState.GATEWAY_WAIT):
                 self.time_jumps()
@@ -164,6 +169,46 @@ class Alone(RuleBasedStateMachine):
                 self.ask(lambda: self.session.unhold(call, now=self.now))
             case CallState.RECOVERING:
                 self.of_a_call(m.ATTACH, call)
+            case _:
+                pass
+
+    @precondition(lambda self: self.session.ready)
+    @step(
+        rings=st.booleans(),
+        then=st.lists(st.sampled_from(IN_A_CALL), min_size=1, max_size=5),
+        end=st.sampled_from(["", "", "hangup", "disconnect", "kept"]),
+    )
+    def a_call_comes_about_in_any_order(self, rings: bool, then: list[str], end: str) -> None:
+        """The server's messages overtake its replies and one another; and then it ends, or the socket does."""
+        if rings:
+            call = self.it_rings()
+        else:
+            call = self.session.new_call(CallOptions(destination_number="1"), now=self.now)
+            self.drain()
+        for what in then:
+            while self.owed:
+                self.pay(self.owed.pop(0))
+            match what:
+                case "reply":
+                    self.the_gateway_answers_as_it_should()
+                case "answer":
+                    self.ask(lambda: self.session.answer(call, now=self.now))
+                case "hold":
+                    self.ask(lambda: self.session.hold(call, now=self.now))
+                case _:
+                    self.of_a_call(what, call)
+        match end:
+            case "hangup":
+                self.ask(lambda: self.session.hangup(call, now=self.now))
+            case "disconnect":
+                self.ask(lambda: self.session.disconnect(now=self.now))
+            case "kept":
+                self.lose_the_socket()
+                self.it_comes_to(SessionState.REGISTERING)
+                params: JsonObject = {"reattached_sessions": [call]}
+                self.hear({"jsonrpc": "2.0", "id": 7, "method": m.CLIENT_READY, "params": params})
+                self.all_goes_well(2)
+                self.time_passes_by(15.0)
             case _:
                 pass
 
@@ -189,10 +234,44 @@ class Alone(RuleBasedStateMachine):
     @precondition(lambda self: self.live_socket() is not None)
     @step(clean=st.booleans())
     def the_socket_is_lost(self, clean: bool) -> None:
+        self.lose_the_socket(clean=clean)
+
+    def lose_the_socket(self, *, clean: bool = False) -> None:
         socket = self.live_socket()
-        assert socket is not None
-        error = "" if clean else "reset"
-        self.tell(SocketClosed(socket, 1000 if clean else 1006, "", clean=clean, error=error))
+        if socket is not None:
+            error = "" if clean else "reset"
+            self.tell(SocketClosed(socket, 1000 if clean else 1006, "", clean=clean, error=error))
+
+    @precondition(lambda self: self.live_socket() is not None)
+    @step(between=st.lists(st.sampled_from(["", "REGISTER", "FAILED", "NOREG", "refused"]), min_size=2, max_size=3))
+    def one_socket_after_the_other_is_lost(self, between: list[str]) -> None:
+        """Nearly back each time: the attempts are counted on, until REGED."""
+        for news in between:
+            self.lose_the_socket()
+            self.it_comes_to(SessionState.LOGGING_IN if news == "refused" else SessionState.REGISTERING)
+            match news:
+                case "NOREG":
+                    self.nobody_is_registered()
+                case "refused":
+                    self.the_oldest_request_is_refused_with(-32001)
+                    self.time_passes_by(25.0)  # silence, a probe
+                    self.time_passes_by(25.0)  # and the verdict
+                case _:
+                    self.the_registration_is(news)
+        self.lose_the_socket()
+
+    def it_comes_to(self, state: SessionState) -> None:
+        for _ in range(8):
+            if self.session.state is not state:
+                self.all_goes_well(1)
+
+    @precondition(lambda self: self.open_socket() is not None)
+    @step(fails=st.booleans())
+    def the_good_bye_is_cut_short(self, fails: bool) -> None:
+        if fails:
+            self.the_registration_is("DOWN")
+        self.ask(lambda: self.session.disconnect(now=self.now))
+        self.lose_the_socket()
 
     @precondition(lambda self: self.ledger.peers)
     @step(data=st.data(), state=st.sampled_from(PEER_STATES))
@@ -231,7 +310,7 @@ class Alone(RuleBasedStateMachine):
         result: JsonObject = {"sessid": "sess1"}
         match request.method:
             case m.GATEWAY_STATE:
-                result["params"] = {"state": "REGED"}
+                result["params"] = {"state": self.registered}
             case m.MODIFY if "sdp" in request.params:
                 result["sdp"] = sdp_of("renewed", "answer", ())
             case _:
@@ -258,6 +337,16 @@ class Alone(RuleBasedStateMachine):
         self.hear({"jsonrpc": "2.0", "id": 3, "method": method, "params": params})
         if method == m.ATTACH and busy:
             assert self.ledger._last_media == peers, "an attach is answered twice (SIG-097)"
+
+    @precondition(lambda self: self.open_socket() is not None and self.session.calls)
+    @step(data=st.data())
+    def both_hang_up_at_once(self, data: st.DataObject) -> None:
+        """CALL-392: their bye crosses ours, and the application hears of one end."""
+        call = data.draw(st.sampled_from(sorted(self.session.calls)))
+        self.ask(lambda: self.session.hangup(call, now=self.now))
+        self.of_a_call(m.BYE, call)
+        if call in self.ledger.calls:  # its last reading is still to come (STATS-013)
+            assert self.ledger.calls[call] is CallState.HANGUP
 
     @precondition(lambda self: self.open_socket() is not None and self.ended)
     @step(data=st.data(), method=st.sampled_from([m.ATTACH, m.INVITE, m.CLIENT_READY]))
@@ -288,7 +377,9 @@ class Alone(RuleBasedStateMachine):
     @precondition(lambda self: self.open_socket() is not None)
     @step(data=st.data())
     def the_registration_changes(self, data: st.DataObject) -> None:
-        state = data.draw(st.sampled_from(GATEWAY_STATES))
+        self.the_registration_is(data.draw(st.sampled_from(GATEWAY_STATES)))
+
+    def the_registration_is(self, state: str) -> None:
         self.hear({"jsonrpc": "2.0", "id": 4, "method": m.GATEWAY_STATE, "params": {"state": state}})
 
     @precondition(lambda self: self.open_socket() is not None)
@@ -306,12 +397,20 @@ class Alone(RuleBasedStateMachine):
             self.hear({"jsonrpc": "2.0", "id": ident, "error": {"code": code, "message": "no"}})
 
     @precondition(lambda self: self.open_socket() is not None)
-    @step()
-    def the_credentials_do_not_register(self) -> None:
+    @step(then=st.sampled_from(["NOREG", "REGED", "DOWN"]))
+    def the_credentials_do_not_register(self, then: str) -> None:
+        self.nobody_is_registered()
+        self.the_registration_is(then)
+
+    def nobody_is_registered(self) -> None:
+        """Until the session has asked often enough (SIG-213)."""
+        usual, self.registered = self.registered, "NOREG"
+        self.the_registration_is("NOREG")
         for _ in range(5):
-            self.hear({"jsonrpc": "2.0", "id": 4, "method": m.GATEWAY_STATE, "params": {"state": "NOREG"}})
-            self.now += 7
-            self.wake()
+            self.time_passes_by(7.0)
+            for _ in inside.pending_ids(self.session):
+                self.the_gateway_answers_as_it_should()
+        self.registered = usual
 
     @precondition(lambda self: self.open_socket() is not None)
     @step(text=texts())
@@ -381,6 +480,9 @@ class Alone(RuleBasedStateMachine):
     @step(seconds=st.sampled_from([0.01, 0.5, 3.0, 20.0, 95.0, 7200.0]))
     def time_passes(self, seconds: float) -> None:
         """Late wake-ups included: everything due is done once."""
+        self.time_passes_by(seconds)
+
+    def time_passes_by(self, seconds: float) -> None:
         self.now += seconds
         self.wake()
 
@@ -388,6 +490,7 @@ class Alone(RuleBasedStateMachine):
 
     steps = 0
     luck = 0
+    registered = "REGED"
 
     def tell(self, fact: Fact) -> None:
         self.ledger.heard(fact)
@@ -426,7 +529,7 @@ class Alone(RuleBasedStateMachine):
 
     def drain(self) -> None:
         self.steps += 1
-        self.counted["steps (core alone)"] += 1
+        self.counted["steps (alone)"] += 1
         while (action := self.session.next_action()) is not None:
             secrets_never_leave(action)
             match action:

@@ -1,7 +1,8 @@
-"""How long the worlds run.
+"""How long the worlds run, and what is told of it at the end.
 
-``WORLD=nightly`` is for the night: ten thousand examples, found by chance. Otherwise a few hundred, the same every
-time; ``WORLD=shrink`` runs those and makes a failure small, which may take minutes.
+Some hundred examples, the same every time; ``WORLD=nightly`` is for the night: ten thousand examples of 80 steps, in
+slices, each with a seed of its own, so that any of them can be run again by itself (``SLICES=31``, ``SLICES=4-9``).
+With ``WORLD=shrink`` or ``WORLD=nightly,shrink`` a failure is made small, which may take minutes.
 """
 
 import os
@@ -10,23 +11,36 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-MODE = os.environ.get("WORLD", "")
-NIGHTLY = MODE == "nightly"
-COUNTED: Counter[str] = Counter()
+from tests.world.edges import Walk
 
-_CALM = settings(
+MODE = os.environ.get("WORLD", "").split(",")
+NIGHTLY = "nightly" in MODE
+EXAMPLES = {"alone": 250, "together": 250} if NIGHTLY else {"alone": 800, "together": 400}
+"""Of one slice."""
+
+
+def _slices() -> range:
+    first, _, last = os.environ.get("SLICES", "0-19" if NIGHTLY else "0").partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+SLICES = _slices()
+COUNTED: Counter[str] = Counter()
+WALK = Walk()
+REPORT: list[str] = []
+
+SETTINGS = settings(
     deadline=None,
     print_blob=True,
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    stateful_step_count=80 if NIGHTLY else 60,
+    database=None,
+    phases=[Phase.generate, Phase.shrink] if "shrink" in MODE else [Phase.generate],
 )
-_FIXED = settings(_CALM, max_examples=300, stateful_step_count=60, derandomize=True, database=None)
-SETTINGS = {
-    "nightly": settings(_CALM, max_examples=10_000, stateful_step_count=80),
-    "shrink": _FIXED,
-}.get(MODE, settings(_FIXED, phases=[Phase.generate]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for name, number in sorted(COUNTED.items()):
-        terminalreporter.write_line(f"world: {number:>9,} {name}")
+    totals = [f"{number:,} {name}" for name, number in sorted(COUNTED.items())]
+    for line in [*REPORT, *totals, *([str(WALK)] if COUNTED else [])]:
+        terminalreporter.write_line(f"world: {line}")

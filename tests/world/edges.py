@@ -35,14 +35,19 @@ class Walked(Mapping[State, Mapping[Given, State]], Generic[State, Given]):
     def missed(self) -> list[str]:
         return sorted(f"{state.value} --{given.value}--> ?" for state, given in self.edges - self.walked.keys())
 
+    def __str__(self) -> str:
+        entered = {next(iter(self._table))} | {self._table[state][given] for state, given in self.walked}
+        return f"{len(entered)} of {len(self)} states, {len(self.walked)} of {len(self.edges)} edges"
+
 
 class Row(Mapping[Given, State], Generic[State, Given]):
     def __init__(self, state: State, row: Mapping[Given, State], walked: Counter[tuple[State, Given]]) -> None:
         self._state, self._row, self._walked = state, row, walked
 
     def __getitem__(self, given: Given) -> State:
+        following = self._row[given]
         self._walked[self._state, given] += 1
-        return self._row[given]
+        return following
 
     def __iter__(self) -> Iterator[Given]:
         return iter(self._row)
@@ -51,15 +56,22 @@ class Row(Mapping[Given, State], Generic[State, Given]):
         return len(self._row)
 
 
-@contextmanager
-def walking() -> Iterator[
-    tuple[Walked[states.SessionState, states.SessionInput], Walked[states.CallState, states.CallInput]]
-]:
-    """Every move of every session and call within is counted."""
-    session, call = Walked(states.SESSION), Walked(states.CALL)
-    before = states.SESSION, states.CALL
-    states.SESSION, states.CALL = session, call  # type: ignore[misc]
-    try:
-        yield session, call
-    finally:
-        states.SESSION, states.CALL = before  # type: ignore[misc]
+class Walk:
+    """Both tables, and what was walked of them within `walking`."""
+
+    def __init__(self) -> None:
+        self.session = Walked(states.SESSION)
+        self.call = Walked(states.CALL)
+
+    @contextmanager
+    def walking(self) -> Iterator[None]:
+        """Every move of every session and call within is counted."""
+        before = states.SESSION, states.CALL
+        states.SESSION, states.CALL = self.session, self.call  # type: ignore[misc]
+        try:
+            yield
+        finally:
+            states.SESSION, states.CALL = before  # type: ignore[misc]
+
+    def __str__(self) -> str:
+        return f"sessions walked {self.session}; calls walked {self.call}"

@@ -1,21 +1,42 @@
 """The two worlds: the core alone against its contract, and everything together (anchors 9.4).
 
-The invariants are named in `tests.world.alone` and `tests.world.together`. ``WORLD=nightly`` runs ten thousand examples
-of each, by chance; otherwise a few hundred, the same ones every time.
+The invariants are named in `tests.world.alone` and `tests.world.together`; how long they run stands in
+`tests.world.conftest`.
 """
 
+from time import perf_counter
+
 import pytest
+from hypothesis import seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.world.alone import Alone
-from tests.world.conftest import COUNTED, NIGHTLY, SETTINGS
+from tests.world.conftest import COUNTED, EXAMPLES, REPORT, SETTINGS, SLICES, WALK
 from tests.world.together import Together
 
+WORLDS: dict[str, type[Alone] | type[Together]] = {"alone": Alone, "together": Together}
 
-@pytest.mark.no_cover  # tracing would make minutes of it, and nothing is measured here that tests/core does not measure
-@pytest.mark.parametrize("world", [Alone, Together], ids=["alone", "together"])
-def test_world(world: type[Alone] | type[Together], monkeypatch: pytest.MonkeyPatch) -> None:
+# Tracing would make minutes of it, and nothing is measured here that tests/core does not measure.
+pytestmark = pytest.mark.no_cover
+
+
+@pytest.mark.parametrize("slice_", SLICES)
+@pytest.mark.parametrize("name", WORLDS)
+def test_world(name: str, slice_: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = seed(slice_)(WORLDS[name])
     monkeypatch.setattr(world, "counted", COUNTED)
-    run_state_machine_as_test(world, settings=SETTINGS)
-    examples = sum(number for name, number in COUNTED.items() if name.startswith("examples"))
-    assert examples >= (10_000 if NIGHTLY else 300)
+    examples, steps, begun = COUNTED[f"examples ({name})"], COUNTED[f"steps ({name})"], perf_counter()
+    with WALK.walking():
+        run_state_machine_as_test(world, settings=settings(SETTINGS, max_examples=EXAMPLES[name]))
+    examples, steps = COUNTED[f"examples ({name})"] - examples, COUNTED[f"steps ({name})"] - steps
+    REPORT.append(f"{name} {slice_}: {examples:,} examples, {steps:,} steps in {perf_counter() - begun:.0f} s")
+    assert examples >= EXAMPLES[name]
+    assert steps >= 10 * examples, "the worlds end before anything happens"
+
+
+def test_every_edge_is_walked() -> None:
+    """Architecture; anchors 9.4: every state is reached and every edge walked, or who stays at the door passes."""
+    if {f"examples ({name})" for name in WORLDS} - COUNTED.keys():
+        pytest.skip("one of the worlds has not run")
+    assert WALK.session.missed() == []
+    assert WALK.call.missed() == []
