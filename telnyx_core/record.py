@@ -27,6 +27,7 @@ from telnyx_core.actions import (
 )
 from telnyx_core.events import CallUpdated, ErrorRaised, WarningRaised
 from telnyx_core.facts import Fact, LocalDescribed, StatsTaken, TextReceived
+from telnyx_core.fits import fits
 from telnyx_core.ids import MediaId, SocketId
 from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
@@ -198,6 +199,9 @@ def fact_from_record(record: JsonView) -> Fact:
     members: dict[str, object] = {name: value for name, value in record.items() if name in known}
     if kind == StatsTaken.__name__:
         members["reading"] = reading_from_record(mapping(record, "reading"))
+    for attribute in fields(cls):
+        if attribute.name in members and not fits(members[attribute.name], attribute.type):
+            raise ValueError(f"not a {kind}: {attribute.name}")
     try:
         return cast("Fact", cls(**members))
     except TypeError as error:

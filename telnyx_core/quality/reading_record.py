@@ -5,6 +5,7 @@ from typing import Final, cast
 
 from attrs import AttrsInstance, fields_dict
 
+from telnyx_core.fits import fits
 from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.quality.snapshot import CandidateStats, CodecStats, PairStats, StatsSnapshot
 
@@ -39,7 +40,11 @@ def _record(part: AttrsInstance) -> JsonObject:
 
 
 def _build(kind: type[AttrsInstance], record: JsonView) -> AttrsInstance:
-    members = {name: _member(name, value) for name, value in record.items() if name in fields_dict(kind)}
+    known = fields_dict(kind)
+    members = {name: _member(name, value) for name, value in record.items() if name in known}
+    for name, value in members.items():
+        if not fits(value, known[name].type):
+            raise ValueError(f"not a reading: {name}")
     try:
         return kind(**members)
     except TypeError as error:

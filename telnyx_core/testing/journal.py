@@ -21,6 +21,8 @@ from telnyx_core.record import COMMANDS, Scrubber, action_record, arguments_from
 from telnyx_core.session import Session
 
 _FORMAT: Final = 1
+_AGES: Final = 1e12
+"""Seconds; no clock has counted so many."""
 
 
 class ReplayDiffers(AssertionError):
@@ -138,6 +140,8 @@ def _give(session: Session, entry: Entry) -> str | None:
             getattr(session, command)(**arguments)
         except (LocalProtocolError, ValueError) as error:
             return type(error).__name__
+        except TypeError as error:
+            raise ValueError(f"line {entry.line}: not how {command} is asked: {error}") from error
     else:
         raise ValueError(f"line {entry.line}: neither a fact nor a command")
     return None
@@ -149,6 +153,8 @@ def _records(lines: Iterable[str]) -> Iterator[tuple[int, JsonObject]]:
             record = cast("Json", json.loads(line))
         except ValueError:
             return  # a process that was killed leaves half a line behind
+        except RecursionError:
+            raise ValueError(f"line {number}: nested too deeply") from None
         if not isinstance(record, dict):
             raise ValueError(f"line {number}: not a journal's entry")
         yield number, record
@@ -156,7 +162,7 @@ def _records(lines: Iterable[str]) -> Iterator[tuple[int, JsonObject]]:
 
 def _time(record: JsonView) -> float | None:
     now = record.get("t")
-    return float(now) if isinstance(now, int | float) else None
+    return float(now) if isinstance(now, int | float) and 0 <= now < _AGES else None
 
 
 def _difference(entry: Entry, actions: list[JsonObject]) -> str:

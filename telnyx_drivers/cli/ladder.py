@@ -84,7 +84,7 @@ def all_rungs(entries: Iterable[Entry]) -> Iterator[Rung]:
         given = entry.given
         fact = given.get("fact")
         if isinstance(fact, dict):
-            if fact.get("is") not in _QUIET:
+            if str(fact.get("is")) not in _QUIET:
                 yield _fact(fact, time)
         elif "timeout" in given:
             if (reason := _short(str(given["timeout"]))) != "stats":
@@ -124,7 +124,7 @@ def _fact(fact: JsonObject, time: float) -> Rung:
 
 def _action(action: JsonView, time: float) -> Rung | None:
     kind = str(action.get("is"))
-    if kind in _QUIET or action.get("event") in _QUIET:
+    if kind in _QUIET or str(action.get("event")) in _QUIET:
         return None
     match kind:
         case "SendText":
@@ -141,15 +141,17 @@ def _action(action: JsonView, time: float) -> Rung | None:
             return Rung(time, "app", f"ticket {action.get('ticket')} {action.get('outcome')}", outward=True, bad=failed)
         case "StartTone" | "StopTone":
             return Rung(time, "media", f"{kind} {action.get('tone')}", outward=True)
+        case "UploadReport" | "WriteDebug":
+            return Rung(time, "self", kind, outward=True)
         case _:
-            return Rung(time, "media", f"{kind} {action.get('media')}", outward=True)
+            return Rung(time, "media", f"{kind} {action.get('media') or ''}".strip(), outward=True)
 
 
 def frame_label(text: Json) -> tuple[str, bool]:
     """What a frame is about: its method, or what became of a request; and whether that is bad."""
     try:
         frame = cast("Json", json.loads(text)) if isinstance(text, str) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         frame = None
     if not isinstance(frame, dict):
         return "not JSON", True

@@ -32,7 +32,7 @@ from telnyx_core.redaction import redact
 from telnyx_core.testing.journal import Replay
 from telnyx_core.version import VERSION
 from telnyx_drivers.report.from_debug import is_timeline
-from telnyx_drivers.report.json_reading import items, moment, obj, text
+from telnyx_drivers.report.json_reading import items, moment, number, obj, text
 
 _TRANSPORT: Final = {
     "gathering": "icegatheringstatechange",
@@ -112,7 +112,11 @@ def dump_file(path: Path) -> JsonObject:
     """Of a journal, or of a debug file. Raises `OSError`, or `ValueError` for anything else."""
     written = path.read_text(encoding="utf-8")
     if written.startswith('{"journal"'):
-        return dump_journal(Replay.from_lines(written.splitlines()))
+        replay = Replay.from_lines(written.splitlines())
+        try:
+            return dump_journal(replay)
+        except Exception as error:  # a session may trust its driver, and a journal may say anything
+            raise ValueError(f"the journal cannot be played: {error}") from error
     value = redact(cast("Json", json.loads(written)))
     entries = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
     if not is_timeline(entries):
@@ -126,8 +130,7 @@ def dump_file(path: Path) -> JsonObject:
 def dump_journal(replay: Replay) -> JsonObject:
     """Raises `ValueError` for a journal that cannot be played."""
     peers: dict[MediaId, _Peer] = {}
-    started = replay.header.get("started")
-    wall = float(started) if isinstance(started, int | float) else 0.0
+    wall = number(replay.header, "started") or 0.0
     offset: float | None = None
     for entry, actions in replay.play():
         if entry.now is not None:

@@ -1,9 +1,13 @@
 """Small questions to JSON that somebody else wrote: an answer of the right type, or none."""
 
 from datetime import UTC, datetime
-from math import isfinite
+from typing import Final
 
 from telnyx_core.json_types import Json, JsonObject
+
+_MOST: Final = 1e15
+"""What a counter may say, or a time in milliseconds; whatever is beyond it was not measured."""
+_YEAR_10000: Final = 253_402_300_800.0
 
 
 def at(value: Json, *names: str) -> Json:
@@ -35,8 +39,9 @@ def text(value: Json, *names: str) -> str:
 
 
 def number(value: Json, *names: str) -> float | None:
+    """One that can have been measured."""
     found = at(value, *names)
-    if isinstance(found, bool) or not isinstance(found, int | float) or not isfinite(found):
+    if isinstance(found, bool) or not isinstance(found, int | float) or not -_MOST < found < _MOST:
         return None
     return float(found)
 
@@ -47,13 +52,17 @@ def whole(value: Json, *names: str) -> int | None:
 
 
 def moment(value: Json, *names: str) -> float | None:
-    """ISO-8601, or epoch milliseconds, as epoch seconds."""
+    """ISO-8601, or epoch milliseconds, as epoch seconds from 1970 to 9999."""
     found = at(value, *names)
     if isinstance(found, str):
         try:
             parsed = datetime.fromisoformat(found)
         except ValueError:
             return None
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-    stamp = number(found)
-    return None if stamp is None else stamp / 1000
+        seconds = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    else:
+        stamp = number(found)
+        if stamp is None:
+            return None
+        seconds = stamp / 1000
+    return seconds if 0 <= seconds < _YEAR_10000 else None

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
-from math import log10
+from math import isfinite, log10
 from typing import Final, cast
 
 from attrs import frozen
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 
 from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.quality.mos import quality
@@ -21,6 +22,7 @@ from telnyx_drivers.report.waveform import Outline
 MOST_ROWS: Final = 3_000
 """Rows of the ladder: a page with more is slow to open, and nobody reads it to the end."""
 
+_DATE: Final = "%d %B %Y, %H:%M:%S UTC"
 _CHARTS: Final[tuple[tuple[str, str, str, tuple[tuple[str, str], ...], float | None], ...]] = (
     ("mos", "MOS", "", (("mos", "MOS, each second"),), 3.5),
     ("loss", "Packet loss", "%", (("loss", "lost"), ("concealed", "concealed")), 1.0),
@@ -78,11 +80,6 @@ class CallView:
 
 def render(story: Story, *, outline: Outline | None = None, hidden: bool = True) -> str:
     """The page. ``hidden``: people have been taken out of the story, so that there is no switch to hide them."""
-    environment = Environment(
-        loader=PackageLoader("telnyx_drivers.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    filters = cast("dict[str, Callable[..., object]]", environment.filters)
-    filters |= {"clock": clock, "seconds": _seconds, "pretty": _pretty}
     calls = tuple(_view(call) for call in story.calls)
     begin = min((call.started_at for call in story.calls if call.started_at is not None), default=0.0)
     data: JsonObject = {"calls": [_data(view) for view in calls]}
@@ -91,7 +88,7 @@ def render(story: Story, *, outline: Outline | None = None, hidden: bool = True)
             "seconds": outline.seconds,
             "channels": [[list(high), list(low)] for high, low in outline.channels],
         }
-    return environment.get_template("report.html.j2").render(
+    return _template().render(
         story=story,
         calls=calls,
         begin=_begin(story, begin),
@@ -104,6 +101,16 @@ def render(story: Story, *, outline: Outline | None = None, hidden: bool = True)
         styles=[Markup(_static(name)) for name in ("uPlot.min.css", "report.css")],  # noqa: S704  # our own files
         scripts=[Markup(_static(name)) for name in ("uPlot.iife.min.js", "report.js")],  # noqa: S704
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("telnyx_drivers.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    filters = cast("dict[str, Callable[..., object]]", environment.filters)
+    filters |= {"clock": clock, "seconds": _seconds, "pretty": _pretty, "breakable": _breakable}
+    return environment.get_template("report.html.j2")
 
 
 def _static(name: str) -> str:
@@ -123,15 +130,10 @@ def _view(call: CallStory) -> CallView:
         for name, title, unit, series, _ in _CHARTS
         if any(getattr(sample, member) is not None for sample in call.samples for member, _ in series)
     )
-    began = (
-        ""
-        if call.started_at is None
-        else datetime.fromtimestamp(call.started_at, UTC).strftime("%d %B %Y, %H:%M:%S UTC")
-    )
     return CallView(
         call=call,
         title=call.remote_number or call.id,
-        began=began.lstrip("0"),
+        began=_began(call),
         lasted=_lasted(call),
         tiles=_tiles(call),
         lanes=lanes(call, first, last),
@@ -147,6 +149,13 @@ def _view(call: CallStory) -> CallView:
         establishment=f"{steps[-1].from_start:,.0f} ms" if steps else "",
         charts=charts,
     )
+
+
+def _began(call: CallStory) -> str:
+    try:
+        return "" if call.started_at is None else f"{datetime.fromtimestamp(call.started_at, UTC):{_DATE}}".lstrip("0")
+    except (ValueError, OverflowError, OSError):
+        return ""  # a clock that told no time
 
 
 def _lasted(call: CallStory) -> str:
@@ -290,7 +299,7 @@ def _data(view: CallView) -> JsonObject:
 
 def _rounded(sample: Sample, member: str) -> Json:
     value: float | None = getattr(sample, member)
-    if value is None:
+    if value is None or not isfinite(value):
         return None
     return round(_decibels(value) if member in ("said", "heard") else value, 3)
 
@@ -308,6 +317,11 @@ def clock(at: float, begin: float) -> str:
 
 def _seconds(value: float) -> str:
     return f"{value:,.1f}"
+
+
+def _breakable(text: str) -> Markup:
+    """A long name may be broken between its words."""
+    return escape(text).replace("_", Markup("_<wbr>"))
 
 
 def _pretty(message: Message) -> str:

@@ -20,6 +20,8 @@ MAX_BYTES: Final = 128 * 1024 * 1024
 
 def read_story(path: Path) -> Story:
     """Raises `OSError`, or `ValueError` for a file that is none of those that tell of a call."""
+    if not path.is_file():
+        raise ValueError("it is no file")
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"larger than {MAX_BYTES // 1024 // 1024} MB")
     text = path.read_text(encoding="utf-8")
@@ -29,6 +31,8 @@ def read_story(path: Path) -> Story:
         value = cast("Json", json.loads(text))
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"neither a journal nor a whole JSON document: {error}") from None
     # A browser's report has whole logins in its logs.
     return story_of(redact(value))
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from html import escape
 from math import sin
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -36,6 +37,13 @@ FLAGS: Final = (
 WATCH: Final = """<script>
 addEventListener("error", (event) => { document.documentElement.dataset.error = event.message; });
 addEventListener("securitypolicyviolation", (event) => { document.documentElement.dataset.error = event.blockedURI; });
+</script>"""
+
+NARROWEST: Final = 500
+"""Pixels: no window of a headless Chromium is narrower, whatever it is asked for."""
+PHONE: Final = """<!doctype html><iframe width="{width}" height="900" srcdoc="{page}"></iframe><script>
+const inner = document.querySelector("iframe");
+setInterval(() => Object.assign(document.documentElement.dataset, inner.contentDocument.documentElement.dataset), 100);
 </script>"""
 
 pytestmark = [
@@ -112,7 +120,7 @@ def browse(tmp_path: Path) -> Browse:
     def open_page(page: str, script: str = "", *, width: int = 1180, dark: bool = False) -> str:
         text = page.replace("<head>", "<head>" + WATCH, 1).replace("</body>", f"<script>{script}</script></body>")
         path = tmp_path / "page.html"
-        path.write_text(text)
+        path.write_text(text if width >= NARROWEST else PHONE.format(width=width, page=escape(text)))
         return chromium(path, "--dump-dom", width=width, dark=dark)
 
     return open_page
@@ -145,12 +153,13 @@ def attribute(document: str, name: str) -> str | None:
     return None if found is None else found[1]
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1180, False), (1180, True), (390, False)])
+@pytest.mark.parametrize(("width", "dark"), [(1180, False), (1180, True), (390, False), (390, True)])
 def test_everything_is_drawn_and_nothing_fails(browse: Browse, page: str, width: int, dark: bool) -> None:
     document = browse(
         page,
         """
         const root = document.documentElement;
+        root.dataset.width = innerWidth;
         root.dataset.overflow = document.scrollingElement.scrollWidth - innerWidth;
         root.dataset.blank = [...document.querySelectorAll("canvas")].filter((canvas) => {
           const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -162,6 +171,7 @@ def test_everything_is_drawn_and_nothing_fails(browse: Browse, page: str, width:
         dark=dark,
     )
     assert attribute(document, "error") is None
+    assert attribute(document, "width") == str(width)
     assert attribute(document, "drawn") == "6"
     assert attribute(document, "blank") == "0"
     assert int(attribute(document, "overflow") or 1) <= 0, "nothing sticks out to the right"

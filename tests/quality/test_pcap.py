@@ -6,18 +6,25 @@ import stat
 import struct
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pytest
 
 from telnyx_core.testing.wire import EPOCH
+from telnyx_drivers.cli.exits import Exit
 from telnyx_drivers.export import pcap
 from telnyx_drivers.export.pcap import Capture, checksum, header, record
+from telnyx_drivers.gateway import Gateway
 from telnyx_drivers.media.audio.worker import in_background
+from telnyx_drivers.media.measure import dominant_frequency
 from telnyx_drivers.media.rtp.packet import RtpPacket
+from tests.cli.test_end_to_end import finished, with_gateway
 
 TSHARK: Final = shutil.which("tshark")
+needs_tshark = pytest.mark.skipif(TSHARK is None, reason="no tshark: apt-get install tshark")
 
 
 def directly(job: Callable[[], None]) -> None:
@@ -130,22 +137,75 @@ def test_stopping_waits_for_the_file(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def fields(path: Path, *names: str) -> list[list[str]]:
+    """What Wireshark's dissectors say of each packet."""
+    assert TSHARK is not None
+    wanted = [argument for name in names for argument in ("-e", name)]
+    done = subprocess.run(
+        [TSHARK, "-r", str(path), "-d", "udp.port==5004,rtp", "-o", "ip.check_checksum:TRUE", "-T", "fields", *wanted],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
 @pytest.mark.interop
-@pytest.mark.skipif(TSHARK is None, reason="no tshark: apt-get install tshark")
+@needs_tshark
 def test_wireshark_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "it.pcap"
     capture = capture_to(path)
     for number in range(50):
         capture.packet(rtp(number), number % 2 == 0, EPOCH + number / 50)
     capture.close()
-    assert TSHARK is not None
-    done = subprocess.run(
-        [TSHARK, "-r", str(path), "-d", "udp.port==5004,rtp", "-o", "ip.check_checksum:TRUE",
-         "-T", "fields", "-e", "rtp.seq", "-e", "rtp.p_type", "-e", "ip.checksum.status", "-e", "_ws.malformed"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    rows = fields(path, "rtp.seq", "rtp.p_type", "ip.checksum.status", "_ws.malformed", "frame.time_epoch")
     assert [int(row[0]) for row in rows] == list(range(50))
     assert {row[1] for row in rows} == {"0"}
     assert {row[2] for row in rows} <= {"1", "Good"}
     assert {row[3] for row in rows} == {""}
+    assert [float(row[4]) for row in rows] == pytest.approx([EPOCH + number / 50 for number in range(50)], abs=1e-5)
+
+
+@pytest.mark.interop
+@needs_tshark
+@pytest.mark.net
+@pytest.mark.media
+@pytest.mark.slow
+def test_wireshark_hears_the_tone_of_a_real_call(tmp_path: Path) -> None:
+    """``call --pcap``: one stream each way, with the codec that was asked for, without a hole, RTCP beside it."""
+    path = tmp_path / "call.pcap"
+
+    async def story(gateway: Gateway) -> None:
+        files = ("--codec", "pcmu", "--duration", "2.5", "--pcap", str(path), "--json")
+        ended = await finished("alice", gateway.url, "call", "tone", *files)
+        assert ended.status == Exit.OK, ended.err
+
+    with_gateway(story)
+    names = ("ip.src", "rtp.ssrc", "rtp.p_type", "rtp.seq", "rtp.timestamp", "rtp.payload", "rtcp.pt", "_ws.malformed")
+    rows = [dict(zip(names, row, strict=True)) for row in fields(path, *names)]
+    assert {row["_ws.malformed"] for row in rows} == {""}
+    reports = [row for row in rows if row["rtcp.pt"]]
+    assert any(row["rtcp.pt"].split(",")[0] in ("200", "201") for row in reports), "sender or receiver reports"
+    for source in ("192.0.2.1", "192.0.2.2"):
+        stream = [row for row in rows if row["ip.src"] == source and row["rtp.seq"]]
+        assert len(stream) > 80
+        assert {row["rtp.p_type"] for row in stream} == {"0"}, "PCMU (RFC 3551)"
+        assert len({row["rtp.ssrc"] for row in stream}) == 1
+        assert steps(stream, "rtp.seq", 1 << 16) == {1}
+        assert steps(stream, "rtp.timestamp", 1 << 32) == {160}
+    heard = b"".join(
+        bytes.fromhex(row["rtp.payload"]) for row in rows if row["ip.src"] == "192.0.2.2" and row["rtp.seq"]
+    )
+    assert dominant_frequency(expanded(heard), 8_000) == pytest.approx(1000.0, abs=1)
+
+
+def steps(stream: list[dict[str, str]], name: str, modulus: int) -> set[int]:
+    values = [int(row[name]) for row in stream]
+    return {(later - earlier) % modulus for earlier, later in pairwise(values)}
+
+
+def expanded(law: bytes) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """ITU-T G.711 mu-law as the standard says it, and not as this project does it."""
+    code = ~np.frombuffer(law, np.uint8)
+    size = ((code & 0x0F) * 2.0 + 33) * 2.0 ** ((code >> 4) & 7) - 33
+    return np.where(code & 0x80, -size, size)

@@ -1,0 +1,21 @@
+"""Whether a value that was read from JSON is what an attribute is declared to be."""
+
+from types import UnionType
+from typing import Final, Literal, Union, get_args, get_origin
+
+_MOST: Final = 2**63
+"""No counter is larger, and arithmetic on whole numbers that are may fail."""
+
+
+def fits(value: object, kind: object) -> bool:
+    """``kind`` may be a class, a `NewType`, a union or a `Literal`. For a float, a whole number will do."""
+    kind = getattr(kind, "__supertype__", kind)
+    origin = get_origin(kind)
+    if origin is Literal:
+        return value in get_args(kind)
+    if origin in (Union, UnionType):
+        return any(fits(value, each) for each in get_args(kind))
+    if kind is int or kind is float:
+        whole = isinstance(value, int) and not isinstance(value, bool) and -_MOST < value < _MOST
+        return whole or (kind is float and isinstance(value, float))
+    return isinstance(kind, type) and isinstance(value, kind)
