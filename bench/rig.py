@@ -5,9 +5,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from struct import pack
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -18,16 +19,61 @@ from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, OpenPeer
 from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId, MediaId
 from telnyx_core.options import Codec
+from telnyx_drivers.media import aiortc_private as private
 from telnyx_drivers.media.aiortc_rtp import aiortc_rtp_path
 from telnyx_drivers.media.audio.decode import open_decoder
-from telnyx_drivers.media.audio.frames import Samples
+from telnyx_drivers.media.audio.frames import FRAMES_PER_SECOND, Samples, silence
 from telnyx_drivers.media.audio.resampler import Resampler
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.engine import AiortcEngine
+from telnyx_drivers.media.rtp import pacer
 from telnyx_drivers.media.rtp.path import direct_rtp_path
+from telnyx_drivers.media.rtp_path import AgreedAudio, RtpPathFactory, RtpStats, RtpWiring
 from telnyx_drivers.media.settings import PeerSettings
 
-PATHS = {"stock": aiortc_rtp_path, "direct": direct_rtp_path}
+
+class BareRtpPath:
+    """What no path can do without: decrypt what comes, and encrypt and send a packet at every beat. No audio at all."""
+
+    sending_digits = False
+
+    def __init__(self, wiring: RtpWiring) -> None:
+        self._wiring = wiring
+        self._bypass = private.Bypass(wiring.transceiver)
+        self._sequence = 0
+        self._stop: Callable[[], None] = lambda: None
+
+    def start(self, agreed: AgreedAudio) -> None:
+        port, codec = self._wiring.port, agreed.codecs[0]
+        rate, payload = codec.clock_rate, bytes(BARE_BYTES[codec.name.upper()])
+        frame = silence(rate // FRAMES_PER_SECOND)
+
+        def beat(now: float, skipped: int) -> None:
+            port.pull(rate)
+            self._sequence = (self._sequence + 1) & 0xFFFF
+            wire.send(pack("!BBHII", 0x80, codec.payload_type, self._sequence, 0, self._bypass.ssrc) + payload)
+
+        wire = private.SrtpWire(self._wiring.transceiver, lambda data: port.push(frame, rate), lambda data: None)
+        leave = pacer.join(beat)
+
+        def stop() -> None:
+            leave()
+            wire.close()
+
+        self._stop = stop
+
+    def send_digits(self, digits: str) -> bool:
+        return False
+
+    def stats(self) -> RtpStats:
+        return RtpStats()
+
+    async def stop(self) -> None:
+        self._stop()
+
+
+BARE_BYTES = {"PCMU": 160, "OPUS": 80}
+PATHS: dict[str, RtpPathFactory] = {"stock": aiortc_rtp_path, "direct": direct_rtp_path, "bare": BareRtpPath}
 CODECS = {"PCMU": Codec("audio/PCMU", 8_000), "opus": Codec("audio/opus", 48_000, 2)}
 BEAT = 0.02
 GIVEN_UP = 0.06
@@ -231,7 +277,7 @@ class End:
 @asynccontextmanager
 async def ends(path: str, codec: str) -> AsyncIterator[tuple[End, End]]:
     """Caller and callee, each in a process and, where there are two, on a core of its own."""
-    cores: list[int | None] = sorted(os.sched_getaffinity(0))[:2] if hasattr(os, "sched_getaffinity") else []
+    cores: list[int | None] = [*sorted(os.sched_getaffinity(0))[:2]] if hasattr(os, "sched_getaffinity") else []
     cores += [None] * (2 - len(cores))
     script = Path(__file__).with_name("media.py")
     processes = [

@@ -59,15 +59,20 @@ class Consent:
         now = asyncio.get_running_loop().time
         answered = alive = now()
         counted = self._packets()
-        present = True
+        present, fresh = True, False
         while now() - answered < self._timing.expires:
             if present:
                 await asyncio.sleep(self._timing.interval * random.uniform(0.8, 1.2))  # noqa: S311  not a secret
             asked = now()
-            if await self._ask():
+            if fresh and counted != (counted := self._packets()):
+                # Packets come and the last request was answered: every second one may be left out.
+                fresh, alive = False, asked
+                continue
+            fresh = await self._ask()
+            if fresh:
                 answered = now()
                 self._measure(answered - asked)
-            heard, counted = counted != self._packets(), self._packets()
+            heard = counted != (counted := self._packets())
             if heard or answered >= asked:
                 alive = now()
             if present != (now() - alive < self._timing.disconnected):

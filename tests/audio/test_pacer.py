@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from telnyx_drivers.media.rtp import pacer
@@ -87,6 +88,31 @@ def test_late_timers_do_not_slow_the_clock() -> None:
         loop.move(60.0, late=0.004)
         leave()
         assert len(beats) == pytest.approx(3_000, abs=1)
+
+    with_loop(test)
+
+
+def test_a_late_beat_is_still_the_beat_of_its_time() -> None:
+    def test(loop: MovedLoop) -> None:
+        beats: list[tuple[float, int]] = []
+        leave = pacer.join(leg_into(beats))
+        for late in (0.0, 0.006, 0.0, 0.012) * 20:
+            loop.move(BEAT, late=late)
+        loop.block(0.05)
+        loop.move(0.1)
+        leave()
+        times = [time for time, _ in beats]
+        assert np.diff(times) == pytest.approx(BEAT)
+        assert not any(skipped for _, skipped in beats)
+
+        beats.clear()
+        leave = pacer.join(leg_into(beats))
+        loop.move(0.1)
+        loop.block(2.0)
+        loop.move(0.1)
+        leave()
+        steps = np.diff([time for time, _ in beats]) / BEAT
+        assert steps == pytest.approx([1 + skipped for _, skipped in beats[1:]])
 
     with_loop(test)
 

@@ -12,12 +12,13 @@ from attrs import evolve
 
 from telnyx_core.actions import ClosePeer
 from telnyx_core.facts import DigitHeard
-from telnyx_core.options import Codec
+from telnyx_core.options import Codec, IceServer
 from telnyx_drivers.media import aiortc_private as private
 from telnyx_drivers.media.measure import correlate, dominant_frequency
 from telnyx_drivers.media.rtp import rtcp
 from telnyx_drivers.media.rtp.path import DirectRtpPath, direct_rtp_path
 from telnyx_drivers.media.rtp_path import RtpStats
+from tests.media import servers
 from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run, until
 
 pytestmark = pytest.mark.media
@@ -250,6 +251,46 @@ def test_after_the_far_end_has_gone_nothing_is_sent_and_nothing_breaks(caplog: p
 
     run(main())
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_packets_through_a_turn_channel_need_no_task() -> None:
+    """aioice makes one for each; only binding the channel, and binding it again in time, is left to it."""
+
+    async def main() -> None:
+        server = servers.TurnServer()
+        turn = IceServer((f"turn:127.0.0.1:{await servers.serve(server)}",), "user", "secret")
+        relayed = {"ice_servers": (turn,), "force_relay": True, "preferred_codecs": (PCMU,)}
+        pair = direct_pair()
+        await pair.connect(caller=relayed, callee=relayed)
+        pair.caller.audio().hum(440)
+        await pair.callee.audio().hears(0.2)
+        chosen = private.nominated(private.connection_of(peer_of(pair.caller)._transceiver))
+        assert chosen is not None
+        transport = chosen.protocol.transport
+        assert isinstance(transport, private.TurnTransport)
+        client = transport._TurnTransport__inner_protocol  # type: ignore[attr-defined]
+        made, make = 0, client.send_data
+
+        def counted(data: bytes, address: tuple[str, int]) -> Any:
+            nonlocal made
+            made += 1
+            return make(data, address)
+
+        client.send_data = counted
+        sent = stats_of(pair.caller).packets_sent
+        assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
+        assert stats_of(pair.caller).packets_sent > sent + 20
+        assert made == 0
+
+        due = dict.fromkeys(client.channel_refresh_at, 0.0)
+        client.channel_refresh_at.update(due)
+        await until(lambda: client.channel_refresh_at != due)
+        assert made > 0
+        assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
+        await pair.aclose()
+        server.close()
+
+    run(main())
 
 
 def test_every_private_name_of_the_wire_is_there() -> None:

@@ -542,6 +542,7 @@ def test_every_private_name_is_where_it_is_expected() -> None:
             "srtp": dtls._tx_srtp,
             "turn": private.TurnTransport(None),  # type: ignore[arg-type]
             "turn client": turn.TurnClientUdpProtocol(("192.0.2.1", 1), None, None, 600, 500),
+            "udp transport": private.connection_of(transceiver)._protocols[0].transport,
         }
         assert objects.keys() == private.PRIVATE_NAMES.keys()
         missing = [

@@ -214,7 +214,8 @@ class JitterBuffer:
         self._concealing = False
         self._paused = packet.pauses
         stats = self.stats
-        stats.jitter_buffer_delay += (now - arrival) * packet.duration
+        # A packet may come while a beat is late, and so after the time of that beat.
+        stats.jitter_buffer_delay += max(now - arrival, 0.0) * packet.duration
         stats.jitter_buffer_target_delay += target * packet.duration
         stats.jitter_buffer_emitted_count += packet.duration
         # A little too much is taken out of every other frame, a lot out of every frame.

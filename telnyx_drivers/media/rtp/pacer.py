@@ -9,7 +9,11 @@ _log = logging.getLogger(__name__)
 
 BEAT: Final = 0.02
 Leg: TypeAlias = Callable[[float, int], None]
-"""Called with the time (seconds, the loop's monotonic clock) and the beats that were skipped just before it."""
+"""Called with the time at which this beat was due and the beats that were skipped just before it.
+
+Seconds of the loop's monotonic clock. A beat that comes late is still the beat of its time: to a leg the clock is even,
+and a busy loop makes no leg stretch its audio, which would keep the loop busier still.
+"""
 
 _PHASES: Final = 5
 """Legs are spread over the beat, so that the last of many is not late and arriving packets are read in between."""
@@ -75,19 +79,22 @@ class _Phase:
     def _due_by(self, now: float) -> int:
         return int((now - self._offset) / BEAT)
 
+    def _time(self, beat: int) -> float:
+        return beat * BEAT + self._offset
+
     def _sleep(self) -> None:
-        self._timer = self._loop.call_at(self._beat * BEAT + self._offset, self._tick)
+        self._timer = self._loop.call_at(self._time(self._beat), self._tick)
 
     def _tick(self) -> None:
-        now = self._loop.time()
-        behind = self._due_by(now) - self._beat
+        behind = self._due_by(self._loop.time()) - self._beat
         skipped = behind if behind > _MOST_BEHIND else 0
+        due = self._time(self._beat + skipped)
         self._beat += skipped + 1
         # First: a leg that breaks must not stop the clock of all others, nor must one that leaves.
         self._sleep()
         for key, leg in tuple(self._legs.items()):
             try:
-                leg(now, skipped)
+                leg(due, skipped)
             except Exception:  # noqa: BLE001
                 if key not in self._broken:
                     self._broken.add(key)
