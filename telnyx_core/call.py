@@ -210,7 +210,7 @@ class Call:
         if self.state not in ESTABLISHED:
             self._holds.refuse(ticket, Failure(FailureKind.PROTOCOL, f"the call is {self.state.value}"))
         elif not self._host.usable:
-            self._holds.refuse(ticket, Failure(FailureKind.NOT_CONNECTED, "the socket is down"))
+            self._holds.refuse(ticket, self._host.unusable())
         else:
             self._holds.ask(action, ticket)
             self._next_hold(now)

@@ -34,6 +34,10 @@ class CallHost(Protocol):
         """A request can be sent now: the socket is open and this session has been registered on it (SIG-082)."""
         ...
 
+    def unusable(self) -> Failure:
+        """Why it cannot."""
+        ...
+
     @property
     def logged_in(self) -> bool:
         """Traffic of a call under recovery can be sent now (SIG-082)."""

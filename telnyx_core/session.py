@@ -17,7 +17,7 @@ from telnyx_core.address import parse_address
 from telnyx_core.call import Call, inbound_options
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
 from telnyx_core.connection import Connection
-from telnyx_core.errors import Failure, InvalidCallParameters, InvalidCallState, NotConnected, NotReady
+from telnyx_core.errors import Failure, FailureKind, InvalidCallParameters, InvalidCallState, NotConnected, NotReady
 from telnyx_core.events import AiConversation, CallInfo, Cause, ErrorRaised, FrameIgnored, ServerEvent, WarningRaised
 from telnyx_core.facts import (
     BinaryReceived,
@@ -498,6 +498,11 @@ class Session:
     def usable(self) -> bool:
         return self._link.usable
 
+    def unusable(self) -> Failure:
+        if not self._link.connected:
+            return Failure(FailureKind.NOT_CONNECTED, f"there is no open socket: the session is {self.state.value}")
+        return Failure(FailureKind.NOT_READY, f"the session is not registered yet: it is {self.state.value}")
+
     @property
     def logged_in(self) -> bool:
         return self._link.logged_in
@@ -778,10 +783,9 @@ class Session:
         return found
 
     def _require_ready(self) -> None:
-        if not self._link.connected:
-            raise NotConnected(f"there is no open socket: the session is {self.state.value}")
         if not self._link.usable:
-            raise NotReady(f"the session is not registered yet: it is {self.state.value}")
+            why = self.unusable()
+            raise (NotConnected if why.kind is FailureKind.NOT_CONNECTED else NotReady)(why.text)
 
     def _ticket(self) -> Ticket:
         self._tickets += 1

@@ -12,7 +12,7 @@ from telnyx_core.facts import BinaryReceived, SocketClosed, TextReceived
 from telnyx_core.ids import CallId, SocketId, Ticket
 from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.limits import MAX_FRAME_CHARS, MAX_PENDING_REQUESTS
-from telnyx_core.states import SessionState
+from telnyx_core.states import CallState, SessionState
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 
 PONG: JsonObject = {"message": "PONG"}
@@ -461,6 +461,40 @@ def test_hold_during_an_outage_fails_with_44001() -> None:
     assert isinstance(rig.outcomes[ticket], Failed)
     assert rig.codes == [44001]
     assert len(rig.actions) == 2
+
+
+def refused(rig: Rig, call: CallId) -> tuple[FailureKind, str]:
+    """What comes of a hold on a call that is active: 44001, nothing on the wire, and this reason."""
+    assert rig.info(call).state is CallState.ACTIVE
+    rig.clear()
+    outcome = rig.outcomes[rig.hold(call)]
+    assert isinstance(outcome, Failed)
+    assert (rig.codes, rig.sent) == ([44001], [])
+    return outcome.failure.kind, outcome.failure.text
+
+
+def test_a_hold_before_the_registration_says_so() -> None:
+    """SIG-082: a call may be back on the new socket before the session is."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.lose()
+    rig.advance(0)
+    rig.open()
+    rig.login_ok()
+    rig.attach(call)
+    rig.describe_answer(call)
+    rig.reply("attach", {"callID": call})
+    assert refused(rig, call) == (FailureKind.NOT_READY, "the session is not registered yet: it is registering")
+
+
+def test_a_hold_while_a_condemned_socket_closes_says_so() -> None:
+    """SIG-081: the call goes on until the socket is lost."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.hold(call)
+    rig.advance(10)
+    assert rig.state is SessionState.CLOSING
+    assert refused(rig, call) == (FailureKind.NOT_CONNECTED, "there is no open socket: the session is closing")
 
 
 def test_after_the_first_ready_requests_go_out_whatever_the_gateway_says() -> None:
