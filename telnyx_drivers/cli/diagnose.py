@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 import typer
 from rich.panel import Panel
 from rich.status import Status
+from rich.table import Table
 
 from telnyx_core.errors import OptionsError
 from telnyx_core.json_types import JsonObject
@@ -164,18 +165,20 @@ class _Live:
 
     def done(self, text: str, *, ok: bool = True, detail: str = "") -> None:
         mark = "[green]✓[/]" if ok else "[red]✗[/]"
-        self._output.say(f"{mark} {clean(text)}" + (f" [dim]{clean(detail)}[/]" if detail else ""))
+        self._output.say(f"{mark} {clean(text)}" + (f" [dim]– {clean(detail)}[/]" if detail else ""))
 
 
 def _show(output: Output, plan: "Plan", report: "Report") -> None:
     judgement = report.judgement
     colour, mark = _LOOKS.get(judgement.verdict or "", ("red", "✗"))
     verdict = (judgement.verdict or "").replace("_", " ")
-    lines = [f"[{colour}]{mark} {verdict}[/]"]
-    lines += [f" [{colour}]•[/] {clean(note.message)}" for note in judgement.reasons]
-    lines += [f" [dim]•[/] {clean(note.message)}" for note in judgement.warnings]
+    asides = [note.message for note in judgement.warnings]
     if not plan.log_in:
-        lines.append(" [dim]• The login and a test call were not checked: there are no credentials.[/]")
-    output.console.print(
-        Panel("\n".join(lines), title="Diagnosis", title_align="left", border_style=colour, expand=False)
-    )
+        asides.append("The login and a test call were not checked: there are no credentials.")
+    rows = Table.grid(padding=(0, 1))
+    rows.add_row(f"[{colour}]{mark}[/]", f"[{colour}]{verdict}[/]")
+    for note in judgement.reasons:
+        rows.add_row(f"[{colour}]•[/]", clean(note.message))
+    for number, aside in enumerate(asides):
+        rows.add_row("[dim]•[/]", f"[dim]{'' if number else 'Also: '}{clean(aside)}[/]")
+    output.console.print(Panel(rows, title="Diagnosis", title_align="left", border_style=colour, expand=False))

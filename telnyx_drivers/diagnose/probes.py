@@ -15,7 +15,7 @@ from websockets.exceptions import WebSocketException
 from telnyx_core.options import IceServer
 from telnyx_drivers.diagnose.findings import Probe
 from telnyx_drivers.diagnose.stun import allocate, bind
-from telnyx_drivers.media.ice import UNREACHED, ServerFailure, failure_of
+from telnyx_drivers.media.ice import UNREACHED, ServerFailure, failure_of, reason_of
 from telnyx_drivers.media.ice_plan import Server, StunServer, parse_url
 
 PATIENCE: Final = 5.0
@@ -41,9 +41,8 @@ async def look_up(url: str) -> Names:
     try:
         async with asyncio.timeout(PATIENCE):
             found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, TimeoutError) as error:
-        reason = f"no answer within {PATIENCE:g} s" if isinstance(error, TimeoutError) else "the name is not known"
-        return Names(host, (), time.perf_counter() - began, reason)
+    except OSError as error:
+        return Names(host, (), time.perf_counter() - began, reason_of(error, PATIENCE))
     return Names(host, tuple(dict.fromkeys(str(entry[4][0]) for entry in found)), time.perf_counter() - began)
 
 
@@ -52,21 +51,15 @@ async def try_websocket(url: str, tls: ssl.SSLContext | None) -> Probe:
     host, port = _host_and_port(url)
     secure = url.startswith("wss:")
     began = time.perf_counter()
-    error, unreachable = None, False
+    error: str | None = None
     try:
         async with (
             asyncio.timeout(PATIENCE),
             connect(url, compression=None, proxy=None, open_timeout=None, ssl=(tls or True) if secure else None),
         ):
             pass
-    except TimeoutError:
-        error, unreachable = f"no answer within {PATIENCE:g} s", True
-    except ssl.SSLCertVerificationError as failure:
-        error = f"its certificate is not trusted ({failure.verify_message})"
-    except ConnectionRefusedError:
-        error, unreachable = "the connection is refused", True
     except (OSError, EOFError, WebSocketException) as failure:
-        error = str(failure) or type(failure).__name__
+        error = reason_of(failure, PATIENCE)
     return Probe(
         layer="signaling",
         url=url.partition("?")[0],
@@ -74,7 +67,7 @@ async def try_websocket(url: str, tls: ssl.SSLContext | None) -> Probe:
         port=port,
         protocol="tls" if secure else "tcp",
         seconds=None if error else time.perf_counter() - began,
-        unreachable=unreachable,
+        unreachable=error is not None and _is_silence(error),
         error=error,
     )
 
@@ -108,15 +101,14 @@ async def try_server(server: Server, tls: ssl.SSLContext | None) -> Probe:
         protocol="udp" if isinstance(server, StunServer) else server.transport,
         seconds=None if failure is not None else time.perf_counter() - began,
         address=address,
-        unreachable=failure is not None and _is_silence(failure),
+        unreachable=failure is not None and failure.code == UNREACHED and _is_silence(failure.reason),
         error=None if failure is None else failure.reason,
     )
 
 
-def _is_silence(failure: ServerFailure) -> bool:
+def _is_silence(reason: str) -> bool:
     """What a firewall does: nothing comes back, or a refusal in the server's name."""
-    signs = ("no answer", "Connect call failed", "refused")
-    return failure.code == UNREACHED and any(sign in failure.reason for sign in signs)
+    return any(sign in reason for sign in ("no answer", "refused", "no route to host"))
 
 
 def _host_and_port(url: str) -> tuple[str, int]:

@@ -16,7 +16,7 @@ from typing import Final
 from attrs import define, evolve, field
 
 from telnyx_core.call_options import CallOptions
-from telnyx_core.errors import LocalProtocolError
+from telnyx_core.errors import LocalProtocolError, TelnyxError
 from telnyx_core.events import Event, StatsReport
 from telnyx_core.ice_servers import ice_servers_for
 from telnyx_core.json_types import Json, JsonObject
@@ -31,7 +31,7 @@ from telnyx_drivers.diagnose.observed import Observed
 from telnyx_drivers.diagnose.report import Echo, Listener, Plan, Report
 from telnyx_drivers.diagnose.verdict import Judgement
 from telnyx_drivers.emitter import EventStream
-from telnyx_drivers.exceptions import CallEnded, ConnectionFailed, LoginFailed
+from telnyx_drivers.exceptions import CallEnded, ConnectionFailed, LoginFailed, TelnyxClientError
 from telnyx_drivers.media.ice_plan import Server
 
 ESTABLISHED_WITHIN: Final = 30.0
@@ -88,8 +88,9 @@ class _Run:
                 await self._try_servers(alone=False)
                 await self._call(client)
         except (LoginFailed, ConnectionFailed) as error:
-            self.listener.done("Login", ok=False, detail=str(error))
-            self.judgements.append(verdict.of_signaling(self.signaling, str(error)))
+            reason = _worded(error)
+            self.listener.done("Login", ok=False, detail=reason)
+            self.judgements.append(verdict.of_signaling(self.signaling, reason))
             await self._try_servers(alone=True)
 
     # The signalling server.
@@ -169,7 +170,8 @@ class _Run:
         urls = tuple(server.url for server in probes.servers_of(ice_servers_for(client.options, CallOptions())))
         self.ice = self.observed.ice(urls, forced_relay=client.options.force_relay_candidate)
         if failure is None or self.observed.ice_state != "new":  # else the far end did not let it come to that
-            self.judgements.append(verdict.of_ice(self.ice))
+            answering = {probe.url for probe in self.servers if probe.ok}
+            self.judgements.append(verdict.of_ice(self.ice, answering))
         if failure is not None:
             self._not_established(failure or None)
         await self._take_timings(events)
@@ -181,18 +183,20 @@ class _Run:
                 await call.wait_for_state("active")
                 await self.observed.connected.wait()
         except TimeoutError:
-            return "" if call.error is None else call.error.message
+            return "" if call.error is None else _sentence(call.error)
         except CallEnded as error:
-            return f"{error}" if error.error is None else error.error.message
+            return _worded(error)
         return None
 
     def _not_established(self, failure: str | None) -> None:
         self.listener.done("Call", ok=False, detail=failure or f"not established within {ESTABLISHED_WITHIN:g} s")
+        # What has worked so far is no reason to call the whole ready (DIAG-400).
+        self.judgements = [evolve(part, verdict=None) if part.verdict == "ready" else part for part in self.judgements]
         self.judgements.append(verdict.not_established(failure))
 
     async def _converse(self, call: CallHandle) -> None:
         """Say a sentence, and read the line's figures meanwhile."""
-        self.listener.begins("Talking to the far end")
+        self.listener.begins(f"Talking to the far end for {self.plan.seconds:g} s")
         self.observed.samples.clear()
         with tempfile.TemporaryDirectory() as folder, as_file(HELLO) as hello:
             recording = await call.record(Path(folder) / "call.wav")
@@ -213,6 +217,16 @@ class _Run:
         async for event in events:
             if isinstance(event, StatsReport) and event.establishment is not None:
                 self.timings |= _timings(event.establishment)
+
+
+def _worded(error: TelnyxClientError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}." if error.error is None else _sentence(error.error)
+
+
+def _sentence(error: TelnyxError) -> str:
+    """The catalogue's, with what was behind it this time."""
+    return error.message if error.original is None else f"{error.message.rstrip('.')}: {error.original.text}."
 
 
 def _timings(establishment: EstablishmentTimings) -> JsonObject:

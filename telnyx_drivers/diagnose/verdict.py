@@ -1,6 +1,6 @@
 """What to make of the findings: one word, and the reasons for it (quality.md 8.7). Pure functions of values."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
@@ -66,7 +66,7 @@ def of_signaling(probe: Probe | None, failure: str | None = None) -> Judgement:
 
 def _signaling(probe: Probe) -> Note:
     if probe.unreachable:
-        text = f"TCP port {probe.port} to {probe.host} seems to be blocked: {probe.error}."
+        text = f"TCP port {probe.port} to {probe.host} seems to be blocked, or no server is there: {probe.error}."
         return Note("port_blocked", text, "signaling")
     return Note("signaling_unreachable", f"{probe.url} cannot be used: {probe.error}.", "signaling")
 
@@ -106,8 +106,8 @@ def _blocked(probes: Sequence[Probe]) -> Iterator[Note]:
             yield Note("port_blocked", text, "server")
 
 
-def of_ice(ice: IceFindings) -> Judgement:
-    """DIAG-100 to DIAG-108."""
+def of_ice(ice: IceFindings, answering: Collection[str] = ()) -> Judgement:
+    """DIAG-100 to DIAG-108. ``answering`` are servers that gave nothing only because the call needed no more."""
     if not ice.candidates:
         return Judgement("inconclusive", (Note("ice_no_candidates", "No address was found at all.", "ice"),))
     reasons: list[Note] = []
@@ -128,8 +128,8 @@ def of_ice(ice: IceFindings) -> Judgement:
     if ice.pair is None and ice.ice_state != "new":
         reasons.append(Note("ice_no_selected_pair", "No way for audio was found between the two ends.", "ice"))
         verdict = "blocked"
-    silent = (Note("ice_server_no_candidates", f"{url} gave the call no address.", "ice") for url in ice.silent_servers)
-    warnings.extend(silent)
+    silent = (url for url in ice.silent_servers if url not in answering)
+    warnings += [Note("ice_server_no_candidates", f"{url} gave the call no address.", "ice") for url in silent]
     if ice.interfaces > 1:
         warnings.append(Note("ice_multiple_interfaces", "This machine has several network interfaces.", "ice"))
     if any(candidate.vpn for candidate in ice.candidates):

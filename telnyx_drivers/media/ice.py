@@ -8,6 +8,8 @@ them is the call's own decision: see `Gathering.worth_waiting_for`.
 import asyncio
 import ipaddress
 import logging
+import os
+import re
 import socket
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -32,6 +34,7 @@ UNREACHED: Final = 701
 """The code of a server that has not answered, as the W3C's ``RTCPeerConnectionIceErrorEvent`` has it."""
 _UNAUTHORIZED: Final = (401, 403, 441)
 """RFC 8489 and RFC 8656: not, or not any more, with these credentials."""
+_ERRNO: Final = re.compile(r"\[Errno (\d{1,4})\]")
 
 
 @frozen
@@ -230,17 +233,32 @@ def failure_of(server: Server, error: Exception, timeout: float | None = None) -
             if code in _UNAUTHORIZED:
                 return ServerFailure(server.url, code, f"it refuses the username or the credential ({said})")
             return ServerFailure(server.url, code, f"it refuses ({said})")
-        case ssl.SSLCertVerificationError():
-            reason = f"its certificate is not trusted ({error.verify_message})"
         case private.TransactionError():
             reason = "no answer"
-        case TimeoutError() if timeout is not None:
-            reason = f"no answer within {timeout:g} s"
-        case socket.gaierror():
-            reason = "its name is not known"
         case _:
-            reason = str(error) or type(error).__name__
+            reason = reason_of(error, timeout)
     return ServerFailure(server.url, UNREACHED, reason)
+
+
+def reason_of(error: Exception, timeout: float | None = None) -> str:
+    """Why a host on the network could not be talked to, for people."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted ({error.verify_message})"
+        case ssl.SSLError():
+            return f"TLS fails ({str(error).partition(' (_ssl')[0]})"
+        case TimeoutError() if timeout is not None:
+            return f"no answer within {timeout:g} s"
+        case socket.gaierror(errno=socket.EAI_AGAIN):
+            return "no name server answers"
+        case socket.gaierror():
+            return "its name is not known"
+        case ConnectionResetError() | BrokenPipeError() | EOFError():
+            return "the connection was cut"
+        case OSError() if numbers := dict.fromkeys(_ERRNO.findall(str(error))):  # one for each address of the host
+            return ", ".join(os.strerror(int(number)).lower() for number in numbers)
+        case _:
+            return str(error) or type(error).__name__
 
 
 async def _confirm(found: Found, timeout: float) -> bool:

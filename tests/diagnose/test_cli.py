@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from telnyx_core.gateway.events import CallEnded, CallStarted, MediaConnected
 from telnyx_drivers.cli.app import app
 from telnyx_drivers.cli.diagnose import ICE_CREDENTIAL, ICE_USERNAME
 from telnyx_drivers.cli.exits import Exit
@@ -64,6 +66,42 @@ def test_a_blocked_port_is_named_and_the_status_says_degraded(coturn: Coturn) ->
         done = program("--local", "--seconds", "2", *options, **secrets)
     assert done.returncode == Exit.DEGRADED, done.stderr
     assert f"TCP port {port} to {LISTENS_ON} seems to be blocked" in " ".join(done.stdout.split())
+
+
+def test_what_it_comes_to_is_readable_in_a_narrow_terminal() -> None:
+    with socket.socket() as closed:
+        closed.bind((LISTENS_ON, 0))
+        urls = [f"turns:{LISTENS_ON}:{closed.getsockname()[1]}", f"stun:{LISTENS_ON}:{closed.getsockname()[1]}"]
+        options = [part for url in urls for part in ("--ice-server", url)]
+        done = program("--local", "--seconds", "2", *options, COLUMNS="60", **{ICE_USERNAME: "u", ICE_CREDENTIAL: "c"})
+    panel = done.stdout[done.stdout.index("╭") :].splitlines()
+    assert max(map(len, panel)) <= 60, panel
+    inside = [line.strip("│ ") for line in panel if line.startswith("│")]
+    assert inside[0] == "! degraded"
+    starts = [line[:4] for line in panel if line.startswith("│")]
+    assert set(starts) == {"│ ! ", "│ • ", "│   "}, "what is broken stands below its own beginning"
+    assert "connection refused" in " ".join(inside)
+    assert "Errno" not in done.stdout
+
+
+def test_an_interrupted_diagnosis_hangs_up_and_says_so() -> None:
+    """DIAG-015."""
+
+    async def main() -> None:
+        async with Gateway(users={"alice": "secret"}) as gateway:
+            command = ("-m", "telnyx_drivers", "diagnose", "--to", "echo", "--from", "1", "--seconds", "60", "--json")
+            async with running(*command, user="alice", password="secret", url=gateway.url) as process:
+                started = await gateway.wait_for(CallStarted)
+                await gateway.wait_for(MediaConnected)
+                process.send_signal(signal.SIGINT)
+                ended = await end_of(process)
+            assert ended.status == Exit.INTERRUPTED
+            assert (ended.document["ok"], ended.document["status"]) == (False, "interrupted")
+            assert "Traceback" not in ended.err
+            over = await gateway.wait_for(CallEnded)
+            assert (over.call, over.by) == (started.call, "client")
+
+    asyncio.run(main())
 
 
 def test_an_account_is_used_where_there_is_one() -> None:

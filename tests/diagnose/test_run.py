@@ -9,6 +9,7 @@ import pytest
 from telnyx_core.gateway.events import CallEnded, CallStarted
 from telnyx_core.options import ClientOptions, IceServer
 from telnyx_drivers.diagnose import probes
+from telnyx_drivers.diagnose import run as diagnosing
 from telnyx_drivers.diagnose.report import Plan, Report
 from telnyx_drivers.diagnose.run import diagnose
 from telnyx_drivers.gateway import Gateway
@@ -93,6 +94,7 @@ def test_a_good_line_is_ready_with_all_figures(coturn: Coturn) -> None:
     document = report.document()
     assert document["version"] == 1
     assert "reasons" not in document
+    assert "ice_server_no_candidates" not in repr(document), "the call asked one relay of three"
     network, ice, timings = (document[name] for name in ("network", "ice", "timings"))
     assert isinstance(network, dict)
     assert isinstance(ice, dict)
@@ -128,6 +130,19 @@ def test_wrong_credentials_of_a_relay_are_said(coturn: Coturn) -> None:
     assert "never-shown" not in repr(report.document())
 
 
+def test_by_a_relay_only_that_is_dead() -> None:
+    """The reason says which server, and that nothing but a relay was allowed."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"turn:127.0.0.1:{closed.getsockname()[1]}?transport=tcp"
+        report = diagnosed(IceServer(url, USER, CREDENTIAL), relay=True)
+    assert report.judgement.verdict == "blocked"
+    assert codes(report) == ["ice_server_failed", "diagnostic_run_error"]
+    message = report.judgement.reasons[-1].message
+    assert f"only relays may be used ({url}: connection refused)" in message
+    assert CREDENTIAL not in repr(report.document())
+
+
 def test_by_relay_only(coturn: Coturn) -> None:
     """DIAG-103: no fault where it is wanted."""
     report = diagnosed(coturn.server("tcp"), relay=True)
@@ -151,6 +166,7 @@ def test_a_login_that_is_refused_still_leaves_the_servers_to_be_tried() -> None:
         stun.transport.close()
         assert report.judgement.verdict == "blocked"
         assert codes(report) == ["login_failed"]
+        assert "Login Incorrect" in report.judgement.reasons[0].message, "the server's own words"
         assert report.call is None
         assert [probe.ok for probe in report.servers] == [True]
         assert stun.asked == 1
@@ -193,6 +209,15 @@ def test_what_becomes_of_the_call_decides(destination: str, verdict: str, code: 
     assert report.judgement.verdict == verdict, report.judgement
     assert codes(report) == ([code] if code else [])
     assert report.echo is None
+
+
+def test_a_call_that_nobody_answers_says_nothing_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DIAG-022, DIAG-400: no fault was seen, but no call either; it is hung up."""
+    monkeypatch.setattr(diagnosing, "ESTABLISHED_WITHIN", 0.5)
+    report = diagnosed(destination="ring")
+    assert report.judgement.verdict == "inconclusive"
+    assert codes(report) == ["call_setup_timeout"]
+    assert report.network is None
 
 
 def test_without_an_account_only_the_servers_are_tried() -> None:

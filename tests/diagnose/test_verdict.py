@@ -65,6 +65,16 @@ def test_ice(change: dict[str, object], expected: object) -> None:
     assert codes(verdict.of_ice(evolve(GOOD_ICE, **change))) == expected  # type: ignore[arg-type]
 
 
+def test_a_server_that_the_call_did_not_need_is_no_worry() -> None:
+    """DIAG-106: of several that answer, a call asks the first."""
+    spare = evolve(
+        GOOD_ICE, servers=(*GOOD_ICE.servers, "turn:spare:3478?transport=tcp", "turn:dead:3478?transport=tcp")
+    )
+    judged = verdict.of_ice(spare, {"turn:spare:3478?transport=tcp"})
+    assert codes(judged) == ("ready", [], ["ice_server_no_candidates"])
+    assert judged.warnings[0].message == "turn:dead:3478?transport=tcp gave the call no address."
+
+
 def flow(packets: int = 250, octets: int = 40_000, bitrate: float | None = 64_000) -> Flow:
     return Flow(packets=300, octets=50_000, packets_delta=packets, octets_delta=octets, bitrate=bitrate)
 
@@ -264,6 +274,25 @@ def test_no_sample_is_nothing_known() -> None:
     assert only.inbound is not None
     assert not only.inbound.flowing
     assert codes(verdict.of_network(only)) == (None, [], []), "one sample says nothing of a flow"
+
+
+def test_the_candidates_are_counted_and_the_way_taken_is_shown() -> None:
+    """DIAG-040 to DIAG-046."""
+    second = evolve(HOST, address="192.0.2.2", vpn=True)
+    document = evolve(GOOD_ICE, candidates=(*GOOD_ICE.candidates, second)).document()
+    assert document["candidateCounts"] == {"host": 2, "srflx": 1, "prflx": 0, "relay": 1}
+    assert document["selectedPair"] == {
+        "local": {"address": "192.0.2.1", "port": 1, "candidateType": "host"},
+        "remote": {"address": "192.0.2.9", "port": 1, "candidateType": "host"},
+        "state": GOOD_ICE.pair.state,  # type: ignore[union-attr]
+    }
+    shown = ("hasRelayCandidate", "hasSelectedPair", "hasMultipleNetworkInterfaces", "vpnDetected", "gatheringComplete")
+    assert all(document[name] is True for name in shown)
+    assert document["onlyHostCandidates"] is document["isTurnRequired"] is False
+    nothing = IceFindings(candidates=(), pair=None, gathering_complete=False, ice_state="new").document()
+    assert nothing["onlyHostCandidates"] is True
+    assert nothing["iceGatheringState"] == "gathering"
+    assert not {"vpnDetected", "hasMultipleNetworkInterfaces"} & nothing.keys(), "unknown"
 
 
 def test_what_each_server_gave_is_compared() -> None:

@@ -1,7 +1,9 @@
 """Which servers are asked, how long, and what is shown of this host (MEDIA-020 to 027, MEDIA-024, SRV-006)."""
 
 import asyncio
+import errno
 import socket
+import ssl
 
 import pytest
 from attrs import evolve
@@ -24,6 +26,35 @@ from tests.media import servers
 from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run
 
 QUICK = Patience(window=0.2, stun=0.05, turn=0.1, attempt=0.3, limit=1.0)
+
+
+REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 9)")
+BOTH = OSError(
+    "Multiple exceptions: [Errno 101] Connect call failed ('2001:db8::1', 9, 0, 0), "
+    "[Errno 111] Connect call failed ('192.0.2.1', 9), [Errno 111] Connect call failed ('192.0.2.2', 9)"
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (REFUSED, "connection refused"),
+        (BOTH, "network is unreachable, connection refused"),
+        (ConnectionResetError(), "the connection was cut"),
+        (asyncio.IncompleteReadError(b"", 4), "the connection was cut"),
+        (TimeoutError(), "no answer within 4 s"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "its name is not known"),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), "no name server answers"),
+        (
+            ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"),
+            "TLS fails ([SSL: WRONG_VERSION_NUMBER] wrong version number)",
+        ),
+        (ValueError("what else"), "what else"),
+        (KeyError(), "KeyError"),
+    ],
+)
+def test_people_are_told_why_a_host_could_not_be_talked_to(error: Exception, told: str) -> None:
+    assert ice.reason_of(error, 4.0) == told
 
 
 def turn(port: int, credential: str = "secret") -> IceServer:
