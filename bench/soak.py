@@ -9,7 +9,9 @@ import json
 import os
 import resource
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,7 +48,9 @@ class Look:
     memory: float
     """MB that are resident."""
     handles: int
-    tasks: int
+    tasks: Counter[str]
+    """How many there are of each kind, by what they run and where they wait."""
+    threads: int
     cpu: float
     """Seconds of processor time, so far."""
 
@@ -62,7 +66,8 @@ class Looks:
             time.monotonic(),
             resident,
             len(os.listdir("/proc/self/fd")),
-            len(asyncio.all_tasks()),
+            Counter(map(kind_of, asyncio.all_tasks())),
+            threading.active_count(),
             used.ru_utime + used.ru_stime,
         )
         self.all.append(look)
@@ -75,6 +80,21 @@ class Looks:
         middle, mean = sum(times) / len(times), sum(sizes) / len(sizes)
         across = sum((at - middle) ** 2 for at in times)
         return 3600 * sum((at - middle) * (size - mean) for at, size in zip(times, sizes, strict=True)) / across
+
+
+def kind_of(task: asyncio.Task[object]) -> str:
+    """What it was started with, and the innermost of our own functions in which it waits."""
+    step: object = task.get_coro()
+    name = inner = getattr(step, "__qualname__", "?")
+    while (step := getattr(step, "cr_await", None) or getattr(step, "ag_await", None)) is not None:
+        inner = getattr(step, "__qualname__", inner)
+    return f"{name} > {inner}"
+
+
+def differences(first: Counter[str], last: Counter[str]) -> str:
+    """What there is more or less of, for a reader."""
+    changes = {kind: last[kind] - first[kind] for kind in sorted(first | last) if last[kind] != first[kind]}
+    return "; ".join(f"{change:+d} {kind}" for kind, change in changes.items()) or "none"
 
 
 def watch_cost() -> Cost:
@@ -148,7 +168,9 @@ async def main(calls: int, seconds: float) -> None:
     print(f"{calls} calls, {wall:.0f} s, {frames} frames, {reports} reports, {len(lost)} calls lost on the way")
     print(f"memory    {first.memory:.1f} MB at first, {last.memory:.1f} MB at last, {looks.slope():+.1f} MB an hour")
     print("by minute", ", ".join(f"{look.memory:.0f}" for look in looks.all[:: round(60 / STEP)]))
-    print(f"handles   {first.handles} at first, {last.handles} at last; tasks {first.tasks}, {last.tasks}")
+    print(f"handles   {first.handles} at first, {last.handles} at last")
+    print(f"tasks     {first.tasks.total()} at first, {last.tasks.total()} at last", end=": ")
+    print(differences(first.tasks, last.tasks))
     print(f"processor {100 * (last.cpu - first.cpu) / wall:.1f} % of a core in all")
     to_read, to_judge = (1e6 * each / max(1, readings) for each in (cost.reading, cost.judging))
     print(f"measuring {100 * spent / wall:.3f} % of a core: {readings} readings, each {to_read:.0f} µs", end=" ")
