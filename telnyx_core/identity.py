@@ -17,6 +17,10 @@ class CallMarker:
     id: str
     held: bool
 
+    def entry(self) -> JsonObject:
+        """As it is remembered."""
+        return {"id": self.id, "held": self.held}
+
 
 @define
 class Identity:
@@ -121,15 +125,15 @@ class Identity:
             self.outgoing = False
             self.forget_session(token=True)
 
-    def record(self, calls: Iterable[CallMarker], now: float, wall: float) -> JsonObject:
-        """What to remember, in the store's shape. Times are epoch seconds.
+    def record(self, calls: Iterable[JsonObject], now: float, wall: float) -> JsonObject:
+        """What to remember, in the store's shape, with the entries of the live calls. Times are epoch seconds.
 
         Markers that nobody has claimed yet are kept for the next process, should this one die first (SIG-317).
         """
         self.dirty = False
         if self.outgoing:
             return {}
-        entries: list[Json] = [{"id": call.id, "held": call.held} for call in (*calls, *self.markers)]
+        entries: list[Json] = [*calls, *(marker.entry() for marker in self.markers)]
         record: JsonObject = {}
         if self.voice_sdk_id is not None:
             record["voice_sdk_id"] = self.voice_sdk_id

@@ -78,8 +78,11 @@ class Session:
         self._media: dict[MediaId, Call] = {}
         self._tombstones = Tombstones.none()
         self.common_log = CommonLog(options.debug_log_level, options.debug_log_max_entries)
-        self._marked: dict[CallId, CallMarker] = {}
-        """The calls that can be attached: a server of this family forgets those that were never answered."""
+        self._marked: dict[CallId, JsonObject] = {}
+        """The calls that can be attached: a server of this family forgets those that were never answered.
+
+        Each is held as it is remembered, because all of them are listed whenever one changes.
+        """
         self._tickets = 0
         self._media_count = 0
         self._link = Connection(
@@ -470,7 +473,7 @@ class Session:
                 call.timed_out(Timer.BYE_GUARD, None, now)
 
     def leave_calls(self, now: float) -> None:
-        left = [*self._marked.values()]
+        left = [CallMarker(ident, entry["held"] is True) for ident, entry in self._marked.items()]
         self._link.identity.leave(left)
         for marker in left:
             if (call := self._calls.get(CallId(marker.id))) is not None:
@@ -603,8 +606,10 @@ class Session:
         self._link.liveness.recover(reason, source, now)
 
     def call_marked(self, call: CallId, *, held: bool) -> None:
-        self._marked[call] = CallMarker(call, held)
-        self._link.identity.dirty = True
+        entry = CallMarker(call, held).entry()
+        if self._marked.get(call) != entry:
+            self._marked[call] = entry
+            self._link.identity.dirty = True
 
     def call_unmarked(self, call: CallId) -> None:
         if self._marked.pop(call, None) is not None:

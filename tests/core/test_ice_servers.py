@@ -36,6 +36,7 @@ def test_the_platforms_list_in_order() -> None:
     for server in (*PRODUCTION, *DEVELOPMENT):
         relay = server.urls[0].startswith("turn")
         assert (server.username, server.credential) == (("testuser", "testpassword") if relay else (None, None))
+        assert usable(server) == (server, ()), "it is not looked at again for every call"
 
 
 @pytest.mark.parametrize(

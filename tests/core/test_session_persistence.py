@@ -4,6 +4,7 @@ import pytest
 
 from telnyx_core.actions import Remember
 from telnyx_core.events import ErrorRaised
+from telnyx_core.ids import CallId
 from telnyx_core.json_types import JsonObject, JsonView
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import EPOCH, Rig
@@ -378,3 +379,36 @@ def test_a_regional_host_that_worked_is_not_left() -> None:
     rig.lose()
     rig.wait_for(S.CONNECTING)
     assert rig.urls[-1].startswith("wss://eu.rtc.telnyx.com/")
+
+
+def test_every_change_of_a_marker_is_remembered_with_all_the_others() -> None:
+    """SIG-316: a process that is killed right after it comes back to each call as it was; what was said stays said."""
+    rig = Rig.registered()
+    told: list[JsonView] = []
+
+    def is_remembered(**calls: bool) -> bool:
+        told.append(remembered(rig))
+        rig.clear()
+        return told[-1]["calls"] == [{"id": call, "held": held} for call, held in calls.items()]
+
+    rig.inbound("active", "one")
+    assert is_remembered(one=False)
+    rig.inbound("active", "two")
+    assert is_remembered(one=False, two=False)
+    rig.hold(CallId("one"))
+    rig.reply("modify", {"holdState": "held"})
+    assert is_remembered(one=True, two=False)
+    rig.request("bye", callID="two")
+    assert is_remembered(one=True)
+    assert told[1]["calls"] == [{"id": "one", "held": False}, {"id": "two", "held": False}]
+
+
+def test_what_did_not_change_is_not_remembered_again() -> None:
+    """SIG-316: the call was away for a moment, but not its marker."""
+    rig = Rig.registered(keep_connection_alive_on_socket_close=True)
+    call = rig.outbound("active")
+    rig.come_back(call)
+    rig.clear()
+    rig.advance(15)
+    assert rig.states(call) == ["active"]
+    assert remembered(rig) == {}
