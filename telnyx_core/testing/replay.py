@@ -63,6 +63,8 @@ _CONTEXT: Final = 6
 """A difference shows so many things that happened before it."""
 _SOURCE_FAULTS: Final[Mapping[str, SourceFault]] = {"NotAllowedError": "permission", "NotFoundError": "not_found"}
 """Names of W3C ``getUserMedia`` errors."""
+_ONLY_LOOKING: Final = frozenset({"audioTracks", "get", "marks", "rtp", "storage"})
+"""What a recorded application asked its client about, without a word on the wire."""
 _NO_MORE: Final = "v=0\r\n"
 """The description at the end of trickling: its candidates were told one by one."""
 
@@ -129,7 +131,10 @@ class _Player:
     # The lines.
 
     def _app(self, line: Line) -> None:
-        what = string(line.record, "method") or string(line.record, "op") or ""
+        op = string(line.record, "op")
+        if "ret" in line.record or op in _ONLY_LOOKING:
+            return
+        what = string(line.record, "method") or op or ""
         self._note(f"the application: {what}")
         try:
             self._command(line)

@@ -334,8 +334,9 @@ def test_what_is_no_transcript(lines: list[str], problem: str) -> None:
 
 
 def test_a_transcript_that_says_no_time_and_lines_that_nobody_plays() -> None:
-    """Events are the recorded client's own affair, and a naive time is UTC."""
-    begin = ['{"dir": "app", "op": "create", "options": {}}', '{"dir": "ev", "ev": "telnyx.ready"}', ""]
+    """Events and outcomes are the recorded client's own affair, and a naive time is UTC."""
+    outcome, look = '{"dir": "app", "ret": 1, "ok": true}', '{"dir": "app", "op": "marks", "call": "A"}'
+    begin = ['{"dir": "app", "op": "create", "options": {}}', '{"dir": "ev", "ev": "x"}', outcome, look, ""]
     assert replay(Transcript.from_lines(['{"dir": "meta"}', *begin])).rig.state is SessionState.IDLE
     assert Transcript.from_lines(['{"dir": "meta", "started": "1970-01-01T00:01:00"}', *begin]).began == 60
 
