@@ -9,7 +9,7 @@ JSON lines, the first one ``{"dir": "meta"}``; then, in the order in which it ha
 | `s2c` | what the server said on a ``sock``: ``frame``, or ``raw`` for a text that is no JSON object |
 | `c2s` | the ``frame`` that the recorded client said on a ``sock`` |
 
-Lines of any other ``dir`` are passed over, and so are outcomes of commands (``ret``). ``tests/transcripts`` has examples.
+Lines of any other ``dir`` are passed over, as are outcomes of commands (``ret``). ``tests/transcripts`` has examples.
 """
 
 import json
