@@ -131,6 +131,29 @@ def test_a_dead_relay_gives_way_to_the_next(coturn: Coturn, transport: str) -> N
     run(main())
 
 
+def test_a_firewall_that_lets_out_nothing_but_tls_is_passed(coturn: Coturn) -> None:
+    """MEDIA-027: UDP says nothing, TCP is refused, TLS carries the call, whatever the order of the list."""
+
+    async def main() -> None:
+        datagrams, stream = silent_ports()
+        with datagrams, stream:
+            urls = [f"turn:{LISTENS_ON}:{stream.getsockname()[1]}?transport=tcp"]
+            urls += [f"turn:{LISTENS_ON}:{datagrams.getsockname()[1]}?transport=udp"]
+            ice_servers = [coturn.server("tls"), IceServer(tuple(urls), USER, CREDENTIAL)]
+            options = {"ice_servers": ice_servers, "force_relay_candidate": True, "ssl": coturn.trust}
+            async with Gateway(users={"alice": "secret"}) as gateway, client(gateway, **options) as phone:
+                told: list[IceServerFailed] = []
+                phone.on(IceServerFailed, told.append)
+                call = await phone.new_call("echo", caller_number="1")
+                await call.wait_for_state("active", timeout=10)
+                await hears_itself(call)
+                assert {candidate.host for candidate in far_end(gateway, call).remote_candidates} == {RELAYS_FROM}
+                await call.hangup()
+        assert urls[0] in {event.url for event in told}, "what is closed is named all the same"
+
+    run(main())
+
+
 def test_wrong_credentials_are_told_clearly_and_without_them(coturn: Coturn, caplog: pytest.LogCaptureFixture) -> None:
     """The call goes on without the relay; the event and the log name the server, and no secret."""
 
