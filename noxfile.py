@@ -39,6 +39,20 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def nightly(session: nox.Session) -> None:
+    """Ten thousand examples of the worlds, or some slices (`SLICES=4-9 nox -s nightly`). Arguments go to pytest."""
+    session.install(".[test]")
+    session.run("python", "-m", "pytest", "-q", "tests/world", *session.posargs, env={"WORLD": "nightly"})
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Sow bugs in a copy of the core and see that the worlds find each. Arguments pick some, by word or number."""
+    session.install(".[test]")
+    session.run("python", "-m", "tests.mutants.run", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Every harness of fuzz/, each for a minute, or for so many seconds as the argument says. Linux only."""
     session.install("-e", ".[fuzz]")

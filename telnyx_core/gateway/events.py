@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 from attrs import field, frozen
 
 from telnyx_core.events import Cause, Direction
+from telnyx_core.gateway.faults import Place
 from telnyx_core.ids import CallId, SocketId
 from telnyx_core.json_types import JsonView
 from telnyx_core.options import CustomHeader
@@ -213,6 +214,7 @@ class FaultStruck:
     method: str
     fault: str
     """The name of what was done."""
+    place: Place
 
 
 GatewayEvent: TypeAlias = (

@@ -121,7 +121,7 @@ class Lines:
         if fault is None:
             self._on_request(line, request)
             return
-        self._ground.notify(FaultStruck(line.socket, request.method, type(fault.do).__name__))
+        self._ground.notify(FaultStruck(line.socket, request.method, type(fault.do).__name__, fault.on))
         match fault.do:
             case Drop(when=when) as drop:
                 if when == "after":
@@ -190,7 +190,7 @@ class Lines:
         if fault is None:
             self.put(line, text)
             return
-        self._ground.notify(FaultStruck(line.socket, method, type(fault.do).__name__))
+        self._ground.notify(FaultStruck(line.socket, method, type(fault.do).__name__, fault.on))
         match fault.do:
             case Drop(when=when) as drop:
                 if when == "after":

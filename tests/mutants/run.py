@@ -32,7 +32,7 @@ def sow(mutant: Mutant, tree: Path) -> None:
 
 
 def found(mutant: Mutant, directory: Path) -> tuple[bool, str, float]:
-    """Whether the worlds find it, who of them and by what promise, and after how many seconds."""
+    """Whether the worlds find it, which of them and by what promise, and after how many seconds."""
     tree = directory / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     clutter = shutil.ignore_patterns("__pycache__", ".hypothesis")
@@ -59,7 +59,8 @@ def why(said: str) -> str:
     where = next((name for file, name in reversed(places) if file in ("alone", "together", "inside")), "?")
     if world is None or reason is None:
         return said[-110:].strip()
-    return f"{world[1]}, {where}: {reason[1][:110]}"
+    told = re.sub(r"[0-9a-f]{8}-[-0-9a-f]{27}", "X", reason[1].removeprefix("telnyx_core.testing.ledger."))
+    return f"{world[1]}, `{where}`: {told[:100]}"
 
 
 def chosen(words: list[str]) -> list[tuple[int, Mutant]]:
@@ -78,12 +79,13 @@ def picks(word: str, number: int, mutant: Mutant) -> bool:
 
 def main() -> int:
     wrong = 0
+    print("| bug | found | by | seconds |\n| --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as directory:
         for number, mutant in chosen(sys.argv[1:]):
             killed, reason, seconds = found(mutant, Path(directory))
             wrong += killed is (mutant is NOTHING)
-            said = "found " if killed else "passed" if mutant is NOTHING else "MISSED"
-            print(f"{number:3} {said} {seconds:6.1f} s  {mutant.story}\n      {reason}", flush=True)
+            by = reason if killed else ""
+            print(f"| {number}. {mutant.story} | {'yes' if killed else 'no'} | {by} | {seconds:.0f} |", flush=True)
     return 1 if wrong else 0
 
 

@@ -15,7 +15,7 @@ from tests.world.edges import Walk
 
 MODE = os.environ.get("WORLD", "").split(",")
 NIGHTLY = "nightly" in MODE
-EXAMPLES = {"alone": 250, "together": 250} if NIGHTLY else {"alone": 800, "together": 400}
+EXAMPLES = {"alone": 250, "together": 250} if NIGHTLY else {"alone": 800, "together": 600}
 """Of one slice."""
 
 
