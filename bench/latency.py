@@ -1,9 +1,11 @@
 """What time audio takes: from `write` to the wire, from the wire to `audio_in`, and to the far end and back.
 
-    python bench/latency.py [--codec PCMU] [--path direct] [--probes 10]
+    python bench/latency.py [--codec PCMU] [--path direct] [--probes 20]
 
 A tone burst is written and looked for at each station, on a clean loopback, then with packets lost and delayed where
-they arrive. The far end echoes what it hears, so the last column is mouth to ear, twice, through two jitter buffers.
+they arrive. The far end echoes what it hears, so the third pair of columns is mouth to ear, twice, through two jitter
+buffers. The last two columns are of what came to the caller: packets that were lost on the way, and frames of 20 ms
+that were not there when their time came. At the end: what concealment makes of lost speech, beside silence.
 """
 
 import argparse
@@ -17,41 +19,58 @@ from statistics import median
 from typing import TypeAlias
 
 import numpy as np
+from attrs import define, field, frozen
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.rig import CODECS, PATHS, settings
+from bench.rig import BEAT, CODECS, settings, voice
 from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, OpenPeer, PeerConfig, UseMedia
 from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId, MediaId
 from telnyx_drivers.media import aiortc_private as private
-from telnyx_drivers.media.audio.frames import Samples
+from telnyx_drivers.media.audio.frames import FRAMES_PER_SECOND, Samples
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.engine import AiortcEngine
+from telnyx_drivers.media.rtp.codecs import make_decoder, make_encoder
+from telnyx_drivers.media.rtp.packet import parse
+from telnyx_drivers.media.rtp.receiver import RtpReceiver
+from telnyx_drivers.media.rtp.sender import RtpSender
 
 MEDIA, CALL = MediaId(1), CallId("call")
 BURST = np.rint(16_000 * np.sin(2 * np.pi * 800 * np.arange(1_600) / 8_000)).astype(np.int16)
 LOUD = 4_000
 GIVE_UP = 1.5
 """Seconds after which a burst counts as not heard."""
+LOSS = 0.05
+AUDIBLE = 500
+"""The least peak of a frame whose concealment is worth a look."""
 
 Receive: TypeAlias = Callable[[bytes, tuple[str, int]], None]
 Network: TypeAlias = Callable[[Callable[[], None]], None]
 """Is given the delivery of a packet, to do at once, later, or never."""
 
 
-def losing(percent: float) -> Network:
-    dice = random.Random(3)
-    return lambda deliver: deliver() if dice.random() * 100 >= percent else None
+@define(eq=False)
+class Losing:
+    percent: float
+    lost: int = 0
+    dice: random.Random = field(factory=lambda: random.Random(3))
+
+    def __call__(self, deliver: Callable[[], None]) -> None:
+        if self.dice.random() * 100 < self.percent:
+            self.lost += 1
+        else:
+            deliver()
 
 
-def jittering(seconds: float) -> Network:
-    dice = random.Random(3)
+@define(eq=False)
+class Jittering:
+    seconds: float
+    lost: int = 0
+    dice: random.Random = field(factory=lambda: random.Random(3))
 
-    def network(deliver: Callable[[], None]) -> None:
-        asyncio.get_running_loop().call_later(dice.uniform(0, seconds), deliver)
-
-    return network
+    def __call__(self, deliver: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_later(self.dice.uniform(0, self.seconds), deliver)
 
 
 class ProbedAudio(CallAudio):
@@ -144,6 +163,13 @@ class Echo:
             task.cancel()
         await asyncio.gather(self.caller.engine.aclose(), self.callee.engine.aclose())
 
+    def missing(self) -> int:
+        """Frames that the caller has not heard so far, or that were made up for it."""
+        stats = self.caller.engine._peers[MEDIA][0]._path.stats()
+        if stats.concealed_samples is None:
+            return self.callee.audio.counts.sent - self.caller.audio.counts.heard
+        return round(stats.concealed_samples * FRAMES_PER_SECOND / CODECS[self._codec].clock_rate)
+
     async def probe(self, dice: random.Random) -> tuple[float, float, float] | None:
         """Seconds: write to wire, wire to the far end's `audio_in`, write to our own. ``None`` when not heard."""
         await asyncio.sleep(0.3 + dice.uniform(0, 0.02))
@@ -159,15 +185,25 @@ class Echo:
         return sent - written, self.callee.audio.heard - sent, self.caller.audio.heard - written
 
 
-async def condition(path: str, codec: str, network: Network, probes: int) -> list[tuple[float, float, float]]:
+@frozen
+class Outcome:
+    probes: list[tuple[float, float, float]]
+    lost: int
+    """Packets that did not come to the caller."""
+    missing: int
+    """Frames that it did not hear, or that were made up for it."""
+
+
+async def condition(path: str, codec: str, network: Callable[[], Losing | Jittering], probes: int) -> Outcome:
     echo, dice = Echo(path, codec), random.Random(1)
     await echo.start()
-    for side in (echo.caller, echo.callee):
-        side.network = network
+    there, back, before = network(), network(), echo.missing()
+    echo.callee.network, echo.caller.network = there, back
     await asyncio.sleep(1.5)
     found = [await echo.probe(dice) for _ in range(probes)]
+    missing = echo.missing() - before
     await echo.stop()
-    return [each for each in found if each is not None]
+    return Outcome([each for each in found if each is not None], back.lost, missing)
 
 
 async def one_loss(path: str, codec: str) -> tuple[float, float]:
@@ -193,30 +229,81 @@ async def one_loss(path: str, codec: str) -> tuple[float, float]:
     )
 
 
+def through(codec: str, lost: set[int]) -> list[Samples]:
+    """Frames of speech as a receiver hears them that never gets the packets ``lost``; on a virtual clock."""
+    encoder, decoder = make_encoder(codec), make_decoder(codec)
+    assert encoder is not None
+    assert decoder is not None
+    encoder.expect_loss(LOSS)
+    sender = RtpSender(encoder, payload_type=0, ssrc=1, sequence=0, timestamp=0)
+    receiver = RtpReceiver({0: decoder}, events={}, heard_digit=lambda digit: None, rng=np.random.default_rng(1))
+    heard: list[Samples] = []
+    speech = voice(encoder.sample_rate).reshape(-1, encoder.sample_rate // FRAMES_PER_SECOND)
+    for index, spoken in enumerate(speech):
+        packet = parse(sender.next(lambda _, spoken=spoken: spoken))
+        assert packet is not None
+        if index not in lost:
+            receiver.receive(packet, index * BEAT)
+        audio = receiver.beat(index * BEAT + 0.03)
+        if audio is not None:
+            heard.append(audio)
+    return heard
+
+
+def distance(one: Samples, other: Samples) -> float:
+    """Between the spectra of two frames, in decibels (log-spectral distance); 60 dB below full scale is the floor."""
+    window = np.hanning(one.size)
+    levels = [20 * np.log10(np.abs(np.fft.rfft(each * window)) / one.size + 32.768) for each in (one, other)]
+    return float(np.sqrt(np.mean((levels[0] - levels[1]) ** 2)))
+
+
+def concealment(codec: str) -> None:
+    """How far lost frames of speech are from what they were: as concealed, and as silence."""
+    whole = through(codec, set())
+    dice = random.Random(2)
+    rounds: list[tuple[float, float]] = []
+    for _ in range(10):
+        lost = {index for index in range(5, len(whole)) if dice.random() < LOSS}
+        heard = through(codec, lost)
+        for index in lost:
+            if index < len(heard) and np.abs(whole[index]).max() > AUDIBLE:
+                nothing = np.zeros_like(whole[index])
+                rounds.append((distance(whole[index], heard[index]), distance(whole[index], nothing)))
+    made_up, silent = (np.mean([each[column] for each in rounds]) for column in (0, 1))
+    print(
+        f"{codec:5} {100 * LOSS:.0f} % of speech lost, {len(rounds)} frames: {made_up:.1f} dB from what was said when "
+        f"concealed, {silent:.1f} dB when silent",
+        flush=True,
+    )
+
+
 async def main(paths: list[str], codecs: list[str], probes: int) -> None:
-    networks: dict[str, Callable[[], Network]] = {
-        "clean": lambda: losing(0),
-        "1 % lost": lambda: losing(1),
-        "2 % lost": lambda: losing(2),
-        "5 % lost": lambda: losing(5),
-        "30 ms jitter": lambda: jittering(0.03),
+    networks: dict[str, Callable[[], Losing | Jittering]] = {
+        "clean": lambda: Losing(0),
+        "1 % lost": lambda: Losing(1),
+        "2 % lost": lambda: Losing(2),
+        "5 % lost": lambda: Losing(5),
+        "30 ms jitter": lambda: Jittering(0.03),
     }
-    print(f"{'medians in ms':28}{'write-wire':>12}{'wire-in':>10}{'there and back':>16}{'heard':>9}")
+    titles = f"{'write-wire':>15}{'wire-in':>15}{'there and back':>17}{'heard':>9}{'lost':>6}{'missing':>9}"
+    print(f"{'p50 / p99 in ms':28}{titles}")
     for codec in codecs:
         round_trips: dict[tuple[str, str], float] = {}
         for name, network in networks.items():
             for path in paths:
-                found = await condition(path, codec, network(), probes)
-                if not found:
-                    print(f"{path:7} {codec:5} {name:14}{'nothing heard':>38}{0:6}/{probes}", flush=True)
+                found = await condition(path, codec, network, probes)
+                if not found.probes:
+                    print(f"{path:7} {codec:5} {name:14}{'nothing heard':>47}{0:6}/{probes}", flush=True)
                     continue
-                wire, heard, back = (1_000 * median(each[column] for each in found) for column in range(3))
-                round_trips[path, name] = back
+                columns = [1_000 * np.array(column) for column in zip(*found.probes, strict=True)]
+                wire, heard, back = (f"{np.median(each):.1f} / {np.percentile(each, 99):.1f}" for each in columns)
+                round_trips[path, name] = float(np.median(columns[2]))
                 print(
-                    f"{path:7} {codec:5} {name:14}{wire:12.1f}{heard:10.1f}{back:16.1f}{len(found):6}/{probes}",
+                    f"{path:7} {codec:5} {name:14}{wire:>15}{heard:>15}{back:>17}{len(found.probes):6}/{probes}"
+                    f"{found.lost:6}{found.missing:9}",
                     flush=True,
                 )
-            if all((path, name) in round_trips for path in PATHS):
+            if all((path, name) in round_trips for path in ("stock", "direct")):
                 print(
                     f"{'':13} {name:14} stock / direct: {round_trips['stock', name] / round_trips['direct', name]:.1f}"
                 )
@@ -227,12 +314,14 @@ async def main(paths: list[str], codecs: list[str], probes: int) -> None:
                 f"{1_000 * after:.0f} ms from two seconds after it on",
                 flush=True,
             )
+        if "direct" in paths:
+            concealment(codec)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--path", choices=sorted(PATHS), action="append")
+    parser.add_argument("--path", choices=("direct", "stock"), action="append")
     parser.add_argument("--codec", choices=sorted(CODECS), action="append", help="default: PCMU")
-    parser.add_argument("--probes", type=int, default=10, help="bursts for each line (default: 10)")
+    parser.add_argument("--probes", type=int, default=20, help="bursts for each line (default: 20)")
     given = parser.parse_args()
     asyncio.run(main(given.path or ["stock", "direct"], given.codec or ["PCMU"], given.probes))

@@ -27,6 +27,9 @@ WARM_UP = 15.0
 """Seconds before the first look: buffers fill, caches warm up."""
 COOL_DOWN = 8.0
 """Seconds after the last call has ended: the last parts of all call reports leave."""
+SETTLED = 240.0
+"""Seconds after which memory must be flat: readings pile up until the first part of all call reports leaves, after
+three minutes, with an HTTP client that is loaded for it."""
 FRAME = 0.02
 ALLOWED = 0.001
 """Of drift, as a part of the time."""
@@ -131,9 +134,11 @@ def say(looks: Looks, four: tuple[Look, Look, Look, Look]) -> None:
             f"{name:14}" + "".join(f"{value:>{width}}" for value, width in zip(values, (10, 10, 10, 12), strict=True))
         )
     print("memory by minute", ", ".join(f"{look.memory:.0f}" for look in looks.all[:-2:30]), "MB;", end=" ")
-    print(f"{Looks(looks.all[1:-2]).slope():+.1f} MB an hour")
+    settled = [look for look in looks.all[:-2] if look.at - first.at > SETTLED]
+    print(f"{Looks(settled).slope():+.1f} MB an hour once settled" if len(settled) > 2 else "too short for a slope")
     print(f"processor {100 * (last.cpu - first.cpu) / (last.at - first.at):.1f} % of a core")
     print(f"tasks, first to last: {differences(first.tasks, last.tasks)}")
+    print(f"tasks, first to most ({looks.busiest.tasks.total()}): {differences(first.tasks, looks.busiest.tasks)}")
     print(f"tasks, no call to all ended: {differences(before.tasks, after.tasks)}")
 
 

@@ -77,6 +77,8 @@ PATHS: dict[str, RtpPathFactory] = {"stock": aiortc_rtp_path, "direct": direct_r
 CODECS = {"PCMU": Codec("audio/PCMU", 8_000), "opus": Codec("audio/opus", 48_000, 2)}
 BEAT = 0.02
 GIVEN_UP = 0.06
+LOOK = 0.01
+"""Seconds between two looks at the lag of the loop."""
 Reply: TypeAlias = "list[str] | dict[str, float] | None"
 
 
@@ -160,6 +162,8 @@ class Legs:
     facts: list[MediaFact] = field(factory=list[MediaFact])
     audios: list[CountingAudio] = field(factory=list[CountingAudio])
     path: str = "direct"
+    empty: float = field(factory=lambda: resident())
+    """Megabytes before the first leg."""
     _news: asyncio.Event = field(factory=asyncio.Event)
 
     def __attrs_post_init__(self) -> None:
@@ -215,16 +219,35 @@ class Legs:
         for audio in self.audios:
             audio.clear_counts()
         cpu, wall = time.process_time(), time.perf_counter()
-        await asyncio.sleep(seconds)
+        lags = await lag(seconds)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        expected = len(self.audios) * wall / BEAT
+        # The first and the last slot may lie outside, for all legs that are served together.
+        expected = len(self.audios) * (wall / BEAT - 1)
         return {
             "cpu": cpu / wall,
             "late": sum(audio.late for audio in self.audios) / expected,
             "unsent": max(1 - sum(audio.pulled for audio in self.audios) / expected, 0.0),
             "unheard": max(1 - sum(audio.pushed for audio in self.audios) / expected, 0.0),
             "worst": max(audio.worst for audio in self.audios),
+            "lag_p50": float(np.percentile(lags, 50)),
+            "lag_p99": float(np.percentile(lags, 99)),
+            "memory": (resident() - self.empty) / len(self.audios),
         }
+
+
+async def lag(seconds: float) -> list[float]:
+    """How much later than asked for the loop comes back, in seconds, looked at for so long."""
+    loop, lags = asyncio.get_running_loop(), list[float]()
+    end = loop.time() + seconds
+    while (due := loop.time() + LOOK) < end:
+        await asyncio.sleep(LOOK)
+        lags.append(loop.time() - due)
+    return lags
+
+
+def resident() -> float:
+    """Megabytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 async def serve(path: str, codec: str, core: int | None) -> None:

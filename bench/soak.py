@@ -73,6 +73,11 @@ class Looks:
         self.all.append(look)
         return look
 
+    @property
+    def busiest(self) -> Look:
+        """The look that saw most tasks."""
+        return max(self.all, key=lambda look: look.tasks.total())
+
     def slope(self) -> float:
         """Megabytes an hour, by least squares."""
         times = [look.at for look in self.all]
@@ -171,6 +176,7 @@ async def main(calls: int, seconds: float) -> None:
     print(f"handles   {first.handles} at first, {last.handles} at last")
     print(f"tasks     {first.tasks.total()} at first, {last.tasks.total()} at last", end=": ")
     print(differences(first.tasks, last.tasks))
+    print(f"          {looks.busiest.tasks.total()} at most:", differences(first.tasks, looks.busiest.tasks))
     print(f"processor {100 * (last.cpu - first.cpu) / wall:.1f} % of a core in all")
     to_read, to_judge = (1e6 * each / max(1, readings) for each in (cost.reading, cost.judging))
     print(f"measuring {100 * spent / wall:.3f} % of a core: {readings} readings, each {to_read:.0f} µs", end=" ")

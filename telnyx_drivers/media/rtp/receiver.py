@@ -139,16 +139,16 @@ class RtpReceiver:
 
     def _cut(self, now: float) -> Samples:
         """A beat's worth off what is left and what comes next."""
-        rate, pieces, have = self.sample_rate, [self._rest], self._rest.size
-        while have < rate // FRAMES_PER_SECOND:
-            samples = self._next(now, have / rate)
-            assert samples is not None, "a stream that has begun has an answer to everything"
-            if self.sample_rate != rate:
-                rate, pieces, have = self.sample_rate, [], 0
-            pieces.append(samples)
-            have += samples.size
+        rate, whole = self.sample_rate, self._rest
         need = rate // FRAMES_PER_SECOND
-        whole = np.concatenate(pieces)
+        while whole.size < need:
+            samples = self._next(now, whole.size / rate)
+            assert samples is not None, "a stream that has begun has an answer to everything"
+            if self.sample_rate == rate:
+                whole = np.concatenate((whole, samples))
+            else:
+                rate, whole = self.sample_rate, samples
+                need = rate // FRAMES_PER_SECOND
         self._rest = whole[need:]
         self._samples_received += need
         return whole[:need]
