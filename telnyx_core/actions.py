@@ -83,6 +83,8 @@ class PeerConfig:
     """``b=AS`` bandwidth in kilobits per second (MEDIA-045), or ``None``."""
     muted: bool = False
     deaf: bool = False
+    max_bit_rate: int | None = None
+    """Bits per second that the encoder may make (MEDIA-046); ``None``: as many as it likes."""
 
 
 @frozen
@@ -108,7 +110,10 @@ class OpenPeer:
 
 @frozen
 class OpenSource:
-    """Open the audio source of the peer's call. ``source`` is a registered id or ``None`` for the default."""
+    """Open the audio source of the peer's call. ``source`` is a registered id or ``None`` for the default.
+
+    Ordered of a peer that has one, it is opened in the place of that one, which goes on if it is refused (MEDIA-411).
+    """
 
     media: MediaId
     source: str | None = None
@@ -159,6 +164,14 @@ class SetMuted:
 class SetDeaf:
     media: MediaId
     deaf: bool
+
+
+@frozen
+class SetMaxBitRate:
+    """As `PeerConfig.max_bit_rate`, from now on. A codec of one rate takes no notice."""
+
+    media: MediaId
+    bits_per_second: int | None
 
 
 @frozen
@@ -264,6 +277,7 @@ MediaAction: TypeAlias = (
     | UseMedia
     | SetMuted
     | SetDeaf
+    | SetMaxBitRate
     | SendDigits
     | TakeStats
     | ClosePeer

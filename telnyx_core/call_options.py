@@ -74,6 +74,8 @@ class CallOptions:
     audio: bool | Mapping[str, Json] = field(default=True, converter=_audio)
     receive_only_audio: bool = False
     mic_id: str | None = None
+    speaker_id: str | None = None
+    """The audio sink that hears the call; none of this reaches the session, or the wire (CALL-035)."""
     ice_servers: tuple[IceServer, ...] | None = field(default=None, converter=_ice_servers)
     prefetch_ice_candidates: bool | None = None
     force_relay_candidate: bool | None = None

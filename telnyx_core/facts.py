@@ -207,6 +207,16 @@ class RecordingFault:
 
     call: CallId
     kind: Literal["unavailable", "overflow"]
+    reason: str = ""
+
+
+@frozen
+class AudioBroke:
+    """Something that a call was sending, or heard through, broke off: it goes on without it (MEDIA-403, MEDIA-415)."""
+
+    call: CallId
+    fault: SourceFault
+    reason: str
 
 
 SocketFact: TypeAlias = SocketOpened | SocketRefused | TextReceived | BinaryReceived | SocketClosed
@@ -227,4 +237,6 @@ MediaFact: TypeAlias = (
     | DigitsRefused
     | StatsTaken
 )
-Fact: TypeAlias = SocketFact | MediaFact | NetworkChanged | RecordingFault
+AudioFact: TypeAlias = RecordingFault | AudioBroke
+"""Of a call, whichever peer it has."""
+Fact: TypeAlias = SocketFact | MediaFact | AudioFact | NetworkChanged

@@ -10,7 +10,17 @@ from typing import Protocol, TypeAlias
 from attrs import evolve
 
 from telnyx_core import timeouts
-from telnyx_core.actions import Done, Failed, Notify, PeerConfig, SendDigits, SetDeaf, SetMuted, UseMedia
+from telnyx_core.actions import (
+    Done,
+    Failed,
+    Notify,
+    PeerConfig,
+    SendDigits,
+    SetDeaf,
+    SetMaxBitRate,
+    SetMuted,
+    UseMedia,
+)
 from telnyx_core.call_host import CallHost
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_warning
 from telnyx_core.errors import Failure, FailureKind
@@ -24,10 +34,13 @@ from telnyx_core.facts import (
     MediaHeard,
     PeerState,
     PeerStateChanged,
+    SourceOpened,
+    SourceRefused,
 )
 from telnyx_core.health import Source
 from telnyx_core.ice_servers import ice_servers_for
 from telnyx_core.ids import CallId, MediaId, Ticket
+from telnyx_core.microphone import SOURCE_ERRORS
 from telnyx_core.negotiation import (
     LocalFailed,
     Negotiation,
@@ -59,8 +72,10 @@ class MediaPath:
         "_answered",
         "_call",
         "_host",
+        "_max_bit_rate",
         "_old",
         "_options",
+        "_source",
         "_started",
         "_watcher",
         "deaf",
@@ -79,6 +94,8 @@ class MediaPath:
         self._old: Negotiation | None = None
         self._started = False
         self._answered = False
+        self._source = options.mic_id
+        self._max_bit_rate: int | None = None
         muted = options.muted_mic_on_start
         self.muted = host.options.muted_mic_on_start if muted is None else muted
         self.deaf = False
@@ -147,6 +164,21 @@ class MediaPath:
         for peer in self._peers():
             self._host.act(SetDeaf(peer.media, deaf))
 
+    def set_max_bit_rate(self, bits_per_second: int | None) -> None:
+        """Of every peer there is and will be (MEDIA-046)."""
+        self._max_bit_rate = bits_per_second
+        for peer in self._peers():
+            self._host.act(SetMaxBitRate(peer.media, bits_per_second))
+
+    def switch_source(self, source: str | None, ticket: Ticket) -> None:
+        """CALL-139."""
+        if self.peer is not None and self.peer.alive and self.peer.sourced:
+            self.peer.switch_source(source, ticket)
+            return
+        skipped = WarningCode.AUDIO_INPUT_DEVICE_CHANGE_SKIPPED
+        self._host.warn(skipped, call=self._call, details={"deviceId": source})
+        self._host.settle(ticket, Failed(Failure(FailureKind.MEDIA, "the call sends no audio")))
+
     def send_digits(self, digits: str, ticket: Ticket) -> None:
         """In the audio stream of the peer in use."""
         assert self.peer is not None, "the call has media"
@@ -170,6 +202,8 @@ class MediaPath:
                 self._host.act(Notify(MediaStarted(self._call)))
             case CandidateError(_, url, code, reason):
                 self._host.act(Notify(IceServerFailed(self._call, url, code, reason)))
+            case SourceOpened() | SourceRefused() if peer.switches:
+                self._switched(fact, *peer.switches.popleft())
             case DigitsSent() if peer.digits:
                 self._host.settle(peer.digits.popleft(), Done())
             case DigitsRefused(_, reason) if peer.digits:
@@ -181,6 +215,17 @@ class MediaPath:
         if peer is self.renewing:
             return self._renewal_steps(steps, now)
         return steps if peer is self.peer else ()  # what is being replaced has no say any more
+
+    def _switched(self, fact: SourceOpened | SourceRefused, source: str | None, ticket: Ticket) -> None:
+        """Only what could be opened is kept for later peers (CALL-612)."""
+        match fact:
+            case SourceOpened():
+                self._source = source
+                self._host.settle(ticket, Done())
+            case SourceRefused(_, fault, reason):
+                failure = Failure(FailureKind.MEDIA, reason)
+                self._host.error(SOURCE_ERRORS[fault], call=self._call, original=failure, fatal=False)
+                self._host.settle(ticket, Failed(failure))
 
     def timed_out(self, timer: Timer, media: MediaId | None, now: float) -> Steps:
         match timer:
@@ -385,9 +430,10 @@ class MediaPath:
     def _close(self, peer: Negotiation) -> None:
         self._watcher.peer_closing(peer.media)
         peer.close()
-        for ticket in peer.digits:
+        for ticket in (*peer.digits, *(ticket for _, ticket in peer.switches)):
             self._host.settle(ticket, Failed(Failure(FailureKind.MEDIA, "the peer is closed")))
         peer.digits.clear()
+        peer.switches.clear()
         self._host.release_media(peer.media)
 
     def _open(self, role: str, window: float, *, complete: bool = False) -> Negotiation:
@@ -410,6 +456,7 @@ class MediaPath:
             max_kbps=call.max_kbps,
             muted=self.muted,
             deaf=self.deaf,
+            max_bit_rate=self._max_bit_rate,
         )
         if complete:  # CALL-535: an attach never trickles
             config = evolve(config, trickle=False)
@@ -420,7 +467,7 @@ class MediaPath:
             media,
             config,
             window,
-            call.mic_id,
+            self._source,
             {} if isinstance(call.audio, bool) else call.audio,
             self._host.timers,
             self._host.act,

@@ -10,9 +10,21 @@ Only the first refusal of an answer is recoverable. Every late or repeated `resu
 answered with False.
 """
 
+from collections.abc import Mapping
 from enum import Enum, auto
+from typing import Final
 
 from attrs import define
+
+from telnyx_core.catalogue import ErrorCode
+from telnyx_core.facts import SourceFault
+
+SOURCE_ERRORS: Final[Mapping[SourceFault, ErrorCode]] = {
+    "permission": ErrorCode.MEDIA_MICROPHONE_PERMISSION_DENIED,
+    "not_found": ErrorCode.MEDIA_DEVICE_NOT_FOUND,
+    "other": ErrorCode.MEDIA_GET_USER_MEDIA_FAILED,
+}
+"""MEDIA-302, MEDIA-409."""
 
 
 class Phase(Enum):

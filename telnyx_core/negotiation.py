@@ -145,6 +145,10 @@ class Negotiation:
     """Remote audio has arrived on this peer."""
     digits: deque[Ticket] = field(factory=deque[Ticket])
     """Commands to send digits in the audio stream, in the order in which they will be answered."""
+    sourced: bool = False
+    """The source has been opened."""
+    switches: deque[tuple[str | None, Ticket]] = field(factory=deque[tuple[str | None, Ticket]])
+    """Commands to open others in its place, likewise."""
     source_wanted: bool = False
     """The source was refused and will be asked for again: microphone recovery decides."""
     _remote_asked: bool = False
@@ -181,6 +185,12 @@ class Negotiation:
         self.source_wanted = False
         self._act(OpenSource(self.media, self.source, self.constraints))
 
+    def switch_source(self, source: str | None, ticket: Ticket) -> None:
+        """Open another in the place of the one that is open (MEDIA-411)."""
+        assert self.sourced, "there is one to be replaced"
+        self.switches.append((source, ticket))
+        self._act(OpenSource(self.media, source, self.constraints))
+
     def add_remote_candidate(self, candidate: str, sdp_mid: str | None, index: int) -> None:
         """Use or keep one remote candidate; an empty one is the end of candidates (MEDIA-110, MEDIA-111)."""
         action = AddCandidate(self.media, candidate, sdp_mid, index)
@@ -199,7 +209,10 @@ class Negotiation:
     def told(self, fact: MediaFact, now: float) -> tuple[Progress, ...]:
         """Take in one fact of this peer. Facts of a closed peer are never passed here."""
         match fact:
+            case SourceOpened() | SourceRefused() if self.switches:
+                pass  # the news of whoever switches
             case SourceOpened(_, label):
+                self.sourced = True
                 self._describe(now)
                 return (SourceReady(label),)
             case SourceRefused(_, fault, reason):

@@ -52,6 +52,8 @@ COMMANDS: Final = (
     "message",
     "set_muted",
     "set_deaf",
+    "set_source",
+    "set_max_bit_rate",
     "resume_media",
     "reject_media",
     "flush_report",

@@ -20,6 +20,7 @@ from telnyx_core.connection import Connection
 from telnyx_core.errors import Failure, FailureKind, InvalidCallParameters, InvalidCallState, NotConnected, NotReady
 from telnyx_core.events import AiConversation, CallInfo, Cause, ErrorRaised, FrameIgnored, ServerEvent, WarningRaised
 from telnyx_core.facts import (
+    AudioBroke,
     BinaryReceived,
     Fact,
     NetworkChanged,
@@ -34,6 +35,7 @@ from telnyx_core.identity import CallMarker, Identity
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.limits import MAX_LIVE_CALLS
+from telnyx_core.microphone import SOURCE_ERRORS
 from telnyx_core.option_values import read_custom_headers
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
 from telnyx_core.quality.log_book import CommonLog
@@ -166,8 +168,10 @@ class Session:
                     self._link.told(fact, now)
                 case NetworkChanged(change):
                     self._link.network(change, now)
-                case RecordingFault(ident, kind):
-                    self._recording_fault(ident, kind)
+                case RecordingFault():
+                    self._recording_fault(fact)
+                case AudioBroke():
+                    self._audio_broke(fact)
                 case _:
                     call = self._media.get(fact.media)
                     if call is not None:
@@ -332,6 +336,29 @@ class Session:
         found = self._live(call)
         with self._at(now):
             found.media.set_deaf(deaf)
+
+    def set_source(self, call: CallId, source: str | None, *, now: float) -> Ticket:
+        """Speak through another audio source, ``None`` for the default one, now and after a recovery (CALL-139).
+
+        `Failed` beside warning 33009 where the call sends no audio yet, and beside 42001 to 42003 where the source
+        cannot be opened; then the call goes on with the one it has.
+        """
+        found = self._live(call)
+        with self._at(now):
+            ticket = self._ticket()
+            found.media.switch_source(source, ticket)
+            return ticket
+
+    def set_max_bit_rate(self, call: CallId, bits_per_second: int | None, *, now: float) -> None:
+        """What the encoder may spend, now and after a recovery; ``None``: as it likes (CALL-141, MEDIA-046).
+
+        `ValueError` for less than one.
+        """
+        if bits_per_second is not None and bits_per_second < 1:
+            raise ValueError(f"a bit rate is at least 1, not {bits_per_second}")
+        found = self._live(call)
+        with self._at(now):
+            found.media.set_max_bit_rate(bits_per_second)
 
     def resume_media(self, call: CallId, *, now: float) -> bool:
         """Try the microphone again after a recoverable failure; False when there is nothing to resume (MEDIA-322)."""
@@ -634,11 +661,17 @@ class Session:
         if identity.dirty:
             self.act(Remember(identity.record(self._marked.values(), now, self._link.wall(now))))
 
-    def _recording_fault(self, ident: CallId, kind: Literal["unavailable", "overflow"]) -> None:
-        if ident in self._calls:
-            unavailable = kind == "unavailable"
+    def _recording_fault(self, fact: RecordingFault) -> None:
+        if fact.call in self._calls:
+            unavailable = fact.kind == "unavailable"
             code = WarningCode.RECORDING_UNAVAILABLE if unavailable else WarningCode.RECORDING_BUFFER_OVERFLOW
-            self.warn(code, call=ident)
+            self.warn(code, call=fact.call, details={"reason": fact.reason} if fact.reason else None)
+
+    def _audio_broke(self, fact: AudioBroke) -> None:
+        found = self._calls.get(fact.call)
+        if found is not None and found.live:
+            failure = Failure(FailureKind.MEDIA, fact.reason)
+            self.error(SOURCE_ERRORS[fact.fault], call=fact.call, original=failure, fatal=False)
 
     def _expired(self, key: TimerKey, now: float) -> None:
         timer, owner = key.timer, key.owner

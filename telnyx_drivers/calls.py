@@ -274,6 +274,35 @@ class CallHandle:
         """Give the microphone up (MEDIA-316). False: there is nothing to reject."""
         return self._recover(self._driver.session.reject_media)
 
+    async def set_audio_in_device(self, device_id: str | None, muted: bool | None = None) -> bool:
+        """Speak through another source, named as a ``mic_id`` is, from now on; ``None``: the default one (CALL-139).
+
+        With ``muted`` also muted, or not, from then on. False: an event says why, and the call goes on as it was:
+        42001 to 42003 that the source could not be opened, 33009 that the call sends no audio now.
+        """
+        done = await self._done(lambda now: self._driver.session.set_source(self.id, device_id, now=now))
+        if done and muted is not None and self.live:
+            self._set_muted(muted)
+        return done
+
+    async def set_audio_out_device(self, device_id: str) -> bool:
+        """Be heard through another sink, named as a ``speaker_id`` is, from now on; the old one is closed (CALL-140).
+
+        False: it could not be opened, an event says why, and the call goes on as it was.
+        """
+        self._check_live()
+        return await self._driver.sinks.switch(self.id, device_id)
+
+    def set_audio_bandwidth_encodings_max_bps(self, max_bps: int | None) -> None:
+        """Bits per second that the encoder may make from now on; ``None``: as many as it likes (CALL-141, MEDIA-046).
+
+        Kept over every re-attach. What the far end asks for, and ``max_kbps``, go on counting: the least of them wins.
+        Opus obeys, from 6000 on; G.711 and G.722 have one rate. Raises ``ValueError`` for less than one.
+        """
+        self._check_live()
+        self._driver.session.set_max_bit_rate(self.id, max_bps, now=self._driver.now())
+        self._driver.commanded()
+
     # Audio.
 
     @property

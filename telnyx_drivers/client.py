@@ -32,6 +32,7 @@ from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.session import Session
 from telnyx_core.states import SessionState
 from telnyx_drivers import logs
+from telnyx_drivers.audio_devices import AudioDevice, SinkFactory
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.driver import Driver
 from telnyx_drivers.emitter import Broadcast, EventStream, Handler, Handlers, name_of, run_isolated
@@ -371,6 +372,8 @@ class Client(ABC):
         call = self._session.new_call(options, now=self._driver.now())
         if self._driver.tones is not None:
             self._driver.tones.choose(call, options)
+        if options.speaker_id is not None:
+            self._driver.sinks.choose(call, options.speaker_id)
         handle = CallHandle(self._driver, self._session.call(call), on_notification)
         self._calls.add(handle)
         self._driver.commanded()
@@ -385,15 +388,34 @@ class Client(ABC):
         """
         return self._calls.incoming(recovered)
 
-    def register_source(self, source_id: str, factory: "SourceFactory") -> None:
+    def register_source(self, source_id: str, factory: "SourceFactory", label: str | None = None) -> None:
         """Let calls send what ``factory`` opens, by ``mic_id=source_id`` (MEDIA-410); at any time, also anew.
 
         ``"default"`` is for calls without a ``mic_id``, the incoming ones among them. The factory is called for every
         call, on the loop that media runs on: asyncio, also for a client on trio. What it raises becomes 42001, 42002
-        or 42003 (MEDIA-409), and so does a ``mic_id`` that nobody has registered: 42002. For microphones see
-        `telnyx_drivers.media.devices`.
+        or 42003 (MEDIA-409), and so does a ``mic_id`` that nobody has registered and no device has: 42002. For
+        microphones see `telnyx_drivers.media.devices`. ``label`` is what `get_audio_in_devices` calls it.
         """
-        self._driver.sources[source_id] = factory
+        self._driver.devices.add_source(source_id, factory, label)
+
+    def register_sink(self, sink_id: str, factory: SinkFactory, label: str | None = None) -> None:
+        """Let calls be heard through what ``factory`` opens, by ``speaker_id=sink_id``; otherwise as `register_source`.
+
+        All of it happens on the client's loop. A sink that cannot be opened, or that fails, is told of by 42001 to
+        42003, which are not fatal: the call goes on without it (MEDIA-403). See `telnyx_drivers.audio_devices.Sink`.
+        """
+        self._driver.devices.add_sink(sink_id, factory, label)
+
+    async def get_audio_in_devices(self) -> tuple[AudioDevice, ...]:
+        """What a ``mic_id`` may name: the sources registered here, then the microphones of this machine.
+
+        Raises `MediaUnavailable` when none is registered and devices are out of reach: it says what is to be installed.
+        """
+        return await self._driver.devices.inputs()
+
+    async def get_audio_out_devices(self) -> tuple[AudioDevice, ...]:
+        """What a ``speaker_id`` may name; as `get_audio_in_devices`."""
+        return await self._driver.devices.outputs()
 
     async def _wait_ready(self) -> None:
         stream = self.events()

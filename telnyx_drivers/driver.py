@@ -12,6 +12,7 @@ import ssl as tls
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
@@ -37,6 +38,7 @@ from telnyx_core.actions import (
     SendDigits,
     SendText,
     SetDeaf,
+    SetMaxBitRate,
     SetMuted,
     Settle,
     StartTone,
@@ -49,6 +51,7 @@ from telnyx_core.actions import (
 )
 from telnyx_core.events import CallUpdated, Event, SessionClosed
 from telnyx_core.facts import (
+    AudioBroke,
     BinaryReceived,
     Fact,
     NegotiationFailed,
@@ -63,6 +66,7 @@ from telnyx_core.ids import CallId, SocketId, Ticket
 from telnyx_core.json_types import JsonView
 from telnyx_core.session import Session
 from telnyx_drivers import logs
+from telnyx_drivers.audio_devices import AudioDevices
 from telnyx_drivers.debug_file import DebugFiles
 from telnyx_drivers.exceptions import DriverFailed, MediaUnavailable
 from telnyx_drivers.last_reports import LastReports
@@ -71,10 +75,11 @@ from telnyx_drivers.network import NetworkWatch
 from telnyx_drivers.recordings import Recordings
 from telnyx_drivers.redact import redact_text, redact_url
 from telnyx_drivers.reports import Uploads, http_poster
+from telnyx_drivers.sinks import CallSinks
 from telnyx_drivers.tones import TonePlayer
 
 if TYPE_CHECKING:
-    from telnyx_drivers.media.call_audio import CallAudio
+    from telnyx_drivers.media.call_audio import AudioFault, CallAudio
     from telnyx_drivers.media.source_registry import SourceFactory
 
 INBOX_TEXTS: Final = 64
@@ -162,6 +167,13 @@ class Driver(ABC):
         self._engine_factory = engine
         self.sources: dict[str, SourceFactory] = {}
         """The audio sources that calls may ask for by name."""
+        self.devices = AudioDevices(self.sources)
+        self.sinks = CallSinks(
+            self.devices,
+            audio=lambda call: self.engine().audio(call),
+            spawn=self.spawn,
+            broke=self._sink_broke,
+        )
         self._engine: MediaEngine | None = None
         self._url = ""
         self._lines: dict[SocketId, Line] = {}
@@ -350,8 +362,24 @@ class Driver(ABC):
     def engine(self) -> MediaEngine:
         """The media engine, made on first use. Raises `MediaUnavailable`."""
         if self._engine is None:
-            self._engine = self._make_engine(EngineSetup(self.tell, self._url, _call_audio, self.ssl, self.sources))
+            self._engine = self._make_engine(
+                EngineSetup(self.tell, self._url, self._call_audio, self.ssl, self.sources, self._audio_broke)
+            )
         return self._engine
+
+    def _call_audio(self, call: CallId) -> "CallAudio":
+        from telnyx_drivers.media.call_audio import CallAudio  # needs the media extra
+
+        return CallAudio(report=partial(self._audio_broke, call))
+
+    def _audio_broke(self, call: CallId, fault: "AudioFault") -> None:
+        self.tell(fault.as_fact(call))
+
+    def _sink_broke(self, call: CallId, error: Exception) -> None:
+        from telnyx_drivers.media.call_audio import AudioFault
+
+        logs.media.warning("call %s is heard through no sink: %s", call, error)
+        self._audio_broke(call, AudioFault("sink", error))
 
     def _make_engine(self, setup: EngineSetup) -> MediaEngine:
         """An engine for this loop."""
@@ -397,6 +425,7 @@ class Driver(ABC):
                 | UseMedia()
                 | SetMuted()
                 | SetDeaf()
+                | SetMaxBitRate()
                 | SendDigits()
                 | TakeStats()
                 | ClosePeer()
@@ -421,8 +450,10 @@ class Driver(ABC):
             case Notify(event):
                 if isinstance(event, SessionClosed):
                     self.at_rest = True
-                elif isinstance(event, CallUpdated) and self._recordings is not None:
-                    self._recordings.note(event.call)
+                elif isinstance(event, CallUpdated):
+                    if self._recordings is not None:
+                        self._recordings.note(event.call)
+                    self.sinks.note(event.call)
                 self._audience.notify(event)
             case _:
                 assert_never(action)
@@ -476,12 +507,6 @@ class Driver(ABC):
             logs.client.critical("a fault stopped the client", exc_info=error)
 
 
-def _call_audio(call: CallId) -> "CallAudio":
-    from telnyx_drivers.media.call_audio import CallAudio  # needs the media extra
-
-    return CallAudio()
-
-
 def _log_fact(fact: Fact) -> None:
     match fact:
         case TextReceived(socket, text):
@@ -489,7 +514,7 @@ def _log_fact(fact: Fact) -> None:
                 logs.signalling.debug("socket %d received %s", socket, redact_text(text))
         case SocketOpened() | SocketRefused() | SocketClosed():
             logs.signalling.info("%s", fact)
-        case BinaryReceived() | NetworkChanged() | RecordingFault():
+        case BinaryReceived() | NetworkChanged() | RecordingFault() | AudioBroke():
             logs.signalling.debug("%s", fact)
         case _:
             logs.media.debug("%s", fact)

@@ -81,6 +81,7 @@ class CallKeywords(TypedDict, total=False):
     audio: bool | Mapping[str, Json]
     receive_only_audio: bool
     mic_id: str | None
+    speaker_id: str | None
     ice_servers: Iterable[IceServer | Mapping[str, object]] | None
     prefetch_ice_candidates: bool | None
     force_relay_candidate: bool | None

@@ -20,6 +20,7 @@ from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.states import CallState, SessionState
 from telnyx_drivers.asyncio import TelnyxRTC as AsyncTelnyxRTC
+from telnyx_drivers.audio_devices import AudioDevice, SinkFactory
 from telnyx_drivers.calls import CallHandle, Headers, States
 from telnyx_drivers.client import CONNECT_TIMEOUT, default_engine
 from telnyx_drivers.emitter import Handler
@@ -159,9 +160,21 @@ class TelnyxRTC:
     def clear_reconnect_token(self) -> None:
         self._threads.do(self._client.clear_reconnect_token)
 
-    def register_source(self, source_id: str, factory: "SourceFactory") -> None:
+    def register_source(self, source_id: str, factory: "SourceFactory", label: str | None = None) -> None:
         """See `telnyx_drivers.client.Client.register_source`; the factory is called in the client's own thread."""
-        self._client.register_source(source_id, factory)
+        self._client.register_source(source_id, factory, label)
+
+    def register_sink(self, sink_id: str, factory: SinkFactory, label: str | None = None) -> None:
+        """See `telnyx_drivers.client.Client.register_sink`; the sink lives in the client's own thread: do not block."""
+        self._client.register_sink(sink_id, factory, label)
+
+    def get_audio_in_devices(self) -> tuple[AudioDevice, ...]:
+        """What a ``mic_id`` may name. Raises `MediaUnavailable`."""
+        return self._threads.anywhere(self._client.get_audio_in_devices)
+
+    def get_audio_out_devices(self) -> tuple[AudioDevice, ...]:
+        """What a ``speaker_id`` may name. Raises `MediaUnavailable`."""
+        return self._threads.anywhere(self._client.get_audio_out_devices)
 
     def network_changed(self, change: NetworkChange) -> None:
         """Pass on what the host says of its network. See `telnyx_drivers.client.Client.network_changed`."""
@@ -386,6 +399,15 @@ class Call:
 
     def reject_media(self) -> bool:
         return self._threads.do(self._handle.reject_media)
+
+    def set_audio_in_device(self, device_id: str | None, muted: bool | None = None) -> bool:
+        return self._threads.run(lambda: self._handle.set_audio_in_device(device_id, muted))
+
+    def set_audio_out_device(self, device_id: str) -> bool:
+        return self._threads.run(lambda: self._handle.set_audio_out_device(device_id))
+
+    def set_audio_bandwidth_encodings_max_bps(self, max_bps: int | None) -> None:
+        self._threads.do(lambda: self._handle.set_audio_bandwidth_encodings_max_bps(max_bps))
 
     def play(self, what: "Playable", *, loop: bool = False) -> "Playback":
         return Playback(self._threads, self._threads.run(lambda: self._handle.play(what, loop=loop)))

@@ -89,6 +89,13 @@ class Threads:
 
         return self.run(done)
 
+    def anywhere(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Run an asynchronous function that needs no connection: on the loop while it runs, else on one of its own."""
+        if self.running:
+            return self.run(function)
+        with start_blocking_portal() as portal:
+            return portal.call(function)
+
     def touch(self, function: Callable[[], T]) -> T:
         """Run a function that needs no loop, but must not run beside one: there while it runs, else here."""
         return self.do(function) if self.running else function()

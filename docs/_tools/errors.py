@@ -35,8 +35,9 @@ Some failures are raised instead, because the caller can act on the spot. All of
 ERROR_HEAD = """
 ## Errors
 
-42001, 42002 and 42003 are not fatal while [microphone recovery](options.md#microphone-recovery) waits for the
-application. 46003 is fatal when automatic reconnection is off.
+42001, 42002 and 42003 are fatal only where a call cannot be set up for want of its source: not while [microphone
+recovery](options.md#microphone-recovery) waits for the application, nor when a source or sink breaks off in mid-call or
+another cannot be opened in its place. 46003 is fatal when automatic reconnection is off.
 
 | code | name | fatal | message | meaning | typical causes | what to do |
 |---|---|---|---|---|---|---|

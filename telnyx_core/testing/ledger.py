@@ -29,6 +29,7 @@ from telnyx_core.actions import (
     SendDigits,
     SendText,
     SetDeaf,
+    SetMaxBitRate,
     SetMuted,
     Settle,
     StartTone,
@@ -41,6 +42,7 @@ from telnyx_core.actions import (
 )
 from telnyx_core.events import CallInfo, CallUpdated, Event, SessionClosed, SocketClose, SocketOpen
 from telnyx_core.facts import (
+    AudioBroke,
     BinaryReceived,
     CandidateError,
     CandidateFound,
@@ -107,6 +109,8 @@ class PeerBook:
     remote: str = "none"  # none, asked, applied, refused
     digits: int = 0
     """Orders to send some that have not been answered."""
+    switches: int = 0
+    """Orders to open another source in the place of the one that is open, likewise."""
 
 
 @define
@@ -197,6 +201,7 @@ class Ledger:
         | UseMedia
         | SetMuted
         | SetDeaf
+        | SetMaxBitRate
         | SendDigits
         | TakeStats
         | ClosePeer,
@@ -206,9 +211,12 @@ class Ledger:
             raise Broken(f"{type(action).__name__} for peer {media}, which is not open")
         match action:
             case OpenSource():
-                _require(book.source in ("closed", "refused"), f"the source of peer {media} is {book.source} already")
+                _require(book.source != "asked", f"the source of peer {media} is {book.source} already")
                 _require(book.config.send_audio, f"peer {media} needs no source")
-                book.source = "asked"
+                if book.source == "open":
+                    book.switches += 1
+                else:
+                    book.source = "asked"
                 return Debt(action, (SourceOpened(media, "line"),), (SourceRefused(media, "other", "no source"),))
             case CreateOffer() | CreateAnswer():
                 offers = isinstance(action, CreateOffer)
@@ -241,7 +249,7 @@ class Ledger:
                 return Debt(action, (DigitsSent(media),), (DigitsRefused(media, "no telephone-event"),))
             case TakeStats():
                 return Debt(action, (StatsTaken(media, StatsSnapshot()),))
-            case SetMuted() | SetDeaf():
+            case SetMuted() | SetDeaf() | SetMaxBitRate():
                 pass
         return None
 
@@ -291,7 +299,7 @@ class Ledger:
     def alive(self, fact: Fact) -> bool:
         """Whether the fact is of a handle that the driver still has."""
         match fact:
-            case NetworkChanged() | RecordingFault():
+            case NetworkChanged() | RecordingFault() | AudioBroke():
                 return True
             case SocketOpened() | SocketRefused() | TextReceived() | BinaryReceived() | SocketClosed():
                 return fact.socket in self.sockets
@@ -305,7 +313,7 @@ class Ledger:
         match fact:
             case SocketOpened() | SocketRefused() | TextReceived() | BinaryReceived() | SocketClosed():
                 self._socket_heard(fact)
-            case NetworkChanged() | RecordingFault():
+            case NetworkChanged() | RecordingFault() | AudioBroke():
                 pass
             case _:
                 self._media_heard(fact)
@@ -330,6 +338,9 @@ class Ledger:
         book = self.peers[media]
         match fact:
             case SourceOpened() | SourceRefused():
+                if book.switches:
+                    book.switches -= 1
+                    return
                 _require(book.source == "asked", f"news of the source of peer {media}, which is {book.source}")
                 book.source = "open" if isinstance(fact, SourceOpened) else "refused"
             case LocalDescribed():

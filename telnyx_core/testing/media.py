@@ -26,6 +26,7 @@ from telnyx_core.actions import (
     PeerConfig,
     SendDigits,
     SetDeaf,
+    SetMaxBitRate,
     SetMuted,
     TakeStats,
     UseMedia,
@@ -248,6 +249,8 @@ class SimEngine:
                 peer.muted = muted
             case SetDeaf(deaf=deaf):
                 peer.deaf = deaf
+            case SetMaxBitRate():
+                pass
             case SendDigits(digits=digits):
                 self.report(peer, DigitsSent(peer.media), 0.15 * len(digits))
             case TakeStats():

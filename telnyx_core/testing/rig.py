@@ -159,6 +159,13 @@ class Rig(Stage):
         self.session.set_deaf(call, deaf, now=self.now)
         self.drain()
 
+    def set_source(self, call: CallId, source: str | None) -> Ticket:
+        return self._asked(self.session.set_source(call, source, now=self.now))
+
+    def set_max_bit_rate(self, call: CallId, bits_per_second: int | None) -> None:
+        self.session.set_max_bit_rate(call, bits_per_second, now=self.now)
+        self.drain()
+
     def resume_media(self, call: CallId) -> bool:
         resumed = self.session.resume_media(call, now=self.now)
         self.drain()

@@ -111,6 +111,8 @@ def _fact(fact: JsonObject, time: float) -> Rung:
             return Rung(time, "server", f"closed {fact.get('code')}", outward=False, bad=not fact.get("clean"))
         case "RecordingFault":
             return Rung(time, "app", f"recording {fact.get('kind')}", outward=False, bad=True)
+        case "AudioBroke":
+            return Rung(time, "app", f"audio source broke: {fact.get('reason')}", outward=False, bad=True)
         case "PeerStateChanged":
             state = str(fact.get("state"))
             return Rung(time, "media", f"peer {fact.get('media')} {state}", outward=False, bad=state == "failed")

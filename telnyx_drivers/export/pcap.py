@@ -32,21 +32,33 @@ _UDP = Struct("!HHHH")
 class Capture:
     """One call's capture, private to its owner (mode 0600)."""
 
-    def __init__(self, path: Path, *, background: Background, call_soon: CallSoon, on_fault: OnFault) -> None:
-        """Raises ``OSError`` when the file cannot be made."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        background: Background,
+        call_soon: CallSoon,
+        on_fault: OnFault,
+        on_gap: OnFault | None = None,
+    ) -> None:
+        """``on_fault`` is told what breaks it off, ``on_gap`` each time that the disk begins to be too slow.
+
+        Raises ``OSError`` when the file cannot be made.
+        """
         self.path = path
         self.packets = 0
         self.lost = 0
-        """Packets that the disk was too slow for."""
+        """Blocks of packets that the disk was too slow for."""
         self.error: Exception | None = None
         self._background = background
         self._on_fault = on_fault
+        self._on_gap = on_gap
         self._finished = Wakeup(call_soon)
         self._file: BinaryIO = create_private(path)
         self._block = bytearray(header())
         self._waiting: list[bytes] = []
         self._written = 0
-        self._writing = self._stopping = self._closed = False
+        self._writing = self._behind = self._stopping = self._closed = False
         self._lock = Lock()
 
     @property
@@ -62,8 +74,8 @@ class Capture:
         self.packets += 1
         if len(self._block) >= _BLOCK:
             with self._lock:
-                self._hand_over()
-            self._write_soon()
+                gap = self._hand_over()
+            self._go_on(gap)
 
     async def stop(self) -> None:
         """Stop, and wait until the file is complete. Idempotent. Raises what broke the capture off."""
@@ -78,15 +90,24 @@ class Capture:
             if self._stopping:
                 return
             self._stopping = True
-            self._hand_over()
+            gap = self._hand_over()
+        self._go_on(gap)
+
+    def _go_on(self, gap: bool) -> None:
+        if gap and self._on_gap is not None:  # not under the lock: the application may be told at once
+            self._on_gap(OSError(f"{self.path.name} is written more slowly than packets come"))
         self._write_soon()
 
-    def _hand_over(self) -> None:
+    def _hand_over(self) -> bool:
+        """True: the block is lost, and it is the first since everything was written."""
+        gap = False
         block, self._block = self._block, bytearray()
         if len(self._waiting) >= _MOST_WAITING:
             self.lost += 1
+            gap, self._behind = not self._behind, True
         elif block:
             self._waiting.append(bytes(block))
+        return gap
 
     def _write_soon(self) -> None:
         with self._lock:
@@ -116,7 +137,7 @@ class Capture:
         with self._lock:
             if self._waiting:
                 return self._waiting.pop(0)
-            self._writing = False
+            self._writing = self._behind = False
             return None
 
     def _finish(self) -> None:

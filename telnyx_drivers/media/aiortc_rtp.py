@@ -89,6 +89,9 @@ class AiortcRtpPath:
     def sending_digits(self) -> bool:
         return False
 
+    def limit_bit_rate(self, bits_per_second: int) -> bool:
+        return False
+
     def stats(self) -> RtpStats:
         sent = private.sent(self._wiring.transceiver.sender)
         stats = RtpStats(

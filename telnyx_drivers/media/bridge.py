@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import Context
+from functools import partial
 from typing import ClassVar, Final, TypeVar
 
 import anyio
@@ -100,6 +101,7 @@ class BridgedEngine:
 
     def __init__(self, setup: EngineSetup, factory: EngineFactory, call_soon: CallSoon) -> None:
         self._report = setup.report
+        self._audio_broke = setup.audio_broke
         self._app_soon = call_soon
         self._guard = threading.Lock()
         self._audios: dict[CallId, CallAudio] = {}
@@ -184,7 +186,9 @@ class BridgedEngine:
         with self._guard:
             audio = self._audios.get(call)
             if audio is None:
-                audio = self._audios[call] = CallAudio(call_soon=self._call_soon)
+                audio = self._audios[call] = CallAudio(
+                    call_soon=self._call_soon, report=partial(self._audio_broke, call)
+                )
             return audio
 
     def _call(self, function: Callable[[], T]) -> "Future[T]":

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterable, Callable
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Literal, Protocol, TypeAlias
@@ -14,6 +15,8 @@ from typing import Literal, Protocol, TypeAlias
 import anyio.to_thread
 from attrs import frozen
 
+from telnyx_core.facts import AudioBroke, AudioFact, RecordingFault
+from telnyx_core.ids import CallId
 from telnyx_drivers.export.pcap import Capture
 from telnyx_drivers.media.audio.coupling import Coupling
 from telnyx_drivers.media.audio.decode import open_decoder
@@ -28,16 +31,29 @@ from telnyx_drivers.media.audio.voice import Voice
 from telnyx_drivers.media.audio.wakeup import CallSoon, here
 from telnyx_drivers.media.audio.worker import in_background
 from telnyx_drivers.media.audio.writer import AudioOut
+from telnyx_drivers.media.source_registry import fault_of
 
 _log = logging.getLogger(__name__)
+
+
+Part: TypeAlias = Literal["source", "sink", "recording", "capture"]
 
 
 @frozen
 class AudioFault:
     """Part of a call's audio broke; the call goes on without it (MEDIA-403, MEDIA-415)."""
 
-    what: Literal["source", "recording", "capture"]
+    what: Part
     error: Exception
+    gap: bool = False
+    """It goes on by itself, but a piece of it is lost: told once until it has caught up."""
+
+    def as_fact(self, call: CallId) -> AudioFact:
+        """For the session, which tells the application: 42001 to 42003, 32003 or 32004."""
+        reason = str(self.error) or type(self.error).__name__
+        if self.what in ("source", "sink"):
+            return AudioBroke(call, fault_of(self.error), reason)
+        return RecordingFault(call, "overflow" if self.gap else "unavailable", f"{self.what}: {reason}")
 
 
 @frozen
@@ -81,7 +97,10 @@ class CallAudio:
         call_soon: CallSoon | None = None,
         spawn: Spawn = spawn,
         background: Background = in_background,
+        report: Callable[[AudioFault], None] | None = None,
     ) -> None:
+        """``report`` is told what breaks, as `on_fault` is, on the application's loop."""
+        self._report = report
         self._call_soon = call_soon
         self._spawn = spawn
         self._background = background
@@ -213,6 +232,7 @@ class CallAudio:
                 background=self._background,
                 call_soon=home,
                 on_fault=self._teller("recording", home),
+                on_gap=self._teller("recording", home, gap=True),
             )
 
         recording = await anyio.to_thread.run_sync(create)
@@ -236,7 +256,11 @@ class CallAudio:
 
         def create() -> Capture:
             return Capture(
-                Path(path), background=self._background, call_soon=home, on_fault=self._teller("capture", home)
+                Path(path),
+                background=self._background,
+                call_soon=home,
+                on_fault=self._teller("capture", home),
+                on_gap=self._teller("capture", home, gap=True),
             )
 
         capture = await anyio.to_thread.run_sync(create)
@@ -328,11 +352,16 @@ class CallAudio:
                 self._voices = tuple(each for each in self._voices if each is not voice)
             voice.close()
 
-    def _teller(self, what: Literal["source", "recording", "capture"], home: CallSoon) -> OnFault:
+    def _teller(self, what: Part, home: CallSoon, *, gap: bool = False) -> OnFault:
         """Tells the application, on its own loop, that something broke; to be called from any thread."""
 
+        def tell(fault: AudioFault) -> None:
+            for told in (self._report, self.on_fault):
+                if told is not None:
+                    told(fault)
+
         def on_fault(error: Exception) -> None:
-            _log.warning("the %s of a call broke off: %s", what, error)
-            home(lambda: None if self.on_fault is None else self.on_fault(AudioFault(what, error)))
+            _log.warning("the %s of a call %s: %s", what, "has a gap" if gap else "broke off", error)
+            home(partial(tell, AudioFault(what, error, gap)))
 
         return on_fault

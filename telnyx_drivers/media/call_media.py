@@ -1,5 +1,6 @@
 """One call's audio and the peers that may drive it: exactly one of them does (CALL-532)."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -76,6 +77,11 @@ async def _open(order: OpenSource, factories: Mapping[str, SourceFactory]) -> So
     factory = factories.get(DEFAULT if order.source is None else order.source)
     if factory is None and order.source is None:
         return SILENCE
+    if factory is None and order.source is not None:
+        # Loaded only for calls that ask for a device.
+        from telnyx_drivers.media.devices import microphone_of
+
+        factory = await asyncio.to_thread(microphone_of, order.source)
     if factory is None:
         raise LookupError(f"no audio source is registered as {order.source!r}")
     return await factory(order.constraints)

@@ -7,6 +7,8 @@
     async with speaker("USB") as headphones:
         await headphones.play(call.audio_in(headphones.rate))
 
+    client.register_sink("default", loudspeaker())  # or so, for every call
+
 A device is named by its ``id`` in the lists, its number, or part of its name; ``None`` is the system's default. There
 is no echo cancellation: with a loudspeaker in the room, the far end hears itself.
 """
@@ -15,13 +17,15 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import ClassVar, Final, Literal, TypeAlias, TypeVar, cast
 
 import anyio.to_thread
 import numpy as np
-from attrs import frozen
 
 from telnyx_core.json_types import Json
+from telnyx_drivers.audio_devices import AudioDevice, SinkFactory
+from telnyx_drivers.exceptions import MediaUnavailable
 from telnyx_drivers.media.audio.frames import (
     FRAMES_PER_SECOND,
     AudioFrame,
@@ -47,16 +51,6 @@ _KINDS: Final[Mapping[Direction, Literal["audioinput", "audiooutput"]]] = {
 }
 
 
-@frozen
-class AudioDevice:
-    """One that could be opened (MEDIA-410)."""
-
-    id: str
-    """Names it here, also after others have come or gone."""
-    label: str
-    kind: Literal["audioinput", "audiooutput"]
-
-
 def get_audio_in_devices(*, portaudio: PortAudio | None = None) -> tuple[AudioDevice, ...]:
     """Every microphone that there was when PortAudio was first used. Raises `MediaUnavailable`. May block shortly."""
     return _devices("input", portaudio or load_portaudio())
@@ -79,6 +73,28 @@ def microphone(device: DeviceName = None, *, portaudio: PortAudio | None = None)
         return Source(opened, opened.label)
 
     return factory
+
+
+def microphone_of(device_id: str) -> SourceFactory | None:
+    """For a ``mic_id`` that nobody has registered: the microphone that has this id, if there is one. May block."""
+    return microphone(device_id) if _exists(get_audio_in_devices, device_id) else None
+
+
+def loudspeaker(device: DeviceName = None, *, portaudio: PortAudio | None = None) -> SinkFactory:
+    """Opens a loudspeaker for each call that asks for it; for ``client.register_sink``. Fails as `microphone` does."""
+    return partial(open_speaker, device, portaudio=portaudio)
+
+
+def loudspeaker_of(device_id: str) -> SinkFactory | None:
+    """As `microphone_of`, for a ``speaker_id``."""
+    return loudspeaker(device_id) if _exists(get_audio_out_devices, device_id) else None
+
+
+def _exists(devices: Callable[[], tuple[AudioDevice, ...]], device_id: str) -> bool:
+    try:
+        return any(device.id == device_id for device in devices())
+    except MediaUnavailable:
+        return False
 
 
 @asynccontextmanager
@@ -200,9 +216,13 @@ class Speaker(_Device):
     async def play(self, frames: AsyncIterable[AudioFrame]) -> None:
         """Until they end, or the device is gone, which raises ``OSError``; ``call.audio_in`` ends with its call."""
         async for frame in frames:
-            if self._gone:
-                raise OSError(f"the loudspeaker {self.label!r} is gone")
-            self._buffer.put(*to_mono(frame, None, 1))
+            self.write(frame)
+
+    def write(self, frame: AudioFrame) -> None:
+        """Say it next. Does not wait; raises ``OSError`` once the device is gone."""
+        if self._gone:
+            raise OSError(f"the loudspeaker {self.label!r} is gone")
+        self._buffer.put(*to_mono(frame, None, 1))
 
     def clear(self) -> None:
         """Drop what has not been said yet."""

@@ -16,6 +16,7 @@ from telnyx_core.actions import (
     PrepareMedia,
     SendDigits,
     SetDeaf,
+    SetMaxBitRate,
     SetMuted,
     StartTone,
     StopTone,
@@ -90,6 +91,9 @@ class AiortcEngine:
             case SetDeaf(media, deaf):
                 if (found := self._peers.get(media)) is not None:
                     found[1].audio.set_deaf(deaf)
+            case SetMaxBitRate(media, bits_per_second):
+                if (found := self._peers.get(media)) is not None:
+                    found[0].set_max_bit_rate(bits_per_second)
             case PrepareMedia():
                 if not self._closed:
                     self._standby.prepare(action)

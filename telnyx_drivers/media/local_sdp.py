@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from telnyx_drivers.media import sdp
+from telnyx_drivers.media import bit_rate, sdp
 from telnyx_drivers.media.remote_sdp import RemoteDescription
 from telnyx_drivers.media.sdp import Candidate, Document, RtpMap, SdpError, Section
 
@@ -27,7 +27,7 @@ _UNROUTED: Final = "IN IP4 0.0.0.0"
 
 @frozen(kw_only=True)
 class Style:
-    """How a call wants to be described. ``max_kbps`` is kilobits per second (MEDIA-045)."""
+    """How a call wants to be described. ``max_kbps`` is kilobits per second (MEDIA-045), which Opus is told as well."""
 
     stereo: bool = False
     max_kbps: int | None = None
@@ -136,7 +136,7 @@ def _audio(
         f"c={connection}",
         *([] if style.max_kbps is None else [f"b=AS:{style.max_kbps}"]),
         *_kept(audio, numbered=numbered),
-        *_formats(maps, stereo=style.stereo),
+        *_formats(maps, style),
         f"a=ptime:{PACKET_TIME}",
         *(["a=ice-options:trickle"] if style.trickle else []),
         *(f"a=candidate:{candidate}" for candidate in candidates),
@@ -168,11 +168,14 @@ def _kept(audio: Section, *, numbered: bool) -> Iterator[str]:
         yield line
 
 
-def _formats(maps: tuple[RtpMap, ...], *, stereo: bool) -> Iterator[str]:
+def _formats(maps: tuple[RtpMap, ...], style: Style) -> Iterator[str]:
+    opus = f"{_OPUS_PARAMETERS}{_STEREO if style.stereo else ''}"
+    if style.max_kbps is not None:
+        opus += f";maxaveragebitrate={bit_rate.of_bandwidth(style.max_kbps)}"
     for entry in maps:
         yield f"a=rtpmap:{entry}"
         if entry.name.lower() == "opus":
-            yield f"a=fmtp:{entry.payload_type} {_OPUS_PARAMETERS}{_STEREO if stereo else ''}"
+            yield f"a=fmtp:{entry.payload_type} {opus}"
         elif entry.name.lower() == sdp.TELEPHONE_EVENT:
             yield f"a=fmtp:{entry.payload_type} {_DIGITS}"
 

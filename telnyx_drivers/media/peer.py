@@ -46,7 +46,7 @@ from telnyx_core.facts import (
 from telnyx_core.ids import MediaId
 from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_drivers.media import aiortc_private as private
-from telnyx_drivers.media import local_sdp, preferences, remote_sdp, sdp
+from telnyx_drivers.media import bit_rate, local_sdp, preferences, remote_sdp, sdp
 from telnyx_drivers.media.consent import Consent
 from telnyx_drivers.media.groundwork import Groundwork, complain, finish
 from telnyx_drivers.media.ice import ServerFailure
@@ -95,6 +95,7 @@ class Peer:
         self._open_source = open_source
         self._dead = False
         self._state: PeerState = "new"
+        self._max_bit_rate = config.max_bit_rate
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._remote: RemoteDescription | None = None
@@ -147,6 +148,12 @@ class Peer:
         if self._dialling is None:
             self._dialling = asyncio.create_task(self._dial(), name=f"digits {self.media}")
             self._dialling.add_done_callback(complain)
+
+    def set_max_bit_rate(self, bits_per_second: int | None) -> None:
+        """What the encoder may make (MEDIA-046), as far as nobody asks for less; ``None``: as it likes."""
+        self._max_bit_rate = bits_per_second
+        if self._consent is not None:
+            self._limit_bit_rate()
 
     def reading(self) -> StatsSnapshot:
         """This peer's counters now, without the levels, which are its call's."""
@@ -349,6 +356,7 @@ class Peer:
         if self._dead or self._consent is not None:
             return
         self._path.start(self._agreed())
+        self._limit_bit_rate()
         self._decided.set()
         self._consent = Consent(
             private.connection_of(self._transceiver),
@@ -361,6 +369,15 @@ class Peer:
         self._consent_task.add_done_callback(complain)
         self._ground.stop_asking()
         self._publish("connected")
+
+    def _limit_bit_rate(self) -> None:
+        """To the least of what the application says now, what the call was placed with, and what the far end wants."""
+        assert self._remote is not None, "connected without a remote description"
+        kbps = self._config.max_kbps
+        asked = (self._max_bit_rate, None if kbps is None else bit_rate.of_bandwidth(kbps), self._remote.max_bit_rate)
+        least = min((rate for rate in asked if rate is not None), default=bit_rate.MOST)
+        if not self._path.limit_bit_rate(least) and least < bit_rate.MOST:
+            log.info("media %s: what is sent has one bit rate, which cannot be limited", self.media)
 
     def _expired(self) -> None:
         """RFC 7675 section 5.1: nothing more may be sent."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from telnyx_drivers.media.call_audio import CallAudio
+    from telnyx_drivers.media.call_audio import AudioFault, CallAudio
     from telnyx_drivers.media.source_registry import SourceFactory
 
     Samples: TypeAlias = NDArray[np.int16]
@@ -42,6 +42,10 @@ class MediaEngine(Protocol):
         ...
 
 
+def _ignore(call: CallId, fault: "AudioFault") -> None:
+    """Nobody wants to know."""
+
+
 @frozen
 class EngineSetup:
     """What a driver makes an engine with."""
@@ -56,6 +60,8 @@ class EngineSetup:
     """The application's own TLS settings, for TURN servers as well; ``None``: what the system trusts."""
     sources: "Mapping[str, SourceFactory]" = field(factory=dict[str, "SourceFactory"], repr=False)
     """What the application has registered, and will: look a source up when a call asks for it (MEDIA-410)."""
+    audio_broke: "Callable[[CallId, AudioFault], None]" = field(default=_ignore, repr=False)
+    """For whoever makes the audio of calls in another way than ``call_audio``; on the application's loop."""
 
 
 EngineFactory: TypeAlias = Callable[[EngineSetup], MediaEngine]

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import field, frozen
 
 from telnyx_core.actions import DescriptionKind
-from telnyx_drivers.media import sdp
+from telnyx_drivers.media import bit_rate, sdp
 from telnyx_drivers.media.sdp import Candidate, Direction, Document, RtpMap, SdpError, Section
 
 Setup: TypeAlias = Literal["active", "passive", "actpass"]
@@ -50,6 +50,8 @@ class RemoteDescription:
     fingerprints: tuple[tuple[str, str], ...] = field(repr=False)
     setup: Setup
     extensions: tuple[tuple[int, str], ...]
+    max_bit_rate: int | None
+    """Bits per second of payload that the far end wants at most."""
 
     @property
     def audio(self) -> Section:
@@ -118,6 +120,7 @@ def parse_remote(text: str, kind: DescriptionKind) -> RemoteDescription:
         fingerprints=_fingerprints(document, audio),
         setup=_setup(document, audio, kind),
         extensions=tuple(_extensions(audio)),
+        max_bit_rate=bit_rate.asked_of_us(audio),
     )
 
 

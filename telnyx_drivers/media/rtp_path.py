@@ -100,6 +100,10 @@ class RtpPath(Protocol):
         """Some have not gone out yet."""
         ...
 
+    def limit_bit_rate(self, bits_per_second: int) -> bool:
+        """Spend at most so much on payloads (MEDIA-046); false before `start`, and where the codec has one rate."""
+        ...
+
     def stats(self) -> RtpStats: ...
 
     async def stop(self) -> None:

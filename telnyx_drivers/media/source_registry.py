@@ -7,6 +7,7 @@ from attrs import frozen
 
 from telnyx_core.facts import SourceFault
 from telnyx_core.json_types import Json
+from telnyx_drivers.audio_devices import DEFAULT as DEFAULT
 from telnyx_drivers.media.audio.voice import Voice
 
 
@@ -29,9 +30,6 @@ class MediaAccessError(Exception):
         super().__init__(reason)
         self.fault: SourceFault = fault
 
-
-DEFAULT: Final = "default"
-"""The name of the source of calls that name none, the incoming ones among them."""
 
 SILENCE: Final = Source(None, "silence")
 """Where nothing is registered as `DEFAULT`: a call sends what the application writes and plays, nothing of its own."""

@@ -121,17 +121,23 @@ async def test_a_crash_would_leave_all_but_the_last_second(tmp_path: Path) -> No
 
 async def test_a_slow_disk_costs_audio_but_neither_memory_nor_the_beat(tmp_path: Path) -> None:
     jobs: list[Callable[[], None]] = []
-    audio = CallAudio(background=jobs.append)
+    faults: list[AudioFault] = []
+    audio = CallAudio(background=jobs.append, report=faults.append)
     recording = await audio.record(tmp_path / "call.wav", sample_rate=8_000)
     talk(audio, 50 * 15, np.zeros(15 * 8_000, dtype=np.int16))
     assert len(jobs) == 1
     assert recording.lost_seconds == 5
+    assert len(faults) == 1, "once, until the disk has caught up"
+    jobs.pop()()
+    talk(audio, 50 * 11, np.zeros(11 * 8_000, dtype=np.int16))
+    assert recording.lost_seconds == 6
+    assert [(fault.what, fault.gap) for fault in faults] == [("recording", True)] * 2
     jobs.pop()()
     recording.close()
     for job in jobs:
         job()
     assert recording.ended
-    assert read_wav(tmp_path / "call.wav")[0].shape[0] == 10 * 8_000
+    assert read_wav(tmp_path / "call.wav")[0].shape[0] == 20 * 8_000
     await recording.stop()
 
 

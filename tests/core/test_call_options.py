@@ -41,6 +41,7 @@ DOCUMENTED: list[tuple[str, object, str, object]] = [
     ("audio", {"echoCancellation": True}, "audio", {"echoCancellation": True}),
     ("receiveOnlyAudio", True, "receive_only_audio", True),
     ("micId", "desk", "mic_id", "desk"),
+    ("speakerId", "desk", "speaker_id", "desk"),
     ("iceServers", [{"urls": "stun:a.example"}], "ice_servers", (IceServer("stun:a.example"),)),
     ("prefetchIceCandidates", False, "prefetch_ice_candidates", False),
     ("forceRelayCandidate", True, "force_relay_candidate", True),

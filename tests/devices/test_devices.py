@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from telnyx_drivers.audio_devices import AudioDevice
 from telnyx_drivers.exceptions import MediaUnavailable
 from telnyx_drivers.media.audio.frames import AudioFrame
 from telnyx_drivers.media.call_audio import AudioFault, CallAudio
 from telnyx_drivers.media.devices import (
-    AudioDevice,
     Microphone,
     get_audio_in_devices,
     get_audio_out_devices,

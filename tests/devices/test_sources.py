@@ -1,7 +1,8 @@
 """Audio sources by name, from `Client.register_source` to the far end's ear (MEDIA-408 to 415)."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import anyio
@@ -12,11 +13,12 @@ import telnyx_drivers.asyncio
 import telnyx_drivers.trio
 from telnyx_core.events import CallUpdated, ErrorRaised
 from telnyx_core.json_types import Json
+from telnyx_core.testing import Replay
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.client import Client
 from telnyx_drivers.exceptions import CallEnded
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.audio.frames import Samples
+from telnyx_drivers.media.audio.frames import AudioFrame, Samples
 from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.call_audio import AudioFault
 from telnyx_drivers.media.devices import microphone
@@ -116,17 +118,20 @@ async def test_media_410_an_unknown_name_is_42002(make: Make) -> None:
     assert "nobody's" in str(raised.value.error.original)
 
 
-async def test_media_415_a_source_that_raises_in_mid_call_is_told_and_silent(make: Make) -> None:
+async def test_media_415_a_source_that_raises_in_mid_call_is_told_and_silent(make: Make, tmp_path: Path) -> None:
     tone = BreakingTone(900.0)
     faults: list[AudioFault] = []
+    errors: list[ErrorRaised] = []
 
     async def factory(constraints: Mapping[str, Json]) -> Source:
         return Source(tone, "a tone")
 
-    async with make() as client:
+    journal = tmp_path / "call.journal"
+    async with make(journal=journal) as client:
         client.register_source("tone", factory)
         call = await client.new_call("echo", caller_number="+1555", mic_id="tone")
         call.audio.on_fault = faults.append
+        client.on(ErrorRaised, errors.append)
         await hears(call, 900.0)
         tone.broken.set()
         await call.play(Tone(500.0))
@@ -135,6 +140,33 @@ async def test_media_415_a_source_that_raises_in_mid_call_is_told_and_silent(mak
         await call.hangup()
     (fault,) = faults
     assert (fault.what, str(fault.error)) == ("source", "the cable is cut")
+    (event,) = errors
+    assert (event.code, event.call, event.fatal, event.recoverable) == (42003, call.id, False, False)
+    assert "the cable is cut" in str(event.error.original)
+    assert event.error.causes
+    assert event.error.solutions
+    Replay.from_file(str(journal)).check()
+    assert '"AudioBroke"' in journal.read_text()
+
+
+async def test_an_iterator_that_raises_in_mid_call_is_an_event(make: Make) -> None:
+    errors: list[int] = []
+
+    async def speech() -> AsyncGenerator[AudioFrame, None]:
+        yield AudioFrame(b"\0" * 640, 16_000)
+        raise PermissionError("no more of this")
+
+    async with make() as client:
+        client.on(ErrorRaised, lambda event: errors.append(event.code))
+        call = await client.new_call("echo", caller_number="+1555")
+        await call.wait_for_state("active", timeout=10)
+        playback = await call.play(speech())
+        with pytest.raises(PermissionError):
+            await playback.wait()
+        await call.play(Tone(500.0))
+        await hears(call, 500.0)
+        await call.hangup()
+    assert errors == [42001]
 
 
 async def test_a_microphone_is_open_as_long_as_its_call(make: Make) -> None:

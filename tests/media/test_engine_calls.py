@@ -326,7 +326,7 @@ def test_the_description_sent_carries_what_the_call_asked_for() -> None:
         media = side.open(1, "offer", use_stereo=True, max_kbps=40, trickle=True)
         side.perform(CreateOffer(media))
         text = await side.description(media)
-        assert ";stereo=1;sprop-stereo=1\r\n" in text
+        assert ";stereo=1;sprop-stereo=1;maxaveragebitrate=24000\r\n" in text
         assert "\r\nb=AS:40\r\n" in text
         assert "\r\na=ice-options:trickle\r\n" in text
         await side.engine.aclose()

@@ -37,7 +37,9 @@ class Recording:
         background: Background,
         call_soon: CallSoon | None,
         on_fault: OnFault,
+        on_gap: OnFault,
     ) -> None:
+        """``on_fault`` is told what breaks it off, ``on_gap`` each time that the disk begins to be too slow."""
         self.path = path
         self.sample_rate = check_rate(sample_rate)
         self.error: Exception | None = None
@@ -47,6 +49,7 @@ class Recording:
         self._channels = channels
         self._background = background
         self._on_fault = on_fault
+        self._on_gap = on_gap
         self._finished = Wakeup(call_soon)
         self._file = create_private(path)
         self._wave = wave.open(self._file, "wb")  # noqa: SIM115  closed by `_finish`
@@ -62,6 +65,8 @@ class Recording:
         self._lock = Lock()
         self._pending: deque[bytes] = deque()
         self._writing = False
+        self._behind = False
+        """Blocks have been lost since everything was written last."""
         self._stopping = False
         self._closed = False
 
@@ -83,8 +88,8 @@ class Recording:
             if self._stopping:
                 return
             self._stopping = True
-            self._hand_over()
-        self._write_soon()
+            gap = self._hand_over()
+        self._go_on(gap)
 
     def sent(self, samples: Samples, rate: int) -> None:
         """20 ms that were sent: the clock of the recording. Media loop."""
@@ -113,16 +118,25 @@ class Recording:
         self._block_size += count
         if self._block_size >= self.sample_rate * _BLOCK_SECONDS:
             with self._lock:
-                self._hand_over()
-            self._write_soon()
+                gap = self._hand_over()
+            self._go_on(gap)
 
-    def _hand_over(self) -> None:
+    def _go_on(self, gap: bool) -> None:
+        if gap:  # not under the lock: the application may be told at once
+            self._on_gap(OSError(f"{self.path.name} is written more slowly than audio comes"))
+        self._write_soon()
+
+    def _hand_over(self) -> bool:
+        """True: the block is lost, and it is the first since everything was written."""
+        gap = False
         if self._block:
             block, self._block, self._block_size = self._block, [], 0
             if len(self._pending) >= _MOST_BLOCKS:
                 self.lost_seconds += _BLOCK_SECONDS
+                gap, self._behind = not self._behind, True
             else:
                 self._pending.append(np.concatenate(block).astype("<i2", copy=False).tobytes())
+        return gap
 
     def _write_soon(self) -> None:
         with self._lock:
@@ -142,7 +156,7 @@ class Recording:
         with self._lock:
             if self._pending:
                 return self._pending.popleft()
-            self._writing = False
+            self._writing = self._behind = False
             return None
 
     def _write_block(self, data: bytes) -> None:

@@ -1,0 +1,125 @@
+"""Which call is heard through which audio sink (MEDIA-400 to MEDIA-406, MEDIA-412)."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import anyio
+from attrs import define, field
+
+from telnyx_core.events import CallInfo
+from telnyx_core.ids import CallId
+from telnyx_core.states import ESTABLISHED, LIVE, CallState
+from telnyx_drivers.audio_devices import DEFAULT, AudioDevices, Sink
+from telnyx_drivers.exceptions import MediaUnavailable
+
+if TYPE_CHECKING:
+    from telnyx_drivers.media.audio.readers import AudioIn
+    from telnyx_drivers.media.call_audio import CallAudio
+
+_AUDIBLE: Final = ESTABLISHED | {CallState.EARLY, CallState.ANSWERING}
+_CLOSE_SECONDS: Final = 1.0
+
+Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], object]
+
+
+@define(eq=False)
+class _Line:
+    """A sink at work."""
+
+    sink: Sink
+    reader: "AudioIn"
+    scope: anyio.CancelScope = field(factory=anyio.CancelScope)
+
+
+class CallSinks:
+    """All calls of one client, on the client's loop."""
+
+    def __init__(
+        self,
+        devices: AudioDevices,
+        *,
+        audio: "Callable[[CallId], CallAudio]",
+        spawn: Spawn,
+        broke: Callable[[CallId, Exception], None],
+    ) -> None:
+        """``audio`` raises `MediaUnavailable`; ``broke`` is told what costs a call its sink."""
+        self._devices = devices
+        self._audio = audio
+        self._spawn = spawn
+        self._broke = broke
+        self._chosen: dict[CallId, str] = {}
+        self._lines: dict[CallId, _Line | None] = {}
+        """``None``: its sink is being opened, could not be, or broke."""
+
+    def choose(self, call: CallId, sink_id: str) -> None:
+        """What a call that is placed is to be heard through."""
+        self._chosen[call] = sink_id
+
+    def note(self, call: CallInfo) -> None:
+        """A call has changed: its sink is opened once there is something to hear."""
+        if call.state not in LIVE:
+            self._chosen.pop(call.id, None)
+            self._lines.pop(call.id, None)
+        elif call.state in _AUDIBLE and call.id not in self._lines:
+            wanted = self._chosen.get(call.id)
+            if wanted is not None or self._devices.has_sink(DEFAULT):
+                self._lines[call.id] = None
+                self._spawn(partial(self._begin, call.id, wanted or DEFAULT))
+
+    async def switch(self, call: CallId, sink_id: str) -> bool:
+        """Open another in the place of the one that there is; false: it could not be, and nothing has changed."""
+        try:
+            sink = await self._devices.open_sink(sink_id)
+        except Exception as error:  # noqa: BLE001  the application's code, and devices fail in any way
+            self._broke(call, error)
+            return False
+        old = self._lines.get(call)
+        self._use(call, sink)
+        if old is not None:
+            old.scope.cancel()
+        return True
+
+    async def _begin(self, call: CallId, sink_id: str) -> None:
+        try:
+            sink = await self._devices.open_sink(sink_id)
+        except Exception as error:  # noqa: BLE001  the application's code, and devices fail in any way
+            self._broke(call, error)
+            return
+        if self._lines.get(call, sink) is None:
+            self._use(call, sink)
+        else:  # it has ended, or been given another meanwhile
+            await _close(sink)
+
+    def _use(self, call: CallId, sink: Sink) -> None:
+        try:
+            reader = self._audio(call).audio_in(sink.rate)
+        except (MediaUnavailable, ValueError) as error:
+            self._broke(call, error)
+            self._spawn(partial(_close, sink))
+            return
+        line = self._lines[call] = _Line(sink, reader)
+        self._spawn(partial(self._run, call, line))
+
+    async def _run(self, call: CallId, line: _Line) -> None:
+        try:
+            with line.scope:
+                async for frame in line.reader:
+                    written = line.sink.write(frame)
+                    if isawaitable(written):
+                        await written
+        except Exception as error:  # noqa: BLE001  the application's code
+            if self._lines.get(call) is line:
+                self._lines[call] = None
+            self._broke(call, error)
+        finally:
+            line.reader.close()
+            await _close(line.sink)
+
+
+async def _close(sink: Sink) -> None:
+    with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_SECONDS):
+        closed = sink.close()
+        if isawaitable(closed):
+            await closed
