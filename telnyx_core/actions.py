@@ -19,7 +19,7 @@ for an open peer at any time.
 """
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
@@ -35,6 +35,8 @@ DescriptionKind: TypeAlias = Literal["offer", "answer"]
 ToneKind: TypeAlias = Literal["ringtone", "ringback"]
 DigitsVia: TypeAlias = Literal["info", "rtp"]
 """How digits go: as a message to the server, or in the audio stream (RFC 4733)."""
+DIGITS: Final = frozenset("0123456789*#ABCDabcd,wW")
+"""Those, and pauses."""
 
 
 @frozen

@@ -12,7 +12,18 @@ from random import Random
 from typing import Literal
 
 from telnyx_core import messages as m
-from telnyx_core.actions import Action, DigitsVia, Done, Notify, Outcome, Remember, Settle, UploadReport, WriteDebug
+from telnyx_core.actions import (
+    DIGITS,
+    Action,
+    DigitsVia,
+    Done,
+    Notify,
+    Outcome,
+    Remember,
+    Settle,
+    UploadReport,
+    WriteDebug,
+)
 from telnyx_core.address import parse_address
 from telnyx_core.call import Call, inbound_options
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
@@ -47,7 +58,6 @@ from telnyx_core.tombstones import Tombstones
 from telnyx_core.url import http_url
 from telnyx_core.wire import Request, ServerError
 
-_DIGITS = frozenset("0123456789*#ABCDabcd,wW")
 _MOST_OTHERS = 16
 """A warning names so many calls: enough to see which they are, and no more work with a thousand of them."""
 _CALL_MESSAGES = frozenset({m.RINGING, m.MEDIA, m.ANSWER, m.DISPLAY, m.BYE, m.CANDIDATE, m.END_OF_CANDIDATES})
@@ -304,7 +314,7 @@ class Session:
 
         `ValueError` for anything but ``0-9 * # A-D , w W``, and for another way than these two.
         """
-        if not digits or not _DIGITS.issuperset(digits):
+        if not digits or not DIGITS.issuperset(digits):
             raise ValueError(f"not DTMF digits: {digits!r}")
         if via not in ("info", "rtp"):
             raise ValueError(f"digits go by 'info' or by 'rtp', not by {via!r}")

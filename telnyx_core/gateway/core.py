@@ -8,6 +8,7 @@ client sends. Commands refuse with `LocalProtocolError` and have then changed no
 from collections.abc import Mapping
 from random import Random
 
+from telnyx_core.actions import DIGITS
 from telnyx_core.errors import InvalidCallParameters, InvalidCallState, NotConnected
 from telnyx_core.events import Cause
 from telnyx_core.facts import BinaryReceived, SocketClosed, TextReceived
@@ -226,6 +227,18 @@ class GatewayCore:
         """Push an ``info`` with these members, such as ``msg`` or ``dtmf`` (SIG-164)."""
         leg = self._leg(call, now)
         self._calls.say(leg, INFO, {"callID": call, **members})
+
+    def digits(self, call: CallId, digits: str, *, now: float) -> None:
+        """Send digits ``0-9 * # A-D`` and the pauses ``, w W`` in the audio that the client hears (SRV-005).
+
+        `ValueError` for others, `InvalidCallState` while the call has no media.
+        """
+        if not digits or not DIGITS.issuperset(digits):
+            raise ValueError(f"not DTMF digits: {digits!r}")
+        leg = self._leg(call, now)
+        if leg.current is None or not leg.current.connected:
+            raise InvalidCallState("the call has no media yet")
+        self._peers.send_digits(leg.current, digits)
 
     def display(self, call: CallId, name: str, number: str, *, now: float, direction: str = "outbound") -> None:
         """Tell the client that it now speaks to somebody else (SIG-153)."""

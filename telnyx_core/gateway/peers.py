@@ -10,6 +10,7 @@ from telnyx_core.actions import (
     CreateOffer,
     OpenPeer,
     PeerConfig,
+    SendDigits,
     UseMedia,
 )
 from telnyx_core.facts import (
@@ -92,6 +93,9 @@ class Peers:
             self._ground.act(AddCandidate(peer.media, candidate, sdp_mid, index))
         elif len(peer.candidates) < self._ground.options.limits.candidates:
             peer.candidates.append((candidate, sdp_mid, index))
+
+    def send_digits(self, peer: Peer, digits: str) -> None:
+        self._ground.act(SendDigits(peer.media, digits))
 
     def close(self, peer: Peer) -> None:
         if self._peers.pop(peer.media, None) is not None:

@@ -97,6 +97,11 @@ class Commands(ABC):
         with self._command() as now:
             self.core.info(call, members, now=now)
 
+    def digits(self, call: CallId, digits: str) -> None:
+        """Send digits in the audio that a client hears (RFC 4733); see `GatewayCore.digits`."""
+        with self._command() as now:
+            self.core.digits(call, digits, now=now)
+
     def display(self, call: CallId, name: str, number: str, *, direction: str = "outbound") -> None:
         """Tell a client that it now speaks to somebody else (SIG-153)."""
         with self._command() as now:

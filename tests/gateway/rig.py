@@ -17,6 +17,7 @@ from telnyx_core.actions import (
     CreateOffer,
     OpenPeer,
     OpenSource,
+    SendDigits,
     SendText,
     SetDeaf,
     SetMuted,
@@ -286,6 +287,8 @@ class Rig:
                 self.fed.pop(call, None)
             case GatewayNotify(event=event):
                 self.events.append(event)
+            case SendDigits():
+                pass
             case OpenSource() | SetMuted() | SetDeaf():
                 raise AssertionError(f"the gateway has no use for {action}")
             case _:

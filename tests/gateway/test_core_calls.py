@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from telnyx_core.actions import ApplyRemote
+from telnyx_core.actions import ApplyRemote, SendDigits
+from telnyx_core.errors import InvalidCallState
 from telnyx_core.facts import DigitHeard, NegotiationFailed
 from telnyx_core.gateway import Assistant, CallPlan, GatewayOptions, Limits, Quirks
 from telnyx_core.gateway.actions import Echo, Silence, Tone
@@ -375,6 +376,21 @@ def test_digits_by_message_and_in_the_audio_are_noticed() -> None:
     rig.tell(DigitHeard(rig.media_of(call)[0], "5", 0.1))
     assert [(event.digits, event.via) for event in rig.told(DigitsReceived)] == [("12#", "info"), ("5", "audio")]
     assert client.pushed("telnyx_rtc.info") == []
+
+
+def test_digits_are_sent_in_the_audio_of_the_peer_in_use() -> None:
+    """SRV-005: a far end can press keys, too."""
+    rig = Rig()
+    client = rig.client()
+    call = client.invite("echo")
+    (media,) = rig.media_of(call)
+    rig.media_state(call)
+    rig.command("digits", call, "1w#")
+    assert [action for action in rig.actions if isinstance(action, SendDigits)] == [SendDigits(media, "1w#")]
+    with pytest.raises(ValueError, match="digits"):
+        rig.command("digits", call, "1x")
+    with pytest.raises(InvalidCallState, match="no media"):
+        rig.command("digits", client.invite("ring"), "1")
 
 
 def test_an_echo_repeats_text_too() -> None:

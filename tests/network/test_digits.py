@@ -13,7 +13,6 @@ from telnyx_core.testing.rig import Rig
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.exceptions import CallFailed
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.engine import AiortcEngine
 from tests.media.rig import run
 
 OPUS, PCMU = Codec("audio/opus", 48_000), Codec("audio/PCMU", 8_000)
@@ -83,15 +82,15 @@ def test_digits_cross_in_the_stream_both_ways(codec: Codec) -> None:
             by_message = await gateway.wait_for(DigitsReceived, lambda event: event.digits == "5")
             assert by_message.via == "info"
             events = call.events()
-            engine = gateway._engine
-            assert isinstance(engine, AiortcEngine)
-            (media,) = engine._peers
-            engine.perform(SendDigits(media, "7"))
+            gateway.digits(call.id, "7w#A")
+            heard: list[DigitReceived] = []
             async for event in events:
                 if isinstance(event, DigitReceived):
-                    assert (event.call, event.digit) == (call.id, "7")
-                    assert event.duration == pytest.approx(0.1, abs=0.021)
-                    break
+                    heard.append(event)
+                    if len(heard) == 3:
+                        break
+            assert [(event.call, event.digit) for event in heard] == [(call.id, digit) for digit in "7#A"]
+            assert all(event.duration == pytest.approx(0.1, abs=0.021) for event in heard)
             await call.hangup()
 
     run(main())
