@@ -30,7 +30,7 @@ from telnyx_core.hold import HoldQueue
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.json_types import JsonObject, JsonView
 from telnyx_core.media_path import MediaPath
-from telnyx_core.microphone import MicrophoneRecovery, Phase
+from telnyx_core.microphone import SOURCE_ERRORS, MicrophoneRecovery, Phase
 from telnyx_core.negotiation import (
     CandidateReady,
     CandidatesEnded,
@@ -59,11 +59,6 @@ TEMPORARY_FAILURE = Cause("NORMAL_TEMPORARY_FAILURE", 41)
 INCOMPATIBLE = Cause("INCOMPATIBLE_DESTINATION", 88)
 NO_ANSWER = Cause("NO_ANSWER", 19)
 
-_SOURCE_ERRORS: dict[SourceFault, ErrorCode] = {
-    "permission": ErrorCode.MEDIA_MICROPHONE_PERMISSION_DENIED,
-    "not_found": ErrorCode.MEDIA_DEVICE_NOT_FOUND,
-    "other": ErrorCode.MEDIA_GET_USER_MEDIA_FAILED,
-}
 _STAGE_ERRORS = {
     "create_offer": ErrorCode.SDP_CREATE_OFFER_FAILED,
     "create_answer": ErrorCode.SDP_CREATE_ANSWER_FAILED,
@@ -662,7 +657,7 @@ class Call:
         self._next_hold(now)
 
     def _source_failed(self, fault: SourceFault, reason: str, now: float) -> None:
-        code = _SOURCE_ERRORS[fault]
+        code = SOURCE_ERRORS[fault]
         failure = Failure(FailureKind.MEDIA, reason)
         peer = self.media.peer
         answering = peer is not None and peer.config.role == "answer"

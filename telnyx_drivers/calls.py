@@ -11,7 +11,7 @@ import anyio.lowlevel
 
 from telnyx_core.actions import DigitsVia, Done, Failed, Outcome
 from telnyx_core.errors import InvalidCallState, TelnyxError
-from telnyx_core.events import CallInfo, Cause, Direction, Event
+from telnyx_core.events import CallInfo, Cause, Direction, Event, StatsFrame
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.json_types import Json, JsonView
 from telnyx_core.option_values import read_custom_headers
@@ -33,6 +33,9 @@ Headers: TypeAlias = Sequence[CustomHeader | Mapping[str, str]]
 States: TypeAlias = CallState | str | Iterable[CallState | str]
 
 _OVER: Final = frozenset({CallState.DESTROY})
+_LAST_WORD: Final = 0.1
+"""Seconds that a draining hang-up leaves for encoders and the far end's jitter buffer, beside the way there."""
+_LONGEST_WAY: Final = 0.5
 
 
 class _Waiter:
@@ -55,6 +58,8 @@ class CallHandle:
         self._error: TelnyxError | None = None
         self._audio: CallAudio | None = None
         self._playbacks: list[Playback] = []
+        self._way = 0.05
+        """Seconds that a packet takes, as far as is known."""
         self._waiters: list[_Waiter] = []
         self._broadcast = Broadcast[Event]()
         self._handlers = Handlers()
@@ -163,8 +168,9 @@ class CallHandle:
     ) -> Cause:
         """End the call, in any state; returns once it is released, at most about five seconds later (CALL-420).
 
-        ``drain`` first lets everything written and every playback that has an end be heard. Never raises because of
-        the network (CALL-427), and on an ended call does nothing.
+        ``drain`` first lets everything written and every playback that has an end be heard, also at the far end: it
+        waits for one network delay more. Never raises because of the network (CALL-427), and on an ended call does
+        nothing.
         """
         if drain and self.live:
             await self._drain()
@@ -383,6 +389,8 @@ class CallHandle:
         self._error = error
 
     def publish(self, event: Event) -> None:
+        if isinstance(event, StatsFrame) and event.rtt is not None:
+            self._way = min(event.rtt / 2_000, _LONGEST_WAY)
         self._broadcast.publish(event)
         if self.state in _OVER:
             self._broadcast.end()
@@ -444,6 +452,7 @@ class CallHandle:
             for playback in self._playbacks:
                 with contextlib.suppress(Exception):  # what broke off has no more to say
                     await playback.wait()
+            await anyio.sleep(_LAST_WORD + self._way)
             group.cancel_scope.cancel()
 
         async with anyio.create_task_group() as group:

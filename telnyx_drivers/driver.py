@@ -170,6 +170,7 @@ class Driver(ABC):
         self.devices = AudioDevices(self.sources)
         self.sinks = CallSinks(
             self.devices,
+            live=lambda call: call in self.session.calls,
             audio=lambda call: self.engine().audio(call),
             spawn=self.spawn,
             broke=self._sink_broke,

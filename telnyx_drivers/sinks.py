@@ -40,12 +40,14 @@ class CallSinks:
         self,
         devices: AudioDevices,
         *,
+        live: Callable[[CallId], bool],
         audio: "Callable[[CallId], CallAudio]",
         spawn: Spawn,
         broke: Callable[[CallId, Exception], None],
     ) -> None:
         """``audio`` raises `MediaUnavailable`; ``broke`` is told what costs a call its sink."""
         self._devices = devices
+        self._live = live
         self._audio = audio
         self._spawn = spawn
         self._broke = broke
@@ -76,10 +78,10 @@ class CallSinks:
             self._broke(call, error)
             return False
         old = self._lines.get(call)
-        self._use(call, sink)
-        if old is not None:
+        used = self._use(call, sink)
+        if used and old is not None:
             old.scope.cancel()
-        return True
+        return used
 
     async def _begin(self, call: CallId, sink_id: str) -> None:
         try:
@@ -89,18 +91,21 @@ class CallSinks:
             return
         if self._lines.get(call, sink) is None:
             self._use(call, sink)
-        else:  # it has ended, or been given another meanwhile
+        else:  # it has been given another meanwhile
             await _close(sink)
 
-    def _use(self, call: CallId, sink: Sink) -> None:
+    def _use(self, call: CallId, sink: Sink) -> bool:
+        """False, and the sink is closed: the call has ended meanwhile, or cannot be heard in this way."""
         try:
-            reader = self._audio(call).audio_in(sink.rate)
+            if self._live(call):
+                line = _Line(sink, self._audio(call).audio_in(sink.rate))
+                self._lines[call] = line
+                self._spawn(partial(self._run, call, line))
+                return True
         except (MediaUnavailable, ValueError) as error:
             self._broke(call, error)
-            self._spawn(partial(_close, sink))
-            return
-        line = self._lines[call] = _Line(sink, reader)
-        self._spawn(partial(self._run, call, line))
+        self._spawn(partial(_close, sink))
+        return False
 
     async def _run(self, call: CallId, line: _Line) -> None:
         try:

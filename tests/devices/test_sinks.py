@@ -155,6 +155,34 @@ async def test_media_412_another_sink_takes_over_in_mid_call(make: Make) -> None
         await until(lambda: second.closed == 1)
 
 
+async def test_a_sink_that_is_opened_too_late_is_closed_again(make: Make) -> None:
+    ear = Ear()
+    opening, ended = anyio.Event(), anyio.Event()
+    done: list[bool] = []
+
+    async def factory() -> Ear:
+        opening.set()
+        await ended.wait()
+        return ear
+
+    async with make() as client:
+        client.register_sink("ear", factory)
+        call = await client.new_call("tone", caller_number="+1555")
+        await call.wait_for_state("active", timeout=10)
+        async with anyio.create_task_group() as group:
+
+            async def switch() -> None:
+                done.append(await call.set_audio_out_device("ear"))
+
+            group.start_soon(switch)
+            await opening.wait()
+            await call.hangup()
+            ended.set()
+        assert done == [False]
+        await until(lambda: ear.closed == 1)
+        assert not client.calls
+
+
 async def test_media_403_a_sink_that_fails_is_told_of_once_and_the_call_goes_on(make: Make) -> None:
     ear, reserve = Ear(), Ear()
     errors: list[ErrorRaised] = []

@@ -264,6 +264,19 @@ async def test_hanging_up_twice_is_one_bye(make_client: MakeClient, world: World
         assert world.server.methods().count("telnyx_rtc.bye") == 1
 
 
+@pytest.mark.parametrize(("drain", "least"), [(False, 0.0), (True, 0.1)])
+async def test_a_draining_hang_up_lets_the_last_packet_arrive(
+    make_client: MakeClient, world: World, drain: bool, least: float
+) -> None:
+    """On the virtual clock: one network delay and the far end's jitter buffer pass, and no longer than that."""
+    async with make_client() as client:
+        call = await active(client)
+        start = anyio.current_time()
+        await call.hangup(drain=drain)
+        assert least <= anyio.current_time() - start < least + 0.1
+        assert world.server.methods().count("telnyx_rtc.bye") == 1
+
+
 async def test_a_bye_without_reply_takes_five_seconds(make_client: MakeClient, world: World) -> None:
     world.server.mute.add("telnyx_rtc.bye")
     async with make_client() as client:

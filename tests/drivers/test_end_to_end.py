@@ -85,28 +85,31 @@ async def test_an_echo_is_heard_and_recorded(make: Make, tmp_path: Path) -> None
 
 
 async def test_what_was_written_is_heard_before_the_hang_up(make: Make) -> None:
-    """Two clients, one calls the other; the draining hang-up lets the last word be heard."""
+    """Two clients, one calls the other; the draining hang-up lets the last syllable be heard, to the last 20 ms."""
     async with make() as alice, make("bob", "hush") as bob:
         async with anyio.create_task_group() as group:
             heard: list[float] = []
+            last: list[float] = []
 
             async def listen() -> None:
                 call = await anext(bob.incoming())
                 await call.answer()
                 reader = call.audio_in(sample_rate=RATE)
                 await call.wait_for_state("active", timeout=10)
-                loud = [float(np.abs(frame.to_numpy()).max()) > 200 async for frame in reader]
-                heard.append(sum(loud) / 50)
+                loud = [frame.to_numpy() async for frame in reader if np.abs(frame.to_numpy()).max() > 200]
+                heard.append(len(loud) / 50)
+                last.extend(dominant_frequency(np.concatenate(loud[at : at + 2]), RATE) for at in range(len(loud) - 1))
 
             group.start_soon(listen)
             call = await alice.new_call("bob", caller_number="+1555")
             await call.wait_for_state("active", timeout=10)
             time = np.arange(RATE * 2) / RATE
             await anyio.sleep(0.3)
-            tone = (8000 * np.sin(2 * np.pi * 700 * time)).astype(np.int16)
+            tone = (8000 * np.sin(2 * np.pi * np.where(time < 1.8, 700, 1_500) * time)).astype(np.int16)
             await call.audio_out.write(tone.tobytes(), sample_rate=RATE)
             await call.hangup(drain=True)
         assert heard[0] == pytest.approx(2.0, abs=0.3)
+        assert sum(abs(frequency - 1_500) < 100 for frequency in last) >= 8
 
 
 @pytest.mark.slow
