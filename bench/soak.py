@@ -91,6 +91,8 @@ def kind_of(task: asyncio.Task[object]) -> str:
     """What it was started with, and the innermost of our own functions in which it waits."""
     step: object = task.get_coro()
     name = inner = getattr(step, "__qualname__", "?")
+    if task is asyncio.current_task():  # CPython 3.11 can crash when it is asked where a running coroutine waits
+        return name
     while (step := getattr(step, "cr_await", None) or getattr(step, "ag_await", None)) is not None:
         inner = getattr(step, "__qualname__", inner)
     return f"{name} > {inner}"
