@@ -26,6 +26,7 @@ from telnyx_drivers.media.devices import (
 from telnyx_drivers.media.elastic import ElasticBuffer
 from telnyx_drivers.media.portaudio import load_portaudio
 from telnyx_drivers.media.source_registry import fault_of
+from telnyx_drivers.tones import FrameWriter
 from tests.devices.fake_portaudio import FakePortAudio, FakePortAudioError, device
 
 pytestmark = pytest.mark.anyio
@@ -262,6 +263,18 @@ async def test_a_speaker_without_mono_says_it_on_both_sides(fake: FakePortAudio)
     async with speaker(portaudio=fake) as out:
         await out.play(frames())
         assert fake.streams[0].say().tolist()[:6] == [0, 0, 1, 1, 2, 2]
+
+
+async def test_a_speaker_can_ring(fake: FakePortAudio) -> None:
+    """The sink of a client's tones may be a loudspeaker as it is (MEDIA-431)."""
+    async with speaker("USB", portaudio=fake) as out:
+        assert isinstance(out, FrameWriter)
+        for value in (1, 2, 3):
+            out.write(AudioFrame(level(value).tobytes(), RATE))
+        assert [set(fake.streams[0].say().tolist()) for _ in range(3)] == [{1}, {2}, {3}]
+        fake.streams[0].stop()
+        with pytest.raises(OSError, match="is gone"):
+            out.write(AudioFrame(level(1).tobytes(), RATE))
 
 
 async def test_an_unplugged_speaker_is_told(fake: FakePortAudio) -> None:

@@ -169,6 +169,28 @@ async def test_an_iterator_that_raises_in_mid_call_is_an_event(make: Make) -> No
     assert errors == [42001]
 
 
+async def test_a_call_that_begins_muted_sends_silence_until_it_is_unmuted(make: Make) -> None:
+    """The seed's mutedMicOnStart, to the far end and back; the source is open all the same (MEDIA-327)."""
+    opened: list[str] = []
+
+    async def factory(constraints: Mapping[str, Json]) -> Source:
+        opened.append("tone")
+        return Source(Tone(900.0), "a tone")
+
+    async with make(muted_mic_on_start=True) as client:
+        client.register_source("default", factory)
+        call = await client.new_call("echo", caller_number="+1555")
+        await call.wait_for_state("active", timeout=10)
+        reader = call.audio_in(sample_rate=RATE)
+        loudest = [np.abs((await anext(reader)).to_numpy()).max() for _ in range(40)]
+        assert opened == ["tone"]
+        assert max(loudest) <= 20
+        assert call.audio.counts.sent_silent > 0
+        call.unmute()
+        await hears(call, 900.0)
+        await call.hangup()
+
+
 async def test_a_microphone_is_open_as_long_as_its_call(make: Make) -> None:
     fake = FakePortAudio()
     with fake.vibrating(600.0):
