@@ -169,6 +169,7 @@ class Call:
         """The server attaches a call that this process never knew (CALL-533)."""
         self.parties.take_ids(control)
         self.answered = True
+        self._holds.in_doubt()
 
     # Commands. The session has checked that the call is live.
 

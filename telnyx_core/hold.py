@@ -37,6 +37,10 @@ class HoldQueue:
         self._sent: _Command | None = None
         self._doubt = False
 
+    def in_doubt(self) -> None:
+        """Another process held the call, or was about to: what this one takes it for has to be said (CALL-533)."""
+        self._doubt = True
+
     def ask(self, action: str, ticket: Ticket) -> None:
         """Queue a command; `next` sends it when its turn has come."""
         if len(self._waiting) >= MAX_QUEUED_MODIFIES:

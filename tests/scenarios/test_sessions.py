@@ -309,6 +309,19 @@ def test_the_process_restarts_and_remembers(held: bool) -> None:
     assert not sim.gateway.calls
 
 
+def test_the_process_dies_between_a_hold_and_its_reply() -> None:
+    """CALL-533: the new one takes the call for active, and says so: it does not stay silent over there."""
+    sim, alice, call = talking()
+    alice.hold(call)
+    sim.run(0.03)
+    assert sim.gateway.calls[call].held
+    again = sim.restart()
+    sim.ready()
+    sim.run(5)
+    assert again.state_of(call) is ACTIVE
+    assert not sim.gateway.calls[call].held
+
+
 def test_the_process_restarts_and_has_forgotten() -> None:
     """Without a store there is nothing to come back to; the server's patience ends."""
     sim, _, _ = talking()
