@@ -1,9 +1,9 @@
 """Where a waveform repeats itself, and what can be done with that: fill a hole, take time out, put time in."""
 
+from functools import cache
 from typing import Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from telnyx_drivers.media.audio.frames import Samples, to_int16
@@ -124,8 +124,9 @@ def repetition(history: Samples, rate: int) -> int | None:
     if sparse.size < _TEMPLATE + _LONGEST or not sparse.any():
         return None
     # The window that starts at index i ends LONGEST - i samples before the end.
-    windows = sliding_window_view(sparse[:-_SHORTEST], _TEMPLATE)
-    likeness = windows @ sparse[-_TEMPLATE:] / np.sqrt(np.einsum("ij,ij->i", windows, windows) + 1.0)
+    earlier = sparse[:-_SHORTEST]
+    energy = np.correlate(earlier * earlier, _ones(_TEMPLATE), "valid")
+    likeness = np.correlate(earlier, sparse[-_TEMPLATE:], "valid") / np.sqrt(energy + 1.0)
     return (_LONGEST - int(np.argmax(likeness))) * step
 
 
@@ -162,14 +163,25 @@ def _movable(samples: Samples, rate: int) -> int | None:
         return None
     if is_quiet(samples):
         return longest * step
-    windows = sliding_window_view(sparse[_SHORTEST : longest + window], window)
-    head = sparse[:window]
-    energy = np.einsum("ij,ij->i", windows, windows) * float(head @ head)
-    likeness = windows @ head / np.sqrt(energy + 1.0)
+    moved, head = sparse[_SHORTEST : longest + window], sparse[:window]
+    energy = np.correlate(moved * moved, _ones(window), "valid") * float(head @ head)
+    likeness = np.correlate(moved, head, "valid") / np.sqrt(energy + 1.0)
     best = int(np.argmax(likeness))
     return (best + _SHORTEST) * step if likeness[best] >= _ALIKE else None
 
 
 def _cross(fading: Samples, rising: Samples) -> Samples:
-    weight = np.linspace(0, 1, fading.size, dtype=np.float32)
-    return to_int16(fading * (1 - weight) + rising * weight)
+    weight = _rising(fading.size)
+    # Between two samples that are 16 bits wide: nothing to saturate.
+    crossed: Samples = np.rint(fading + (rising.astype(np.float32) - fading) * weight).astype(np.int16)
+    return crossed
+
+
+@cache
+def _rising(count: int) -> NDArray[np.float32]:
+    return np.linspace(0, 1, count, dtype=np.float32)
+
+
+@cache
+def _ones(count: int) -> NDArray[np.float32]:
+    return np.ones(count, dtype=np.float32)
