@@ -131,6 +131,8 @@ class NetworkWatch:
         if _is_local(peer):
             return False
         self._local[socket] = local
+        if self._scope is not None:
+            self._look()  # what this socket has gone over need not settle, and is known from now on
         self._peer = peer
         self._known = self._ways()
         if self._scope is not None:

@@ -99,6 +99,26 @@ async def test_an_address_that_comes_right_after_the_old_one_has_gone_is_one_cha
 
 
 @pytest.mark.anyio
+async def test_a_socket_that_is_quicker_than_the_network_settles_takes_no_news_away() -> None:
+    """SIG-272: whoever is not told ``online`` would keep the next ``offline`` to itself."""
+    host = Host()
+    host.watch.reached(SOCKET, "10.0.0.2", "10.0.0.1")
+    async with anyio.create_task_group() as group:
+        group.start_soon(host.watch.run)
+        await anyio.lowlevel.checkpoint()
+        host.change()
+        await settled()
+        host.change("10.0.0.9")
+        await anyio.sleep(network.SETTLE_SECONDS / 2)
+        assert host.told == ["offline"]
+        assert not host.watch.reached(SocketId(2), "10.0.0.9", "10.0.0.1")
+        assert host.told == ["offline", "online"]
+        await settled()
+        assert host.told == ["offline", "online"], "once"
+        host.watch.stop()
+
+
+@pytest.mark.anyio
 async def test_a_socket_that_has_left_is_not_looked_after_and_one_with_its_address_lives_on() -> None:
     host = Host()
     host.addresses = ["10.0.0.2", "10.0.0.3"]
