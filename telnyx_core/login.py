@@ -32,7 +32,7 @@ class Login:
         self.resumes = False
         """The last login asked for a former session (SIG-342)."""
         self.rejected = False
-        """The server said definitely no (T35)."""
+        """The server said definitely no to the last login (T35)."""
         self._link = link
         self._sent: ClientOptions | None = None
         """What the login under way was sent with."""
@@ -96,6 +96,7 @@ class Login:
             session_id = link.identity.session_id if self.succeeded else link.identity.resumable(now)
         self._omit_session = False
         self.stop()  # whatever was put off, this is it
+        self.rejected = False  # that was another one
         self.resumes = resume
         self._sent = link.options
         self._tickets, self._asked = self._tickets + self._asked, []

@@ -447,3 +447,14 @@ def test_the_good_byes_are_not_followed_by_a_login() -> None:
     rig.disconnect()
     rig.advance(2)
     assert rig.times("login") == [0.0]
+
+
+def test_a_rejection_does_not_outlive_the_login_that_it_answers() -> None:
+    """T35, SIG-249: another login is under way when the socket is lost, so the next socket tries it."""
+    rig = Rig()
+    rig.connect()
+    rig.login(login_token="another.made.up")
+    rig.login_refused()
+    assert rig.state is S.LOGGING_IN
+    rig.lose()
+    assert rig.state is S.BACKOFF
