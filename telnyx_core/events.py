@@ -1,4 +1,7 @@
-"""What the application hears, as typed values. `EVENT_NAMES` gives the seed's name for each of them."""
+"""What the application hears, as typed values. `EVENT_NAMES` gives the seed's name for each of them.
+
+Their reprs may be logged: what would let a stranger take a session over is not in them.
+"""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -61,7 +64,7 @@ class CallInfo:
 class Ready:
     """Registered: calls can be made and received (SIG-211). Once per loss of registration."""
 
-    session_id: str | None
+    session_id: str | None = field(repr=False)
     state: str
     region: str | None = None
     dc: str | None = None
@@ -73,7 +76,7 @@ class ErrorRaised:
     """``telnyx.error``. The members of the error stand on the event too, as in the seed's example (SIG-351)."""
 
     error: TelnyxError
-    session_id: str | None = None
+    session_id: str | None = field(default=None, repr=False)
     call: CallId | None = None
     recoverable: bool = False
     retry_deadline: float | None = None
@@ -102,7 +105,7 @@ class WarningRaised:
     """``telnyx.warning``; ``details`` holds the members that the catalogue names for this code."""
 
     warning: TelnyxWarning
-    session_id: str | None = None
+    session_id: str | None = field(default=None, repr=False)
     call: CallId | None = None
     details: Mapping[str, Json] = field(factory=dict[str, Json])
 

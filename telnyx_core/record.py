@@ -66,6 +66,8 @@ SECRET_MEMBERS: Final = frozenset(
     {"passwd", "password", "login_token", "voice_sdk_id", "sessid", "session_id", "credential", "access_token"}
 )
 """Members whose value lets a stranger log in or take a session over, wherever they stand in a frame."""
+_SESSION_MEMBERS: Final = frozenset({"peerId", "connectionId"})
+"""Members of debug frames that have the session's id in them, once there is one (DBG-010)."""
 
 _SDP_SECRET: Final = re.compile(r"(?m)^(a=(?:ice-pwd|crypto|key-mgmt):)([^\r\n]+)|^(k=)([^\r\n]+)")
 _QUERY_SECRET: Final = re.compile(r"([?&]voice_sdk_id=)([^&#]+)")
@@ -96,6 +98,8 @@ class Scrubber:
             case str():
                 if member in SECRET_MEMBERS and value:
                     return self._names[value] if value in self._names else self.name(value)
+                if member in _SESSION_MEMBERS:
+                    return self._names.get(value, value)
                 return self._sdp(value) if "a=" in value or "k=" in value else value
             case list():
                 return [self.value(item) for item in value]

@@ -154,6 +154,7 @@ class _Line:
                 max_size=MAX_FRAME,
                 proxy=None,
                 ssl=tls_settings,
+                logger=logs.websocket,
             )
         except (OSError, EOFError) as error:  # before ValueError: a certificate's error is both
             return SocketClosed(self._socket, 1006, "", clean=False, error=_text(error))

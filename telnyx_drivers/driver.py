@@ -408,7 +408,8 @@ class Driver(ABC):
                 line = self._lines.get(socket)
                 if line is not None and (spare_above is None or line.backlog <= spare_above):
                     if logs.signalling.isEnabledFor(logging.DEBUG):
-                        logs.signalling.debug("socket %d sends %s", socket, redact_text(text))
+                        said = redact_text(text) if spare_above is None else f"{len(text)} characters for debugging"
+                        logs.signalling.debug("socket %d sends %s", socket, said)
                     line.send(text)
             case CloseSocket(socket):
                 if (line := self._lines.get(socket)) is not None:

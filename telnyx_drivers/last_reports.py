@@ -5,6 +5,7 @@ address that the last socket was open to, on an event loop made for it.
 """
 
 import atexit
+import os
 import ssl as tls
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 2.0
 """For all clients together (STATS-410)."""
+_CLOSING: Final = 0.2
 
 
 class LastReports:
@@ -33,6 +35,7 @@ class LastReports:
         self._uploads = uploads
         self._open_calls = open_calls
         self._ssl = ssl
+        self._process = os.getpid()
         _clients.append(self)
 
     def close(self) -> None:
@@ -42,16 +45,16 @@ class LastReports:
 
     def poster(self) -> "Poster | None":
         """``None`` where there is nothing to send, or no way to."""
-        open_calls = tuple(self._open_calls())
-        if not self.address or not (open_calls or self._uploads.busy):
-            return None
-        return make_poster(self._ssl, self.address)
+        ours = self._process == os.getpid()  # and not a fork's copy of somebody else's calls
+        if ours and self.address and (self._uploads.busy or tuple(self._open_calls())):
+            return make_poster(self._ssl, self.address)
+        return None
 
     async def send(self, poster: "Poster") -> None:
         try:
             await self._uploads.send_last(self._open_calls(), poster)
         finally:
-            with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(_CLOSING, shield=True):
                 await poster.aclose()
 
 

@@ -7,6 +7,8 @@ What is logged went through `telnyx_drivers.redact`.
 import logging
 from typing import Final
 
+from telnyx_drivers.redact import redact_text
+
 ROOT: Final = logging.getLogger("telnyx_drivers")
 ROOT.addHandler(logging.NullHandler())
 
@@ -14,6 +16,21 @@ signalling: Final = logging.getLogger("telnyx_drivers.signalling")
 media: Final = logging.getLogger("telnyx_drivers.media")
 client: Final = logging.getLogger("telnyx_drivers.client")
 reports: Final = logging.getLogger("telnyx_drivers.reports")
+
+websocket: Final = logging.getLogger("telnyx_drivers.websocket")
+"""For the WebSocket library of asyncio, which would log the beginning and the end of every frame, logins among them."""
+websocket.setLevel(logging.INFO)
+
+
+class _Redacting(logging.Filter):
+    """Rewrites what a library of others says."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact_text(record.getMessage()), ()
+        return True
+
+
+logging.getLogger("aiortc.rtcpeerconnection").addFilter(_Redacting())  # it logs whole descriptions, passwords in them
 
 
 def enable_debug() -> None:

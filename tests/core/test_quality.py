@@ -151,6 +151,35 @@ def test_an_absolute_figure_is_raised_at_three_and_every_fifteen(code: WarningCo
     assert run([sent(second, **changes) for second in range(1, 36)]) == [(3, code), (18, code), (33, code)]
 
 
+IMPAIRMENTS: dict[WarningCode, tuple[dict[str, int], dict[str, float]]] = {
+    WarningCode.HIGH_RTT: ({}, {"round_trip_time": 0.401}),
+    WarningCode.HIGH_JITTER: ({}, {"jitter": 0.0301}),
+    WarningCode.HIGH_PACKET_LOSS: ({"packets_received": 49, "packets_lost": 1}, {}),
+    WarningCode.LOW_MOS: ({"packets_received": 40, "packets_lost": 10}, {}),
+    WarningCode.LOW_INBOUND_AUDIO: ({}, {"remote_level": 0.001}),
+    WarningCode.LOW_BYTES_RECEIVED: ({"packets_received": 0, "bytes_received": 0}, {}),
+    WarningCode.LOW_BYTES_SENT: ({"packets_sent": 0, "bytes_sent": 0}, {}),
+}
+"""What counters grow by in a bad second, where that is not as usual, and what is read then."""
+
+
+@pytest.mark.parametrize("code", IMPAIRMENTS)
+def test_each_warning_has_its_impairment_and_the_same_hysteresis(code: WarningCode) -> None:
+    """STATS-300 to STATS-307, STATS-310: two breaches are none; three are, and every 15 s; then all begins anew."""
+    growth, figures = IMPAIRMENTS[code]
+    counters = {"packets_sent": 0, "bytes_sent": 0, "packets_received": 0, "bytes_received": 0, "packets_lost": 0}
+    usual = {"packets_sent": 50, "bytes_sent": 8000, "packets_received": 50, "bytes_received": 8000, "packets_lost": 0}
+    readings: list[StatsSnapshot] = []
+    for second, how in enumerate("gg" + "bbg" + "b" * 20 + "g" + "bbb", 1):
+        bad = how == "b"
+        counters = {name: value + ({**usual, **growth} if bad else usual)[name] for name, value in counters.items()}
+        readings.append(sent(second, **counters, **(figures if bad else {})))
+    raised = run(readings)
+    assert [second for second, each in raised if each is code] == [8, 23, 29]
+    beside = {WarningCode.HIGH_PACKET_LOSS} if code is WarningCode.LOW_MOS else set()
+    assert {each for _, each in raised} == {code} | beside, "and no other warning"
+
+
 def test_exactly_the_threshold_is_no_breach() -> None:
     assert run([sent(second, round_trip_time=0.4, jitter=0.03) for second in range(1, 20)]) == []
 

@@ -38,6 +38,14 @@ def test_a_secret_has_one_pseudonym_everywhere() -> None:
     assert url["url"] == f"wss://rtc.telnyx.com/?voice_sdk_id={name}&canary=true"
 
 
+def test_a_debug_frame_names_the_session_by_its_pseudonym() -> None:
+    """DBG-010: and a peer, while there is no session, by its own id."""
+    scrubber = Scrubber()
+    session = scrubber.value({"sessid": "S-session"})
+    entry = {"peerId": "S-session", "connectionId": "a-peer"}
+    assert scrubber.value(entry) == {"peerId": session["sessid"], "connectionId": "a-peer"}  # type: ignore[index,call-overload]
+
+
 def test_two_secrets_have_two_pseudonyms() -> None:
     scrubber = Scrubber()
     assert scrubber.name("one") != scrubber.name("two")

@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import json
 import logging
+import os
 import ssl
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -158,6 +159,13 @@ def test_after_its_end_a_client_tells_nothing() -> None:
     with Platform().running() as platform:
         with client(lambda: [a_call(platform.port)]):
             pass
+        send_last_reports()
+    assert platform.bodies == []
+
+
+def test_a_fork_does_not_speak_for_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Platform().running() as platform, client(lambda: [a_call(platform.port)]):
+        monkeypatch.setattr(os, "getpid", lambda: -1)
         send_last_reports()
     assert platform.bodies == []
 

@@ -1,0 +1,115 @@
+"""Whatever counters do (they are reset, a stream begins anew, a peer is replaced): no rate, loss or total is absurd.
+
+STATS-030, STATS-034, STATS-036, STATS-105, STATS-313.
+"""
+
+from math import isfinite
+from typing import Any
+
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telnyx_core.events import CallInfo
+from telnyx_core.ids import CallId
+from telnyx_core.quality.entries import Taken
+from telnyx_core.quality.snapshot import StatsSnapshot
+from telnyx_core.quality.summary import Summary
+from telnyx_core.states import CallState
+
+CALL = CallInfo(
+    id=CallId("c"),
+    state=CallState.ACTIVE,
+    previous=CallState.NEW,
+    direction="outbound",
+    destination_number="",
+    caller_name="",
+    caller_number="",
+    remote_caller_name="",
+    remote_caller_number="",
+)
+TOTALS = ("packets_sent", "packets_received", "packets_lost", "bytes_sent", "bytes_received")
+
+
+growth = st.none() | st.integers(0, 5_000)
+"""``None``: nothing is told of it, as before the first packet; what is known of a peer stays known."""
+seconds = st.floats(0, 5)
+odd = st.none() | st.floats()
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["counts", "counts", "counts", "is reset", "is replaced"]),
+        st.fixed_dictionaries(dict.fromkeys(TOTALS, growth)),
+        st.fixed_dictionaries({"jitter": odd, "round_trip_time": odd}),
+        seconds,
+    ),
+    max_size=12,
+)
+
+
+@given(steps)
+def test_no_rate_is_negative_and_no_loss_beyond_all(story: list[Any]) -> None:
+    """An SSRC that changes resets the counters of one peer; a re-attach starts those of another."""
+    summary = Summary(1.0, 0.0)
+    summary.start(0.0)
+    counted: dict[str, int | None] = dict.fromkeys(TOTALS)
+    now, last = 0.0, None
+    former: dict[str, int] = {}
+    for event, grown, figures, later in story:
+        if event == "is replaced":
+            summary.peer_changed()
+        if event != "counts":
+            counted, last = dict.fromkeys(TOTALS), None if event == "is replaced" else last
+        if event == "is reset":
+            former.clear()
+        for name, more in grown.items():
+            if more is not None:
+                counted[name] = (counted[name] or 0) + more
+        reading = StatsSnapshot(**counted, **figures)
+        started, now = now, now + later
+        interval = summary.take(reading, now)
+        loss = None if interval is None else interval.loss_percent
+        assert loss is None or 0 <= loss <= 100
+        for value in numbers(Taken(started, now, last, reading, False).record()):
+            assert isfinite(value)
+        for where, name in (("outbound", "bitrateAvg"), ("inbound", "bitrateAvg")):
+            assert rate(Taken(started, now, last, reading, False).record(), where, name) >= 0
+        last = reading
+        frame = summary.frame(CALL, now, now, held=False)
+        if frame is None:
+            continue
+        assert frame.packet_loss is None or 0 <= frame.packet_loss <= 100
+        assert frame.mos is None or 1 <= frame.mos <= 5
+        for name in TOTALS:
+            total = getattr(frame, name)
+            assert total is None or total >= 0
+            if event == "is replaced" and total is not None:
+                assert total >= former.get(name, 0), "what was counted before a re-attach is not forgotten"
+            former[name] = total or 0
+
+
+def numbers(value: Any) -> list[float]:
+    match value:
+        case bool() | str():
+            return []
+        case int() | float():
+            return [value]
+        case dict():
+            return [number for item in value.values() for number in numbers(item)]
+        case _:
+            return []
+
+
+def rate(entry: Any, where: str, name: str) -> float:
+    return float(entry["audio"].get(where, {}).get(name, 0))
+
+
+def test_a_reset_is_no_loss_and_no_outage() -> None:
+    """STATS-034: the interval in which the far end began a new stream says nothing of it."""
+    summary = Summary(1.0, 0.0)
+    summary.start(0.0)
+    before = StatsSnapshot(packets_received=500, packets_lost=5, bytes_received=80_000)
+    summary.take(before, 1.0)
+    interval = summary.take(evolve(before, packets_received=3, packets_lost=0, bytes_received=480), 2.0)
+    assert interval is not None
+    assert (interval.loss_percent, interval.received, interval.lost) == (None, None, None)
+    assert interval.inbound_grew is True
