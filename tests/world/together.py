@@ -242,6 +242,18 @@ class Together(RuleBasedStateMachine):
         alice.wire.drop(seen_by=seen_by)
         self.ask(alice.wire.heal if unanswered else lambda: None)
 
+    @precondition(lambda self: any(info.state in ESTABLISHED for info in self.alice.calls.values()))
+    @rule()
+    def a_hold_is_carried_out_and_the_socket_dies_before_the_reply(self) -> None:
+        alice = self.alice
+        call = next(call for call, info in alice.calls.items() if info.state in ESTABLISHED)
+        alice.wire.stall("down")
+        with suppress(LocalProtocolError):
+            alice.toggle_hold(call)
+        self.sim.run(2 * alice.wire.latency + alice.wire.jitter)
+        alice.wire.drop()
+        self.ask(alice.wire.heal)
+
     # The far end and the gateway.
 
     @rule(with_sdp=st.booleans(), delay=st.sampled_from([0.0, 1.0, 20.0]))
