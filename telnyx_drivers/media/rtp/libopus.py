@@ -8,7 +8,7 @@ import ctypes
 import ctypes.util
 import logging
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -88,7 +88,7 @@ class OpusEncoder:
         self._state = ctypes.c_void_p(library.encoder_create(self.sample_rate, 1, _VOIP, ctypes.byref(error)))
         if error.value:
             raise MemoryError(f"libopus cannot make an encoder: error {error.value}")
-        weakref.finalize(self, library.encoder_destroy, self._state)
+        _free_with(self, library.encoder_destroy, self._state)
         self._set(_SET_BITRATE, BIT_RATE)
         self._set(_SET_COMPLEXITY, _COMPLEXITY)
         self._set(_SET_INBAND_FEC, 1)
@@ -126,7 +126,7 @@ class OpusDecoder:
         self._state = ctypes.c_void_p(library.decoder_create(self.sample_rate, 1, ctypes.byref(error)))
         if error.value:
             raise MemoryError(f"libopus cannot make a decoder: error {error.value}")
-        weakref.finalize(self, library.decoder_destroy, self._state)
+        _free_with(self, library.decoder_destroy, self._state)
         self._out = np.zeros(_MOST_SAMPLES, dtype=np.int16)
         self._address = self._out.ctypes.data
 
@@ -146,3 +146,8 @@ class OpusDecoder:
         length = 0 if payload is None else len(payload)
         count: int = self._library.decode(self._state, payload, length, self._address, most, repair)
         return self._out[: max(count, 0)].copy()
+
+
+def _free_with(owner: object, destroy: Callable[[ctypes.c_void_p], None], state: ctypes.c_void_p) -> None:
+    """Free a codec's state with its owner; not at the exit of the process, where a thread may be using it still."""
+    weakref.finalize(owner, destroy, state).atexit = False
