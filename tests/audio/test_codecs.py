@@ -1,5 +1,8 @@
 """Codecs against FFmpeg's, against each other, and against bytes that no encoder made."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +16,7 @@ from telnyx_drivers.media.rtp.codecs import Decoder, Encoder, make_decoder, make
 from telnyx_drivers.media.rtp.g711 import G711, PCMA, PCMU
 from telnyx_drivers.media.rtp.opus_av import AvOpusDecoder, AvOpusEncoder
 from tests.audio.helpers import sine, voiced
+from tests.programs import ROOT
 
 
 def pair(name: str) -> tuple[Encoder, Decoder]:
@@ -164,3 +168,18 @@ def test_without_libopus_ffmpeg_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     assert decoder.conceal(960) is None
     assert decoder.decode_repair(encoder.encode(np.zeros(960, dtype=np.int16)), 960) is None
     assert decoder.describe(b"\x78\xff\xff\xff") == (960, False, False)
+
+
+def test_a_codec_is_freed_with_its_owner_and_not_at_the_exit_of_the_process() -> None:
+    """A thread may be in the middle of a frame then, and libopus aborts the process over a state that is gone."""
+    program = (
+        "import ctypes; from telnyx_drivers.media.rtp import libopus\n"
+        "class Owner: pass\n"
+        "def freed(state): print(state.value)\n"
+        "one, other = Owner(), Owner()\n"
+        "libopus._free_with(one, freed, ctypes.c_void_p(1))\n"
+        "libopus._free_with(other, freed, ctypes.c_void_p(2))\n"
+        "del one\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1"]
