@@ -6,12 +6,11 @@ where it goes is nobody's business. Wireshark's RTP player plays the file; ``tsh
 
 from pathlib import Path
 from struct import Struct, pack
-from threading import Lock
-from typing import BinaryIO, Final
+from typing import Final
 
-from telnyx_drivers.media.audio.recorder import create_private
+from telnyx_drivers.media.audio.background_file import BackgroundFile
 from telnyx_drivers.media.audio.sources import Background, OnFault
-from telnyx_drivers.media.audio.wakeup import CallSoon, Wakeup
+from telnyx_drivers.media.audio.wakeup import CallSoon
 
 HERE: Final = (bytes((192, 0, 2, 1)), 5004)
 THERE: Final = (bytes((192, 0, 2, 2)), 5004)
@@ -29,8 +28,8 @@ _IP = Struct("!BBHHHBBH4s4s")
 _UDP = Struct("!HHHH")
 
 
-class Capture:
-    """One call's capture, private to its owner (mode 0600)."""
+class Capture(BackgroundFile):
+    """One call's capture."""
 
     def __init__(
         self,
@@ -41,30 +40,18 @@ class Capture:
         on_fault: OnFault,
         on_gap: OnFault | None = None,
     ) -> None:
-        """``on_fault`` is told what breaks it off, ``on_gap`` each time that the disk begins to be too slow.
-
-        Raises ``OSError`` when the file cannot be made.
-        """
-        self.path = path
+        """As `BackgroundFile`."""
+        super().__init__(
+            path,
+            most_blocks=_MOST_WAITING,
+            most_bytes=MAX_BYTES,
+            background=background,
+            call_soon=call_soon,
+            on_fault=on_fault,
+            on_gap=on_gap,
+        )
         self.packets = 0
-        self.lost = 0
-        """Blocks of packets that the disk was too slow for."""
-        self.error: Exception | None = None
-        self._background = background
-        self._on_fault = on_fault
-        self._on_gap = on_gap
-        self._finished = Wakeup(call_soon)
-        self._file: BinaryIO = create_private(path)
         self._block = bytearray(header())
-        self._waiting: list[bytes] = []
-        self._written = 0
-        self._writing = self._behind = self._stopping = self._closed = False
-        self._lock = Lock()
-
-    @property
-    def ended(self) -> bool:
-        """True once the file is closed."""
-        return self._closed
 
     def packet(self, data: bytes, sent: bool, wall: float) -> None:
         """A packet in the clear, at ``wall`` epoch seconds. Media loop; never waits."""
@@ -73,83 +60,18 @@ class Capture:
         self._block += record(data, sent, wall)
         self.packets += 1
         if len(self._block) >= _BLOCK:
-            with self._lock:
-                gap = self._hand_over()
-            self._go_on(gap)
+            self._block_ready()
 
-    async def stop(self) -> None:
-        """Stop, and wait until the file is complete. Idempotent. Raises what broke the capture off."""
-        self.close()
-        await self._finished.wait_until(lambda: self._closed)
-        if self.error is not None:
-            raise self.error
-
-    def close(self) -> None:
-        """Stop. Idempotent, any thread."""
-        with self._lock:
-            if self._stopping:
-                return
-            self._stopping = True
-            gap = self._hand_over()
-        self._go_on(gap)
-
-    def _go_on(self, gap: bool) -> None:
-        if gap and self._on_gap is not None:  # not under the lock: the application may be told at once
-            self._on_gap(OSError(f"{self.path.name} is written more slowly than packets come"))
-        self._write_soon()
-
-    def _hand_over(self) -> bool:
-        """True: the block is lost, and it is the first since everything was written."""
-        gap = False
+    def _take_block(self) -> bytes:
         block, self._block = self._block, bytearray()
-        if len(self._waiting) >= _MOST_WAITING:
-            self.lost += 1
-            gap, self._behind = not self._behind, True
-        elif block:
-            self._waiting.append(bytes(block))
-        return gap
+        return bytes(block)
 
-    def _write_soon(self) -> None:
-        with self._lock:
-            if self._writing or self._closed:
-                return
-            self._writing = True
-        self._background(self._write)
+    def _write_block(self, block: bytes) -> None:
+        self._file.write(block)
+        self._file.flush()
 
-    def _write(self) -> None:
-        """Background: write what is there, one job at a time."""
-        while (block := self._next()) is not None:
-            if self.error is None:
-                try:
-                    if self._written + len(block) > MAX_BYTES:
-                        raise OSError(f"{self.path.name} is as large as a capture may be")
-                    self._file.write(block)
-                    self._file.flush()
-                    self._written += len(block)
-                except OSError as error:
-                    self.error = error
-                    self._stopping = True
-                    self._on_fault(error)
-        if self._stopping:
-            self._finish()
-
-    def _next(self) -> bytes | None:
-        with self._lock:
-            if self._waiting:
-                return self._waiting.pop(0)
-            self._writing = self._behind = False
-            return None
-
-    def _finish(self) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        try:
-            self._file.close()
-        except OSError as error:
-            self.error = self.error or error
-        self._finished.fire()
+    def _close_file(self) -> None:
+        self._file.close()
 
 
 def header() -> bytes:
