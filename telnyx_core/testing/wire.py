@@ -5,6 +5,7 @@ network heals, and a connection that has died delivers nothing more, unless `Wir
 still reports what it had in hand.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum
 from random import Random
@@ -59,7 +60,12 @@ class _Line:
     gateway_end: bool = False
     open: bool = False
     ready_at: dict[Way, float] = field(factory=lambda: dict[Way, float]({"up": 0.0, "down": 0.0}))
-    stalled: dict[Way, list[Happening]] = field(factory=lambda: dict[Way, list[Happening]]({"up": [], "down": []}))
+    queue: dict[Way, deque[Happening]] = field(
+        factory=lambda: dict[Way, deque[Happening]]({"up": deque(), "down": deque()})
+    )
+    """What is under way or stalled. Whatever becomes of the times, the first that was sent is the first to arrive."""
+    stalled: dict[Way, int] = field(factory=lambda: dict[Way, int]({"up": 0, "down": 0}))
+    """How many of those should have arrived."""
 
 
 class Wire:
@@ -194,26 +200,27 @@ class Wire:
         self.connecting = Connecting.WORKS
         self.closes = True
         for line in list(self._far.values()):
-            for way, waiting in line.stalled.items():
-                stalled, waiting[:] = list(waiting), []
-                for happening in stalled:
-                    self._carry(line, way, happening)
+            for way, count in line.stalled.items():
+                line.stalled[way] = 0
+                for _ in range(count):
+                    self._set_out(line, way)
 
     # Carrying.
 
     def _carry(self, line: _Line, way: Way, happening: Happening) -> None:
-        if way in self._holes:
-            line.stalled[way].append(happening)
-            return
+        line.queue[way].append(happening)
+        self._set_out(line, way)
+
+    def _set_out(self, line: _Line, way: Way) -> None:
         at = max(line.ready_at[way], self._clock.now + self.latency + self.jitter * self._rng.random())
         line.ready_at[way] = at
-        self._clock.at(at, lambda: self._arrives(line, way, happening))
+        self._clock.at(at, lambda: self._arrives(line, way))
 
-    def _arrives(self, line: _Line, way: Way, happening: Happening) -> None:
+    def _arrives(self, line: _Line, way: Way) -> None:
         if way in self._holes:
-            line.stalled[way].append(happening)
+            line.stalled[way] += 1
         else:
-            happening()
+            line.queue[way].popleft()()
 
     def _text_arrives(self, line: _Line, way: Way, text: str) -> None:
         alive = line.gateway_end if way == "up" else line.client_end
