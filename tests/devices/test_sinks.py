@@ -1,22 +1,17 @@
 """Audio sinks by name, and both lists of devices, on every loop (MEDIA-400 to MEDIA-403, MEDIA-410 to MEDIA-412)."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import anyio
 import numpy as np
 import pytest
 
-import telnyx_drivers.asyncio
-import telnyx_drivers.sync
-import telnyx_drivers.trio
 from telnyx_core.events import ErrorRaised, WarningRaised
 from telnyx_core.json_types import Json
 from telnyx_drivers.audio_devices import AudioDevice
-from telnyx_drivers.client import Client
 from telnyx_drivers.exceptions import MediaUnavailable
-from telnyx_drivers.gateway import Gateway
 from telnyx_drivers.media import devices
 from telnyx_drivers.media.audio.frames import AudioFrame
 from telnyx_drivers.media.audio.tones import Tone
@@ -24,41 +19,14 @@ from telnyx_drivers.media.devices import loudspeaker
 from telnyx_drivers.media.measure import dominant_frequency
 from telnyx_drivers.media.source_registry import Source
 from tests.devices.fake_portaudio import FakePortAudio
-from tests.drivers.servers import Servers
+from tests.drivers import live
+from tests.drivers.live import Make
 from tests.media.rig import silent
 
 pytestmark = [pytest.mark.anyio, pytest.mark.net, pytest.mark.media]
-Make: TypeAlias = Callable[..., Client]
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Servers]:
-    servers = Servers()
-    yield servers
-    servers.close()
-
-
-@pytest.fixture
-def gateway(servers: Servers) -> Iterator[Gateway]:
-    yield servers.enter(Gateway(users={"alice": "secret", "bob": "hush"}))
-    servers.stop()
-
-
-@pytest.fixture
-def make(gateway: Gateway, anyio_backend_name: str) -> Make:
-    kind: type[Client] = telnyx_drivers.asyncio.TelnyxRTC
-    if anyio_backend_name == "trio":
-        kind = telnyx_drivers.trio.TelnyxRTC
-
-    def make(user: str = "alice", password: str = "secret", **options: Any) -> Client:
-        return kind(login=user, password=password, env=gateway.url, ice_servers=[], **options)
-
-    return make
+anyio_backend, servers, gateway, make = live.anyio_backend, live.servers, live.gateway, live.make
 
 
 @pytest.fixture
