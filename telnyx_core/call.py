@@ -42,6 +42,7 @@ from telnyx_core.negotiation import (
     SdpReady,
     SourceFailed,
     SourceReady,
+    Unconnected,
 )
 from telnyx_core.options import CallOptions, CustomHeader
 from telnyx_core.parties import Parties
@@ -58,6 +59,9 @@ NORMAL = Cause("NORMAL_CLEARING", 16)
 TEMPORARY_FAILURE = Cause("NORMAL_TEMPORARY_FAILURE", 41)
 INCOMPATIBLE = Cause("INCOMPATIBLE_DESTINATION", 88)
 NO_ANSWER = Cause("NO_ANSWER", 19)
+LOST = Cause("RECOVERY_ON_TIMER_EXPIRE", 102)
+UNREACHABLE = Cause("DESTINATION_OUT_OF_ORDER", 27)
+"""What the server itself ends a call with whose media it cannot reach, or whose client went before the answer."""
 
 _STAGE_ERRORS = {
     "create_offer": ErrorCode.SDP_CREATE_OFFER_FAILED,
@@ -503,7 +507,9 @@ class Call:
                 case CandidateReady(found):
                     if self._host.logged_in and self._host.trickles:
                         self._request(Purpose.UNATTENDED, m.CANDIDATE, m.candidate_params(self.id, found), now)
-                case CandidatesEnded():
+                case CandidatesEnded(only_host):
+                    if only_host:
+                        self._host.warn(WarningCode.ONLY_HOST_ICE_CANDIDATES, call=self.id)
                     if self._host.logged_in and self._host.trickles:
                         params: JsonObject = {"endOfCandidates": True, "dialogParams": {"callID": self.id}}
                         self._request(Purpose.UNATTENDED, m.END_OF_CANDIDATES, params, now)
@@ -523,6 +529,12 @@ class Call:
                     pass
                 case RemoteFailed(_, reason):
                     self._fail(ErrorCode.SDP_SET_REMOTE_DESCRIPTION_FAILED, reason, now)
+                case Unconnected():
+                    reason = "no connection to the media of the far end came about"
+                    self._host.error(
+                        ErrorCode.UNEXPECTED_ERROR, call=self.id, original=Failure(FailureKind.MEDIA, reason)
+                    )
+                    self.end(UNREACHABLE, now)
 
     def _describe(self, sdp: str, media: MediaId | None, now: float) -> None:
         """A local description is ready: whose it is decides how it is sent.
@@ -749,8 +761,9 @@ class Call:
         if self._media_in_use != fact.media:
             return
         if self.live:
-            watched = self.state in ESTABLISHED
-            self._quality.taken(fact.reading, self.info(), now, held=self.held, watched=watched)
+            watched = self.state in ESTABLISHED and self.media.renewal.idle
+            if self._quality.taken(fact.reading, self.info(), now, held=self.held, watched=watched):
+                self.media.media_missing(now)
         else:
             self._quality.taken_last(fact.reading, now, muted=self.media.muted)
             self._close_media(now)

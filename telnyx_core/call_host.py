@@ -7,7 +7,6 @@ from telnyx_core.actions import Action, Outcome
 from telnyx_core.catalogue import ErrorCode, WarningCode
 from telnyx_core.errors import Failure
 from telnyx_core.facts import SocketClosed
-from telnyx_core.health import Source
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.options import ClientOptions
@@ -128,12 +127,8 @@ class CallHost(Protocol):
         """What became of the socket that was lost last."""
         ...
 
-    def media_failed(self, call: CallId, reason: str, source: Source, now: float) -> None:
+    def media_failed(self, call: CallId, reason: str, now: float) -> None:
         """The media of an established call failed: the session knows whether the socket can be trusted (SIG-268)."""
-        ...
-
-    def recover(self, reason: str, source: Source, now: float) -> None:
-        """The socket must be replaced so that the server attaches the call anew (MEDIA-235)."""
         ...
 
     def call_marked(self, call: CallId, *, held: bool) -> None:

@@ -213,7 +213,7 @@ ERRORS: Final[Mapping[ErrorCode, Entry]] = {
         "The audio path was not renewed.",
         "The server refused the new candidates, did not answer in time, or they could not be used.",
         ("The connection to the server is down too.", "The server refused the change."),
-        ("Wait for the reconnection, which renews the audio path.", "If audio stays away, hang up and call again."),
+        ("Wait: it is tried again as long as the call lives.", "If audio stays away, hang up and call again."),
     ),
     ErrorCode.NETWORK_OFFLINE: Entry(
         "There is no network.",
@@ -230,8 +230,8 @@ ERRORS: Final[Mapping[ErrorCode, Entry]] = {
     ErrorCode.UNEXPECTED_ERROR: Entry(
         "The call failed.",
         "The set-up of the call's media failed for a reason that no other code covers.",
-        ("See the original failure.",),
-        ("Report the original failure together with the log.",),
+        ("See the original failure.", "Nothing passes between this host and the platform's media: UDP is blocked."),
+        ("Open UDP or allow TURN over TCP or TLS.", "Report the original failure together with the log."),
     ),
 }
 

@@ -606,7 +606,9 @@ class Connection:
         assert pending is not None, "its deadline is stopped with it"
         failure = Failure(FailureKind.REQUEST_TIMEOUT, "no reply in time", method=pending.method)
         self._settle(pending, failure, None, {}, now)
-        if pending.method in DISTRUSTED:
+        if pending.purpose is Purpose.RENEW:  # one call's media is no reason to cost the others their socket
+            self.liveness.probe(now)
+        elif pending.method in DISTRUSTED:
             self.liveness.recover(f"{pending.method} was not answered", "request", now)
 
     def _fail_pending(self, why: str, now: float) -> None:

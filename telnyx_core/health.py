@@ -3,13 +3,13 @@
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from telnyx_core import timeouts
 from telnyx_core.ids import CallId
 
-Source: TypeAlias = Literal["probe", "request", "peer_failure", "no_rtp"]
-"""What made a recovery necessary (36003's ``source``)."""
+Source: TypeAlias = Literal["probe", "request"]
+"""What showed that the socket is broken (36003's ``source``). A call's dead media never does (MEDIA-235)."""
 
 
 class Health(Enum):
@@ -24,14 +24,6 @@ class Verdict(Enum):
     RECOVER = "recover"
 
 
-@frozen
-class Evidence:
-    """A call's media failed while the state of the socket is in doubt (SIG-268)."""
-
-    reason: str
-    source: Source
-
-
 @define
 class HealthMonitor:
     """Starts with each open socket. Inbound traffic alone does not prove that what we send arrives (SIG-264)."""
@@ -39,8 +31,8 @@ class HealthMonitor:
     last_in: float = 0.0
     last_out_ok: float = 0.0
     probed_at: float | None = None
-    waiting: dict[CallId, Evidence] = field(factory=dict[CallId, Evidence])
-    """Media failures that a probe's answer will decide, one for each call (SIG-271)."""
+    waiting: dict[CallId, str] = field(factory=dict[CallId, str])
+    """Calls whose media failed while the socket is in doubt, and how: a probe's answer will decide (SIG-271)."""
 
     def start(self, now: float) -> None:
         self.last_in = self.last_out_ok = now

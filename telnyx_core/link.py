@@ -8,7 +8,6 @@ from telnyx_core.actions import Action
 from telnyx_core.catalogue import ErrorCode, WarningCode
 from telnyx_core.errors import Failure
 from telnyx_core.events import CloseReason
-from telnyx_core.health import Source
 from telnyx_core.identity import Identity
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.json_types import JsonObject, JsonView
@@ -71,7 +70,7 @@ class Owner(Protocol):
         """Let go of them all without a word to the server, and remember those that it will keep (SIG-316)."""
         ...
 
-    def renew_media(self, call: CallId, reason: str, source: Source, now: float) -> None: ...
+    def renew_media(self, call: CallId, reason: str, now: float) -> None: ...
 
 
 class Link(Protocol):

@@ -3,7 +3,7 @@
 from telnyx_core import messages as m
 from telnyx_core import timeouts
 from telnyx_core.catalogue import ErrorCode, WarningCode
-from telnyx_core.health import Evidence, Health, HealthMonitor, Source, Verdict
+from telnyx_core.health import Health, HealthMonitor, Source, Verdict
 from telnyx_core.ids import CallId
 from telnyx_core.link import Intent, Link
 from telnyx_core.requests import Purpose
@@ -48,8 +48,7 @@ class Liveness:
             case Verdict.PROBE:
                 self.probe(now)
             case Verdict.RECOVER:
-                evidence = next(iter(self.monitor.waiting.values()), None)
-                self.recover("no answer to the probe" if evidence is None else evidence.reason, "probe", now)
+                self.recover(next(iter(self.monitor.waiting.values()), "no answer to the probe"), "probe", now)
             case Verdict.FINE:
                 pass
 
@@ -63,17 +62,17 @@ class Liveness:
         self.monitor.probe_answered(now)
         waiting = dict(self.monitor.waiting)
         self.monitor.waiting.clear()
-        for call, evidence in waiting.items():
-            self._link.owner.renew_media(call, evidence.reason, evidence.source, now)
+        for call, reason in waiting.items():
+            self._link.owner.renew_media(call, reason, now)
 
-    def media_failed(self, call: CallId, reason: str, source: Source, now: float) -> None:
+    def media_failed(self, call: CallId, reason: str, now: float) -> None:
         """Where the fault lies decides what is renewed (SIG-268). A lost socket is mended first."""
         if not self._link.connected:
             return
         if self.monitor.health(now) is Health.HEALTHY:
-            self._link.owner.renew_media(call, reason, source, now)
+            self._link.owner.renew_media(call, reason, now)
         else:
-            self.monitor.waiting[call] = Evidence(reason, source)
+            self.monitor.waiting[call] = reason
             self.probe(now)
 
     def recover(self, reason: str, source: Source, now: float) -> None:

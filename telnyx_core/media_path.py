@@ -1,8 +1,9 @@
 """The media of one call: its peer, the one that replaces it, and what watches over them (media.md section 5).
 
 A call has one peer in use. A re-attach or a renewal builds a second one beside it and switches over once that is
-connected, so that nobody hears a gap. Which messages are sent for it is the call's business; how the peers come,
-live and go is decided here.
+connected: what works is never given up for what may. Answered consent checks prove a path (RFC 7675); that no audio
+comes proves nothing, for a far end may have nothing to send. Which messages are sent is the call's business; how the
+peers come, live and go is decided here.
 """
 
 from typing import Protocol, TypeAlias
@@ -37,7 +38,6 @@ from telnyx_core.facts import (
     SourceOpened,
     SourceRefused,
 )
-from telnyx_core.health import Source
 from telnyx_core.ice_servers import ice_servers_for
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.microphone import SOURCE_ERRORS
@@ -49,6 +49,7 @@ from telnyx_core.negotiation import (
     RemoteInPlace,
     SdpReady,
     SourceFailed,
+    Unconnected,
 )
 from telnyx_core.options import CallOptions
 from telnyx_core.renewal import Renewal, RenewalPhase
@@ -58,7 +59,12 @@ Steps: TypeAlias = tuple[Progress, ...]
 
 
 class PeerWatcher(Protocol):
-    """Somebody who wants to know which peers there are."""
+    """Somebody who wants to know which peers there are, and knows what they carry."""
+
+    @property
+    def missing_media(self) -> bool:
+        """No audio comes, although the far end owes it: it has been warned of (32001)."""
+        ...
 
     def peer_opened(self, media: MediaId, config: PeerConfig) -> None:
         """Before it is ordered."""
@@ -75,6 +81,7 @@ class MediaPath:
         "_max_bit_rate",
         "_old",
         "_options",
+        "_reached",
         "_source",
         "_started",
         "_watcher",
@@ -94,6 +101,9 @@ class MediaPath:
         self._old: Negotiation | None = None
         self._started = False
         self._answered = False
+        self._reached = False
+        """Media was connected once, so the server counts the call as answered; before, it would end the call for an
+        ``updateMedia`` (PS-008)."""
         self._source = options.mic_id
         self._max_bit_rate: int | None = None
         muted = options.muted_mic_on_start
@@ -119,6 +129,7 @@ class MediaPath:
     def open_attach(self, remote: str, now: float) -> None:
         """A peer for the server's new offer; the one in use plays on until this one is connected (CALL-532)."""
         self.stop_renewal()
+        self._reached = True  # what is offered again was answered
         if self.peer is not None and self.peer.alive and self._old is None:
             self._old = self.peer
         elif self.peer is not None:  # dead, or never got as far as the one that still plays
@@ -193,10 +204,13 @@ class MediaPath:
         assert peer is not None, "what is released is not told any more"
         steps = peer.told(fact, now)
         match fact:
-            case PeerStateChanged(_, state):
-                self._state_changed(peer, state, now)
-            case MediaHeard() if peer is self.renewing:
-                self._verify(now)
+            case PeerStateChanged(_, state) if peer is self.renewing:
+                if state == "connected":
+                    self._switch_to_renewed(now)
+                elif state in ("failed", "closed"):
+                    self._retry_later(now)
+            case PeerStateChanged(_, state) if peer is self.peer:
+                steps += self._state_changed(state, now)
             case MediaHeard() if not self._started:
                 self._started = True
                 self._host.act(Notify(MediaStarted(self._call)))
@@ -234,79 +248,64 @@ class MediaPath:
                     if peer is not None and peer.media == media:
                         steps = peer.timed_out(timer)
                         return self._renewal_steps(steps, now) if peer is self.renewing else steps
-            case Timer.DISCONNECTED_GRACE | Timer.CONNECT_LIMIT:
-                if self._answered and self.peer is not None and not self.peer.healthy:
-                    self._evidence("connection_failed", now)
+            case Timer.DISCONNECTED_GRACE:
+                return self._evidence("connection_failed", now)
+            case Timer.CONNECT_LIMIT:
+                return self._evidence("connection_failed", now)
             case Timer.RENEW_LIMIT:
                 self.renewal_failed(Failure(FailureKind.MEDIA, "no answer to the renewed media within 15 s"), now)
             case Timer.RENEW_VERIFY:
-                self._not_verified(now)
+                self._retry_later(now)
             case Timer.RENEW_BACKOFF:
+                self.renewal.stop()
                 if self.peer is not None and self.peer.healthy:
-                    self.renewal.stop()
-                else:
-                    self._begin_renewal(self.renewal.reason, self.renewal.source, now)
+                    self.renewal.attempts = 0
+                return self._evidence(self.renewal.reason, now)
             case Timer.EPISODE_RESET:
-                self._episode_over(now)
-            case Timer.OLD_PEER_LINGER:
-                self._switch_over()
+                self.renewal.attempts = 0
             case _:
                 raise AssertionError(f"not a deadline of a media path: {timer.name}")
         return ()
 
     def established(self, now: float) -> None:
-        """The call is active or held: from now on its media is watched (MEDIA-200, MEDIA-246)."""
+        """The call is active or held: from now on its media is watched (MEDIA-200, MEDIA-246).
+
+        Until the first connection that means waiting: only checks may bring it about, for as long as they have.
+        """
         self._answered = True
-        self.renewal.recovered(now)
-        if self.renewal.attempts:  # a new peer, a new episode: unless it fails soon, too (MEDIA-224, MEDIA-236)
-            self._host.timers.set(Timer.EPISODE_RESET, now + timeouts.EPISODE_RESET, self._call)
         if self.peer is not None and not self.peer.healthy:
-            # A server that knows no candidates but those of the description may find nothing among them; a renewal
-            # brings it all of them (SRV-030).
-            partial = self.peer.config.trickle and not self._host.trickles
-            limit = timeouts.PARTIAL_CONNECT_LIMIT if partial else timeouts.CONNECT_LIMIT
+            limit = timeouts.CONNECT_LIMIT if self.peer.alive else 0.0
             self._host.timers.set(Timer.CONNECT_LIMIT, now + limit, self._call)
-        if self._old is not None and self.peer is not None:
-            self._host.timers.set(Timer.OLD_PEER_LINGER, now + timeouts.OLD_PEER_LINGER, self._call)
 
     def suspended(self) -> None:
         """The socket is lost: whatever the media does now is for the re-attach to mend (SRV-008, MEDIA-231)."""
         self._answered = False
         self.stop_renewal()
+        self.renewal.attempts = 0
         self._host.timers.stop(Timer.DISCONNECTED_GRACE, self._call)
         self._host.timers.stop(Timer.CONNECT_LIMIT, self._call)
 
     # Renewal.
 
-    def renew(self, reason: str, source: Source, now: float) -> bool:
-        """Renew the media path; False when it cannot be begun (MEDIA-218)."""
-        if not self._answered or self.peer is None or not self.renewal.idle:
-            return False
-        self.renewal.failed_again(now)
-        if self.renewal.spent:
-            self._escalate(reason, source, now)
-            return False
-        self._begin_renewal(reason, source, now)
-        return True
+    def renew(self, reason: str, now: float) -> None:
+        """Renew the media path, where that can be done (MEDIA-218)."""
+        if self._answered and self._reached and self.peer is not None and self.renewal.idle:
+            self._begin_renewal(reason, now)
 
     def renewal_answered(self, sdp: str, now: float) -> None:
         """The reply to ``updateMedia`` (MEDIA-220)."""
         if self.renewing is None or self.renewal.phase is not RenewalPhase.WAITING:
             return
         self._host.timers.stop(Timer.RENEW_LIMIT, self._call)
-        self.renewal.phase = RenewalPhase.VERIFYING
+        self.renewal.phase = RenewalPhase.CONNECTING
         self._host.timers.set(Timer.RENEW_VERIFY, now + timeouts.RENEW_VERIFY, self._call)
         self.renewing.apply_answer(sdp)
 
     def renewal_failed(self, failure: Failure, now: float) -> None:
-        """47001, then the socket is asked to help (MEDIA-225, MEDIA-228)."""
-        if self.renewing is None:
-            return
-        reason, source = self.renewal.reason, self.renewal.source
-        self.stop_renewal()
-        self._host.error(ErrorCode.ICE_RESTART_FAILED, call=self._call, original=failure)
-        if failure.kind is not FailureKind.REQUEST_TIMEOUT:  # that condemns the socket by itself (MEDIA-222)
-            self._escalate(reason, source, now)
+        """47001, and once more a little later (MEDIA-225)."""
+        if self.renewing is not None:
+            self._host.error(ErrorCode.ICE_RESTART_FAILED, call=self._call, original=failure)
+            self._retry_later(now)
 
     def stop_renewal(self) -> None:
         for timer in (Timer.RENEW_LIMIT, Timer.RENEW_VERIFY, Timer.RENEW_BACKOFF):
@@ -316,13 +315,19 @@ class MediaPath:
             self.renewing = None
         self.renewal.stop()
 
-    def _begin_renewal(self, reason: str, source: Source, now: float) -> None:
-        self.renewal.begin(reason, source)
+    def _begin_renewal(self, reason: str, now: float) -> None:
+        self.renewal.begin(reason)
         self._host.timers.stop(Timer.EPISODE_RESET, self._call)
         self._host.warn(WarningCode.MEDIA_RECOVERY_REQUIRED, call=self._call, details={"reason": reason})
         self._host.timers.set(Timer.RENEW_LIMIT, now + timeouts.RENEW_LIMIT, self._call)
         self.renewing = self._open("offer", timeouts.GATHER_WINDOW)
         self.renewing.start(now)
+
+    def _retry_later(self, now: float) -> None:
+        """The attempt is over. What it was to replace has been kept, and may have come back by then (MEDIA-229)."""
+        self.stop_renewal()
+        self.renewal.phase = RenewalPhase.BACKOFF
+        self._host.timers.set(Timer.RENEW_BACKOFF, now + self.renewal.pause, self._call)
 
     def _renewal_steps(self, steps: Steps, now: float) -> Steps:
         """Failures of a renewing peer end the renewal and never the call (MEDIA-226)."""
@@ -340,63 +345,43 @@ class MediaPath:
                     passed.append(step)
         return tuple(passed)
 
-    def _verify(self, now: float) -> None:
-        """Connected, and audio has come unless the call is held (MEDIA-224): switch over."""
+    def _switch_to_renewed(self, now: float) -> None:
+        """Connected: what we say goes this way from now on, whether or not the far end has anything to say."""
         renewed = self.renewing
-        if renewed is None or not renewed.healthy or not (self.held or renewed.heard):
-            return
+        assert renewed is not None, "its own news"
         self._host.timers.stop(Timer.RENEW_VERIFY, self._call)
         self._host.timers.set(Timer.EPISODE_RESET, now + timeouts.EPISODE_RESET, self._call)
+        self._host.timers.stop(Timer.DISCONNECTED_GRACE, self._call)
+        self._host.timers.stop(Timer.CONNECT_LIMIT, self._call)
         self.renewal.stop()
         self.renewing = None
         self._close_old()
         self._old, self.peer = self.peer, renewed
         self._switch_over()
 
-    def _not_verified(self, now: float) -> None:
-        reason, source = self.renewal.reason, self.renewal.source
-        if self.renewal.spent:
-            self.stop_renewal()
-            self._escalate(reason, source, now)
-        else:
-            self.stop_renewal()
-            self.renewal.phase = RenewalPhase.BACKOFF
-            self._host.timers.set(Timer.RENEW_BACKOFF, now + timeouts.RENEW_BACKOFF, self._call)
-
-    def _episode_over(self, now: float) -> None:
-        """Half a minute without news. A peer that failed while nothing could be done about it will not say so again."""
-        renewal, peer = self.renewal, self.peer
-        if not self._answered or peer is None or peer.healthy or not renewal.idle:
-            renewal.attempts = 0
-        elif renewal.spent and renewal.may_escalate(now):
-            self._host.recover(renewal.reason, renewal.source, now)
-        else:
-            renewal.attempts = 0
-            self._evidence("connection_failed", now)
-
-    def _escalate(self, reason: str, source: Source, now: float) -> None:
-        if self.renewal.may_escalate(now):
-            self._host.recover(reason, source, now)
-        elif not self._host.timers.is_set(Timer.EPISODE_RESET, self._call):
-            self._host.timers.set(Timer.EPISODE_RESET, now + timeouts.EPISODE_RESET, self._call)
-
     # Watching.
 
-    def _state_changed(self, peer: Negotiation, state: PeerState, now: float) -> None:
-        if peer is self.renewing:
-            self._verify(now)
-            return
-        if peer is not self.peer:
-            return  # the one that is being replaced
-        timers = self._host.timers
+    def media_missing(self, now: float) -> None:
+        """The readings show no audio (32001, 32002). Alone that is no failure; it hastens what the checks say."""
+        if self._answered and self.peer is not None and self.peer.state == "disconnected":
+            self._evidence("no_media", now)
+
+    def _state_changed(self, state: PeerState, now: float) -> Steps:
+        """News of the peer in use."""
+        timers, ours = self._host.timers, self.renewing is not None
         match state:
             case "connected":
+                self._reached = True
                 timers.stop(Timer.DISCONNECTED_GRACE, self._call)
                 timers.stop(Timer.CONNECT_LIMIT, self._call)
                 if self._old is not None:
                     self._switch_over()
+            case "disconnected" | "failed" | "closed" if ours:
+                pass  # it is being replaced: the server has let go of it for that, or it is the reason
             case "disconnected":
                 self._host.warn(WarningCode.ICE_CONNECTIVITY_LOST, call=self._call)
+                if self._answered and self._watcher.missing_media:
+                    return self._evidence("no_media", now)
                 if self._answered:
                     timers.set(Timer.DISCONNECTED_GRACE, now + timeouts.DISCONNECTED_GRACE, self._call)
             case "failed" | "closed":
@@ -405,16 +390,22 @@ class MediaPath:
                 warning = make_warning(WarningCode.PEER_CONNECTION_FAILED)
                 self._host.act(Notify(PeerConnectionFailure(self._call, warning)))
                 if self._answered:
-                    self._evidence("ice_failed", now)
+                    return self._evidence("ice_failed", now)
             case "new" | "connecting":
                 pass
+        return ()
 
-    def _evidence(self, reason: str, now: float) -> None:
+    def _evidence(self, reason: str, now: float) -> Steps:
+        """The path does not work. Where it never has, nothing but its end is left to say."""
+        if not self._answered or self.peer is None or self.peer.healthy:
+            return ()
+        if not self._reached:
+            return (Unconnected(),)
         if self.renewal.idle:
-            self._host.media_failed(self._call, reason, "peer_failure", now)
+            self._host.media_failed(self._call, reason, now)
+        return ()
 
     def _switch_over(self) -> None:
-        self._host.timers.stop(Timer.OLD_PEER_LINGER, self._call)
         if self.peer is not None:
             self._host.act(UseMedia(self.peer.media))
         self._close_old()

@@ -57,7 +57,7 @@ class SdpReady:
 
     sdp: str = field(repr=False)
     only_host: bool
-    """It has candidates, all of them of type host: warning 33005."""
+    """It has candidates, all of them of type host: warning 33005. Not judged while there may be more (trickle)."""
 
 
 @frozen
@@ -70,6 +70,9 @@ class CandidateReady:
 @frozen
 class CandidatesEnded:
     """All local candidates were told (trickle only)."""
+
+    only_host: bool
+    """There were some, all of them of type host: warning 33005."""
 
 
 @frozen
@@ -107,6 +110,11 @@ class RemoteFailed:
     reason: str
 
 
+@frozen
+class Unconnected:
+    """The answered call's media never connected, and will not."""
+
+
 Progress: TypeAlias = (
     SdpReady
     | CandidateReady
@@ -117,8 +125,10 @@ Progress: TypeAlias = (
     | LocalFailed
     | RemoteInPlace
     | RemoteFailed
+    | Unconnected
 )
 
+_CANDIDATE: Final = "a=candidate:"
 _HOST: Final = " typ host"
 
 
@@ -141,8 +151,6 @@ class Negotiation:
     remote_sdp: str | None = None
     remote_in_place: bool = False
     closed: bool = False
-    heard: bool = False
-    """Remote audio has arrived on this peer."""
     digits: deque[Ticket] = field(factory=deque[Ticket])
     """Commands to send digits in the audio stream, in the order in which they will be answered."""
     sourced: bool = False
@@ -153,6 +161,8 @@ class Negotiation:
     """The source was refused and will be asked for again: microphone recovery decides."""
     _remote_asked: bool = False
     _candidates: int = 0
+    _beyond_host: bool = False
+    """One of them is of another type."""
     _complete: bool = False
     _ended: bool = False
     _unsent: list[CandidateFound] = field(factory=list[CandidateFound])
@@ -230,9 +240,7 @@ class Negotiation:
                 return (RemoteFailed("offer" if self.config.role == "answer" else "answer", reason),)
             case PeerStateChanged(_, state):
                 self.state = state
-            case MediaHeard():
-                self.heard = True
-            case CandidateError() | TransportStateChanged() | StatsTaken():
+            case CandidateError() | TransportStateChanged() | StatsTaken() | MediaHeard():
                 pass  # others' news, not the negotiation's
             case DigitHeard() | DigitsSent() | DigitsRefused():
                 pass
@@ -291,6 +299,7 @@ class Negotiation:
 
     def _found(self, found: CandidateFound, now: float) -> tuple[Progress, ...]:
         self._candidates += 1
+        self._beyond_host = self._beyond_host or _HOST not in found.candidate
         if self.config.trickle:
             self._unsent.append(found)
             return self._flush()
@@ -304,7 +313,7 @@ class Negotiation:
         self.sent = True
         self._timers.stop(Timer.GATHER_WINDOW, self.media)
         self._timers.stop(Timer.GATHER_SAFETY, self.media)
-        return (SdpReady(self.local_sdp, only_host=_only_host(self.local_sdp)),)
+        return (SdpReady(self.local_sdp, only_host=not self.config.trickle and _only_host(self.local_sdp)),)
 
     def _flush(self) -> tuple[Progress, ...]:
         """Candidates go out after the description, and only those that it does not carry already (MEDIA-105)."""
@@ -316,10 +325,14 @@ class Negotiation:
         self._unsent.clear()
         if self._complete and not self._ended:
             self._ended = True
-            steps.append(CandidatesEnded())
+            some = self._candidates > 0 or _CANDIDATE in self.local_sdp
+            steps.append(CandidatesEnded(only_host=some and not self._beyond_host and not _beyond_host(self.local_sdp)))
         return tuple(steps)
 
 
 def _only_host(sdp: str) -> bool:
-    lines = [line for line in sdp.splitlines() if line.startswith("a=candidate:")]
-    return bool(lines) and all(_HOST in line for line in lines)
+    return _CANDIDATE in sdp and not _beyond_host(sdp)
+
+
+def _beyond_host(sdp: str) -> bool:
+    return any(line.startswith(_CANDIDATE) and _HOST not in line for line in sdp.splitlines())

@@ -41,7 +41,6 @@ from telnyx_core.facts import (
     SocketRefused,
     TextReceived,
 )
-from telnyx_core.health import Source
 from telnyx_core.identity import CallMarker, Identity
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.json_types import Json, JsonObject, JsonView
@@ -519,10 +518,10 @@ class Session:
         for marker in left:
             self._tombstones.forget(CallId(marker.id))  # it has not ended: nobody owes a BYE
 
-    def renew_media(self, call: CallId, reason: str, source: Source, now: float) -> None:
+    def renew_media(self, call: CallId, reason: str, now: float) -> None:
         found = self._calls.get(call)
         if found is not None and found.live:
-            found.media.renew(reason, source, now)
+            found.media.renew(reason, now)
 
     # What a call asks (`call_host.CallHost`).
 
@@ -636,11 +635,8 @@ class Session:
             found.warned(code)
         self.act(Notify(WarningRaised(warning=warning, session_id=self.session_id, call=call, details=details or {})))
 
-    def media_failed(self, call: CallId, reason: str, source: Source, now: float) -> None:
-        self._link.liveness.media_failed(call, reason, source, now)
-
-    def recover(self, reason: str, source: Source, now: float) -> None:
-        self._link.liveness.recover(reason, source, now)
+    def media_failed(self, call: CallId, reason: str, now: float) -> None:
+        self._link.liveness.media_failed(call, reason, now)
 
     def call_marked(self, call: CallId, *, held: bool) -> None:
         entry = CallMarker(call, held).entry()

@@ -43,7 +43,6 @@ class Timer(IntEnum):
     RENEW_VERIFY = auto()
     RENEW_BACKOFF = auto()
     EPISODE_RESET = auto()
-    OLD_PEER_LINGER = auto()
     STATS = auto()
     LAST_READING = auto()
 

@@ -18,12 +18,15 @@ HIGH_LOSS: Final = 1.0  # percent, STATS-302
 LOW_MOS: Final = 3.5  # STATS-303
 SILENCE: Final = 0.001  # of full scale, STATS-304, STATS-305
 LONG_SILENCE: Final = 30.0  # s, STATS-311
+_ONCE: Final = frozenset({WarningCode.LOW_BYTES_RECEIVED})
+"""A far end that sends nothing is normal (PS-045): it is told once, until something comes."""
 
 
 @define
 class _Alarm:
     """One condition's hysteresis."""
 
+    repeats: bool = True
     breaches: int = 0
     raised_at: float | None = None
 
@@ -32,7 +35,8 @@ class _Alarm:
             self.reset()
             return False
         self.breaches += 1
-        if self.breaches < BREACHES or (self.raised_at is not None and now - self.raised_at < REPEAT):
+        raised = self.raised_at
+        if self.breaches < BREACHES or (raised is not None and (not self.repeats or now - raised < REPEAT)):
             return False
         self.raised_at = now
         return True
@@ -76,10 +80,25 @@ class Alarms:
     _local: _LocalSilence = field(factory=_LocalSilence)
     _pair: str | None = None
 
+    def raised(self, code: WarningCode) -> bool:
+        """Whether it was raised and its condition lasts."""
+        alarm = self._alarms.get(code)
+        return alarm is not None and alarm.raised_at is not None
+
     def judge(
-        self, reading: StatsSnapshot, interval: Interval | None, now: float, *, held: bool, muted: bool
+        self,
+        reading: StatsSnapshot,
+        interval: Interval | None,
+        now: float,
+        *,
+        held: bool,
+        muted: bool,
+        watched: bool = True,
     ) -> Iterator[WarningCode]:
-        """The warnings that this reading gives rise to. ``interval`` is ``None`` for the first one."""
+        """The warnings that this reading gives rise to. ``interval`` is ``None`` for the first one.
+
+        Not ``watched``: the path is being renewed, so what it does not carry is no fault.
+        """
         loss = None if interval is None else interval.loss_percent
         rtt, jitter = reading.round_trip_time, reading.jitter
         known = rtt is not None and jitter is not None and loss is not None
@@ -91,16 +110,16 @@ class Alarms:
             (WarningCode.LOW_MOS, low),
             (
                 WarningCode.LOW_INBOUND_AUDIO,
-                reading.remote_level is not None and reading.remote_level <= SILENCE and not held,
+                watched and reading.remote_level is not None and reading.remote_level <= SILENCE and not held,
             ),
             (
                 WarningCode.LOW_BYTES_RECEIVED,
-                interval is not None and interval.inbound_grew is False and not held,
+                watched and interval is not None and interval.inbound_grew is False and not held,
             ),
-            (WarningCode.LOW_BYTES_SENT, interval is not None and interval.outbound_grew is False),
+            (WarningCode.LOW_BYTES_SENT, watched and interval is not None and interval.outbound_grew is False),
         )
         for code, breach in conditions:
-            if self._alarms.setdefault(code, _Alarm()).judge(breach, now):
+            if self._alarms.setdefault(code, _Alarm(repeats=code not in _ONCE)).judge(breach, now):
                 yield code
         if self._local.judge(reading.local_level, now, mute=muted or reading.intentionally_silent):
             yield WarningCode.LOW_LOCAL_AUDIO
@@ -113,4 +132,5 @@ class Alarms:
     def held_changed(self) -> None:
         """STATS-312."""
         for code in (WarningCode.LOW_INBOUND_AUDIO, WarningCode.LOW_BYTES_RECEIVED):
-            self._alarms.setdefault(code, _Alarm()).reset()
+            if code in self._alarms:
+                self._alarms[code].reset()

@@ -100,10 +100,15 @@ class Summary:
         return interval
 
     def judge(
-        self, reading: StatsSnapshot, interval: Interval | None, now: float, *, held: bool, muted: bool
+        self, reading: StatsSnapshot, interval: Interval | None, now: float, *, held: bool, muted: bool, watched: bool
     ) -> tuple[WarningCode, ...]:
         """The warnings that a reading gives rise to."""
-        return tuple(self._alarms.judge(reading, interval, now, held=held, muted=muted))
+        return tuple(self._alarms.judge(reading, interval, now, held=held, muted=muted, watched=watched))
+
+    @property
+    def missing_media(self) -> bool:
+        """The last readings showed that no audio comes (32001)."""
+        return self._alarms.raised(WarningCode.LOW_BYTES_RECEIVED)
 
     def warned(self, code: WarningCode, now: float) -> None:
         """The application was told."""

@@ -30,6 +30,7 @@ LAST_READING: Final = 0.5
 """Seconds for which an ending call waits for its last reading (STATS-013)."""
 
 _OUTAGE: Final = (WarningCode.LOW_BYTES_RECEIVED, WarningCode.LOW_BYTES_SENT)
+"""Audio that the path should carry is missing (MEDIA-212)."""
 
 
 class QualityWatch:
@@ -158,23 +159,30 @@ class QualityWatch:
         if self._summary is not None:
             self._summary.held_changed()
 
-    def taken(self, reading: StatsSnapshot, call: CallInfo, now: float, *, held: bool, watched: bool) -> None:
-        """A reading arrived. ``watched``: missing media is a fault now, not the outage of a socket (SRV-008)."""
-        summary, report = self._summary, self._report
+    @property
+    def missing_media(self) -> bool:
+        return self._summary is not None and self._summary.missing_media
+
+    def taken(self, reading: StatsSnapshot, call: CallInfo, now: float, *, held: bool, watched: bool) -> bool:
+        """A reading arrived. ``watched``: missing media is a fault now, and not the outage of a socket (SRV-008) or the
+        renewal of a path. True: it has just been warned of.
+        """
+        summary, report, missing = self._summary, self._report, False
         if summary is None or summary.active_at is None:
-            return
+            return False
         interval = summary.take(reading, now)
         self._collect(reading, interval, now, muted=call.muted)
         if report is not None:
-            for code in summary.judge(reading, interval, now, held=held, muted=call.muted):
-                if watched or code not in _OUTAGE:
-                    summary.warned(code, now)
-                    self._warn(code, call, now, held=held)
+            for code in summary.judge(reading, interval, now, held=held, muted=call.muted, watched=watched):
+                summary.warned(code, now)
+                self._host.warn(code, call=self._call)
+                missing = missing or code in _OUTAGE
             if report.due(now):
                 self._flush(call, now, Flush("buffer-limit"))
         frame = summary.frame(call, now, now + self._host.wall_offset, held=held)
         if frame is not None:
             self._host.act(Notify(frame))
+        return missing
 
     def taken_last(self, reading: StatsSnapshot, now: float, *, muted: bool) -> None:
         """The reading that `ending` ordered: it counts, but nobody is warned of a call that is over."""
@@ -263,13 +271,6 @@ class QualityWatch:
             entries=entries,
             logs=logs,
         )
-
-    def _warn(self, code: WarningCode, call: CallInfo, now: float, *, held: bool) -> None:
-        self._host.warn(code, call=self._call)
-        if code is WarningCode.LOW_BYTES_RECEIVED:
-            self._host.media_failed(self._call, "no inbound media", "no_rtp", now)
-        elif code is WarningCode.LOW_BYTES_SENT and not held and not call.muted:
-            self._host.media_failed(self._call, "no outbound media", "no_rtp", now)
 
     def _read_later(self, summary: Summary, now: float) -> None:
         origin = self._created_at if summary.active_at is None else summary.active_at

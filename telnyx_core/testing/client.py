@@ -1,6 +1,7 @@
 """One client in the simulation: a session, its wire, its media engine, and what its application has heard."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from random import Random
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ from attrs import evolve
 from telnyx_core.actions import (
     AbandonSocket,
     Action,
+    ClosePeer,
     CloseSocket,
     Notify,
     OpenSocket,
@@ -20,6 +22,7 @@ from telnyx_core.actions import (
     StartTone,
     StopTone,
     UploadReport,
+    UseMedia,
     WriteDebug,
 )
 from telnyx_core.errors import LocalProtocolError
@@ -28,9 +31,10 @@ from telnyx_core.facts import Fact, NetworkChange, NetworkChanged
 from telnyx_core.gateway.facts import GatewayFact
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.json_types import Json, JsonView
+from telnyx_core.messages import call_id
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
 from telnyx_core.session import Session
-from telnyx_core.states import CallState, SessionState
+from telnyx_core.states import LIVE, CallState, SessionState
 from telnyx_core.testing.clock import VirtualClock
 from telnyx_core.testing.ledger import Broken, Ledger
 from telnyx_core.testing.media import MediaModel
@@ -64,6 +68,7 @@ class SimClient:
         self.ledger = Ledger()
         self.wire = Wire(clock, Random(dice.getrandbits(64)), far_ids, tell_client=self.tell, tell_gateway=tell_gateway)
         self.media = model.engine(self.tell)
+        self._model = model
         self.events: list[tuple[float, Event]] = []
         """What the application has heard, and when."""
         self.actions: list[tuple[float, Action]] = []
@@ -75,6 +80,9 @@ class SimClient:
         """What a store would have written last."""
         self.gone = False
         """Its process has ended."""
+        self.spares_what_works = True
+        """Raise `Broken` where the core gives up a direction of a call's audio that was heard, or asks the server to
+        renew a path that works."""
         self._clock = clock
         self._strict = strict
 
@@ -223,7 +231,41 @@ class SimClient:
         while (action := self.session.next_action()) is not None:
             self.actions.append((self._clock.now, action))
             self.ledger.note(action)
-            self._perform(action)
+            with self._sparing(action) if self.spares_what_works else nullcontext():
+                self._perform(action)
+
+    @contextmanager
+    def _sparing(self, action: Action) -> Generator[None]:
+        """No step of a recovery may make a direction silent that was heard."""
+        match action:
+            case SendText(_, text) if '"updateMedia"' in text:
+                for call, (heard, is_heard) in self._directions().items():
+                    peer = self.media.peer_in_use(call)
+                    asked = isinstance(frame := decode(text), Request) and call_id(frame.params) == call
+                    if asked and peer is not None and peer.state == "connected" and heard and is_heard:
+                        raise Broken(f"a path of call {call} that works is renewed")
+                yield
+            case UseMedia() | ClosePeer():
+                before = self._directions()
+                yield
+                for call, after in self._directions().items():
+                    for way, was, now in zip(("in", "out"), before[call], after, strict=True):
+                        if was and not now:
+                            raise Broken(f"call {call} was heard on its way {way}, and is no more: {action}")
+            case _:
+                yield
+
+    def _directions(self) -> dict[CallId, tuple[bool, bool]]:
+        """Of each living call: is the far end heard here, and are we there?"""
+        found: dict[CallId, tuple[bool, bool]] = {}
+        for call, info in self.session.calls.items():
+            peer = self.media.peer_in_use(call)
+            if info.state in LIVE:
+                found[call] = (
+                    peer is not None and self._model.hears(peer),
+                    peer is not None and self._model.is_heard(peer),
+                )
+        return found
 
     def _perform(self, action: Action) -> None:
         match action:

@@ -2,15 +2,18 @@
 
 What is modelled: a peer describes itself, is told the description of its opposite number, and the two are *connected*
 a moment after each has applied the other's description, at least one knows candidates of the other, and the path
-between them is up. Cutting the path makes connected peers ``disconnected`` and later ``failed``; closing one end is
-noticed at the other. What is not modelled: codecs, DTLS, bandwidth, the sound itself. Nothing here proves anything
+between them is up both ways. Each end asks the other for consent (RFC 7675), which takes both ways, too: without an
+answer and without a packet it is soon ``disconnected``, and without an answer alone it is ``failed`` in the end. Either
+way of the path can be cut, and a NAT can forget what it knew. Closing one end is noticed at the other. What is not
+modelled: codecs, DTLS, bandwidth, the sound itself. Nothing here proves anything
 about `aiortc`; it proves what the core makes of what an engine may report.
 """
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
-from typing import Final, assert_never
+from typing import Final, Literal, TypeAlias, assert_never
 
 from attrs import define
 
@@ -60,7 +63,11 @@ _PACKETS: Final = 50
 """A second."""
 _PAYLOAD: Final = 80
 """Bytes of one."""
-_DISCONNECTED: Final = frozenset[PeerState]({"disconnected", "connecting"})
+_CARRYING: Final = frozenset[PeerState]({"connected", "disconnected"})
+"""Consent has not expired, so it sends."""
+
+Course: TypeAlias = Literal["out", "in"]
+"""Of packets, as the engine sees it."""
 
 
 @define(eq=False)
@@ -84,10 +91,20 @@ class SimPeer:
     packets_sent: int = 0
     packets_received: int = 0
     counted_at: float = 0.0
+    binding: int = 0
+    """What the NAT in front of its engine knew it by."""
+    unanswered_since: float | None = None
+    """No check passes both ways any more."""
+    replaced: bool = False
+    """A server that moves at once has let go of it."""
 
     @property
     def negotiated(self) -> bool:
         return not self.closed and self.described and self.remote_in_place
+
+    def lets(self, course: Course) -> bool:
+        """Packets of this peer pass its own side of the path."""
+        return not self.replaced and self.binding == self.engine.binding and course not in self.engine.cut_courses
 
 
 class MediaModel:
@@ -102,8 +119,9 @@ class MediaModel:
         self.tells_closing = True
         """An end that closes says so (DTLS close_notify), and the other is ``closed``; otherwise it times out."""
         self.disconnected_after = 5.0
+        """Seconds without a packet and without an answer."""
         self.failed_after = 30.0
-        """From the loss of the path to ``disconnected`` and to ``failed``: consent expires (RFC 7675)."""
+        """Seconds without an answer: consent expires (RFC 7675)."""
         self.peers: dict[str, SimPeer] = {}
         self._names = count(1)
 
@@ -121,30 +139,42 @@ class MediaModel:
             return None
         return other
 
+    def passes(self, peer: SimPeer, other: SimPeer) -> bool:
+        """What one end sends, if it sends, arrives at the other."""
+        return peer.lets("out") and other.lets("in")
+
+    def joined(self, peer: SimPeer, other: SimPeer) -> bool:
+        """Both ways: consent is answered."""
+        return self.passes(peer, other) and self.passes(other, peer)
+
     def reconsider(self, peer: SimPeer) -> None:
         """Something has changed at this end: perhaps the two can connect now, or have begun to fail."""
         other = self.partner(peer)
         if other is None or not (peer.knows_candidates or other.knows_candidates):
             return
-        if peer.engine.path_up and other.engine.path_up:
+        if self.joined(peer, other):
+            peer.unanswered_since = other.unanswered_since = None
             self.clock.after(self.connect_time, lambda: self._connect(peer, other))
-        else:
-            cut = (peer.engine.cuts, other.engine.cuts)
-            self.clock.after(self.disconnected_after, lambda: self._starve(peer, other, cut, "disconnected"))
-            self.clock.after(self.failed_after, lambda: self._starve(peer, other, cut, "failed"))
+            return
+        for end in (peer, other):
+            if end.unanswered_since is None:
+                end.unanswered_since = self.clock.now
+            since = end.unanswered_since
+            self.clock.after(self.disconnected_after, partial(self._starve, end, since, "disconnected"))
+            self.clock.at(since + self.failed_after, partial(self._starve, end, since, "failed"))
 
     def _connect(self, peer: SimPeer, other: SimPeer) -> None:
-        if self.partner(peer) is other and peer.engine.path_up and other.engine.path_up:
+        if self.partner(peer) is other and self.joined(peer, other):
             for end in (peer, other):
                 end.engine.change(end, "connected")
             for end in (peer, other):
                 self.sound(end)
 
-    def _starve(self, peer: SimPeer, other: SimPeer, cut: tuple[int, int], state: PeerState) -> None:
-        if (peer.engine.cuts, other.engine.cuts) == cut and not (peer.engine.path_up and other.engine.path_up):
-            for end in (peer, other):
-                if end.state == "connected" or state == "failed":
-                    end.engine.change(end, state)
+    def _starve(self, end: SimPeer, since: float, state: PeerState) -> None:
+        if end.unanswered_since != since:
+            return
+        if state == "failed" or (end.state == "connected" and not self.hears(end)):
+            end.engine.change(end, state)
 
     def sound(self, peer: SimPeer) -> None:
         """What this end sends is heard at the other, if it sends at all."""
@@ -153,20 +183,36 @@ class MediaModel:
 
     def _heard(self, peer: SimPeer) -> None:
         other = self.partner(peer)
-        if other is not None and peer.state == other.state == "connected" and not other.heard:
+        if other is None or not self.hears(other):
+            return
+        if other.state == "disconnected":
+            other.engine.change(other, "connected")
+        if not other.heard:
             other.heard = True
             other.engine.report(other, MediaHeard(other.media))
 
+    def hears(self, peer: SimPeer) -> bool:
+        """Audio of the far end arrives at this end."""
+        other = self.partner(peer)
+        return (
+            other is not None
+            and peer.state in _CARRYING
+            and other.state in _CARRYING
+            and other.engine.sends(peer.call)
+            and self.passes(other, peer)
+        )
+
+    def is_heard(self, peer: SimPeer) -> bool:
+        """Audio of this end arrives at the far end."""
+        other = self.partner(peer)
+        return other is not None and peer.state in _CARRYING and other.state in _CARRYING and self.passes(peer, other)
+
     def read(self, peer: SimPeer) -> StatsSnapshot:
         """Counters as of now: what was true at this reading counts for all the time since the one before."""
-        other, packets = self.partner(peer), round((self.clock.now - peer.counted_at) * _PACKETS)
+        packets, hears = round((self.clock.now - peer.counted_at) * _PACKETS), self.hears(peer)
         peer.counted_at = self.clock.now
-        hears = False
-        if peer.state == "connected":
-            peer.packets_sent += packets
-            path_up = other is not None and peer.engine.path_up and other.engine.path_up
-            hears = path_up and other is not None and other.engine.sends(peer.call)
-            peer.packets_received += packets if hears else 0
+        peer.packets_sent += packets if peer.state in _CARRYING else 0
+        peer.packets_received += packets if hears else 0
         return StatsSnapshot(
             packets_sent=peer.packets_sent,
             bytes_sent=peer.packets_sent * _PAYLOAD,
@@ -187,7 +233,7 @@ class MediaModel:
             return
         if other.state != "connected":
             self.clock.after(self.failed_after, lambda: other.engine.change(other, "failed"))
-        elif self.tells_closing and peer.engine.path_up and other.engine.path_up:
+        elif self.tells_closing and self.passes(peer, other):
             self.clock.after(self.notice_time, lambda: other.engine.change(other, "closed"))
         else:
             self.clock.after(self.disconnected_after, lambda: other.engine.change(other, "disconnected"))
@@ -211,8 +257,10 @@ class SimEngine:
         self.source_trouble: deque[SourceFault] = deque()
         self.remote_trouble: deque[str] = deque()
         self.local_trouble: deque[Stage] = deque()
-        self.path_up = True
-        self.cuts = 0
+        self.moves_at_once = False
+        """As the server does that is asked to renew a path: the old one goes before the new one is connected."""
+        self.cut_courses: frozenset[Course] = frozenset()
+        self.binding = 0
         self.peers: dict[MediaId, SimPeer] = {}
         self.in_use: dict[CallId, MediaId] = {}
         self._model = model
@@ -277,6 +325,10 @@ class SimEngine:
 
     # Looking.
 
+    @property
+    def path_up(self) -> bool:
+        return not self.cut_courses
+
     def peer_in_use(self, call: CallId) -> SimPeer | None:
         media = self.in_use.get(call)
         return None if media is None else self.peers.get(media)
@@ -286,22 +338,27 @@ class SimEngine:
 
     # Trouble.
 
-    def cut(self) -> None:
-        """The path of all media of this engine is gone."""
-        if self.path_up:
-            self.path_up = False
-            self.cuts += 1
-            for peer in list(self.peers.values()):
-                self._model.reconsider(peer)
+    def cut(self, *courses: Course) -> None:
+        """Packets that go these ways (default: both) are lost from now on."""
+        self._path_is(frozenset(courses or ("out", "in")))
 
     def heal(self) -> None:
         """The path is back: what has not failed yet connects again."""
-        if not self.path_up:
-            self.path_up = True
-            self.cuts += 1
-            for peer in list(self.peers.values()):
-                if peer.state in _DISCONNECTED:
-                    self._model.reconsider(peer)
+        self._path_is(frozenset())
+
+    def rebind(self) -> None:
+        """The NAT forgets its mappings: what was open passes no more, either way; what opens from now on does."""
+        self.binding += 1
+        self._path_changed()
+
+    def _path_is(self, cut: frozenset[Course]) -> None:
+        if cut != self.cut_courses:
+            self.cut_courses = cut
+            self._path_changed()
+
+    def _path_changed(self) -> None:
+        for peer in list(self.peers.values()):
+            self._model.reconsider(peer)
 
     def fail(self, call: CallId) -> None:
         """The peer in use of this call fails now, at this end."""
@@ -338,6 +395,7 @@ class SimEngine:
         config = action.config
         peer = SimPeer(self, action.media, action.call, config, self._model.name())
         peer.muted, peer.deaf, peer.counted_at = config.muted, config.deaf, self._model.clock.now
+        peer.binding = self.binding
         self.peers[action.media] = self._model.peers[peer.ufrag] = peer
 
     def _open_source(self, peer: SimPeer) -> None:
@@ -383,9 +441,17 @@ class SimEngine:
         if peer.closed and not self.late_news:
             return
         peer.remote_ufrag, peer.remote_in_place = ufrag, True
+        if self.moves_at_once:
+            self._let_go_of_others(peer)
         peer.knows_candidates = peer.knows_candidates or _CANDIDATE in sdp
         self._tell(RemoteApplied(peer.media))
         self._negotiating(peer)
+
+    def _let_go_of_others(self, peer: SimPeer) -> None:
+        for other in list(self.peers.values()):
+            if other.call == peer.call and other is not peer and not other.replaced:
+                other.replaced = True
+                self._model.reconsider(other)
 
     def _negotiating(self, peer: SimPeer) -> None:
         if peer.negotiated and peer.state == "new":

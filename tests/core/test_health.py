@@ -2,7 +2,7 @@
 
 import pytest
 
-from telnyx_core.health import Evidence, Health, HealthMonitor, Verdict
+from telnyx_core.health import Health, HealthMonitor, Verdict
 from telnyx_core.ids import CallId
 
 
@@ -63,7 +63,7 @@ def test_health_is_a_matter_of_three_seconds(monitor: HealthMonitor) -> None:
 
 def test_a_new_socket_starts_from_nothing(monitor: HealthMonitor) -> None:
     monitor.probed_at = 110.0
-    monitor.waiting[CallId("a")] = Evidence("ice_failed", "peer_failure")
+    monitor.waiting[CallId("a")] = "ice_failed"
     monitor.start(200.0)
     assert (monitor.probed_at, monitor.waiting) == (None, {})
     assert monitor.check(200.0) is Verdict.FINE

@@ -1,4 +1,4 @@
-"""Missing media, from the readings to the recovery of the path (STATS-306, STATS-307, STATS-314, MEDIA-212)."""
+"""Missing media, from the readings to what is done about it (STATS-306, STATS-307, STATS-314, MEDIA-212)."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,12 @@ import pytest
 
 from telnyx_core.ids import CallId
 from telnyx_core.quality.snapshot import StatsSnapshot
-from telnyx_core.testing.rig import Rig
+from telnyx_core.testing.rig import REMOTE_SDP, Rig
 from tests.quality.readings import healthy
 from tests.quality.test_frames import active
 
 INBOUND, OUTBOUND = 32001, 32002
-RENEWAL, SIGNALLING = 36004, 36003
+RENEWAL = 36004
 
 
 def freeze(rig: Rig, *names: str, at: float = 10.0) -> Callable[[float], StatsSnapshot]:
@@ -31,24 +31,75 @@ def outage(*names: str, **options: object) -> tuple[Rig, CallId]:
     return rig, call
 
 
-def test_no_inbound_media_renews_the_path() -> None:
-    """STATS-510: bytes frozen at the entry of 10 s; three entries later the path is renewed, over a sound socket."""
+def test_a_far_end_that_sends_nothing_is_told_once_and_costs_nothing() -> None:
+    """STATS-306, STATS-510, MEDIA-212, PS-045: bytes frozen at the entry of 10 s; three entries later it is told. The
+    path is connected, so consent is answered: nothing is renewed and no socket is replaced, however long it lasts.
+    """
     rig, call = outage("bytes_received", "packets_received")
-    rig.advance(10)
-    rig.say({"jsonrpc": "2.0", "id": 77, "method": "telnyx_rtc.ping", "params": {}})  # the socket was heard just now
-    rig.advance(2.9)
+    rig.always("ping", {})
+    rig.advance(12.9)
     assert rig.codes == []
     rig.advance(0.1)
-    assert rig.codes == [INBOUND, RENEWAL]
+    assert rig.codes == [INBOUND]
+    rig.advance(600)
+    assert rig.codes == [INBOUND]
+    assert len(rig.peers[call]) == 1
+
+
+def test_a_far_end_that_falls_silent_again_is_told_again() -> None:
+    """STATS-310: once in each spell."""
+    rig, _ = active()
+    rig.always("ping", {})
+    start = rig.now
+    flows = [True]
+    counted = [0]
+
+    def reading(now: float) -> StatsSnapshot:
+        counted[0] += 50 if flows[0] else 0
+        return healthy(now - start, bytes_received=80 * counted[0], packets_received=counted[0])
+
+    rig.reading = reading
+    for now_flows, seconds in ((True, 5), (False, 40), (True, 5), (False, 40)):
+        flows[0] = now_flows
+        rig.advance(seconds)
+    assert rig.codes == [INBOUND, INBOUND]
+
+
+def test_missing_media_over_a_path_without_consent_renews_it_at_once() -> None:
+    """MEDIA-210, MEDIA-212: the checks are not answered and nothing comes: nobody waits three seconds more."""
+    rig, call = outage("bytes_received", "packets_received")
+    rig.always("ping", {})
+    rig.advance(14)
+    assert rig.codes == [INBOUND]
+    rig.peer("disconnected")
+    rig.advance(0.1)
+    assert rig.codes == [INBOUND, 33001, RENEWAL]
     assert len(rig.peers[call]) == 2, "a second peer is built beside the first"
 
 
-def test_no_outbound_media_renews_it_as_well() -> None:
-    rig, _ = outage("bytes_sent", "packets_sent")
+def test_no_outbound_media_is_told() -> None:
+    """STATS-307: nothing leaves, but the path works: another one would carry no more."""
+    rig, call = outage("bytes_sent", "packets_sent")
+    rig.always("ping", {})
+    rig.advance(13)
+    assert rig.codes == [OUTBOUND]
+    assert len(rig.peers[call]) == 1
+
+
+def test_a_renewal_under_way_is_not_warned_of() -> None:
+    """STATS-305 to STATS-307: what the path that is being replaced does not carry is no news."""
+    rig, call = active()
+    rig.always("ping", {})
+    start = rig.now
+    rig.reading = lambda now: healthy(min(now - start, 5.0), remote_level=0.0)
+    rig.advance(5)
+    rig.peer("failed")
+    rig.clear()
+    rig.media_ok(call)
+    rig.describe(at=call)
+    rig.reply("modify", {"sdp": REMOTE_SDP}, call=call)
     rig.advance(12)
-    rig.say({"jsonrpc": "2.0", "id": 77, "method": "telnyx_rtc.ping", "params": {}})
-    rig.advance(1)
-    assert rig.codes == [OUTBOUND, RENEWAL]
+    assert rig.codes == []
 
 
 def test_rtcp_does_not_hide_an_outage() -> None:
@@ -85,20 +136,6 @@ def test_a_muted_call_that_sends_nothing_is_warned_of_and_left_alone() -> None:
     rig.mute(call)
     rig.advance(14)
     assert rig.codes == [OUTBOUND]
-
-
-def test_every_warning_is_evidence_anew() -> None:
-    """STATS-314: the renewal that the first one began has failed, and 15 s later nothing has come."""
-    rig, call = outage("bytes_received", "packets_received")
-    rig.advance(10)
-    rig.say({"jsonrpc": "2.0", "id": 77, "method": "telnyx_rtc.ping", "params": {}})
-    rig.advance(3)
-    rig.clear()
-    rig.media_ok(call)
-    rig.describe(at=call)
-    rig.reply("modify", error=(-32602, "no"), call=call)
-    assert rig.codes[0] == 47001
-    assert SIGNALLING in rig.codes, "what cannot be renewed is for the socket to mend (MEDIA-225)"
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["before", "after"])
