@@ -108,7 +108,7 @@ MUTANTS: Final = (
         "media_path.py",
         """                self._host.act(Notify(PeerConnectionFailure(self._call, warning)))
                 if self._answered:
-                    self._evidence("ice_failed", now)""",
+                    return self._evidence("ice_failed", now)""",
         "                self._host.act(Notify(PeerConnectionFailure(self._call, warning)))",
     ),
     Mutant(
