@@ -58,19 +58,25 @@ PRIVATE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         "_set_state",
         "_rx_srtp",
         "_ssl",
+        "_state",
         "_tx_srtp",
         "_validate_peer_identity",
+        "_write_ssl",
         "_RTCDtlsTransport__local_certificate",
     ),
     "certificate": ("_create_ssl_context",),
     "router": ("payload_type_table",),
-    "ice": ("_connection",),
+    "ice": ("_connection", "_recv", "_send"),
     "connection": (
+        "_check_list",
+        "_closing",
         "_local_candidates",
         "_nominated",
         "_pair_remote_candidate",
         "_protocols",
+        "_tie_breaker",
         "build_request",
+        "check_start_task",
         "data_received",
         "get_component_candidates",
         "query_consent",
@@ -83,7 +89,8 @@ PRIVATE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "turn client": ("_send", "channel_refresh_at", "lifetime", "peer_to_channel", "request_with_retry"),
     "udp transport": ("max_size",),
 }
-"""Attributes of live objects, by the role of the object. Beside these: the undocumented functions imported above."""
+"""Attributes of live objects, by the role of the object, as used here and in `aiortc_starting`. Beside these: the
+undocumented functions imported above."""
 
 _MOST_BYTES: Final = 2_048
 """Of a datagram, once the handshake is over. asyncio makes room for 256 KiB before each one: which takes
@@ -192,20 +199,14 @@ def nominated(connection: Connection) -> CandidatePair | None:
     return connection._nominated.get(1)
 
 
-def leave_out_consent_checks(transceiver: RTCRtpTransceiver) -> None:
-    """Have no checks of aioice's own. `consent` says why; and closed at the wrong moment, they would run for ever."""
-
-    async def query_consent() -> None:
-        pass
-
-    connection_of(transceiver).query_consent = query_consent  # type: ignore[method-assign]
-
-
 async def probe(connection: Connection, pair: CandidatePair) -> None:
-    """One STUN binding request on the pair in use (RFC 7675). Raises `TransactionError` when it is not answered."""
+    """One STUN binding request on the pair in use (RFC 7675). Raises `TransactionError` when it is not answered.
+
+    It nominates the pair once more, if that is ours to do: a server that has lost sight of it comes back.
+    """
     assert connection.remote_password is not None, "a nominated pair has remote credentials"
     await pair.protocol.request(
-        connection.build_request(pair, nominate=False),
+        connection.build_request(pair, nominate=True),
         pair.remote_addr,
         integrity_key=connection.remote_password.encode(),
         retransmissions=2,
@@ -417,7 +418,7 @@ class SrtpWire:
         pair = self._nominated.get(1)
         if pair is not self._pair:
             self._pair = pair
-            self._transport = None if pair is None else _sender(pair.protocol.transport)
+            self._transport = None if pair is None else sender_of(pair)
             self._address = None if pair is None else pair.remote_addr
         if self._transport is not None and self._address is not None:
             self._transport.sendto(data, self._address)
@@ -449,7 +450,9 @@ class _Relay:
             client._send(pack("!HH", channel, len(data)) + data)
 
 
-def _sender(transport: asyncio.DatagramTransport) -> asyncio.DatagramTransport | _Relay:
+def sender_of(pair: CandidatePair) -> "asyncio.DatagramTransport | _Relay":
+    """What sends on a pair, at once."""
+    transport = pair.protocol.transport
     return _Relay(transport) if isinstance(transport, TurnTransport) else transport
 
 

@@ -14,6 +14,7 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from telnyx_core.options import IceServer
 from telnyx_drivers.media import aiortc_private as private
+from telnyx_drivers.media import aiortc_starting as starting
 from telnyx_drivers.media import ice_plan, sdp
 from telnyx_drivers.media.ice import Gathering, ServerFailure
 from telnyx_drivers.media.settings import PeerSettings
@@ -49,7 +50,8 @@ class Groundwork:
             tls=settings.turn_tls,
         )
         private.replace_gathering(self.transceiver, self.gathering.open_hosts)
-        private.leave_out_consent_checks(self.transceiver)
+        starting.insist_on_pair(self.transceiver)
+        starting.Flight(self.transceiver)
         private.offer_ciphers(self.transceiver, CIPHERS)
         private.check_raw_certificate(self.transceiver)
         self._gatherer = self.transceiver.receiver.transport.transport.iceGatherer

@@ -1,0 +1,189 @@
+# pyright: reportPrivateUsage=false
+"""How a path begins: which pair of addresses is used, and that both ends know it. The rest of `aiortc_private`.
+
+A telephony server has one address and learns ours from the checks that reach it. While it starts, it follows the first
+check from an address that it does not know yet, and then the last one that nominates; what comes from any other address
+it drops, DTLS and audio included. aioice nominates with every check and sends none once a pair has answered, so where
+there are two addresses, or a relay, the server ends up at the pair whose check came last, and hears nothing there.
+Hence: once a pair is selected it is nominated again and again until the handshake is over, and no other is checked.
+
+The handshake's packets are repeated after a tenth of a second, where OpenSSL waits a second: some of them reach the
+server before it has come round to the selected pair, and some are lost.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Coroutine
+from struct import unpack_from
+from typing import Final
+
+from aioice import Connection
+from aioice.ice import CandidatePair
+from aiortc import RTCRtpTransceiver
+from aiortc.rtcdtlstransport import State
+from OpenSSL import SSL
+
+from telnyx_drivers.media.aiortc_private import connection_of, dtls_of, nominated, sender_of
+
+NOMINATE_SECONDS: Final = 0.1
+"""Between two nominations of the selected pair: as long as the server may listen elsewhere."""
+AFTER_SECONDS: Final = 1.0
+"""For so long after our own handshake: the server's may not be over, and a late check of another pair may reach it."""
+REPEAT_SECONDS: Final = 0.1
+"""Until what was said last in the handshake is said again; twice as long each time (RFC 6347 section 4.2.4.1)."""
+_LONGEST_REPEAT: Final = 1.0
+"""OpenSSL repeats by itself from then on."""
+_MOST_BYTES: Final = 1_200
+"""Of handshake records in one datagram."""
+_RECORD_HEADER: Final = 13
+_HANDSHAKE_RECORDS: Final = range(20, 64)
+"""The first byte of DTLS (RFC 7983)."""
+
+
+# ICE
+
+
+def insist_on_pair(transceiver: RTCRtpTransceiver) -> None:
+    """Nominate the first pair that answers until the handshake is over, and check no other one meanwhile.
+
+    In place of aioice's own consent checks: `consent` says why, and a connection that is closed at the wrong moment
+    would never end them. Only the agent that is controlling has the say; a controlled one follows the other end.
+    """
+    dtls, connection = dtls_of(transceiver), connection_of(transceiver)
+    # The offerer is controlling (RFC 8445 section 6.1.1), but some servers think so of themselves: the larger number
+    # keeps the role, and theirs is often made of letters, which leaves the highest bit unset.
+    connection._tie_breaker = secrets.randbits(63) | 1 << 63
+
+    def begin() -> Coroutine[object, object, None]:
+        # Called when a pair has been selected and before the handshake begins. No coroutine function, because the
+        # first nomination must be ahead of the first packet of the handshake.
+        _check_no_other(connection)
+        nominate(connection)
+        return insist()
+
+    async def insist() -> None:
+        now = asyncio.get_running_loop().time
+        connected: float | None = None
+        while not connection._closing and (connected is None or now() - connected < AFTER_SECONDS):
+            await asyncio.sleep(NOMINATE_SECONDS)
+            nominate(connection)
+            if connected is None and dtls.state != "connecting":
+                connected = now()
+
+    connection.query_consent = begin  # type: ignore[method-assign]
+
+
+def nominate(connection: Connection) -> None:
+    """A check of the selected pair, whose answer nobody waits for. It nominates if we are controlling."""
+    pair = nominated(connection)
+    if pair is not None and not connection._closing:
+        assert connection.remote_password is not None, "a selected pair has remote credentials"
+        request = connection.build_request(pair, nominate=True)
+        request.add_message_integrity(connection.remote_password.encode())
+        sender_of(pair).sendto(bytes(request), pair.remote_addr)
+
+
+def _check_no_other(connection: Connection) -> None:
+    check = connection.check_start_task
+
+    def start_check(pair: CandidatePair) -> None:
+        if not connection.ice_controlling:
+            check(pair)
+
+    connection.check_start_task = start_check  # type: ignore[method-assign]
+    for pair in connection._check_list:
+        # The library has just ended these checks, but not forgotten them: when the other end nominates one of these
+        # pairs later, it must be checked anew.
+        if pair.state == CandidatePair.State.IN_PROGRESS:
+            pair.state, pair.task = CandidatePair.State.FROZEN, None
+
+
+# DTLS
+
+
+class Flight:
+    """Repeats what this end of a handshake has said last, until the other end says something or enough was said.
+
+    A repeated record needs a new number, or the other end takes it for a replay. Numbers are plain to see until keys
+    are agreed, so all records of that time are numbered here. The last ones of a handshake are encrypted, numbers
+    included; they are repeated as they are, which helps when they were lost, and does no harm when they were not.
+    """
+
+    def __init__(self, transceiver: RTCRtpTransceiver) -> None:
+        self._dtls = dtls = dtls_of(transceiver)
+        self._connection = connection_of(transceiver)
+        self._said = b""
+        self._number = 0
+        self._wait = REPEAT_SECONDS
+        self._repeat: asyncio.TimerHandle | None = None
+        self._receive = dtls.transport._recv
+        dtls.transport._recv = self._hear
+        dtls._write_ssl = self._say  # type: ignore[method-assign]
+
+    async def _hear(self) -> bytes:
+        data: bytes = await self._receive()
+        if data and data[0] in _HANDSHAKE_RECORDS:
+            self._wait = REPEAT_SECONDS
+            self._leave_it()
+        return data
+
+    async def _say(self) -> None:
+        said = _drain(self._dtls._ssl)
+        if not said:
+            return
+        self._leave_it()
+        self._said = said
+        for datagram in self._datagrams():
+            await self._dtls.transport._send(datagram)
+        if self._dtls._state == State.CONNECTING:
+            self._say_again_later()
+
+    def _say_again_later(self) -> None:
+        if self._wait < _LONGEST_REPEAT:
+            self._repeat = asyncio.get_running_loop().call_later(self._wait, self._say_again)
+            self._wait *= 2
+
+    def _say_again(self) -> None:
+        pair = nominated(self._connection)
+        if pair is None or self._dtls._state not in (State.CONNECTING, State.CONNECTED):
+            return
+        for datagram in self._datagrams():
+            sender_of(pair).sendto(datagram, pair.remote_addr)
+        self._say_again_later()
+
+    def _leave_it(self) -> None:
+        if self._repeat is not None:
+            self._repeat.cancel()
+            self._repeat = None
+
+    def _datagrams(self) -> list[bytes]:
+        datagrams = [b""]
+        for record in records(self._said):
+            if record[3:5] == bytes(2):
+                record = record[:5] + self._number.to_bytes(6) + record[11:]
+                self._number += 1
+            if len(datagrams[-1]) + len(record) > _MOST_BYTES and datagrams[-1]:
+                datagrams.append(b"")
+            datagrams[-1] += record
+        return datagrams
+
+
+def records(data: bytes) -> list[bytes]:
+    """DTLS records, one after the other (RFC 6347 section 4.1)."""
+    found: list[bytes] = []
+    while data:
+        (length,) = unpack_from("!H", data, _RECORD_HEADER - 2)
+        found.append(data[: _RECORD_HEADER + length])
+        data = data[_RECORD_HEADER + length :]
+    return found
+
+
+def _drain(ssl: SSL.Connection | None) -> bytes:
+    """What OpenSSL wants to say: whole records. The library takes 1500 bytes at a time, and leaves the rest lying."""
+    said = b""
+    while ssl is not None:
+        try:
+            said += ssl.bio_read(65_536)
+        except SSL.Error:
+            break
+    return said

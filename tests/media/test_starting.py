@@ -1,0 +1,143 @@
+"""How a path begins, to a far end that hears one address of ours only (PS-039, PS-041)."""
+
+import asyncio
+from struct import pack
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telnyx_core.actions import ApplyRemote, CreateOffer, UseMedia
+from telnyx_core.options import IceServer
+from telnyx_drivers.media import aiortc_private as private
+from telnyx_drivers.media.aiortc_starting import NOMINATE_SECONDS, records
+from telnyx_drivers.media.settings import PeerSettings
+from tests.media import servers
+from tests.media.attempts import Cell, Kind, Ways, attempt
+from tests.media.rig import Side, peer_of, run, until
+from tests.media.server_end import ServerEnd, Setup
+
+media = pytest.mark.media
+TWO = PeerSettings(addresses=lambda: ["127.0.0.2", "127.0.0.3"])
+
+
+@media
+@pytest.mark.parametrize("kind", ["first", "renewal", "re-attach"])
+@pytest.mark.parametrize(
+    ("ways", "setup", "controlling"),
+    [("two", "active", False), ("two and TURN", "passive", True)],
+)
+def test_audio_flows_both_ways_however_many_addresses_there_are(
+    kind: Kind, ways: Ways, setup: Setup, controlling: bool
+) -> None:
+    """60 ms away. The server listens to the pair whose check came last, until another one is nominated again."""
+
+    async def main() -> None:
+        relay = servers.TurnServer()
+        server = IceServer(f"turn:127.0.0.1:{await servers.serve(relay)}?transport=udp", "user", "secret")
+        cell = Cell(kind=kind, ways=ways, round_trip=0.06, setup=setup, controlling=controlling)
+        outcome = await attempt(evolve(cell, servers=(server,) if "TURN" in ways else ()))
+        assert outcome.seconds is not None, outcome
+        relay.close()
+
+    run(main())
+
+
+async def first_call(near: Side, far: ServerEnd) -> None:
+    media = near.open(1, "offer")
+    near.perform(CreateOffer(media))
+    near.perform(ApplyRemote(media, "answer", far.answer(await near.description(media))), UseMedia(media))
+
+
+@media
+@pytest.mark.parametrize("setup", ["active", "passive"])
+def test_a_late_check_from_another_address_takes_nothing_away(setup: Setup) -> None:
+    """It may have been on its way for long: the server moves there, and is called back."""
+
+    async def main() -> None:
+        near = Side(TWO)
+        async with ServerEnd(setup=setup, delay=0.01) as far:
+            await first_call(near, far)
+            await until(lambda: private.nominated(agent_of(near)) is not None)
+            agent = agent_of(near)
+            pair = private.nominated(agent)
+            assert pair is not None
+            (other,) = (each for each in agent._protocols if each is not pair.protocol)
+            # It comes again and again, like the repeated checks of an agent that has not been told to stop.
+            for _ in range(5):
+                late = agent.build_request(pair, nominate=True)
+                assert agent.remote_password is not None
+                late.add_message_integrity(agent.remote_password.encode())
+                other.send_stun(late, pair.remote_addr)
+                await asyncio.sleep(0.03)
+            await until(lambda: far.heard > 10)
+            assert far.counted["moves"] > 1
+        await near.engine.aclose()
+
+    run(main())
+
+
+def agent_of(side: Side) -> private.Connection:
+    return private.connection_of(peer_of(side)._transceiver)
+
+
+@media
+def test_a_check_of_the_servers_own_starts_no_check_from_another_address() -> None:
+    """Servers check the first address in our description, which need not be the one that works best."""
+
+    async def main() -> None:
+        near = Side(TWO)
+        async with ServerEnd() as far:
+            await first_call(near, far)
+            await until(lambda: far.heard > 0)
+            agent = agent_of(near)
+            selected = private.nominated(agent)
+            assert selected is not None
+            sent: list[Any] = []
+            for protocol in agent._protocols:
+                if protocol is not selected.protocol:
+                    protocol.send_stun = lambda message, addr: sent.append(message)  # type: ignore[method-assign]
+                    far.follows = protocol.local_candidate.host, protocol.local_candidate.port
+            await until(lambda: bool(sent))
+            await asyncio.sleep(2 * NOMINATE_SECONDS)
+            assert {message.message_class for message in sent} == {private.Class.RESPONSE}
+            assert private.nominated(agent) is selected
+        await near.engine.aclose()
+
+    run(main())
+
+
+@media
+@pytest.mark.parametrize("setup", ["active", "passive"])
+def test_lost_packets_of_the_handshake_are_repeated_at_once(setup: Setup) -> None:
+    """OpenSSL alone would say it again after a second, and again after two: this is over before it says a word.
+
+    RFC 6347 section 4.1.2.6: a record with an old number is a replay. Encrypted ones stay as they are.
+    """
+
+    async def main() -> None:
+        near = Side(TWO)
+        came: list[bytes] = []
+        async with ServerEnd(setup=setup, lose_first=2, loses=lambda data: bool(came.append(data))) as far:
+            await first_call(near, far)
+            await near.state("connected")
+            await until(lambda: far.heard > 0)
+            assert far.lose_first == 0
+            assert far.counted["repeated flights"] == 0
+            assert far.counted["DTLS errors"] == 0
+            plain = [
+                record for data in came if 20 <= data[0] < 64 for record in records(data) if record[3:5] == bytes(2)
+            ]
+            assert len(plain) > 2
+            assert len({record[5:11] for record in plain}) == len(plain)
+        await near.engine.aclose()
+
+    run(main())
+
+
+@given(st.lists(st.binary(max_size=300), max_size=20))
+def test_records_are_told_apart(bodies: list[bytes]) -> None:
+    said = [bytes([22, 254, 253, *bytes(8)]) + pack("!H", len(body)) + body for body in bodies]
+    assert records(b"".join(said)) == said
