@@ -10,7 +10,12 @@ nox.options.error_on_missing_interpreters = False
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 MESSAGES = ("fuzz/json.dict", "fuzz/corpus")
 DESCRIPTIONS = ("fuzz/sdp.dict", "tests/media/sdp_corpus")
-FUZZED = {"fuzz_session": MESSAGES, "fuzz_wire": MESSAGES, "fuzz_sdp": DESCRIPTIONS}
+FUZZED = {
+    "fuzz_session": MESSAGES,
+    "fuzz_recorded": MESSAGES,
+    "fuzz_wire": MESSAGES,
+    "fuzz_sdp": DESCRIPTIONS,
+}
 """Each harness with its words and what it begins with."""
 
 

@@ -12,6 +12,7 @@ from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.options import ClientOptions
 from telnyx_core.quality.log_book import CommonLog
 from telnyx_core.quality.segment import ReportHome
+from telnyx_core.redaction import Redactor
 from telnyx_core.requests import Purpose
 from telnyx_core.timers import TimerTable
 
@@ -110,6 +111,11 @@ class CallHost(Protocol):
 
     @property
     def common_log(self) -> CommonLog: ...
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes this client's secrets out of what is written down."""
+        ...
 
     @property
     def session_id(self) -> str | None: ...

@@ -69,7 +69,7 @@ class CallOptions:
     remote_caller_number: str = ""
     id: str | None = field(default=None, converter=_id)
     custom_headers: tuple[CustomHeader, ...] = field(default=(), converter=_headers)
-    client_state: str | None = None
+    client_state: str | None = field(default=None, repr=False)
     user_variables: Mapping[str, Json] | None = field(default=None, converter=_variables, repr=False)
     audio: bool | Mapping[str, Json] = field(default=True, converter=_audio)
     receive_only_audio: bool = False

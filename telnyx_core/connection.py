@@ -527,7 +527,9 @@ class Connection:
             return
         failure: Failure | None = None
         if reply.error is not None:
-            failure = Failure(FailureKind.SERVER_ERROR, reply.error.message, reply.error.code, pending.method)
+            # The server may quote what we logged in with; the text goes into exceptions, which get printed.
+            said = self.owner.redactor.plain(reply.error.message)
+            failure = Failure(FailureKind.SERVER_ERROR, said, reply.error.code, pending.method)
         elif pending.method == m.GATEWAY_STATE:
             self.owner.act(Notify(SocketMessage(reply.frame)))  # SIG-407
         self._settle(pending, failure, reply.error, reply.result, now)

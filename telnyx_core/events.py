@@ -47,7 +47,7 @@ class CallInfo:
     remote_caller_name: str
     remote_caller_number: str
     custom_headers: tuple[CustomHeader, ...] = ()
-    client_state: str | None = None
+    client_state: str | None = field(default=None, repr=False)
     telnyx_call_control_id: str | None = None
     telnyx_session_id: str | None = None
     telnyx_leg_id: str | None = None

@@ -6,8 +6,9 @@ from attrs import define, field, frozen
 
 from telnyx_core import timeouts
 from telnyx_core.json_types import Json, JsonObject, JsonView
-from telnyx_core.limits import MAX_LIVE_CALLS
-from telnyx_core.wire import string
+from telnyx_core.limits import MAX_LIVE_CALLS, MAX_NAME_CHARS
+from telnyx_core.parsing import finite
+from telnyx_core.wire import identifier, string
 
 
 @frozen
@@ -44,7 +45,7 @@ class Identity:
         """From what a former process remembered; anything malformed counts as absent."""
         if remembered is None:
             return cls()
-        identity = cls(string(remembered, "voice_sdk_id"), string(remembered, "session_id"))
+        identity = cls(identifier(remembered, "voice_sdk_id"), identifier(remembered, "session_id"))
         identity._stored_at = _number(remembered, "session_id_stored_at")
         identity._markers_at = identity._stored_at
         calls = remembered.get("calls")
@@ -52,7 +53,9 @@ class Identity:
             identity.markers = tuple(
                 CallMarker(ident, entry.get("held") is True)
                 for entry in calls[:MAX_LIVE_CALLS]
-                if isinstance(entry, dict) and (ident := string(entry, "id")) is not None
+                if isinstance(entry, dict)
+                and (ident := string(entry, "id")) is not None
+                and len(ident) <= MAX_NAME_CHARS
             )
         return identity
 
@@ -146,5 +149,4 @@ class Identity:
 
 
 def _number(members: JsonView, name: str) -> float | None:
-    value = members.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return finite(members.get(name))

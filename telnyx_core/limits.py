@@ -25,3 +25,6 @@ MAX_QUEUED_MODIFIES: Final = 16
 
 MAX_NAME_CHARS: Final = 256
 """Call ids, methods and gateway states worth remembering; longer ones are not ours."""
+
+MAX_ID_CHARS: Final = 1_024
+"""Routing tokens, session ids and report ids have some forty; a longer one would make every later URL too long."""

@@ -12,6 +12,7 @@ from telnyx_core.identity import Identity
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.json_types import JsonObject, JsonView
 from telnyx_core.options import ClientOptions
+from telnyx_core.redaction import Redactor
 from telnyx_core.requests import Pending, Purpose
 from telnyx_core.states import SessionInput, SessionState
 from telnyx_core.timers import TimerTable
@@ -36,6 +37,11 @@ class Owner(Protocol):
     @property
     def media_alive(self) -> bool:
         """Some live call has a peer that has not failed (SIG-221, SIG-291)."""
+        ...
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes this client's secrets out of what is shown."""
         ...
 
     def act(self, action: Action) -> None: ...

@@ -18,7 +18,7 @@ from telnyx_core.requests import Purpose
 from telnyx_core.states import SessionInput, SessionState
 from telnyx_core.timers import Timer
 from telnyx_core.token import expiry
-from telnyx_core.wire import string
+from telnyx_core.wire import identifier
 
 _MAX_RETRIES: Final = 2
 _REJECTED: Final = -32001
@@ -110,7 +110,7 @@ class Login:
         self._good, self._sent = self._sent, None
         self.succeeded = True
         self.restart()
-        self._link.identity.logged_in(string(result, "sessid"), now)
+        self._link.identity.logged_in(identifier(result, "sessid"), now)
         self._note_expiry(self._good.login_token, now)
         self._settle(Done(result))
         if purpose is Purpose.LOGIN:

@@ -15,7 +15,7 @@ from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.limits import MAX_NAME_CHARS
 from telnyx_core.options import CallOptions, ClientOptions, Codec, CustomHeader
 from telnyx_core.version import VERSION
-from telnyx_core.wire import integer, mapping, string, strings
+from telnyx_core.wire import identifier, integer, mapping, string, strings
 
 LOGIN: Final = "login"
 ANONYMOUS_LOGIN: Final = "anonymous_login"
@@ -298,8 +298,8 @@ def gateway_report(params: JsonView) -> GatewayReport | None:
         return None
     return GatewayReport(
         state,
-        string(params, "call_report_id"),
-        string(params, "dc"),
-        string(params, "region"),
+        identifier(params, "call_report_id"),
+        identifier(params, "dc"),
+        identifier(params, "region"),
         strings(params, "reattached_sessions"),
     )

@@ -40,10 +40,10 @@ class IceServer:
 
 @frozen
 class CustomHeader:
-    """One SIP header sent with a call, normally ``X-...``."""
+    """One SIP header sent with a call, normally ``X-...``. Its value is not shown: it may be a credential."""
 
     name: str
-    value: str
+    value: str = field(repr=False)
 
     def __attrs_post_init__(self) -> None:
         Checks(OptionsError, "CustomHeader.").types(self)

@@ -4,7 +4,7 @@ from telnyx_core import messages as m
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import JsonObject, JsonView
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
-from telnyx_core.wire import string
+from telnyx_core.wire import identifier
 
 
 class Parties:
@@ -23,9 +23,9 @@ class Parties:
     def take_ids(self, params: JsonView) -> bool:
         """Non-empty telnyx ids replace the known ones (CALL-110); True when one changed."""
         before = (self.call_control_id, self.session_id, self.leg_id)
-        self.call_control_id = string(params, "telnyx_call_control_id") or self.call_control_id
-        self.session_id = string(params, "telnyx_session_id") or self.session_id
-        self.leg_id = string(params, "telnyx_leg_id") or self.leg_id
+        self.call_control_id = identifier(params, "telnyx_call_control_id") or self.call_control_id
+        self.session_id = identifier(params, "telnyx_session_id") or self.session_id
+        self.leg_id = identifier(params, "telnyx_leg_id") or self.leg_id
         return before != (self.call_control_id, self.session_id, self.leg_id)
 
     def take_offer(self, offer: m.Offered, params: JsonView) -> None:

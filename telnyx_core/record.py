@@ -10,8 +10,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
+from urllib.parse import unquote_plus
 
-from attrs import AttrsInstance, evolve, fields, has
+from attrs import AttrsInstance, fields, has
 
 from telnyx_core import facts as facts_module
 from telnyx_core.actions import (
@@ -26,14 +27,15 @@ from telnyx_core.actions import (
     WriteDebug,
 )
 from telnyx_core.events import CallUpdated, ErrorRaised, WarningRaised
-from telnyx_core.facts import Fact, LocalDescribed, StatsTaken, TextReceived
+from telnyx_core.facts import Fact, StatsTaken, TextReceived
 from telnyx_core.fits import fits
 from telnyx_core.ids import MediaId, SocketId
 from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
 from telnyx_core.quality.reading_record import reading_from_record, reading_record
+from telnyx_core.redaction import Redactor, digits_as_zeros, is_secret_name
 from telnyx_core.token import expiry
-from telnyx_core.wire import encode, mapping
+from telnyx_core.wire import encode, is_ident, mapping, parse
 
 COMMANDS: Final = (
     "connect",
@@ -62,75 +64,98 @@ COMMANDS: Final = (
 )
 """The commands of a `Session`, which is everything that an application can do to one."""
 
-SECRET_MEMBERS: Final = frozenset(
-    {"passwd", "password", "login_token", "voice_sdk_id", "sessid", "session_id", "credential", "access_token"}
-)
-"""Members whose value lets a stranger log in or take a session over, wherever they stand in a frame."""
-_SESSION_MEMBERS: Final = frozenset({"peerId", "connectionId"})
-"""Members of debug frames that have the session's id in them, once there is one (DBG-010)."""
+_SESSION_MEMBERS: Final = frozenset({"peerId", "connectionId", "reattached_sessions"})
+"""Members that name a session by its id, or something else (DBG-010, SIG-137)."""
+_URL_TOKEN: Final = re.compile(r"([?&]voice_sdk_id=)([^&#]+)")
+_MOST_NAMES: Final = 4_096
+_MOST_CHARS: Final = 1 << 20
+"""Of secrets that have a pseudonym: a server may send a new one with each frame. Then the oldest get a new one."""
 
-_SDP_SECRET: Final = re.compile(r"(?m)^(a=(?:ice-pwd|crypto|key-mgmt):)([^\r\n]+)|^(k=)([^\r\n]+)")
-_QUERY_SECRET: Final = re.compile(r"([?&]voice_sdk_id=)([^&#]+)")
 _FACTS: Final[Mapping[str, type[AttrsInstance]]] = {
     name: value for name, value in vars(facts_module).items() if isinstance(value, type) and has(value)
 }
 
 
-class Scrubber:
+class Scrubber(Redactor):
     """Secrets to pseudonyms, one to one, for the length of one record."""
 
     def __init__(self) -> None:
+        super().__init__()
+        self._own: dict[str, str] = {}
+        """Of what this client logs in with: never forgotten."""
         self._names: dict[str, str] = {}
+        """Of everything else, the least lately met first."""
+        self._chars = 0
+        self._count = 0
+
+    def learn(self, *secrets: str | None) -> None:
+        super().learn(*secrets)
+        self._own.update({secret: self.name(secret) for secret in secrets if secret})
 
     def name(self, secret: str) -> str:
-        return self._names.setdefault(secret, f"secret-{len(self._names) + 1}")
+        """The pseudonym. A login token's keeps the expiry, which the core reads; an unusable id's is unusable."""
+        own = self._own.get(secret)
+        if own is not None:
+            return own
+        name = self._names.pop(secret, None)
+        if name is None:
+            self._chars += len(secret)
+            name = self._new_name(secret)
+        self._names[secret] = name
+        while len(self._names) > _MOST_NAMES or (self._chars > _MOST_CHARS and len(self._names) > 1):
+            oldest = next(iter(self._names))
+            del self._names[oldest]
+            self._chars -= len(oldest)
+        return name
 
-    def token(self, token: str) -> str:
-        """A login token's stand-in keeps the expiry, which the core reads, and nothing else."""
-        end = expiry(token)
+    def _new_name(self, secret: str) -> str:
+        self._count += 1
+        end = expiry(secret)
         if end is None:
-            return self.name(token)
+            return f"secret-{self._count}" if is_ident(secret) else f"secret {self._count}"
         claim = base64.urlsafe_b64encode(json.dumps({"exp": end}).encode()).decode().rstrip("=")
-        return self._names.setdefault(token, f"e30.{claim}.secret-{len(self._names) + 1}")
+        return f"e30.{claim}.secret-{self._count}"
 
-    def value(self, value: Json, member: str = "") -> Json:
-        match value:
-            case str():
-                if member in SECRET_MEMBERS and value:
-                    return self._names[value] if value in self._names else self.name(value)
-                if member in _SESSION_MEMBERS:
-                    return self._names.get(value, value)
-                return self._sdp(value) if "a=" in value or "k=" in value else value
-            case list():
-                return [self.value(item) for item in value]
-            case dict():
-                return {name: self.value(item, name) for name, item in value.items()}
-            case _:
-                return value
-
-    def text(self, text: str) -> str:
+    def frame(self, text: str) -> str:
         """One frame. What is not a JSON object is reduced to its kind: it may hold anything."""
         try:
-            frame = cast("Json", json.loads(text))
-        except (ValueError, RecursionError):
+            frame = parse(text)
+        except ValueError:
             return "#" if text.startswith("#") else "?"
         return encode(cast("JsonObject", self.value(frame))) if isinstance(frame, dict) else "[]"
 
     def url(self, url: str) -> str:
-        return _QUERY_SECRET.sub(lambda found: found[1] + self.name(found[2]), url)
+        """The routing token in a URL has the pseudonym that it has in frames, where it is not percent-encoded."""
+        before, *rest = _URL_TOKEN.split(url)
+        parts = [self.plain(before)]
+        for key, token, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+            parts += (key, self.name(unquote_plus(token)), self.plain(after))
+        return "".join(parts)
 
-    def _sdp(self, text: str) -> str:
-        return _SDP_SECRET.sub(lambda found: (found[1] or found[3]) + self.name(found[2] or found[4]), text)
+    def hide(self, secret: str) -> str:
+        return self.name(secret)
+
+    def hide_digits(self, digits: str) -> str:
+        return digits_as_zeros(digits)
+
+    def hide_whole(self, value: Json) -> Json:
+        return self.name(json.dumps(value))
+
+    def _string(self, text: str, member: str) -> str:
+        if member in _SESSION_MEMBERS:
+            return self._names.get(text, text)
+        return super()._string(text, member)
 
 
 def options_record(options: ClientOptions, scrubber: Scrubber) -> JsonObject:
     """What `ClientOptions.from_mapping` needs to build them again; credentials are pseudonyms."""
+    scrubber.learn(options.password, options.login_token)
     plain = _differences(options, ClientOptions(login="-", password="-"))  # noqa: S106
     for name in ("login_token", "login", "password"):
         plain.pop(name, None)
     record = cast("JsonObject", scrubber.value(plain))
     if options.login_token is not None:
-        record["login_token"] = scrubber.token(options.login_token)
+        record["login_token"] = scrubber.name(options.login_token)
     if options.login is not None:
         record["login"] = options.login
     if options.password is not None:
@@ -141,7 +166,7 @@ def options_record(options: ClientOptions, scrubber: Scrubber) -> JsonObject:
 
 
 def call_options_record(options: CallOptions, scrubber: Scrubber) -> JsonObject:
-    record = _differences(options, CallOptions())
+    record = cast("JsonObject", scrubber.value(_differences(options, CallOptions())))
     if options.ice_servers is not None:
         record["ice_servers"] = [_without_secrets(server, scrubber) for server in options.ice_servers]
     return record
@@ -155,14 +180,13 @@ def arguments_record(arguments: Mapping[str, object], scrubber: Scrubber) -> Jso
             case CallOptions():
                 record[name] = call_options_record(value, scrubber)
             case Mapping() if name == "credentials":
-                record[name] = {
-                    member: scrubber.token(item)
-                    if member == "login_token" and isinstance(item, str)
-                    else scrubber.value(_plain(item), member)
-                    for member, item in cast("Mapping[str, object]", value).items()
-                }
+                given = cast("Mapping[str, object]", value)
+                for member, item in given.items():
+                    if isinstance(item, str) and is_secret_name(member):
+                        scrubber.learn(item)
+                record[name] = {member: scrubber.value(_plain(item), member) for member, item in given.items()}
             case _:
-                record[name] = scrubber.value(_plain(value))
+                record[name] = scrubber.value(_plain(value), name)
     return record
 
 
@@ -184,15 +208,12 @@ def arguments_from_record(record: JsonView) -> dict[str, object]:
 
 def fact_record(fact: Fact, scrubber: Scrubber) -> JsonObject:
     match fact:
-        case TextReceived(_, text):
-            fact = evolve(fact, text=scrubber.text(text))
-        case LocalDescribed():
-            fact = evolve(fact, sdp=str(scrubber.value(fact.sdp)))
+        case TextReceived(socket, text):
+            return {"is": type(fact).__name__, "socket": socket, "text": scrubber.frame(text)}
         case StatsTaken(media, reading):
             return {"is": type(fact).__name__, "media": media, "reading": reading_record(reading)}
         case _:
-            pass
-    return {"is": type(fact).__name__, **_members(fact)}
+            return {"is": type(fact).__name__, **cast("JsonObject", scrubber.value(_members(fact)))}
 
 
 def fact_from_record(record: JsonView) -> Fact:
@@ -219,7 +240,7 @@ def action_record(action: Action, scrubber: Scrubber) -> JsonObject:
     name = type(action).__name__
     match action:
         case SendText(socket, text):
-            return {"is": name, "socket": socket, "text": scrubber.text(text)}
+            return {"is": name, "socket": socket, "text": scrubber.frame(text)}
         case OpenSocket(socket, url):
             return {"is": name, "socket": socket, "url": scrubber.url(url)}
         case Notify(event):
@@ -305,5 +326,6 @@ def _without_secrets(server: object, scrubber: Scrubber) -> Json:
     for name in ("username", "credential"):
         secret = plain.get(name)
         if isinstance(secret, str):
+            scrubber.learn(secret)
             kept[name] = scrubber.name(secret)
     return kept

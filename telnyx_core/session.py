@@ -50,6 +50,7 @@ from telnyx_core.option_values import read_custom_headers
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
 from telnyx_core.quality.log_book import CommonLog
 from telnyx_core.quality.segment import ReportHome
+from telnyx_core.redaction import Redactor
 from telnyx_core.requests import Pending, Purpose, new_uuid
 from telnyx_core.states import CallState, SessionState
 from telnyx_core.timers import Timer, TimerKey, TimerTable
@@ -88,6 +89,8 @@ class Session:
         self._calls: dict[CallId, Call] = {}
         self._media: dict[MediaId, Call] = {}
         self._tombstones = Tombstones.none()
+        self._redactor = Redactor()
+        self._redactor.learn(options.password, options.login_token, *_credentials(options))
         self.common_log = CommonLog(options.debug_log_level, options.debug_log_max_entries)
         self._marked: dict[CallId, JsonObject] = {}
         """The calls that can be attached: a server of this family forgets those that were never answered.
@@ -123,6 +126,13 @@ class Session:
     @property
     def session_id(self) -> str | None:
         return self._link.identity.session_id
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes this client's secrets out of what is written down, also where the server quotes them."""
+        identity = self._link.identity
+        self._redactor.learn_ids(identity.voice_sdk_id, identity.session_id)
+        return self._redactor
 
     @property
     def region(self) -> str | None:
@@ -221,6 +231,7 @@ class Session:
         Raises `InvalidCredentials` when they make no usable set (SIG-247).
         """
         options = self.options.with_credentials(credentials)
+        self._redactor.learn(options.password, options.login_token)
         with self._at(now) as now:
             ticket = self._ticket()
             self._link.login.use(options, ticket, now, same_user=same_user)
@@ -249,6 +260,7 @@ class Session:
             raise InvalidCallParameters(f"44002: {MAX_LIVE_CALLS} calls are live already")
         read_custom_headers(options.custom_headers)
         with self._at(now) as now:
+            self._redactor.learn(*_credentials(options))
             ident = CallId(options.id if options.id is not None else new_uuid(self._rng))
             call = Call(ident, direction="outbound", options=options, host=self, rng=self._rng, now=now)
             self._calls[ident] = call
@@ -843,3 +855,8 @@ def _brief(call: Call) -> JsonObject:
     if call.parties.leg_id is not None:
         brief["telnyxLegId"] = call.parties.leg_id
     return brief
+
+
+def _credentials(options: ClientOptions | CallOptions) -> tuple[str | None, ...]:
+    """Of the ICE servers."""
+    return tuple(server.credential for server in options.ice_servers or ())

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias, cast
 from attrs import field, frozen
 
 from telnyx_core.json_types import Json, JsonObject, JsonView
-from telnyx_core.limits import MAX_FRAME_CHARS, MAX_NAME_CHARS
+from telnyx_core.limits import MAX_FRAME_CHARS, MAX_ID_CHARS, MAX_NAME_CHARS
 
 ServerId: TypeAlias = int | str
 """The server numbers its requests and names its AI frames; both are echoed with their type (SIG-056)."""
@@ -79,20 +79,27 @@ def encode(frame: JsonObject) -> str:
     return _encoder.encode(frame)
 
 
+def parse(text: str) -> Json:
+    """JSON that can be written again. Raises `ValueError`, which says why, without quoting it."""
+    if len(text) > MAX_FRAME_CHARS:
+        raise ValueError(f"frame of {len(text)} characters")
+    try:
+        return cast("Json", _decoder.decode(text))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError:
+        raise ValueError("not JSON") from None
+
+
 def decode(text: str) -> Frame:
     """Read one text frame. Total: whatever the text, one of the four kinds comes back."""
-    if len(text) > MAX_FRAME_CHARS:
-        return Garbage(f"frame of {len(text)} characters")
     try:
-        value = cast("Json", _decoder.decode(text))
-    except RecursionError:
-        return Garbage("nested too deeply")
-    except ValueError:
-        return Plain(text) if text.startswith("#") else Garbage("not JSON")
+        value = parse(text)
+    except ValueError as error:
+        return Plain(text) if text.startswith("#") and len(text) <= MAX_FRAME_CHARS else Garbage(str(error))
     if not isinstance(value, dict):
         return Garbage("not a JSON object")
-    token = value.get("voice_sdk_id")
-    voice_sdk_id = token if isinstance(token, str) and token else None
+    voice_sdk_id = identifier(value, "voice_sdk_id")
     ident = value.get("id")
     if not isinstance(ident, int | str) or isinstance(ident, bool):
         ident = None
@@ -131,6 +138,17 @@ def string(members: JsonView, name: str) -> str | None:
     """A non-empty string member, or ``None``."""
     value = members.get(name)
     return value if isinstance(value, str) and value else None
+
+
+def is_ident(text: str) -> bool:
+    """Whether a text can be an id that goes into URLs, headers and file names: visible ASCII, and not too much."""
+    return 0 < len(text) <= MAX_ID_CHARS and text.isascii() and text.isprintable() and " " not in text
+
+
+def identifier(members: JsonView, name: str) -> str | None:
+    """A member that can be such an id, or ``None``."""
+    value = members.get(name)
+    return value if isinstance(value, str) and is_ident(value) else None
 
 
 def integer(members: JsonView, name: str) -> int | None:

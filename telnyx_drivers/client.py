@@ -491,7 +491,8 @@ class Client(ABC):
             case CallUpdated(info):
                 return self._calls.note(info)
             case ErrorRaised():
-                logs.client.warning("error %d %s: %s", event.code, event.name, event.error.original or event.message)
+                said = self._session.redactor.plain(str(event.error.original or event.message))
+                logs.client.warning("error %d %s: %s", event.code, event.name, said)
                 handle = self._calls.named_by(event)
                 if handle is not None:
                     handle.note_error(event.error)
@@ -501,7 +502,8 @@ class Client(ABC):
             case WarningRaised():
                 logs.client.warning("warning %d %s: %s", event.code, event.name, event.message)
             case IceServerFailed(_, url, _, reason):
-                logs.client.warning("ICE server %s gave no candidate: %s", url, reason)
+                said = self._session.redactor.plain(reason)
+                logs.client.warning("ICE server %s gave no candidate: %s", url, said)
             case SessionClosed(reason):
                 wished = reason in (CloseReason.DISCONNECTED, CloseReason.LEFT)
                 self._calls.close(None if wished else self._refusal(reason))

@@ -12,6 +12,7 @@ from typing import Final
 import anyio.to_thread
 
 from telnyx_core.actions import WriteDebug
+from telnyx_core.redaction import PLAIN, Redactor
 from telnyx_drivers import logs
 
 _STAMP: Final = 1000
@@ -23,8 +24,11 @@ class DebugFiles:
     ``unwritten`` gives what would be lost now. ``directory`` must exist. Nothing is raised: what fails is logged.
     """
 
-    def __init__(self, directory: Path, unwritten: Callable[[], Iterable[WriteDebug]]) -> None:
+    def __init__(
+        self, directory: Path, unwritten: Callable[[], Iterable[WriteDebug]], redactor: Redactor = PLAIN
+    ) -> None:
         self._directory = directory
+        self._redactor = redactor
         self._unwritten = unwritten
         self._pending: dict[str, WriteDebug] = {}
         self._open = True
@@ -58,7 +62,7 @@ class DebugFiles:
     def _write(self, action: WriteDebug) -> None:
         path = self._directory / file_name(action)
         try:
-            write_private(path, render(action))
+            write_private(path, render(action, self._redactor))
         except OSError as error:
             logs.reports.error("the debug file %s was not written: %s", path, error)
         else:
@@ -69,9 +73,9 @@ def file_name(action: WriteDebug) -> str:
     return f"webrtc-stats-{action.report}-{round(action.at * _STAMP)}.json"
 
 
-def render(action: WriteDebug) -> str:
+def render(action: WriteDebug, redactor: Redactor = PLAIN) -> str:
     """A JSON array, one entry to a line."""
-    lines = ",\n".join(json.dumps(entry.record(action.report)) for entry in action.entries)
+    lines = ",\n".join(json.dumps(entry.record(action.report, redactor)) for entry in action.entries)
     return f"[\n{lines}\n]\n"
 
 

@@ -73,7 +73,7 @@ from telnyx_drivers.last_reports import LastReports
 from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.network import NetworkWatch
 from telnyx_drivers.recordings import Recordings
-from telnyx_drivers.redact import redact_text, redact_url
+from telnyx_drivers.redact import redact_url
 from telnyx_drivers.reports import Uploads, http_poster
 from telnyx_drivers.sinks import CallSinks
 from telnyx_drivers.tones import TonePlayer
@@ -226,7 +226,9 @@ class Driver(ABC):
             self.at_rest = False
             options = self.session.options
             if options.debug and options.debug_output == "file" and self._debug_files is None:
-                self._debug_files = DebugFiles(Path(options.debug_dir or "."), self.session.unwritten_debug)
+                self._debug_files = DebugFiles(
+                    Path(options.debug_dir or "."), self.session.unwritten_debug, self.session.redactor
+                )
             if options.enable_call_reports and self._last_reports is None:
                 self._last_reports = LastReports(self.uploads, self.session.unsent_reports, self.ssl)
             if options.enable_call_recording and self._recordings is None:
@@ -317,7 +319,7 @@ class Driver(ABC):
         session = self.session
         while self._inbox:
             fact = self._inbox.popleft()
-            _log_fact(fact)
+            self._log_fact(fact)
             if isinstance(fact, TextReceived):
                 self._texts -= 1
             elif isinstance(fact, SocketClosed | SocketRefused):
@@ -408,7 +410,11 @@ class Driver(ABC):
                 line = self._lines.get(socket)
                 if line is not None and (spare_above is None or line.backlog <= spare_above):
                     if logs.signalling.isEnabledFor(logging.DEBUG):
-                        said = redact_text(text) if spare_above is None else f"{len(text)} characters for debugging"
+                        said = (
+                            self.session.redactor.text(text)
+                            if spare_above is None
+                            else f"{len(text)} characters for debugging"
+                        )
                         logs.signalling.debug("socket %d sends %s", socket, said)
                     line.send(text)
             case CloseSocket(socket):
@@ -479,7 +485,7 @@ class Driver(ABC):
             if isinstance(action, OpenPeer):
                 self.tell(NegotiationFailed(action.media, "other", str(error)))
             return
-        logs.media.debug("%s", action)
+        self._log(logs.media, logging.DEBUG, action)
         engine.perform(action)
 
     # The end.
@@ -508,15 +514,20 @@ class Driver(ABC):
         if isinstance(error, Exception):
             logs.client.critical("a fault stopped the client", exc_info=error)
 
+    # The log: what is said there went through the session's redactor, which knows the client's secrets.
 
-def _log_fact(fact: Fact) -> None:
-    match fact:
-        case TextReceived(socket, text):
-            if logs.signalling.isEnabledFor(logging.DEBUG):
-                logs.signalling.debug("socket %d received %s", socket, redact_text(text))
-        case SocketOpened() | SocketRefused() | SocketClosed():
-            logs.signalling.info("%s", fact)
-        case BinaryReceived() | NetworkChanged() | RecordingFault() | AudioBroke():
-            logs.signalling.debug("%s", fact)
-        case _:
-            logs.media.debug("%s", fact)
+    def _log_fact(self, fact: Fact) -> None:
+        match fact:
+            case TextReceived(socket, text):
+                if logs.signalling.isEnabledFor(logging.DEBUG):
+                    logs.signalling.debug("socket %d received %s", socket, self.session.redactor.text(text))
+            case SocketOpened() | SocketRefused() | SocketClosed():
+                self._log(logs.signalling, logging.INFO, fact)
+            case BinaryReceived() | NetworkChanged() | RecordingFault() | AudioBroke():
+                self._log(logs.signalling, logging.DEBUG, fact)
+            case _:
+                self._log(logs.media, logging.DEBUG, fact)
+
+    def _log(self, logger: logging.Logger, level: int, what: object) -> None:
+        if logger.isEnabledFor(level):
+            logger.log(level, "%s", self.session.redactor.plain(str(what)))

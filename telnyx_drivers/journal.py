@@ -38,7 +38,7 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.failed: OSError | None = None
+        self.failed: Exception | None = None
         self._room = MAX_BYTES
         self._file: TextIO | None = self._open(os.O_CREAT | os.O_TRUNC)
 
@@ -52,14 +52,14 @@ class Journal:
                 self._file = self._open(0)
             self._file.write(line if self._room >= 0 else '{"truncated":true}\n')
         except OSError as error:
-            self._give_up(error)
+            self.give_up(error)
 
     def flush(self) -> None:
         try:
             if self._file is not None:
                 self._file.flush()
         except OSError as error:
-            self._give_up(error)
+            self.give_up(error)
 
     def close(self) -> None:
         """Let go of the file; the next line opens it again."""
@@ -68,7 +68,7 @@ class Journal:
             if file is not None:
                 file.close()
         except OSError as error:
-            self._give_up(error)
+            self.give_up(error)
 
     def _open(self, flags: int) -> TextIO:
         # No link is followed: what stands at its end is somebody else's, or for everybody to read.
@@ -81,9 +81,11 @@ class Journal:
             os.close(descriptor)
             raise
 
-    def _give_up(self, error: OSError) -> None:
+    def give_up(self, error: Exception) -> None:
+        """Nothing more is written. Said once; the error itself may hold what was to be written."""
         if self.failed is None:
-            logs.client.error("the journal ends here: %s", error.strerror or type(error).__name__)
+            reason = error.strerror if isinstance(error, OSError) else None
+            logs.client.error("the journal ends here: %s", reason or type(error).__name__)
         self.failed = self.failed or error
         self.close()
 
@@ -122,7 +124,7 @@ class RecordedSession(Session):
     def next_action(self) -> Action | None:
         action = super().next_action()
         if action is not None:
-            self._journal.write({"action": action_record(action, self._scrubber)})
+            self._note(lambda: {"action": action_record(action, self._scrubber)})
         elif self.next_timeout() is None:
             self._journal.close()  # at rest, perhaps for good
         else:
@@ -130,7 +132,7 @@ class RecordedSession(Session):
         return action
 
     def receive(self, fact: Fact, *, now: float) -> None:
-        self._journal.write({"t": now, "fact": fact_record(fact, self._scrubber)})
+        self._note(lambda: {"t": now, "fact": fact_record(fact, self._scrubber)})
         super().receive(fact, now=now)
 
     def handle_timeout(self, *, now: float) -> None:
@@ -140,16 +142,22 @@ class RecordedSession(Session):
     def command(self, name: str, given: dict[str, object], run: Callable[[], object]) -> object:
         """Give a command and write it down, also when it was refused."""
         now = given.pop("now", None)
-        entry: JsonObject = {"command": name, "with": arguments_record(given, self._scrubber)}
-        if isinstance(now, float | int):
-            entry = {"t": now, **entry}
+        at: JsonObject = {"t": now} if isinstance(now, float | int) else {}
+        raised: JsonObject = {}
         try:
-            result = run()
+            return run()
         except Exception as error:
-            self._journal.write({**entry, "raised": type(error).__name__})
+            raised["raised"] = type(error).__name__
             raise
-        self._journal.write(entry)
-        return result
+        finally:
+            self._note(lambda: {**at, "command": name, "with": arguments_record(given, self._scrubber), **raised})
+
+    def _note(self, entry: Callable[[], JsonObject]) -> None:
+        """A record is never worth a session: what cannot be written down ends the journal, and nothing else."""
+        try:
+            self._journal.write(entry())
+        except Exception as error:  # noqa: BLE001
+            self._journal.give_up(error)
 
 
 def _recorded(name: str) -> Callable[..., object]:

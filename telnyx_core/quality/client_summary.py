@@ -1,14 +1,13 @@
 """What a call report says of the client that made the call (STATS-231 to STATS-236): settings, never credentials."""
 
-import re
 from math import isfinite
 from typing import Final
 
 from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.option_values import IceServer
 from telnyx_core.options import CallOptions, ClientOptions
+from telnyx_core.redaction import is_secret_name
 
-_SECRET: Final = re.compile(r"password|passwd|credential|secret|token|auth|api[_-]?key", re.IGNORECASE)
 _DEPTH: Final = 4
 
 
@@ -21,7 +20,7 @@ def sanitised(value: Json, depth: int = _DEPTH) -> Json:
             return {
                 name: sanitised(item, depth - 1)
                 for name, item in value.items()
-                if not _SECRET.search(name) and not _endless(item)
+                if not is_secret_name(name) and "auth" not in name.lower() and not _endless(item)
             }
         case list():
             if depth == 0:

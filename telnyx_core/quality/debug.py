@@ -92,7 +92,9 @@ class DebugWatch:
     def timeline(self) -> tuple[JsonObject, ...]:
         """Of all the call's peers, one after the other (STATS-141)."""
         peers = (*self._former, *self._peers.values())
-        return tuple(entry.record(peer.ident) for peer in peers for entry in peer.timeline.entries())
+        return tuple(
+            entry.record(peer.ident, self._host.redactor) for peer in peers for entry in peer.timeline.entries()
+        )
 
     def unwritten(self) -> tuple[WriteDebug, ...]:
         """The files of the peers that are open: for a process that dies (DBG-020)."""
@@ -105,7 +107,7 @@ class DebugWatch:
         peer.timeline.add(entry)
         if not self._to_file and entry.tag not in _OURS:
             self._announce(peer)
-            data = entry.record(self._host.session_id or peer.ident)
+            data = entry.record(self._host.session_id or peer.ident, self._host.redactor)
             self._send(peer, "debug_report_data", data, _SPARE_STATS if entry.tag == "stats" else _SPARE_DATA)
 
     def _announce(self, peer: _Peer) -> None:

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.options import DebugLogLevel
 from telnyx_core.quality.published import iso
-from telnyx_core.redaction import redact
+from telnyx_core.redaction import PLAIN, Redactor
 
 Level: TypeAlias = DebugLogLevel
 
@@ -36,11 +36,12 @@ class LogEntry:
     message: str
     context: JsonView | None = field(default=None, repr=False)
 
-    def record(self) -> JsonObject:
+    def record(self, redactor: Redactor = PLAIN) -> JsonObject:
         """LOG-011, without secrets (LOG-013), long texts cut (LOG-014)."""
-        entry: JsonObject = {"timestamp": iso(self.wall), "level": self.level, "message": self.message}
+        message = redactor.plain(self.message)
+        entry: JsonObject = {"timestamp": iso(self.wall), "level": self.level, "message": message}
         if self.context:
-            entry["context"] = _shortened(redact(dict(self.context)), _DEPTH)
+            entry["context"] = _shortened(redactor.value(dict(self.context)), _DEPTH)
         return entry
 
 

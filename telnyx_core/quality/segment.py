@@ -18,6 +18,7 @@ from telnyx_core.quality.client_summary import client_summary
 from telnyx_core.quality.entries import Taken
 from telnyx_core.quality.log_book import LogEntry
 from telnyx_core.quality.published import iso
+from telnyx_core.redaction import PLAIN, Redactor
 from telnyx_core.version import VERSION
 
 FlushReason: TypeAlias = Literal["buffer-limit", "manual", "socket-close", "socket-error", "page-unload"]
@@ -108,6 +109,8 @@ class Segment:
     flush: Flush | None
     entries: tuple[Taken, ...] = field(repr=False)
     logs: tuple[LogEntry, ...] = field(repr=False)
+    redactor: Redactor = field(default=PLAIN, repr=False, eq=False)
+    """Knows the client's secrets: a server may quote them in the reason of a close, or in a name."""
 
     @property
     def final(self) -> bool:
@@ -124,7 +127,7 @@ class Segment:
         for entry in self.entries:
             yield Line("stats", _compact(entry.record()))
         for log in self.logs:
-            yield Line("logs", _compact(log.record()))
+            yield Line("logs", _compact(log.record(self.redactor)))
 
     def bodies(self, number: int, lines: Sequence[Line], limit: int = MAX_BODY) -> tuple[bytes, ...]:
         """The segment as JSON; in several parts, numbered on from ``number``, where it is too large for one.
@@ -136,13 +139,13 @@ class Segment:
         return tuple(self._body(index, *part, more=index < last) for index, part in enumerate(parts, number))
 
     def _body(self, number: int, stats: tuple[str, ...], logs: tuple[str, ...], *, more: bool = False) -> bytes:
-        head: JsonObject = {"summary": self._summary()}
+        head: JsonObject = {"summary": self.redactor.value(self._summary())}
         tail: JsonObject = {}
         if number or more or not self.final:
             tail["segment"] = number
         flush = Flush("buffer-limit") if more else self.flush
         if flush is not None:
-            tail["flushReason"] = flush.record()
+            tail["flushReason"] = self.redactor.value(flush.record())
         lists = f',"stats":[{",".join(stats)}]' + (f',"logs":[{",".join(logs)}]' if logs else "")
         ending = "," + _compact(tail)[1:] if tail else "}"
         return (_compact(head)[:-1] + lists + ending).encode()

@@ -7,7 +7,7 @@ from attrs import define, field, frozen
 
 from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.quality.published import iso
-from telnyx_core.redaction import redact
+from telnyx_core.redaction import PLAIN, Redactor
 
 Tag: TypeAlias = Literal["getUserMedia", "peer", "connection", "track", "stats", "call", "signaling"]
 """The last two are ours."""
@@ -25,18 +25,18 @@ class Entry:
     data: Json = field(default=None, repr=False)
     error: str | None = None
 
-    def record(self, peer: str) -> JsonObject:
+    def record(self, peer: str, redactor: Redactor = PLAIN) -> JsonObject:
         """DBG-010, without secrets. ``peer`` stands for both ids."""
         entry: JsonObject = {
             "event": self.event,
             "tag": self.tag,
             "peerId": peer,
             "connectionId": peer,
-            "data": redact(self.data) if self.tag == "signaling" else self.data,
+            "data": self.data if self.tag == "stats" else redactor.value(self.data),
             "timestamp": iso(self.wall),
         }
         if self.error is not None:
-            entry["error"] = self.error
+            entry["error"] = redactor.plain(self.error)
         return entry
 
 

@@ -270,6 +270,7 @@ class QualityWatch:
             flush=flush,
             entries=entries,
             logs=logs,
+            redactor=self._host.redactor,
         )
 
     def _read_later(self, summary: Summary, now: float) -> None:

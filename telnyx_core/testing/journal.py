@@ -117,7 +117,7 @@ class _Scrubbed(Scrubber):
     def value(self, value: Json, member: str = "") -> Json:
         return value
 
-    def text(self, text: str) -> str:
+    def frame(self, text: str) -> str:
         return text
 
     def url(self, url: str) -> str:

@@ -64,19 +64,19 @@ def test_epoch_time_is_taken_once() -> None:
     assert len(identity.markers) == 2
 
 
-@pytest.mark.parametrize("calls", [None, "a", 5, {}, [1, "a", {}, {"id": ""}, {"id": 7}]])
+@pytest.mark.parametrize("calls", [None, "a", 5, {}, [1, "a", {}, {"id": ""}, {"id": 7}, {"id": "x" * 257}]])
 def test_malformed_markers_count_as_absent(calls: Json) -> None:
     """SIG-317; SIG-230: a store that fails behaves as empty."""
     assert recalled(0.0, calls=calls).markers == ()
 
 
-@pytest.mark.parametrize("stamp", [None, "yesterday", True, []])
+@pytest.mark.parametrize("stamp", [None, "yesterday", True, [], float("nan"), float("inf"), 10**400])
 def test_a_malformed_stamp_proves_nothing(stamp: Json) -> None:
     assert recalled(0.0, session_id_stored_at=stamp).resumable(50.0) is None
 
 
 @pytest.mark.parametrize("name", ["voice_sdk_id", "session_id"])
-@pytest.mark.parametrize("value", [None, "", 5, []])
+@pytest.mark.parametrize("value", [None, "", 5, [], "V" * 1_025, "V\r\nx: y", "V V", "Vé"])
 def test_malformed_values_count_as_absent(name: str, value: Json) -> None:
     assert getattr(recalled(0.0, **{name: value}), name) is None
 

@@ -19,6 +19,7 @@ from telnyx_core.record import (
 )
 from telnyx_core.testing.journal import Replay, ReplayDiffers
 from telnyx_core.token import expiry
+from telnyx_core.wire import is_ident
 
 SECRETS = ("pa55word", "VSDK-routing", "S-session", "icePWD0123456789", "turn-user", "turn-pass")
 SDP = "v=0\r\na=ice-ufrag:abcd\r\na=ice-pwd:icePWD0123456789\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n"
@@ -152,3 +153,41 @@ def test_what_is_no_journal_is_refused(lines: list[str]) -> None:
 def test_the_dice_of_a_replay_are_the_recorded_ones() -> None:
     session = Replay.from_lines(journal_lines()).session()
     assert session._rng.getrandbits(64) == Random(7).getrandbits(64)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"is": "SocketOpened", "socket": "1", "wall": 1.0},
+        {"is": "SocketClosed", "socket": 1, "code": "1006", "reason": "", "clean": False},
+        {"is": "LocalDescribed", "media": 1, "sdp": 5, "complete": True},
+        {"is": "LocalDescribed", "media": 1, "sdp": "v=0", "complete": "yes"},
+    ],
+)
+def test_a_fact_with_a_member_of_another_type_is_refused(record: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="not a "):
+        fact_from_record(record)  # type: ignore[arg-type]
+
+
+def test_k_lines_and_credentials_have_pseudonyms() -> None:
+    scrubber = Scrubber()
+    assert scrubber.value("v=0\r\nk=clear:icePWD0123456789\r\n") == "v=0\r\nk=secret-1\r\n"
+    assert "turn-pass" not in str(scrubber.value({"credential": "turn-pass"}))
+
+
+@pytest.mark.parametrize("fact", [SocketClosed(SocketId(3), 1008, "token=pa55word", clean=True, error="pwd: pa55word")])
+def test_what_a_server_says_when_it_closes_is_searched_too(fact: SocketClosed) -> None:
+    assert "pa55word" not in json.dumps(fact_record(fact, Scrubber()))
+
+
+def test_a_routing_token_has_one_pseudonym_also_where_the_url_spells_it_otherwise() -> None:
+    scrubber = Scrubber()
+    name = scrubber.name("a+b/c=")
+    url = scrubber.url("wss://rtc.telnyx.com/?voice_sdk_id=a%2Bb%2Fc%3D&canary=true")
+    assert url == f"wss://rtc.telnyx.com/?voice_sdk_id={name}&canary=true"
+
+
+def test_an_id_that_the_session_does_not_take_has_a_pseudonym_that_it_does_not_take() -> None:
+    assert not is_ident(Scrubber().name("V" * 2_000))
+    assert not is_ident(Scrubber().name("V\r\n"))
+    assert is_ident(Scrubber().name("V"))

@@ -11,7 +11,7 @@ from telnyx_core.events import CallUpdated, ErrorRaised, FrameIgnored, ServerEve
 from telnyx_core.facts import BinaryReceived, SocketClosed, TextReceived
 from telnyx_core.ids import CallId, SocketId, Ticket
 from telnyx_core.json_types import Json, JsonObject
-from telnyx_core.limits import MAX_FRAME_CHARS, MAX_PENDING_REQUESTS
+from telnyx_core.limits import MAX_FRAME_CHARS, MAX_PENDING_REQUESTS, MAX_UNATTENDED
 from telnyx_core.states import CallState, SessionState
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 
@@ -685,3 +685,12 @@ def test_late_news_of_a_socket_that_was_let_go_changes_nothing() -> None:
     rig = Rig.registered()
     rig.tell(SocketClosed(SocketId(77), 1006, "", clean=False))
     assert (rig.actions, rig.state) == ([], SessionState.READY)
+
+
+def test_debug_frames_that_nobody_answers_are_not_remembered_without_end() -> None:
+    """DBG-005: their replies mean nothing, so only as many ids are kept as could still be answered."""
+    rig = Rig.registered()
+    for number in range(MAX_UNATTENDED + 50):
+        assert rig.session.send_unattended({"id": str(number)})
+    assert len(rig.session._link._unattended) == MAX_UNATTENDED
+    assert "49" not in rig.session._link._unattended

@@ -50,6 +50,7 @@ def test_the_alphabet_is_base64url() -> None:
         jwt(f'{{"exp": {"9" * 5000}}}'),
         jwt("[" * 20_000),
         "a." + "A" * MAX_TOKEN_CHARS + ".c",
+        jwt(f'{{"exp": 5, "pad": "{"x" * MAX_TOKEN_CHARS}"}}'),
     ],
     ids=lambda token: f"{len(token)} {token[:40]}",
 )

@@ -61,7 +61,7 @@ def test_params_that_are_no_object_count_as_empty(params: Json) -> None:
     assert request({"id": 1, "method": "m"}).params == {}
 
 
-@pytest.mark.parametrize("token", [None, "", 3, ["V"]])
+@pytest.mark.parametrize("token", [None, "", 3, ["V"], "V" * 1_025, "V\r\nx: y", "V V", "V\xe9"])
 def test_a_token_is_a_text_that_is_not_empty(token: Json) -> None:
     """SIG-057: a truthy value."""
     assert request({"method": "m", "voice_sdk_id": token}).voice_sdk_id is None

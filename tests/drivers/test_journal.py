@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from telnyx_core.errors import InvalidCallParameters
 from telnyx_core.events import Ready
+from telnyx_core.facts import TextReceived
+from telnyx_core.record import Scrubber
 from telnyx_core.testing.journal import Replay
+from telnyx_core.testing.rig import Rig
 from telnyx_drivers import journal as journal_module
-from telnyx_drivers.journal import Journal
+from telnyx_drivers.journal import Journal, RecordedSession
 from telnyx_drivers.sync import TelnyxRTC
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World, next_of
@@ -187,3 +192,107 @@ def test_without_a_loop(path: Path) -> None:
         assert "t0ken" not in path.read_text()
         assert client.session_id is None
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+# Whatever the session survives, its journal survives.
+
+INFO = '{"jsonrpc":"2.0","id":5,"method":"telnyx_rtc.info",%s}'
+RUINS = {
+    "not a number": INFO % '"params":{"x":NaN}',
+    "infinite": INFO % '"params":{"x":1e999}',
+    "deep": INFO % ('"params":{"x":' + "[" * 500 + "]" * 500 + "}"),
+    "deeper than any stack": "[" * 100_000,
+    "half an emoji": INFO % '"params":{"\\ud83d":"\\ud83d"}',
+    "a huge number": INFO % ('"params":{"x":1' + "0" * 4_000 + "}"),
+    "a list of sessions": INFO.replace("info", "clientReady") % '"params":{"reattached_sessions":["S-1"]}',
+    "a token that is none": INFO % ('"params":{},"voice_sdk_id":"' + "V" * 10_000 + '"'),
+    "a token with a line break": INFO % '"params":{},"voice_sdk_id":"V\\r\\nx: y"',
+    "the password": INFO % '"params":{"x":"for pl4nt3d-S3cret, no"}',
+}
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.sampled_from(["S-1", "V-1"])
+)
+names = st.sampled_from(
+    ["params", "callID", "voice_sdk_id", "sessid", "token", "dtmf", "userVariables", "sdp", "name", "value", "result"]
+)
+frames = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names | st.text(max_size=6), inner, max_size=5)
+)
+
+
+def recorded(path: Path, *texts: str) -> tuple[Rig, Journal]:
+    rig, journal = Rig(login="bob", password="pl4nt3d-S3cret"), Journal(path)
+    rig.session = RecordedSession(rig.session.options, journal=journal)
+    rig.ready()
+    rig.outbound()
+    for text in texts:
+        rig.tell(TextReceived(rig.socket, text))
+    rig.disconnect()
+    journal.close()
+    return rig, journal
+
+
+@pytest.mark.parametrize("text", RUINS.values(), ids=RUINS.keys())
+def test_a_frame_that_the_session_survives_its_journal_survives(path: Path, text: str) -> None:
+    _, journal = recorded(path, text, text)
+    assert journal.failed is None
+    assert "pl4nt3d" not in text_of(path)
+    assert Replay.from_file(str(path)).check() > 20
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda method, params, ident: json.dumps({"id": ident, "method": method, "params": params}),
+            st.sampled_from(["telnyx_rtc.info", "telnyx_rtc.invite", "telnyx_rtc.clientReady", "telnyx_rtc.media"]),
+            frames,
+            scalars,
+        )
+        | st.text(max_size=20),
+        max_size=6,
+    )
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_frames_are_recorded_and_replayed(path: Path, texts: list[str]) -> None:
+    _, journal = recorded(path, *texts)
+    assert journal.failed is None
+    Replay.from_file(str(path)).check()
+
+
+def test_a_command_that_cannot_be_written_down_costs_the_journal_and_nothing_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(journal_module, "fact_record", broken)
+    rig, journal = recorded(path)
+    assert isinstance(journal.failed, RecursionError)
+    assert caplog.text.count("the journal ends here") == 1
+    assert rig.frames("bye"), "the session has gone on"
+
+
+def test_a_token_of_the_servers_with_every_frame_costs_a_bounded_memory() -> None:
+    scrubber = Scrubber()
+    scrubber.learn("the-own-one")
+    own = scrubber.name("the-own-one")
+    for number in range(20_000):
+        scrubber.name(f"{number:05}" + "V" * 995)
+    assert sum(map(len, scrubber._names)) <= 1 << 20
+    assert scrubber.name("the-own-one") == own, "what a replay logs in with stays the same"
+
+
+def test_dialled_digits_and_user_variables_are_replayed_and_not_told(path: Path) -> None:
+    variables = {"card": "4242", "nested": {"pin": 1234}}
+    rig, journal = Rig(login="bob", password="pl4nt3d-S3cret", user_variables=variables), Journal(path)
+    rig.session = RecordedSession(rig.session.options, journal=journal)
+    rig.ready()
+    call = rig.outbound(user_variables={"deep": {"token": "pl4nt3d-1"}}, client_state="pl4nt3d-2")
+    rig.dtmf(call, "98765,#")
+    rig.message(call, "bob", "password=pl4nt3d-3")
+    journal.close()
+    assert Replay.from_file(str(path)).check() > 20
+    text = text_of(path)
+    for secret in ("4242", "1234", "98765", "pl4nt3d-S3cret", "pl4nt3d-1", "pl4nt3d-3"):
+        assert secret not in text
+    assert '"00000,0"' in text

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telnyx_core.json_types import Json
+from telnyx_core.redaction import Redactor
 from telnyx_drivers.redact import HIDDEN, is_secret_name, redact, redact_text, redact_url
 
 PLANTED = "pl4nt3d-S3cret"
@@ -122,3 +123,62 @@ def test_no_text_costs_more_than_a_pass_or_so(unit: str) -> None:
         return best
 
     assert cost(32_000) < 24 * cost(4_000) + 0.01
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "api_key",
+        "apiKey",
+        "X-Api-Key",
+        "clientSecret",
+        "refresh-token",
+        "Proxy-Authorization",
+        "Cookie",
+        "pin",
+        "X-Pwd",
+    ],
+)
+def test_a_pair_of_name_and_value_is_hidden_by_its_name(name: str) -> None:
+    for pair in ({"name": name, "value": PLANTED}, {"key": name, "value": [PLANTED]}, [name, PLANTED]):
+        assert PLANTED not in json.dumps(redact({"custom_headers": [pair]}))  # type: ignore[dict-item]
+        assert name in json.dumps(redact(pair))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["callID", "telnyx_session_id", "author", "authentication", "keypad", "destination"])
+def test_what_is_no_secret_stays(name: str) -> None:
+    assert redact({name: "x"}) == {name: "x"}
+    assert redact({"name": name, "value": "x"}) == {"name": name, "value": "x"}
+
+
+def test_whether_there_is_a_credential_is_no_secret() -> None:
+    assert redact({"hasCredential": True}) == {"hasCredential": True}
+
+
+def test_user_variables_are_hidden_as_a_whole_but_for_those_of_the_protocol() -> None:
+    given: Json = {"userVariables": {"a": PLANTED, "b": {"c": [PLANTED]}, "push_when_active": True, "n": 4242}}
+    hidden = {"userVariables": {"a": HIDDEN, "b": HIDDEN, "push_when_active": True, "n": HIDDEN}}
+    assert redact(given) == hidden
+
+
+@pytest.mark.parametrize("member", ["dtmf", "digits", "digit"])
+@pytest.mark.parametrize("dialled", ["4111", 4112])
+def test_dialled_digits_are_hidden(member: str, dialled: Json) -> None:
+    assert redact({"params": {member: dialled}}) == {"params": {member: HIDDEN}}
+
+
+def test_a_k_line_is_hidden_and_its_like_is_not() -> None:
+    """RFC 8866 section 5.12."""
+    assert redact_text(f"v=0\r\nk=base64:{PLANTED}\r\na=mark=1\r\n") == f"v=0\r\nk={HIDDEN}\r\na=mark=1\r\n"
+
+
+def test_a_known_secret_is_hidden_where_the_far_end_quotes_it() -> None:
+    redactor = Redactor()
+    redactor.learn("s3same", None, "abc")
+    redactor.learn_ids(*(f"session-{number}" for number in range(1_000)))
+    frame: Json = {"method": "s3same", "error": {"message": 'no "s3same" for session-999, session-1 or abc'}}
+    assert redactor.value(frame) == {
+        "method": "s3same",
+        "error": {"message": f'no "{HIDDEN}" for {HIDDEN}, session-1 or abc'},
+    }
+    assert redactor.text("s3same, s3sames") == f"{HIDDEN}, s3sames"

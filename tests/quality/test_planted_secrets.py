@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from telnyx_core.actions import Action, SendText
 from telnyx_core.facts import Fact, TextReceived
+from telnyx_core.gateway import Fault, Refuse
 from telnyx_core.gateway.events import CallReportReceived, StateTold
 from telnyx_core.redaction import HIDDEN
 from telnyx_drivers.asyncio import TelnyxRTC
@@ -33,6 +34,67 @@ TURN_PASSWORD = "pl4nt3d-turn-Password"
 WRONG = "pl4nt3d-wrong-Password"
 HEADER = "pl4nt3d-header"
 """Not a secret: where it is, the texts are those of this call."""
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib3QiLCJleHAiOjQxMDI0NDQ4MDB9"
+DIGITS = "4111111111111111"
+VARIABLES = (
+    "api_key",
+    "apiKey",
+    "token",
+    "refresh-token",
+    "clientSecret",
+    "pin",
+    "note",
+    "jwt",
+    "private_key",
+    "plain",
+)
+HEADERS = (
+    "Authorization",
+    "Proxy-Authorization",
+    "X-Api-Key",
+    "X-Auth-Token",
+    "Cookie",
+    "X-Password",
+    "X-Otp",
+    "X-Pwd",
+)
+SAID = (
+    "password={}",
+    "pwd: {}",
+    '"secret": "{}"',
+    "{{'access_token': '{}'}}",
+    "note: token={}",
+    "Authorization: Bearer {}",
+    "it says Basic {} here",
+    "https://me:{}@example.org/x",
+    "https://example.org/?a=1&api_key={}&b=2",
+    '{{\\"passphrase\\": \\"{}\\"}}',
+    "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{}",
+    "a=ice-pwd:{}",
+    "k=base64:{}",
+    f"a token {JWT}.{{}} in the middle",
+)
+"""How a text may hold one: to the far end, and back from the server that quotes it."""
+QUOTED = f"bad credentials for alice:{PASSWORD}, {JWT}.pl4nt3d-server-jwt, TURN {TURN_PASSWORD}"
+
+
+def plants() -> dict[str, str]:
+    """Every secret that the application or the server brings in, by where it stands; beside what a call makes."""
+    named = {f"user variable {name}": f"pl4nt3d-variable-{name}" for name in VARIABLES}
+    named |= {f"call variable {name}": f"pl4nt3d-call-{name}" for name in ("secret", "anything")}
+    named |= {f"header {name}": f"pl4nt3d-header-{name}" for name in HEADERS}
+    named |= {f"text {form}": f"pl4nt3d-said-{number:02}" for number, form in enumerate(SAID)}
+    return named | {
+        "password": PASSWORD,
+        "TURN user": TURN_USER,
+        "TURN password": TURN_PASSWORD,
+        "client state": "pl4nt3d-client-state",
+        "digits": DIGITS,
+        "device": "pl4nt3d-device",
+        "quoted token": "pl4nt3d-server-jwt",
+    }
+
 
 TURN = {"urls": "turn:127.0.0.1:9?transport=tcp", "username": TURN_USER, "credential": TURN_PASSWORD}
 
@@ -68,7 +130,7 @@ class Wire:
         for member in ("voice_sdk_id", "sessid"):
             found |= set(re.findall(rf'"{member}": ?"([^"]+)"', everything))
         assert len(found) >= 4, "two ICE passwords, a token, a session"
-        return found - {HIDDEN} | {PASSWORD, TURN_USER, TURN_PASSWORD}
+        return found - {HIDDEN} | set(plants().values())
 
     def debug_frames(self) -> list[str]:
         return [text for text in self.sent if '"debug_report_' in text]
@@ -89,10 +151,12 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
 @pytest.mark.parametrize("output", ["socket", "file"])
 def test_a_call_leaves_no_secret_anywhere(tmp_path: Path, log: pytest.LogCaptureFixture, output: str) -> None:
     journal, packets = tmp_path / "it.journal", tmp_path / "it.pcap"
-    wire, events, reports = Wire(), list[Any](), list[Any]()
+    wire, events, reports, planted = Wire(), list[Any](), list[Any](), plants()
+    assert len(planted) >= 40
 
     async def story() -> None:
         async with Gateway(users={"alice": PASSWORD}) as gateway:
+            gateway.add_fault(Fault(method="telnyx_rtc.modify", on="request", do=Refuse(-1, QUOTED)))
             client = TelnyxRTC.from_mapping(
                 {
                     "login": "alice",
@@ -103,15 +167,29 @@ def test_a_call_leaves_no_secret_anywhere(tmp_path: Path, log: pytest.LogCapture
                     "debugOutput": output,
                     "debugDir": str(tmp_path),
                     "callReportInterval": 500,
+                    "userVariables": {name: planted[f"user variable {name}"] for name in VARIABLES},
                 },
                 journal=journal,
             )
             wire.watch(client)
             heard = client.events()
             async with client:
-                call = await client.new_call("tone", custom_headers=[{"name": "X-It", "value": HEADER}])
+                call = await client.new_call(
+                    "tone",
+                    custom_headers=[
+                        {"name": "X-It", "value": HEADER},
+                        *({"name": name, "value": planted[f"header {name}"]} for name in HEADERS),
+                    ],
+                    user_variables={name: planted[f"call variable {name}"] for name in ("secret", "anything")},
+                    client_state=f"{JWT}.{planted['client state']}",
+                    audio={"deviceToken": planted["device"]},
+                )
                 await call.wait_for_state("active", timeout=20)
                 await call.capture(packets)
+                await call.dtmf(DIGITS)
+                for form in SAID:
+                    await call.message("bob", form.format(planted[f"text {form}"]))
+                assert not await call.hold(), "it is refused, with a text that quotes"
                 await asyncio.sleep(1.3)
                 await call.hangup()
             events.extend([event async for event in heard])

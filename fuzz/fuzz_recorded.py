@@ -1,0 +1,48 @@
+"""Whatever texts come, a session that writes itself down does as one that does not: journal whole, replay the same.
+
+    python fuzz/fuzz_recorded.py -dict=fuzz/json.dict -max_total_time=600 fuzz/corpus
+
+The input is read as by `fuzz_session.py`.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["telnyx_core"]):
+    from telnyx_core.facts import TextReceived
+    from telnyx_core.testing.journal import Replay
+    from telnyx_core.testing.rig import Rig
+    from telnyx_drivers.journal import Journal, RecordedSession
+
+SECRET = "do-not-tell"  # planted, to be looked for
+MOST = 50
+PATH = Path(tempfile.mkdtemp()) / "journal"
+
+
+def one_input(data: bytes) -> None:
+    rig = Rig(login="user", password=SECRET)
+    journal = Journal(PATH)
+    rig.session = RecordedSession(rig.session.options, journal=journal)
+    rig.ready()
+    rig.outbound()
+    rig.inbound("active")
+    for line in data.split(b"\n")[:MOST]:
+        if line[:1].isdigit():
+            rig.advance(5.0 * int(line[:1]))
+        if not rig.session.connected:
+            break
+        if not line[:1].isdigit():
+            rig.tell(TextReceived(rig.socket, line.decode("utf-8", "surrogateescape")))
+    journal.close()
+    assert journal.failed is None, journal.failed
+    text = PATH.read_text()
+    assert SECRET not in text or SECRET.encode() in data.replace(b"\\", b"")
+    Replay.from_lines(text.splitlines()).check()
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
