@@ -57,9 +57,10 @@ class Listener:
             instruction = self.buffer.get(now, self.rest)
             self.said.append(instruction)
             match instruction:
-                case Play(media, pace):
+                case Play(media, pace, spare):
                     self.played.append((number_of(media), now + self.rest))
-                    change = {Pace.NORMAL: 0.0, Pace.SHORTEN: -PERIOD_TAKEN, Pace.LENGTHEN: PERIOD_TAKEN}[pace]
+                    less = -PERIOD_TAKEN if spare >= PERIOD_TAKEN else 0.0
+                    change = {Pace.NORMAL: 0.0, Pace.LENGTHEN: PERIOD_TAKEN}.get(pace, less)
                     self.rest += media.duration / CLOCK + (change if media.duration else 0)
                 case FecFrom(media, duration):
                     self.played.append((number_of(media) - 1, now + self.rest))

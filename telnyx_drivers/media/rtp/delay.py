@@ -11,9 +11,14 @@ _MARGIN: Final = 0.005
 """Seconds for the jitter of our own clock."""
 _REFRESH: Final = 8
 """Packets between two looks at the whole window."""
-_BASE_BUCKETS: Final = 10
-_BASE_BUCKET_SECONDS: Final = 1.0
+_WINDOW_SECONDS: Final = 1.0
+"""The same for longer packets; at least `_FEWEST` are kept."""
+_FEWEST: Final = 10
+_BASE_BUCKETS: Final = 20
+_BASE_BUCKET_SECONDS: Final = 0.5
 """The fastest packet counts for ten seconds: long enough to see one, short enough to follow a drifting clock."""
+_OTHER_ROUTE: Final = 0.05
+"""Seconds. When not one packet of a bucket came within so much of the fastest, the network has another delay now."""
 
 
 class DelayEstimator:
@@ -22,8 +27,10 @@ class DelayEstimator:
     def __init__(self, minimum: float, maximum: float) -> None:
         self.minimum, self._maximum = minimum, maximum
         self._transits: deque[float] = deque(maxlen=_WINDOW)
+        self._arrivals: deque[float] = deque(maxlen=_WINDOW)
         self._minima: deque[float] = deque(maxlen=_BASE_BUCKETS)
         self._bucket_end = 0.0
+        self._bucket_size = 0
         self._until_refresh = 0
         self.base = 0.0
         """Transit of the fastest packet lately: the zero from which delays are counted."""
@@ -37,23 +44,38 @@ class DelayEstimator:
     def reset(self) -> None:
         """Another clock from here on; the jitter so far still tells what the network is like."""
         self._transits.clear()
+        self._arrivals.clear()
         self._minima.clear()
         self._until_refresh = 0
 
     def add(self, transit: float, now: float) -> None:
-        minima = self._minima
-        if not minima or now >= self._bucket_end:
-            minima.append(transit)
-            self._bucket_end = now + _BASE_BUCKET_SECONDS
-            self.base = min(minima)
-        elif transit < minima[-1]:
-            minima[-1] = transit
-            if transit < self.base:
-                self.base = transit
-        self._transits.append(transit)
+        if not self._minima or now >= self._bucket_end:
+            self._begin_bucket(transit, now)
+        else:
+            self._bucket_size += 1
+            if transit < self._minima[-1]:
+                self._minima[-1] = transit
+                self.base = min(self.base, transit)
+        transits, arrivals = self._transits, self._arrivals
+        transits.append(transit)
+        arrivals.append(now)
+        while len(arrivals) > _FEWEST and arrivals[0] < now - _WINDOW_SECONDS:
+            transits.popleft()
+            arrivals.popleft()
         self._until_refresh -= 1
         if self._until_refresh <= 0 or transit - self.base > self.target:
             self._refresh()
+
+    def _begin_bucket(self, transit: float, now: float) -> None:
+        minima = self._minima
+        if self._bucket_size >= _FEWEST // 2 and minima and minima[-1] > self.base + _OTHER_ROUTE:
+            fastest = minima[-1]
+            minima.clear()
+            minima.append(fastest)
+            self._until_refresh = 0
+        minima.append(transit)
+        self.base = min(minima)
+        self._bucket_end, self._bucket_size = now + _BASE_BUCKET_SECONDS, 1
 
     def _refresh(self) -> None:
         self._until_refresh = _REFRESH

@@ -4,6 +4,10 @@
 target and a little more. A gap is filled for as long as the missing packet may
 still be worth waiting for; audio is then played on from the next packet at the delay that it had, so a lost packet
 costs a repair and no delay. Delay that a burst made necessary is given back by playing a little faster.
+
+There is a way out of every state, whatever came before: what is further behind than `MOST_BEHIND` is never played; a
+gap is not filled while there is too much delay anyway; audio that cannot be shortened unheard is shortened all the same
+after a while; and timestamps that stay off the old clock for two packets make a new one.
 """
 
 from enum import Enum
@@ -36,6 +40,9 @@ class Pace(Enum):
 
     NORMAL = "normal"
     SHORTEN = "shorten"
+    """Where it is not heard."""
+    CUT = "cut"
+    """Even where it is heard."""
     LENGTHEN = "lengthen"
 
 
@@ -43,6 +50,8 @@ class Pace(Enum):
 class Play:
     packet: MediaPacket
     pace: Pace = Pace.NORMAL
+    spare: float = field(default=0.0, eq=False)
+    """Seconds that may be taken out, when the pace says so."""
 
 
 @frozen(slots=True)
@@ -99,6 +108,8 @@ MAXIMUM_DELAY: Final = 0.400
 REPAIR_DELAY: Final = 0.025
 """The least when packets carry copies of the frame before: the next packet must be there when one is missing."""
 _MOST_PACKETS: Final = 100
+_FEW: Final = 8
+"""So many packets cannot hold `MOST_BEHIND`, nor much less, whatever their length."""
 _RESYNC_SECONDS: Final = 1.0
 """A transit so far from all others is another clock, not a late packet."""
 _RESYNC_AGREEMENT: Final = 0.1
@@ -107,6 +118,18 @@ _STARVED_SECONDS: Final = 0.12
 _SHORTEN_ABOVE: Final = 0.030
 """A beat of 20 ms can put a packet off by as much: only what exceeds that is delay to be given back."""
 _HURRY_ABOVE: Final = 0.1
+QUANTUM: Final = 0.004
+"""Beats can be had every so many seconds."""
+_SPARE: Final = 0.006
+"""A little delay too much, which is given back only when it has been too much for `_CALM_SECONDS`."""
+_CALM_SECONDS: Final = 5.0
+_CUT_AFTER: Final = 1.0
+"""Seconds of too much delay after which it is no longer asked whether shortening is heard."""
+MOST_BEHIND: Final = 1.0
+"""Seconds beyond the target: what is older is dropped. Speech that late is worth hearing, but in a conversation no
+more than can be caught up with in a few seconds."""
+_LEAP_ABOVE: Final = 0.04
+"""With so much delay to spare, a gap is left out instead of filled."""
 
 
 class JitterBuffer:
@@ -126,6 +149,9 @@ class JitterBuffer:
         self._concealing = False
         self._paused = False
         self._shortened = False
+        self._excess_since: float | None = None
+        self._calm_since: float | None = None
+        self._slack = self._least_slack = 0.0
         self._ahead = 0.0
         self._suspect: tuple[MediaPacket, float, float] | None = None
         """A packet off the clock: itself, its arrival, its transit."""
@@ -148,8 +174,10 @@ class JitterBuffer:
         self._packets.clear()
         self._unwrapper = Unwrapper(32)
         self._next = None
+        self._last_sequence = -1
         self._starved = 0
-        self._paused = False
+        self._concealing = self._paused = self._shortened = False
+        self._excess_since = self._calm_since = None
         self._suspect = None
 
     def put(self, packet: MediaPacket, now: float) -> None:
@@ -181,14 +209,25 @@ class JitterBuffer:
 
         Ask as often as it takes to have as much as a beat needs.
         """
-        upcoming = self._next
         self._ahead = ahead
+        self._drop_old(now)
+        upcoming = self._next
         if upcoming is None:
             return self._begin(now)
         if upcoming in self._packets and not self._paused and not self._starved:
             return self._play(upcoming, now)
         first = self._first(upcoming)
         return self._starve() if first is None else self._bridge(upcoming, first, now)
+
+    def _drop_old(self, now: float) -> None:
+        """Never be further behind than can be caught up with."""
+        packets = self._packets
+        if len(packets) < _FEW:
+            return
+        horizon = int((now - self._estimator.base - self._estimator.target - MOST_BEHIND) * self._clock)
+        for timestamp in [each for each in packets if each < horizon]:
+            del packets[timestamp]
+            self.stats.packets_discarded += 1
 
     def _first(self, upcoming: int) -> int | None:
         """The earliest packet held; those that a longer one before them has covered are forgotten."""
@@ -218,12 +257,52 @@ class JitterBuffer:
         stats.jitter_buffer_delay += max(now - arrival, 0.0) * packet.duration
         stats.jitter_buffer_target_delay += target * packet.duration
         stats.jitter_buffer_emitted_count += packet.duration
+        return Play(packet, *self._pace(lead - target, packet.duration == self._frame, now))
+
+    def _pace(self, slack: float, as_a_beat: bool, now: float) -> tuple[Pace, float]:
+        """And how many seconds may be taken out.
+
+        ``slack`` is how much earlier the packet could have been taken, ``as_a_beat`` that it is as long as a beat.
+        """
+        ahead = self._ahead
+        self._note(slack, now)
+        if slack + ahead <= _SHORTEN_ABOVE:
+            self._shortened, self._excess_since = False, None
+            # Before the buffer runs dry: a period put in is not heard, a hole is.
+            if slack < -QUANTUM:
+                return Pace.LENGTHEN, 0.0
+            # Where a packet is a beat, audio that waits for the rest of one is delay which nothing needs.
+            wasted = as_a_beat and ahead > _SPARE
+            calm = self._calm_since is not None and now - self._calm_since > _CALM_SECONDS
+            return (Pace.SHORTEN, ahead) if wasted and calm else (Pace.NORMAL, 0.0)
+        if self._excess_since is None:
+            self._excess_since = now
+        if now - self._excess_since > _CUT_AFTER:
+            return Pace.CUT, slack + ahead
         # A little too much is taken out of every other frame, a lot out of every frame.
-        self._shortened = lead + self._ahead > target + (_HURRY_ABOVE if self._shortened else _SHORTEN_ABOVE)
-        if self._shortened:
-            return Play(packet, Pace.SHORTEN)
-        # Before the buffer runs dry: a period put in is not heard, a hole is.
-        return Play(packet, Pace.LENGTHEN if lead < target else Pace.NORMAL)
+        self._shortened = not self._shortened or slack + ahead > _HURRY_ABOVE
+        return (Pace.SHORTEN if self._shortened else Pace.NORMAL), slack + ahead
+
+    def _note(self, slack: float, now: float) -> None:
+        if slack < 0 or self._calm_since is None:
+            self._calm_since, self._least_slack = now, slack
+        elif slack < self._least_slack:
+            self._least_slack = slack
+        self._slack = slack
+
+    def shift(self, now: float) -> float:
+        """Seconds by which beats should come later from now on; negative: earlier. To be asked after a beat.
+
+        Packets and beats are equally long, so what a beat comes too late after its packet is delay for good: to take a
+        little out of the audio would only make the next packet miss its beat.
+        """
+        slack, self._slack = self._slack, 0.0
+        if -QUANTUM <= slack < 0:
+            return QUANTUM
+        if self._calm_since is None or now - self._calm_since < _CALM_SECONDS or self._least_slack < _SPARE:
+            return 0.0
+        least, self._calm_since = self._least_slack, None
+        return -least
 
     def _starve(self) -> Instruction:
         """Nothing has arrived in time: it may still come, so the place in the stream is kept."""
@@ -245,6 +324,9 @@ class JitterBuffer:
         self._next = upcoming
         gap = first - upcoming
         if gap == 0 or self._paused:
+            return self._resume(first, now)
+        if self._concealing and self._lead(first, now) > self._estimator.target + _LEAP_ABOVE:
+            # A hole is the chance to get the delay right: only what is led over from is made up.
             return self._resume(first, now)
         if self._lead(upcoming, now) < self._estimator.target:
             # Early enough for the missing packet to come yet: its place in the stream is kept.

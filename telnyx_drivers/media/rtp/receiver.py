@@ -72,7 +72,7 @@ class RtpReceiver:
         self._changed_at = 0.0
         self._rest: Samples = silence(0)
         self._begun = False
-        self._in_event = False
+        self._in_event = self._other_clock = False
         self._samples_received = self._inserted = self._removed = 0
 
     @property
@@ -108,9 +108,12 @@ class RtpReceiver:
         newest = reception.add(packet.sequence, packet.timestamp, len(payload), now)
         if decoder is not None:
             if decoder.clock_rate != self._decoder.clock_rate:
-                if not newest:
+                # A straggler from before a change is no change back, but two in a row are, whatever their numbers say.
+                if not newest and not self._other_clock:
+                    self._other_clock = True
                     return True
                 self._change_clock(payload_type, reception)
+            self._other_clock = False
             duration, pauses, repairs = decoder.describe(payload)
             if duration:
                 media = MediaPacket(packet.sequence, packet.timestamp, duration, payload, payload_type, pauses, repairs)
@@ -159,7 +162,7 @@ class RtpReceiver:
         match instruction:
             case Play():
                 self._begun = True
-                return self._play(instruction.packet, instruction.pace)
+                return self._play(instruction)
             case Conceal():
                 return self._conceal(self._samples(instruction.duration))
             case FecFrom():
@@ -176,7 +179,8 @@ class RtpReceiver:
             case _:
                 assert_never(instruction)
 
-    def _play(self, packet: MediaPacket, pace: Pace) -> Samples:
+    def _play(self, play: Play) -> Samples:
+        packet = play.packet
         if packet.payload_type == comfort_noise.PAYLOAD_TYPE:
             self._noise.describe(packet.payload)
             return silence(0)
@@ -184,15 +188,12 @@ class RtpReceiver:
             self._change_codec(packet.payload_type)
         self._told_to_pause = packet.pauses
         samples = self._fader.up(self._concealer.good(self._decoder.decode(packet.payload)))
-        if pace is Pace.SHORTEN:
-            shorter = shorten(samples, self.sample_rate)
-            self._removed += samples.size - shorter.size
-            return shorter
-        if pace is Pace.LENGTHEN:
-            longer = lengthen(samples, self.sample_rate)
-            self._inserted += longer.size - samples.size
-            return longer
-        return samples
+        if play.pace is Pace.NORMAL:
+            return samples
+        paced = change_pace(samples, self.sample_rate, play.pace, play.spare)
+        self._removed += max(samples.size - paced.size, 0)
+        self._inserted += max(paced.size - samples.size, 0)
+        return paced
 
     def _conceal(self, count: int) -> Samples:
         guess = self._decoder.conceal(count)
@@ -232,3 +233,17 @@ class RtpReceiver:
         self._payload_type, self._decoder = payload_type, self._decoders[payload_type]
         self.sample_rate = self._decoder.sample_rate
         self._concealer, self._fader = Concealer(self.sample_rate), Fader(self.sample_rate)
+
+
+def change_pace(samples: Samples, rate: int, pace: Pace, spare: float) -> Samples:
+    """One pitch period less, or more, in each 20 ms; at most ``spare`` seconds less."""
+    if pace is Pace.LENGTHEN:
+        return lengthen(samples, rate)
+    pieces: list[Samples] = []
+    left, size = round(spare * rate), rate // FRAMES_PER_SECOND
+    for start in range(0, samples.size, size):
+        piece = samples[start : start + size]
+        shorter = shorten(piece, rate, left, even_if_heard=pace is Pace.CUT)
+        left -= piece.size - shorter.size
+        pieces.append(shorter)
+    return np.concatenate(pieces) if len(pieces) > 1 else pieces[0] if pieces else samples

@@ -1,5 +1,7 @@
 """What a receiver must count of each stream (RFC 3550 appendix A): loss, jitter, and the report blocks about them."""
 
+from typing import Final
+
 from attrs import frozen
 
 from telnyx_drivers.media.rtp.packet import Unwrapper
@@ -17,6 +19,11 @@ class ReceptionTotals:
     """Seconds, smoothed (RFC 3550 appendix A.8)."""
 
 
+_MOST_DROPPED: Final = 3_000
+_MOST_MISORDERED: Final = 100
+"""Sequence numbers further ahead or behind are no loss and no straggler: the sender began anew (RFC 3550 A.1)."""
+
+
 class Reception:
     """One SSRC."""
 
@@ -26,6 +33,9 @@ class Reception:
         self._sequences = Unwrapper(16)
         self._first = self._highest = -1
         self._packets = self._octets = 0
+        self._expected_earlier = 0
+        """Before the sender began to count anew."""
+        self._next_bad: int | None = None
         self._expected_before = self._received_before = 0
         self._transit: float | None = None
         self._timestamp: int = -1
@@ -46,6 +56,17 @@ class Reception:
         extended = self._sequences.unwrap(sequence)
         if self._packets == 0:
             self._first = self._highest = extended
+        elif not -_MOST_MISORDERED <= extended - self._highest <= _MOST_DROPPED:
+            if sequence != self._next_bad:
+                self._next_bad = (sequence + 1) & 0xFFFF
+                self._sequences.unwrap(self._highest & 0xFFFF)
+                self._packets += 1
+                self._octets += octets
+                self._expected_earlier += 1
+                return False
+            self._expected_earlier += self._highest - self._first + 1
+            self._first = self._highest = extended
+            self._transit = None
         elif extended > self._highest:
             self._highest = extended
         elif extended < self._first:
@@ -89,4 +110,4 @@ class Reception:
         )
 
     def _expected(self) -> int:
-        return self._highest - self._first + 1 if self._packets else 0
+        return self._expected_earlier + self._highest - self._first + 1 if self._packets else 0

@@ -130,9 +130,9 @@ def repetition(history: Samples, rate: int) -> int | None:
     return (_LONGEST - int(np.argmax(likeness))) * step
 
 
-def shorten(samples: Samples, rate: int) -> Samples:
-    """The same with one period less, where that will not be heard; else unchanged."""
-    lag = _movable(samples, rate)
+def shorten(samples: Samples, rate: int, most: int | None = None, *, even_if_heard: bool = False) -> Samples:
+    """The same with one period of up to ``most`` samples less, where that will not be heard; else unchanged."""
+    lag = _movable(samples, rate, samples.size if most is None else most, even_if_heard=even_if_heard)
     if lag is None:
         return samples
     blend = int(rate * _BLEND_SECONDS)
@@ -141,7 +141,7 @@ def shorten(samples: Samples, rate: int) -> Samples:
 
 def lengthen(samples: Samples, rate: int) -> Samples:
     """The same with one period more, where that will not be heard; else unchanged."""
-    lag = _movable(samples, rate)
+    lag = _movable(samples, rate, samples.size)
     if lag is None:
         return samples
     blend = int(rate * _BLEND_SECONDS)
@@ -153,21 +153,23 @@ def is_quiet(samples: Samples) -> bool:
     return float(values @ values) < _QUIET * _QUIET * samples.size
 
 
-def _movable(samples: Samples, rate: int) -> int | None:
+def _movable(samples: Samples, rate: int, most: int, *, even_if_heard: bool = False) -> int | None:
     """By how much the frame can be shifted against itself: at most 10 ms."""
     step = rate // _SEARCH_RATE
     sparse = samples[::step].astype(np.float32)
     window = int(_SEARCH_RATE * _BLEND_SECONDS)
-    longest = min(sparse.size - window, int(_SEARCH_RATE * 0.01))
+    longest = min(sparse.size - window, int(_SEARCH_RATE * 0.01), most // step)
     if longest < _SHORTEST:
         return None
     if is_quiet(samples):
         return longest * step
-    moved, head = sparse[_SHORTEST : longest + window], sparse[:window]
+    # When it must be, as much as possible.
+    shortest = max(longest // 2, _SHORTEST) if even_if_heard else _SHORTEST
+    moved, head = sparse[shortest : longest + window], sparse[:window]
     energy = np.correlate(moved * moved, _ones(window), "valid") * float(head @ head)
     likeness = np.correlate(moved, head, "valid") / np.sqrt(energy + 1.0)
     best = int(np.argmax(likeness))
-    return (best + _SHORTEST) * step if likeness[best] >= _ALIKE else None
+    return (best + shortest) * step if likeness[best] >= _ALIKE or even_if_heard else None
 
 
 def _cross(fading: Samples, rising: Samples) -> Samples:
