@@ -10,6 +10,7 @@ from telnyx_drivers.cli.demo import demo
 from telnyx_drivers.cli.diagnose import diagnose
 from telnyx_drivers.cli.gateway import gateway
 from telnyx_drivers.cli.listen import listen
+from telnyx_drivers.cli.prove import prove
 from telnyx_drivers.cli.replay import replay
 from telnyx_drivers.cli.report import report
 
@@ -37,5 +38,5 @@ def main(
     """Telnyx WebRTC calls from the shell. Start with: telnyx-rtc demo"""
 
 
-for command in (demo, call, listen, gateway, diagnose, report, replay):
+for command in (demo, call, listen, gateway, diagnose, prove, report, replay):
     app.command()(command)

@@ -69,7 +69,7 @@ def diagnose(
         from telnyx_drivers.diagnose.report import DESTINATION, Plan
         from telnyx_drivers.diagnose.run import diagnose as run
 
-        servers = _ice_servers(ice_server, os.environ)
+        servers = ice_servers(ice_server, os.environ)
         credentials = None if local else _credentials(credentials_file, output)
         async with _server(local, credentials, url) as (found, address):
             options = _options(found, address, servers, relay=relay)
@@ -80,7 +80,7 @@ def diagnose(
                 caller_number=caller_number or ("diagnose" if local else ""),
                 seconds=seconds,
             )
-            with _Live(output) as live:
+            with Live(output) as live:
                 report = await run(plan, live)
         document |= report.document()
         _show(output, plan, report)
@@ -128,7 +128,7 @@ def _options(
         raise UsageError(str(error)) from error
 
 
-def _ice_servers(urls: Sequence[str] | None, environ: Mapping[str, str]) -> tuple[IceServer, ...] | None:
+def ice_servers(urls: Sequence[str] | None, environ: Mapping[str, str]) -> tuple[IceServer, ...] | None:
     """`UsageError` for one that could not be used: here it is no accident that may be passed over."""
     from telnyx_drivers.media.ice_plan import parse_url
 
@@ -142,7 +142,7 @@ def _ice_servers(urls: Sequence[str] | None, environ: Mapping[str, str]) -> tupl
     return tuple(IceServer(url, username, credential) for url in urls)
 
 
-class _Live:
+class Live:
     """Implements `Listener`: what is going on spins, what is over stands above it."""
 
     def __init__(self, output: Output) -> None:
