@@ -59,6 +59,16 @@ class MediaUnavailable(TelnyxClientError):
         return cls(f"calls need the media extra, but {error.name} is missing: pip install 'telnyx-rtc[media]'")
 
 
+class UnplayableAudio(TelnyxClientError, ValueError):
+    """A file or stream that holds no audio, or whose audio cannot be read to its end; the text names it."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"{source} cannot be played: {reason}")
+        self.source = source
+        """The name of the file, or the URL without its secrets."""
+        self.reason = reason
+
+
 class EventsOverrun(TelnyxClientError):
     """A reader fell so far behind that its backlog was given up; ``lost`` events were not delivered to it."""
 

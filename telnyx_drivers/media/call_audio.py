@@ -21,15 +21,16 @@ from telnyx_drivers.export.pcap import Capture
 from telnyx_drivers.media.audio.coupling import Coupling
 from telnyx_drivers.media.audio.decode import open_decoder
 from telnyx_drivers.media.audio.frames import FRAMES_PER_SECOND, AudioFrame, Samples, mix, silence
+from telnyx_drivers.media.audio.inputs import FileInput, Input, is_address
 from telnyx_drivers.media.audio.levels import LevelMeter
 from telnyx_drivers.media.audio.player import Playback
 from telnyx_drivers.media.audio.readers import AudioIn, Listeners
 from telnyx_drivers.media.audio.recorder import Channels, Recording
-from telnyx_drivers.media.audio.sources import Background, FileVoice, OnFault, SourceVoice
+from telnyx_drivers.media.audio.sources import FIRST_SECONDS, HIGH_SECONDS, Background, FileVoice, OnFault, SourceVoice
 from telnyx_drivers.media.audio.spawn import Spawn, spawn
 from telnyx_drivers.media.audio.voice import Voice
 from telnyx_drivers.media.audio.wakeup import CallSoon, here
-from telnyx_drivers.media.audio.worker import in_background
+from telnyx_drivers.media.audio.worker import in_background, in_own_thread
 from telnyx_drivers.media.audio.writer import AudioOut
 from telnyx_drivers.media.source_registry import fault_of
 
@@ -201,10 +202,13 @@ class CallAudio:
         return reader
 
     async def play(self, what: Playable, *, loop: bool = False) -> Playback:
-        """Play a file, an asynchronous iterator of `AudioFrame`, or any `Voice` such as a `Tone`.
+        """Play a file or a URL, an asynchronous iterator of `AudioFrame`, or any `Voice` such as a `Tone`.
 
-        It is added to whatever else is being sent, saturating. Returns as soon as it can start. Raises ``OSError`` for
-        a file that cannot be opened, ``ValueError`` for one that holds no audio; ``loop`` is for files.
+        It is added to whatever else is being sent, saturating. Returns as soon as it can start; ``loop`` is for files
+        and URLs. A URL (``http`` or ``https``, the ``http`` extra) may be a stream without end: it is read as fast as
+        it is played, and ten seconds without a byte end it. Raises ``OSError`` for a file that cannot be opened,
+        `UnplayableAudio`, a ``ValueError``, for what holds no audio; what breaks off later is raised by
+        `Playback.wait`.
         """
         home = self._call_soon or here()
         voice = await self._open(what, loop, home)
@@ -333,18 +337,36 @@ class CallAudio:
 
     async def _open(self, what: Playable, loop: bool, home: CallSoon) -> Voice:
         if isinstance(what, (str, os.PathLike)):
-            path = Path(what)
-
-            def open_file() -> FileVoice:
-                on_fault = self._teller("source", home)
-                voice = FileVoice(open_decoder(path), loop=loop, background=self._background, on_fault=on_fault)
-                voice.fill()
-                return voice
-
-            return await anyio.to_thread.run_sync(open_file)
+            return await self._open_input(what, loop, home)
         if isinstance(what, AsyncIterable):
             return SourceVoice(what, call_soon=home, on_fault=self._teller("source", home))
         return what
+
+    async def _open_input(self, what: str | os.PathLike[str], loop: bool, home: CallSoon) -> FileVoice:
+        source: Input = FileInput(Path(what))
+        if isinstance(what, str) and is_address(what):
+            # Loaded only for what needs it.
+            from telnyx_drivers.media.audio.http_input import HttpInput
+
+            source = HttpInput(what, call_soon=home, spawn=self._spawn)
+        waits = source.waits
+
+        def open_it() -> FileVoice:
+            voice = FileVoice(
+                open_decoder(source),
+                loop=loop,
+                background=in_own_thread if waits else self._background,
+                on_fault=self._teller("source", home),
+                interrupt=source.stop,
+            )
+            voice.fill(FIRST_SECONDS if waits else HIGH_SECONDS)
+            return voice
+
+        try:
+            return await anyio.to_thread.run_sync(open_it, abandon_on_cancel=waits)
+        except BaseException:
+            source.stop()
+            raise
 
     def _drop_voice(self, voice: Voice) -> None:
         if voice is not self.audio_out:

@@ -15,19 +15,26 @@ from telnyx_drivers.media.audio.writer import AudioOut
 
 _log = logging.getLogger(__name__)
 
-Background: TypeAlias = Callable[[Callable[[], None]], object]
+Job: TypeAlias = Callable[[], None]
+Background: TypeAlias = Callable[[Job], object]
 """Runs a job that may block, off the media loop."""
 OnFault: TypeAlias = Callable[[Exception], None]
 
-_LOW_SECONDS, _HIGH_SECONDS = 1.0, 2.0
+_LOW_SECONDS, HIGH_SECONDS = 1.0, 2.0
 """A file is decoded up to the second whenever less than the first is left: enough for a slow disk, little memory."""
+FIRST_SECONDS = 0.5
+"""What is decoded of a stream before it is played: it may come no faster than it is played."""
 
 
 class FileVoice:
     """A file, decoded a little ahead of its playing by a background job; with ``loop`` from the start again."""
 
-    def __init__(self, decoder: Decoder, *, loop: bool, background: Background, on_fault: OnFault) -> None:
+    def __init__(
+        self, decoder: Decoder, *, loop: bool, background: Background, on_fault: OnFault, interrupt: Job | None = None
+    ) -> None:
+        """``interrupt`` ends a decoding that waits for bytes, from any thread."""
         self._decoder = decoder
+        self._interrupt = interrupt
         self._loop = loop
         self._background = background
         self._on_fault = on_fault
@@ -38,10 +45,10 @@ class FileVoice:
         self._closed = False
         self.error: Exception | None = None
 
-    def fill(self) -> None:
-        """Decode up to the high mark. Blocks: not for the media loop."""
+    def fill(self, seconds: float = HIGH_SECONDS) -> None:
+        """Decode until so much is ready. Blocks: not for the media loop."""
         progress = True
-        while self._queue.duration < _HIGH_SECONDS and not (self._closed or self._exhausted):
+        while self._queue.duration < seconds and not (self._closed or self._exhausted):
             try:
                 piece = self._decoder.read()
                 if piece is not None:
@@ -53,8 +60,10 @@ class FileVoice:
                 else:
                     self._exhausted = True
             except Exception as error:  # noqa: BLE001  a file can break its decoder in any way
-                self.error, self._exhausted = error, True
-                self._on_fault(error)
+                self._exhausted = True
+                if not self._closed:
+                    self.error = error
+                    self._on_fault(error)
         with self._lock:
             self._filling = False
             over = self._closed or self._exhausted
@@ -78,6 +87,8 @@ class FileVoice:
             needed = not self._filling and not self._exhausted
         if first:
             self._queue.clear()
+            if self._interrupt is not None:
+                self._interrupt()
             if needed:
                 self._background(self._decoder.close)
 

@@ -1,5 +1,6 @@
-"""Two threads for the whole process that do what may block: reading and decoding files, writing recordings."""
+"""Threads for what may block: two of the whole process for disks, one each for what waits for somebody else."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
@@ -13,3 +14,8 @@ def _pool() -> ThreadPoolExecutor:
 def in_background(job: Callable[[], None]) -> "Future[None]":
     """Run a short job soon. Jobs may run side by side: who needs an order must hand in one job at a time."""
     return _pool().submit(job)
+
+
+def in_own_thread(job: Callable[[], None]) -> None:
+    """Run a job that may wait for long. It does not keep the process from ending."""
+    threading.Thread(target=job, name="telnyx-audio-stream", daemon=True).start()
