@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -55,17 +56,23 @@ def parse_digits(text: str) -> str:
     return text
 
 
-def check_playable(path: Path) -> Path:
-    """That the file holds audio, before anybody's telephone rings."""
+def check_playable(what: str) -> str:
+    """That a file holds audio, before anybody's telephone rings. What a URL holds shows when it is played."""
+    from telnyx_drivers.exceptions import UnplayableAudio
     from telnyx_drivers.media.audio.decode import open_decoder
+    from telnyx_drivers.media.audio.inputs import is_address
 
+    if is_address(what):
+        if find_spec("httpx2") is None:
+            raise UsageError(f"--play {what}: a URL needs the http extra: pip install 'telnyx-rtc[http]'.")
+        return what
     try:
-        open_decoder(path).close()
+        open_decoder(Path(what)).close()
     except OSError as error:
-        raise UsageError(f"--play {path}: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise UsageError(f"--play {path}: {error}.") from error
-    return path
+        raise UsageError(f"--play {what}: {error.strerror or error}.") from error
+    except UnplayableAudio as error:
+        raise UsageError(f"--play {what}: {error.reason}.") from error
+    return what
 
 
 def check_writable(path: Path, option: str = "--record") -> Path:

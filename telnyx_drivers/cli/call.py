@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from attrs import frozen
 
+from telnyx_core.events import ErrorRaised, WarningRaised
 from telnyx_core.json_types import JsonObject
 from telnyx_core.options import Codec, CustomHeader
 from telnyx_drivers.asyncio import TelnyxRTC
@@ -22,6 +23,7 @@ from telnyx_drivers.cli.arguments import (
     parse_digits,
     parse_headers,
 )
+from telnyx_drivers.cli.checks import Checks, parse_codes
 from telnyx_drivers.cli.conversation import Conversation, Plan
 from telnyx_drivers.cli.credentials import find_credentials
 from telnyx_drivers.cli.devices import loudspeaker, register_microphone
@@ -46,7 +48,9 @@ class Dialling:
 
 def call(
     destination: Annotated[str, typer.Argument(metavar="DEST", help="A number, a SIP URI, or a user of a gateway.")],
-    play: Annotated[Path | None, typer.Option(help="Play this file, then hang up.")] = None,
+    play: Annotated[
+        str | None, typer.Option(metavar="FILE|URL", help="Play this, then hang up. A URL may be a stream without end.")
+    ] = None,
     record: Annotated[Path | None, typer.Option(help="Record to a WAV file: you left, the far end right.")] = None,
     dtmf: Annotated[
         str | None, typer.Option(metavar="DIGITS", help="Press these keys once the call is active.")
@@ -78,6 +82,19 @@ def call(
     pcap: Annotated[
         Path | None, typer.Option(help="Write the call's packets, decrypted, for Wireshark, which can play them.")
     ] = None,
+    expect_audio: Annotated[
+        bool, typer.Option("--expect-audio", help="Status 3 when nothing audible is heard, also while we talk.")
+    ] = False,
+    min_mos: Annotated[
+        float | None, typer.Option(min=1, max=4.5, help="Status 3 when the quality (MOS) is worse, or not known.")
+    ] = None,
+    max_setup_ms: Annotated[
+        int | None, typer.Option(min=1, help="Status 3 when it takes longer from the invite to the active call.")
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Status 3 when this error or warning is told; may be repeated."),
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Place a call: play a file, record, press keys, speak and listen."""
@@ -100,6 +117,12 @@ def call(
             record=None if record is None else check_writable(record),
             capture=None if pcap is None else check_writable(pcap, "--pcap"),
             duration=duration,
+            checks=Checks(
+                expect_audio=expect_audio,
+                min_mos=min_mos,
+                max_setup=None if max_setup_ms is None else max_setup_ms / 1_000,
+                fail_on=parse_codes(fail_on or []),
+            ),
         )
         if report is not None:
             check_extras()
@@ -141,10 +164,13 @@ async def _place(
             hear(call)
             conversation = Conversation(call, plan, output, dialling.destination)
             conversations.append(conversation)
+            # The session's, besides those of the call.
+            for kind in (ErrorRaised, WarningRaised):
+                client.on(kind, lambda event: conversation.codes.add(event.code))
             await conversation.run(timeout=dialling.timeout)
-        return conversation.status
     finally:
         for each in conversations:
             await each.finish()
             document |= each.document()
             show_summary(output, each)
+    return conversation.status

@@ -8,20 +8,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 from rich.live import Live
 
-from telnyx_core.events import DigitReceived, Event, StatsReport
+from telnyx_core.events import DigitReceived, ErrorRaised, Event, StatsReport, WarningRaised
 from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.states import CallState
 from telnyx_drivers.calls import CallHandle
+from telnyx_drivers.cli.checks import Checks, Loudness, name_of_code
 from telnyx_drivers.cli.exits import Exit
 from telnyx_drivers.cli.output import Output, clean
 from telnyx_drivers.cli.timeline import Timeline, milliseconds
 from telnyx_drivers.emitter import EventStream
-from telnyx_drivers.exceptions import CallFailed
+from telnyx_drivers.exceptions import CallFailed, UnplayableAudio
 
 if TYPE_CHECKING:
+    from telnyx_drivers.media.audio.player import Playback
     from telnyx_drivers.media.call_audio import CallAudio
 
 
@@ -40,6 +42,7 @@ class Plan:
     """Where the packets go, decrypted."""
     duration: float | None = None
     """Seconds after which to hang up; ``None``: after playing, or when the other side does."""
+    checks: Checks = field(factory=Checks)
 
 
 class Conversation:
@@ -58,11 +61,15 @@ class Conversation:
         """The call's quality, once it has ended."""
         self.faults: list[str] = []
         """What was not as it should be, in whole sentences."""
+        self.codes: set[int] = set()
+        """Of the errors and warnings that were told; `client.on` may add those that are not this call's alone."""
         self._watcher = asyncio.create_task(self._watch(call.events()))
         self._plan = plan
         self._output = output
         self._far_end = far_end
         self._audio: CallAudio | None = None
+        self._loudness = Loudness()
+        self._judged = False
         self._played: float | None = None
         self.recording: Path | None = None
         """Where the call is recorded, once it is."""
@@ -78,6 +85,32 @@ class Conversation:
     async def finish(self) -> None:
         """Once the call is over, by `run` or because the client was closed: until its last events are noted."""
         await asyncio.gather(self._watcher, return_exceptions=True)
+        if self.call.info.answered and not self._judged:
+            self._judged = True
+            self.faults += self._judge()
+
+    def _judge(self) -> list[str]:
+        """Against the plan's checks, once all is known."""
+        checks, report, setup = self._plan.checks, self.report, self.timeline.setup
+        faults: list[str] = []
+        if checks.max_setup is not None and (setup is None or setup > checks.max_setup):
+            took = "nobody knows how long" if setup is None else f"{1000 * setup:.0f} ms"
+            faults.append(f"The call was set up in {took}, not within {1000 * checks.max_setup:.0f} ms.")
+        if checks.min_mos is not None:
+            mos = None if report is None else report.average_mos
+            if mos is None:
+                faults.append("The quality is not known: the call was too short, or without statistics.")
+            elif mos < checks.min_mos:
+                faults.append(f"The quality (MOS) was {mos:.2f}, not {checks.min_mos:g} or better.")
+        told = self.codes | {each.code for each in (() if report is None else report.warnings)}
+        faults += [f"{code} {name_of_code(code)} was told." for code in sorted(told & checks.fail_on)]
+        return faults
+
+    @property
+    def _dead_air(self) -> list[Json]:
+        """The directions in which nothing audible passed."""
+        passed = {"sent": self._loudness.sent_anything, "received": self._loudness.heard_anything}
+        return [direction for direction, anything in passed.items() if self._audio is not None and not anything]
 
     @property
     def status(self) -> Exit:
@@ -116,6 +149,7 @@ class Conversation:
             "talked_seconds": None if talked is None else round(talked, 2),
             "played_seconds": self._played,
             "recording": None if self.recording is None else str(self.recording),
+            "dead_air": self._dead_air,
             "digits_heard": self.digits,
             "packets_sent": sent,
             "packets_received": received,
@@ -149,6 +183,8 @@ class Conversation:
                     self._done(f"Pressed {clean(digit)}")
                 case StatsReport():
                     self.report = event
+                case ErrorRaised(code=code) | WarningRaised(code=code):
+                    self.codes.add(code)
                 case _:
                     pass
 
@@ -168,6 +204,7 @@ class Conversation:
     async def _talk(self) -> None:
         plan, call = self._plan, self.call
         self._audio = audio = call.audio
+        audio.add_tap(self._loudness)
         recording = None
         if plan.record is not None:
             recording = await call.record(plan.record)
@@ -183,24 +220,42 @@ class Conversation:
                     if plan.play is None or plan.duration is not None:
                         await call.wait_ended()
             await call.hangup()
-        if recording is not None:
-            await recording.stop()
-        if capture is not None:
-            await capture.stop()
+        for file in (recording, capture):
+            if file is not None:
+                try:
+                    await file.stop()
+                except OSError as error:
+                    self.faults.append(f"{file.path} is not whole: {error.strerror or error}.")
+        self._listen_back(audio)
+
+    def _listen_back(self, audio: "CallAudio") -> None:
+        """Dead air is a fault, unless somebody talked to a line that only listens."""
+        loudness = self._loudness
+        if self._plan.play is not None and not self._played:
+            return  # told already, and over before anything could be heard
+        if self._plan.play is not None and not loudness.sent_anything:
+            self.faults.append("Dead air: what was played holds nothing audible.")
         if audio.counts.heard == 0:
             self.faults.append("Nothing was heard from the other side.")
+        elif not loudness.heard_anything and (self._plan.checks.expect_audio or not loudness.sent_anything):
+            self.faults.append("Dead air: nothing audible was heard from the other side.")
 
     async def _say(self, file: "str | os.PathLike[str]") -> None:
         await asyncio.sleep(self._plan.lead)
-        playback = await self.call.play(file)
+        playback: Playback | None = None
         try:
+            playback = await self.call.play(file)
             await playback.wait()
             if self.call.live:
                 await asyncio.sleep(self._plan.tail)
             else:
                 self.faults.append("The call ended before everything was played.")
+        except (UnplayableAudio, OSError) as error:
+            self.faults.append(f"{error}.")
         finally:
-            self._played = playback.position
+            self._played = 0.0 if playback is None else playback.position
+            if not self._played and not self.faults:
+                self.faults.append("Nothing was played.")
 
     @asynccontextmanager
     async def _shown(self, audio: "CallAudio") -> AsyncGenerator[None, None]:

@@ -32,7 +32,9 @@ def listen(
     folder: Annotated[Path, typer.Option("--record-dir", help="Where each call is recorded, in a file of its own.")] = (
         Path()
     ),
-    play: Annotated[Path | None, typer.Option(help="Play this file to each caller, then hang up.")] = None,
+    play: Annotated[
+        str | None, typer.Option(metavar="FILE|URL", help="Play this to each caller, then hang up.")
+    ] = None,
     duration: Annotated[float | None, typer.Option(min=0.1, help="Hang up on a caller after so many seconds.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many calls.")] = None,
     store: Annotated[

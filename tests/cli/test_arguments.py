@@ -1,6 +1,7 @@
 from importlib.resources import as_file
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from telnyx_core.options import CustomHeader
@@ -13,7 +14,9 @@ from telnyx_drivers.cli.arguments import (
     parse_digits,
     parse_headers,
 )
+from telnyx_drivers.cli.checks import audible, parse_codes
 from telnyx_drivers.cli.exits import UsageError
+from tests.audio.helpers import write_wav
 
 
 def test_headers_are_written_as_in_sip() -> None:
@@ -48,14 +51,31 @@ def test_codecs_keep_their_order_and_come_once() -> None:
 
 def test_files_are_checked_before_the_call(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
-        check_playable(tmp_path / "missing.wav")
+        check_playable(str(tmp_path / "missing.wav"))
     (tmp_path / "text.wav").write_text("not a sound")
     with pytest.raises(UsageError, match=r"--play .*text\.wav"):
-        check_playable(tmp_path / "text.wav")
+        check_playable(str(tmp_path / "text.wav"))
+    write_wav(tmp_path / "empty.wav", np.zeros(0, np.int16), 8_000)
+    with pytest.raises(UsageError, match=r"empty\.wav: it holds no audio"):
+        check_playable(str(tmp_path / "empty.wav"))
+    assert check_playable("https://radio.example/live") == "https://radio.example/live"
     with as_file(HELLO) as hello:
-        assert check_playable(hello) == hello
+        assert check_playable(str(hello)) == str(hello)
     with pytest.raises(UsageError, match="no folder"):
         check_writable(tmp_path / "missing" / "out.wav")
     with pytest.raises(UsageError, match="no folder"):
         check_writable(tmp_path)
     assert check_writable(tmp_path / "out.wav") == tmp_path / "out.wav"
+
+
+def test_codes_are_known_by_number_and_by_name() -> None:
+    assert parse_codes(["31001", "high_jitter", "NETWORK_OFFLINE"]) == {31001, 31002, 48001}
+    assert parse_codes([]) == frozenset()
+    for wrong in ("", "1", "31001x", "NO_SUCH_WARNING"):
+        with pytest.raises(UsageError, match="--fail-on"):
+            parse_codes([wrong])
+
+
+@pytest.mark.parametrize(("level", "heard"), [(0, False), (100, False), (-100, False), (200, True), (-32_768, True)])
+def test_codec_noise_is_not_audible_and_quiet_speech_is(level: int, heard: bool) -> None:
+    assert audible(np.array([0, level, 0], np.int16)) is heard

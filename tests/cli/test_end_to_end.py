@@ -4,13 +4,11 @@ import asyncio
 import json
 import signal
 import stat
-import wave
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from telnyx_core.gateway.events import (
@@ -26,6 +24,7 @@ from telnyx_drivers.cli.echo import read_wav
 from telnyx_drivers.cli.exits import Exit
 from telnyx_drivers.gateway import Gateway
 from telnyx_drivers.media.measure import dominant_frequency
+from tests.audio.helpers import sine, write_wav
 from tests.programs import LIMIT, Ended, end_of, running
 
 pytestmark = [pytest.mark.net, pytest.mark.media, pytest.mark.slow]
@@ -40,6 +39,10 @@ def command(user: str, url: str, *arguments: str) -> AbstractAsyncContextManager
 async def finished(user: str, url: str, *arguments: str) -> Ended:
     async with command(user, url, *arguments) as process:
         return await end_of(process)
+
+
+def tone(path: Path, seconds: float) -> Path:
+    return write_wav(path, sine(440, 8_000, seconds), 8_000)
 
 
 def with_gateway(story: Callable[[Gateway], Coroutine[Any, Any, None]]) -> None:
@@ -115,12 +118,7 @@ def test_refused_credentials_fail_with_the_catalogue_and_without_the_secret(monk
 
 def test_a_call_cut_short_is_degraded(tmp_path: Path) -> None:
     """The other side hangs up in the middle of what is played to it."""
-    words = tmp_path / "long.wav"
-    with wave.open(str(words), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8_000)
-        file.writeframes(np.zeros(30 * 8_000, "<i2").tobytes())
+    words = tone(tmp_path / "long.wav", 30.0)
 
     async def story(gateway: Gateway) -> None:
         async with command("alice", gateway.url, "call", "echo", "--play", str(words), "--json") as process:
@@ -132,6 +130,70 @@ def test_a_call_cut_short_is_degraded(tmp_path: Path) -> None:
         assert ended.document["status"] == "degraded"
         assert ended.document["faults"] == ["The call ended before everything was played."]
         assert 0 < ended.document["played_seconds"] < 30
+
+    with_gateway(story)
+
+
+def test_dead_air_is_a_fault_and_names_its_direction(tmp_path: Path) -> None:
+    async def story(gateway: Gateway) -> None:
+        words = ("--play", str(tone(tmp_path / "words.wav", 1.0)))
+        call = ("call", "silence", "--json")
+        nothing, spoken, expected = await asyncio.gather(
+            finished("alice", gateway.url, *call, "--duration", "1"),
+            finished("alice", gateway.url, *call, *words),
+            finished("alice", gateway.url, *call, *words, "--expect-audio"),
+        )
+        assert nothing.status == expected.status == Exit.DEGRADED, nothing.err + expected.err
+        for ended in (nothing, expected):
+            assert ended.document["faults"] == ["Dead air: nothing audible was heard from the other side."]
+            assert ended.document["ok"] is False
+        assert nothing.document["dead_air"] == ["sent", "received"]
+        assert spoken.document["dead_air"] == expected.document["dead_air"] == ["received"]
+        assert spoken.status == Exit.OK, "a line that only listens may be talked to"
+
+    with_gateway(story)
+
+
+def test_a_call_is_held_against_what_was_asked_of_it(tmp_path: Path) -> None:
+    async def story(gateway: Gateway) -> None:
+        asked = ("--max-setup-ms", "1", "--min-mos", "4.5", "--fail-on", "48001", "--duration", "1")
+        ended = await finished("alice", gateway.url, "call", "tone", *asked, "--expect-audio", "--json")
+        assert ended.status == Exit.DEGRADED, ended.err
+        setup, quality = ended.document["faults"]
+        assert setup.startswith("The call was set up in ")
+        assert setup.endswith(" ms, not within 1 ms.")
+        assert quality.startswith("The quality ")
+
+    with_gateway(story)
+
+
+@pytest.mark.parametrize("what", ["breaks", "url"])
+def test_what_breaks_off_in_the_call_is_a_fault_with_its_name(tmp_path: Path, what: str) -> None:
+    """Found only when it is played: the call was had, so the status is 3 and the document is whole."""
+    file = tone(tmp_path / "words.wav", 1.0)
+    if what == "breaks":  # between the check and the call
+        ended_by = str(file)
+
+        async def story(gateway: Gateway) -> None:
+            async with command("alice", gateway.url, "call", "tone", "--play", ended_by, "--json") as process:
+                await gateway.wait_for(CallStarted)
+                file.write_bytes(b"no audio at all " * 40)
+                ended = await end_of(process)
+            check(ended, "words.wav cannot be played: ")
+    else:
+
+        async def story(gateway: Gateway) -> None:
+            url = "http://127.0.0.1:9/words.wav?token=secret"
+            ended = await finished("alice", gateway.url, "call", "tone", "--play", url, "--json")
+            check(ended, "http://127.0.0.1:9/words.wav cannot be played: ")
+            assert "secret" not in ended.err + ended.out
+
+    def check(ended: Ended, begins: str) -> None:
+        assert ended.status == Exit.DEGRADED, ended.err
+        (fault,) = ended.document["faults"]
+        assert fault.startswith(begins)
+        assert ended.document["played_seconds"] == 0
+        assert "Traceback" not in ended.err
 
     with_gateway(story)
 
@@ -163,7 +225,8 @@ def test_a_listener_answers_plays_and_records(tmp_path: Path) -> None:
         listen = ("listen", "--count", "1", "--record-dir", str(tmp_path), "--json")
         async with command("bob", gateway.url, *listen) as listener:
             await gateway.wait_for(StateTold, lambda event: event.user == "bob")
-            call = ("call", "bob", "--from", "+1 (555) 01", "--duration", "1", "--json")
+            words = str(tone(tmp_path / "words.wav", 1.0))  # a call in which nothing is said counts as degraded
+            call = ("call", "bob", "--from", "+1 (555) 01", "--play", words, "--json")
             called, heard = await finished("alice", gateway.url, *call), await end_of(listener)
         assert (called.status, heard.status) == (Exit.OK, Exit.OK), called.err + heard.err
         (told,) = heard.document["calls"]
