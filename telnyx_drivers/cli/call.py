@@ -165,8 +165,8 @@ async def _place(
             conversation = Conversation(call, plan, output, dialling.destination)
             conversations.append(conversation)
             # The session's, besides those of the call.
-            for kind in (ErrorRaised, WarningRaised):
-                client.on(kind, lambda event: conversation.codes.add(event.code))
+            client.on(ErrorRaised, conversation.note_code)
+            client.on(WarningRaised, conversation.note_code)
             await conversation.run(timeout=dialling.timeout)
     finally:
         for each in conversations:

@@ -62,7 +62,7 @@ class Conversation:
         self.faults: list[str] = []
         """What was not as it should be, in whole sentences."""
         self.codes: set[int] = set()
-        """Of the errors and warnings that were told; `client.on` may add those that are not this call's alone."""
+        """Of the errors and warnings that were told."""
         self._watcher = asyncio.create_task(self._watch(call.events()))
         self._plan = plan
         self._output = output
@@ -183,10 +183,14 @@ class Conversation:
                     self._done(f"Pressed {clean(digit)}")
                 case StatsReport():
                     self.report = event
-                case ErrorRaised(code=code) | WarningRaised(code=code):
-                    self.codes.add(code)
+                case ErrorRaised() | WarningRaised():
+                    self.note_code(event)
                 case _:
                     pass
+
+    def note_code(self, event: ErrorRaised | WarningRaised) -> None:
+        """Of this call, or of the session as a whole."""
+        self.codes.add(event.code)
 
     def _done(self, text: str) -> None:
         self._output.done(clean(self.label) + text)

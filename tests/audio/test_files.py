@@ -311,13 +311,13 @@ class TestUrls:
     async def test_a_stream_that_stops_without_an_end_is_told(
         self, server: _Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(http_input, "PATIENCE", 0.3)
-        over = threading.Event()
+        monkeypatch.setattr(http_input, "PATIENCE", 1.5)
+        over, body = threading.Event(), encode("pcm_s16le", "wav")
 
         def stalls(request: BaseHTTPRequestHandler) -> None:
             request.send_response(200)
             request.end_headers()
-            request.wfile.write(encode("pcm_s16le", "wav"))
+            request.wfile.write(body)
             over.wait(20)
 
         server.bodies["/stalls.wav"] = stalls
