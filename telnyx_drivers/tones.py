@@ -18,6 +18,7 @@ from telnyx_core.actions import StartTone, StopTone, ToneAction, ToneKind
 from telnyx_core.ids import CallId
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_drivers import logs
+from telnyx_drivers.exceptions import UnplayableAudio
 
 if TYPE_CHECKING:
     from telnyx_drivers.media.audio.frames import AudioFrame, Samples
@@ -143,7 +144,9 @@ class TonePlayer:
                     self._sounds[file] = await _sound(file, self._ssl)
         except ModuleNotFoundError as error:
             logs.media.error("%s cannot be played, for %s is not installed", _name(file), error.name)
-        except Exception as error:  # noqa: BLE001  # a file breaks its decoder in any way, and a server its client
+        except UnplayableAudio as error:
+            logs.media.error("%s cannot be played: %s", _name(file), error.reason)
+        except Exception as error:  # noqa: BLE001  # a server breaks its client in any way
             logs.media.error("%s cannot be played: %s", _name(file), str(error) or type(error).__name__)
         else:
             tone.sound = self._sounds[file]
@@ -215,10 +218,7 @@ def _decode(path: Path) -> "Samples":
             pieces.append(resampler.process(samples))
     finally:
         decoder.close()
-    whole = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int16)
-    if not whole.size:
-        raise ValueError("it holds no audio")
-    return whole[: round(MOST_SECONDS * RATE)]
+    return np.concatenate(pieces)[: round(MOST_SECONDS * RATE)]
 
 
 def _name(file: str) -> str:
