@@ -11,10 +11,8 @@ call.
 import asyncio
 import hashlib
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
-from struct import pack
 from typing import Final, TypeAlias, cast
 
 from aioice import Candidate, Connection
@@ -48,6 +46,12 @@ from pylibsrtp import SRTP_MAX_TRAILER_LEN
 from pylibsrtp import Error as SrtpError
 from pylibsrtp import Session as SrtpSession
 
+from telnyx_drivers.media.aiortc_socket import IceSocket as IceSocket
+from telnyx_drivers.media.aiortc_socket import Relay, mangled, sender_of
+from telnyx_drivers.media.aiortc_socket import Unwanted as Unwanted
+from telnyx_drivers.media.aiortc_socket import door_of as door_of
+from telnyx_drivers.media.aiortc_socket import open_sockets as open_sockets
+
 log = logging.getLogger(__name__)
 
 PRIVATE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -74,6 +78,8 @@ PRIVATE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         "_nominated",
         "_pair_remote_candidate",
         "_protocols",
+        "_queue",
+        "_remote_candidates",
         "_tie_breaker",
         "build_request",
         "check_start_task",
@@ -89,12 +95,11 @@ PRIVATE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "turn client": ("_send", "channel_refresh_at", "lifetime", "peer_to_channel", "request_with_retry"),
     "udp transport": ("max_size",),
 }
-"""Attributes of live objects, by the role of the object, as used here and in `aiortc_starting`. Beside these: the
-undocumented functions imported above."""
+"""Attributes of live objects, by the role of the object, as used here, in `aiortc_socket` and in `aiortc_starting`.
+Beside these: the undocumented functions that they import."""
 
-_MOST_BYTES: Final = 2_048
-"""Of a datagram, once the handshake is over. asyncio makes room for 256 KiB before each one: which takes
-13 µs (measured) where the heap is so laid out that the system must be asked for them every time."""
+_MOST_PACKETS: Final = 500
+"""Waiting for the library to take them, ten seconds of audio: more has been waiting since the loop stood still."""
 
 OnRtp: TypeAlias = Callable[[RtpPacket], bool]
 """Sees a packet before the library does; ``True`` means: it is dealt with."""
@@ -137,16 +142,6 @@ def replace_gathering(transceiver: RTCRtpTransceiver, gather: Gather) -> None:
     connection.get_component_candidates = get_component_candidates  # type: ignore[method-assign]
 
 
-async def gather_hosts(connection: Connection, addresses: list[str]) -> list[StunProtocol]:
-    """Open one UDP socket on each address, and return those that could be opened; the agent closes them."""
-    assert (connection.stun_server, connection.turn_server) == (None, None), "servers are asked by `ice`"
-    known = len(connection._protocols)
-    for address in addresses:
-        # One by one: a call that is cancelled while it opens several would lose those that it has opened.
-        await Connection.get_component_candidates(connection, 1, [address])
-    return connection._protocols[known:]
-
-
 def add_candidate(connection: Connection, candidate: Candidate, protocol: StunProtocol | None = None) -> None:
     """Make a late candidate the agent's own. One with a socket of its own is paired with what the far end has."""
     connection._local_candidates.append(candidate)
@@ -165,7 +160,7 @@ async def connect(pc: RTCPeerConnection) -> None:
 async def refresh_allocation(protocol: StunProtocol) -> None:
     """Ask a TURN server to keep an allocation (RFC 8656 section 7). Raises `TransactionError`, ``ConnectionError``."""
     assert isinstance(protocol.transport, TurnTransport), "an allocation"
-    client = _mangled(protocol.transport, TurnTransport, "inner_protocol")
+    client = mangled(protocol.transport, TurnTransport, "inner_protocol")
     assert isinstance(client, TurnClientMixin)
     request = Message(message_method=Method.REFRESH, message_class=Class.REQUEST)
     request.attributes["LIFETIME"] = client.lifetime
@@ -176,7 +171,7 @@ def abandon_turn(connection: Connection) -> None:
     """Stop waiting for TURN servers to confirm that allocations are given back; their sockets close now."""
     for protocol in connection._protocols:
         if isinstance(protocol.transport, TurnTransport):
-            farewell = _mangled(protocol.transport, TurnTransport, "close_task")
+            farewell = mangled(protocol.transport, TurnTransport, "close_task")
             if isinstance(farewell, asyncio.Task):
                 farewell.cancel()
 
@@ -187,7 +182,7 @@ def abandon_turn(connection: Connection) -> None:
 async def close_turn(transport: TurnTransport, timeout: float) -> None:
     """Give an allocation back, and wait so many seconds for the server to confirm it."""
     transport.close()
-    farewell = _mangled(transport, TurnTransport, "close_task")
+    farewell = mangled(transport, TurnTransport, "close_task")
     assert isinstance(farewell, asyncio.Task)
     await asyncio.wait([cast("asyncio.Task[None]", farewell)], timeout=timeout)
 
@@ -218,7 +213,7 @@ async def probe(connection: Connection, pair: CandidatePair) -> None:
 
 def offer_ciphers(transceiver: RTCRtpTransceiver, ciphers: bytes) -> None:
     """Negotiate one of ``ciphers`` (OpenSSL's list form) in this transport's handshake."""
-    certificate = _mangled(dtls_of(transceiver), RTCDtlsTransport, "local_certificate")
+    certificate = mangled(dtls_of(transceiver), RTCDtlsTransport, "local_certificate")
     assert isinstance(certificate, RTCCertificate)
     create = certificate._create_ssl_context
 
@@ -271,8 +266,19 @@ def srtp_profile(transceiver: RTCRtpTransceiver) -> str | None:
 
 
 def tap(transceiver: RTCRtpTransceiver, on_rtp: OnRtp) -> None:
-    """See every RTP packet first; and never let a remote RTCP BYE end the track, which nothing would revive."""
-    receiver = transceiver.receiver
+    """Let the library receive RTP, but see every packet first; and never let a remote RTCP BYE end the track.
+
+    Nothing would revive it.
+    """
+    receiver, dtls, connection = transceiver.receiver, dtls_of(transceiver), connection_of(transceiver)
+
+    def media(data: bytes) -> bool:
+        if dtls.state != "connected" or connection._queue.qsize() > _MOST_PACKETS:
+            return False
+        connection.data_received(data, 1)
+        return True
+
+    door_of(connection).media = media
     handle_rtp, handle_rtcp = receiver._handle_rtp_packet, receiver._handle_rtcp_packet
 
     async def rtp(packet: RtpPacket, arrival_time_ms: int) -> None:
@@ -310,7 +316,7 @@ class Received:
 
 
 def sent(sender: RTCRtpSender) -> Sent:
-    packets, octets, rtt = (_mangled(sender, RTCRtpSender, name) for name in ("packet_count", "octet_count", "rtt"))
+    packets, octets, rtt = (mangled(sender, RTCRtpSender, name) for name in ("packet_count", "octet_count", "rtt"))
     assert isinstance(packets, int)
     assert isinstance(octets, int)
     return Sent(packets, octets, rtt if isinstance(rtt, float) else None)
@@ -318,7 +324,7 @@ def sent(sender: RTCRtpSender) -> Sent:
 
 def received(receiver: RTCRtpReceiver, clock_rate: int) -> Received | None:
     """Of the stream that began last; ``None`` before the first packet. ``clock_rate`` in hertz."""
-    streams = cast("dict[int, StreamStatistics]", _mangled(receiver, RTCRtpReceiver, "remote_streams"))
+    streams = cast("dict[int, StreamStatistics]", mangled(receiver, RTCRtpReceiver, "remote_streams"))
     if not streams:
         return None
     stream = list(streams.values())[-1]
@@ -369,41 +375,29 @@ class SrtpWire:
         self.open = True
         """False once either end has ended the association: then nothing may be sent any more."""
         dtls.add_listener("statechange", self._on_dtls_state)
-        self._connection = connection = connection_of(transceiver)
+        connection = connection_of(transceiver)
         self._nominated = connection._nominated
         self._pair: CandidatePair | None = None
-        self._transport: asyncio.DatagramTransport | _Relay | None = None
+        self._transport: asyncio.DatagramTransport | Relay | None = None
         self._address: tuple[str, int] | None = None
         self._protect, self._protect_rtcp = _srtp_call(dtls._tx_srtp, "srtp_protect"), dtls._tx_srtp.protect_rtcp
         unprotect, unprotect_rtcp = _srtp_call(dtls._rx_srtp, "srtp_unprotect"), dtls._rx_srtp.unprotect_rtcp
 
         def is_media(data: bytes) -> bool:
-            """Dealt with here, if so. RFC 7983: these first bytes are SRTP; RFC 5761: these second ones SRTCP."""
-            if not (len(data) >= 12 and 127 < data[0] < 192):
-                return False
+            """Dealt with here, if so. RFC 5761: these second bytes are SRTCP."""
             is_rtcp = 192 <= data[1] <= 223
             try:
                 clear = unprotect_rtcp(data) if is_rtcp else unprotect(data)
             except (SrtpError, ValueError):
-                return True
+                return False
             if is_rtcp:
                 on_rtcp(clear)
             else:
                 on_rtp(clear)
             return True
 
-        pass_on = self._pass_on = connection.data_received
-
-        def data_received(data: bytes, component: int) -> None:
-            if not is_media(data):
-                pass_on(data, component)
-
-        connection.data_received = data_received  # type: ignore[method-assign]
-        # The same a step earlier, before aioice tries to read every packet as STUN.
-        for protocol in connection._protocols:
-            _media_first(protocol, is_media)
-            if hasattr(protocol.transport, "max_size"):
-                protocol.transport.max_size = _MOST_BYTES  # pyright: ignore[reportAttributeAccessIssue]
+        self._door = door_of(connection)
+        self._door.media = is_media
 
     def _on_dtls_state(self) -> None:
         self.open = self._dtls.state == "connected"
@@ -427,33 +421,7 @@ class SrtpWire:
         """Leave the path as it was."""
         self.open = False
         self._dtls.remove_listener("statechange", self._on_dtls_state)  # pyright: ignore[reportUnknownMemberType]
-        self._connection.data_received = self._pass_on  # type: ignore[method-assign]
-        for protocol in self._connection._protocols:
-            vars(protocol).pop("datagram_received", None)
-
-
-class _Relay:
-    """Sends on a TURN channel at once. aioice makes a task for each packet; binding and refreshing stay with it."""
-
-    def __init__(self, transport: TurnTransport) -> None:
-        client = _mangled(transport, TurnTransport, "inner_protocol")
-        assert isinstance(client, TurnClientMixin)
-        self._client = client
-        self._by_task = transport.sendto
-
-    def sendto(self, data: bytes, address: tuple[str, int]) -> None:
-        client = self._client
-        channel = client.peer_to_channel.get(address)
-        if channel is None or time.time() > client.channel_refresh_at[channel]:
-            self._by_task(data, address)
-        elif not client.transport.is_closing():
-            client._send(pack("!HH", channel, len(data)) + data)
-
-
-def sender_of(pair: CandidatePair) -> "asyncio.DatagramTransport | _Relay":
-    """What sends on a pair, at once."""
-    transport = pair.protocol.transport
-    return _Relay(transport) if isinstance(transport, TurnTransport) else transport
+        self._door.media = None
 
 
 def _srtp_call(session: SrtpSession, name: str) -> Callable[[bytes], bytes]:
@@ -479,17 +447,3 @@ def _srtp_call(session: SrtpSession, name: str) -> Callable[[bytes], bytes]:
         return bytes(room[: length[0]])
 
     return call
-
-
-def _media_first(protocol: StunProtocol, is_media: Callable[[bytes], bool]) -> None:
-    pass_on = protocol.datagram_received
-
-    def datagram_received(data: bytes | str, addr: tuple[object, ...]) -> None:
-        if not (isinstance(data, bytes) and is_media(data)):
-            pass_on(data, addr)
-
-    protocol.datagram_received = datagram_received  # type: ignore[method-assign]
-
-
-def _mangled(owner: object, cls: type, name: str) -> object:
-    return getattr(owner, f"_{cls.__name__}__{name}")

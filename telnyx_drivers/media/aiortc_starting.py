@@ -23,7 +23,8 @@ from aiortc import RTCRtpTransceiver
 from aiortc.rtcdtlstransport import State
 from OpenSSL import SSL
 
-from telnyx_drivers.media.aiortc_private import connection_of, dtls_of, nominated, sender_of
+from telnyx_drivers.media.aiortc_private import connection_of, dtls_of, nominated
+from telnyx_drivers.media.aiortc_socket import door_of, sender_of
 
 NOMINATE_SECONDS: Final = 0.1
 """Between two nominations of the selected pair: as long as the server may listen elsewhere."""
@@ -59,6 +60,7 @@ def insist_on_pair(transceiver: RTCRtpTransceiver) -> None:
         # first nomination must be ahead of the first packet of the handshake.
         _check_no_other(connection)
         nominate(connection)
+        door_of(connection).open()
         return insist()
 
     async def insist() -> None:
@@ -80,7 +82,7 @@ def nominate(connection: Connection) -> None:
         assert connection.remote_password is not None, "a selected pair has remote credentials"
         request = connection.build_request(pair, nominate=True)
         request.add_message_integrity(connection.remote_password.encode())
-        sender_of(pair).sendto(bytes(request), pair.remote_addr)
+        pair.protocol.send_stun(request, pair.remote_addr)
 
 
 def _check_no_other(connection: Connection) -> None:

@@ -6,7 +6,7 @@ It can be laid before there is a call (`standby`), or with the peer.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from aiortc import RTCConfiguration, RTCPeerConnection
@@ -113,6 +113,11 @@ class Groundwork:
     def failures(self) -> tuple[ServerFailure, ...]:
         return self.gathering.failures
 
+    @property
+    def dropped(self) -> Mapping[private.Unwanted, int]:
+        """Datagrams that came and were not for this path, by what they looked like."""
+        return private.door_of(private.connection_of(self.transceiver)).dropped
+
     async def _ask(self, opening: "asyncio.Task[None]") -> None:
         await asyncio.wait([opening])
         if not opening.cancelled() and opening.exception() is None:
@@ -129,6 +134,8 @@ class Groundwork:
 
     async def close(self) -> None:
         """Close sockets and allocations, within three seconds."""
+        if self.dropped:
+            log.info("datagrams that were no part of the call: %s", dict(self.dropped))
         tasks = {task for task in (self._opening, self._asking) if task is not None}
         for task in tasks:
             task.cancel()

@@ -71,7 +71,7 @@ class Found:
 
     candidate: Candidate
     server: Server
-    protocol: private.StunProtocol
+    protocol: private.IceSocket
     """The socket behind it: of the host's address, or of the allocation."""
 
 
@@ -104,7 +104,7 @@ class Gathering:
     found: list[Found] = field(factory=list[Found], init=False)
     news: asyncio.Event = field(factory=asyncio.Event, init=False)
     """Set with every candidate that is found, and when no relay can come any more."""
-    _hosts: list[private.StunProtocol] = field(factory=list[private.StunProtocol], init=False)
+    _hosts: list[private.IceSocket] = field(factory=list[private.IceSocket], init=False)
     _opened: list[str] = field(factory=list[str], init=False)
     _failures: dict[Server, ServerFailure] = field(factory=dict[Server, ServerFailure], init=False)
     _relaying: bool = field(default=False, init=False)
@@ -113,7 +113,7 @@ class Gathering:
         """Open a socket on each address of this host; none with ``relay_only``."""
         if not self.relay_only:
             self._opened = self._addresses()
-            self._hosts = await private.gather_hosts(connection, self._opened)
+            self._hosts = await private.open_sockets(connection, self._opened)
         return [protocol.local_candidate for protocol in self._hosts]
 
     async def ask_servers(self, connection: Connection) -> None:
@@ -161,7 +161,7 @@ class Gathering:
         usable = sorted(self.addresses(), key=_likelihood(_route_address()))[:MAX_ADDRESSES]
         return [*usable, LOOPBACK] if self.loopback and LOOPBACK not in usable else usable
 
-    async def _reflexive(self, connection: Connection, protocol: private.StunProtocol) -> None:
+    async def _reflexive(self, connection: Connection, protocol: private.IceSocket) -> None:
         async def ask(server: StunServer) -> bool:
             candidate = await self._answer(server, lambda: reflexive(protocol, server))
             if candidate is not None:
@@ -202,25 +202,26 @@ class Gathering:
             return None
 
 
-async def reflexive(protocol: private.StunProtocol, server: StunServer) -> Candidate:
+async def reflexive(protocol: private.IceSocket, server: StunServer) -> Candidate:
     """How a STUN server sees a socket of this host. Raises what `failure_of` understands."""
     return (await private.server_reflexive_candidate(protocol, (server.host, server.port)))[0]
 
 
 async def relayed(
     connection: Connection, server: TurnServer, *, hide_related: bool = False, tls: ssl.SSLContext | None = None
-) -> private.StunProtocol:
+) -> private.IceSocket:
     """An allocation on a TURN server, to be closed. Raises what `failure_of` understands."""
     _, protocol = await private.relayed_candidate(
         component=1,
         hide_related_address=hide_related,
-        protocol_factory=lambda: private.StunProtocol(connection),
+        protocol_factory=lambda: private.IceSocket(connection),
         turn_server=(server.host, server.port),
         turn_username=server.username,
         turn_password=server.credential,
         turn_ssl=(tls or True) if server.transport == "tls" else False,  # type: ignore[arg-type]  # asyncio's `ssl`
         turn_transport="udp" if server.transport == "udp" else "tcp",
     )
+    assert isinstance(protocol, private.IceSocket), "the factory's"
     return protocol
 
 
@@ -305,7 +306,7 @@ async def _end(tasks: Iterable["asyncio.Task[T]"]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _speaks_stun(protocol: private.StunProtocol) -> bool:
+def _speaks_stun(protocol: private.IceSocket) -> bool:
     """aioice speaks STUN over IPv4 only, and nothing outside answers to loopback."""
     address = ipaddress.ip_address(protocol.local_candidate.host)
     return address.version == 4 and not address.is_loopback

@@ -47,6 +47,7 @@ from telnyx_core.ids import MediaId
 from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_drivers.media import aiortc_private as private
 from telnyx_drivers.media import bit_rate, local_sdp, preferences, remote_sdp, sdp
+from telnyx_drivers.media.aiortc_socket import MOST_CANDIDATES
 from telnyx_drivers.media.consent import Consent
 from telnyx_drivers.media.groundwork import Groundwork, complain, finish
 from telnyx_drivers.media.ice import ServerFailure
@@ -68,7 +69,7 @@ _STOP_SECONDS: Final = 1.0
 """Of those, for a source that is just being opened and for the path: one each; the rest is the groundwork's."""
 _PAUSES: Final = {"w": 0.5, "W": 1.0, ",": 2.0}
 """Seconds, between digits in the audio stream."""
-_MOST_EARLY_CANDIDATES: Final = 256
+_MOST_EARLY_CANDIDATES: Final = MOST_CANDIDATES
 """Remote candidates kept while there is no remote description yet (MEDIA-110)."""
 
 
@@ -306,6 +307,9 @@ class Peer:
         candidate = sdp.parse_candidate(order.candidate)
         if candidate is None or not self._remote.is_audio(order.sdp_mid, order.sdp_m_line_index):
             log.debug("media %s: remote candidate is of no use: %.120s", self.media, order.candidate)
+            return
+        if private.door_of(private.connection_of(self._transceiver)).full:
+            log.debug("media %s: remote candidate is one too many: %.120s", self.media, order.candidate)
             return
         try:
             parsed = candidate_from_sdp(str(candidate))

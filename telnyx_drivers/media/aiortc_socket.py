@@ -1,0 +1,221 @@
+# pyright: reportPrivateUsage=false
+"""The sockets of an ICE agent, and the door behind them: what may come in from the network, and how much of it.
+
+aiortc and aioice believe that whatever reaches a UDP port was sent by somebody who means well. It was not always: an
+empty datagram ends the path, a malformed STUN message writes a traceback, and everything else is kept for ever. Here,
+before any of their code sees it, a datagram is one of these (RFC 7983), or it is dropped and counted:
+
+- SRTP, given to whoever has the keys;
+- DTLS from an address of the far end, a bounded number of them;
+- a STUN request with our password, or the response to a request of ours.
+"""
+
+import asyncio
+import logging
+import socket
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from struct import pack
+from typing import Final, Literal, TypeAlias, cast
+
+from aioice import Candidate, Connection
+from aioice.candidate import candidate_foundation, candidate_priority
+from aioice.ice import CandidatePair, StunProtocol
+from aioice.stun import Class, Message, parse_message
+from aioice.turn import UDP_SOCKET_BUFFER_SIZE, TurnClientMixin, TurnTransport
+
+log = logging.getLogger(__name__)
+
+Address: TypeAlias = tuple[str, int]
+Unwanted: TypeAlias = Literal["empty", "STUN", "DTLS", "media", "other"]
+
+MOST_BYTES: Final = 2_048
+"""Of a datagram; longer ones are cut. asyncio makes room for 256 KiB before each one: which takes 13 µs (measured)
+where the heap is so laid out that the system must be asked for them every time."""
+MOST_EARLY: Final = 16
+"""DTLS datagrams kept until a pair is selected, the latest ones: one flight of a handshake, and some of its repeats."""
+MOST_QUEUED: Final = 64
+"""Datagrams on their way to the handshake; it takes them as they come."""
+MOST_CANDIDATES: Final = 128
+"""Addresses of the far end over the life of a path, told and learned. A server has one, a browser a dozen."""
+
+
+class Door:
+    """Of one agent, whichever of its sockets something comes to."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._early: deque[tuple[bytes, Address, IceSocket]] = deque(maxlen=MOST_EARLY)
+        self.dropped: Counter[Unwanted] = Counter()
+        """Datagrams, by what they looked like."""
+        self.media: Callable[[bytes], bool] | None = None
+        """Takes what looks like SRTP or SRTCP, and says whether it is authentic. Without it there are no keys yet."""
+
+    def open(self) -> None:
+        """A pair is selected: the handshake begins, with what the far end has said of it by now."""
+        early = list(self._early)
+        self._early.clear()
+        for datagram in early:
+            self.handshake(*datagram)
+
+    def handshake(self, data: bytes, address: Address, came_to: "IceSocket") -> None:
+        if not self._connection._nominated:
+            self._early.append((data, address, came_to))
+        elif self._knows(address) and self._connection._queue.qsize() < MOST_QUEUED:
+            self._connection.data_received(data, 1)
+        else:
+            self.dropped["DTLS"] += 1
+
+    def may_come(self, message: Message, address: Address, came_to: "IceSocket") -> bool:
+        """Whether a STUN message is for this agent, and of somebody who may send it."""
+        connection = self._connection
+        if message.message_class != Class.REQUEST:
+            key = connection.remote_password
+            # Also the far end's answer to a request that we have given up, or did not wait for.
+            return message.transaction_id in came_to.transactions or (
+                key is not None and message.check_message_integrity(key.encode())
+            )
+        mine, _, theirs = str(message.attributes.get("USERNAME")).partition(":")
+        return (
+            mine == connection.local_username
+            and connection.remote_username in (None, theirs)
+            and "PRIORITY" in message.attributes
+            and message.check_message_integrity(connection.local_password.encode())
+            and (self._knows(address) or not self.full)
+        )
+
+    @property
+    def full(self) -> bool:
+        """No further address of the far end is wanted."""
+        return len(self._connection._remote_candidates) >= MOST_CANDIDATES
+
+    def _knows(self, address: Address) -> bool:
+        return any((each._network_host, each.port) == address for each in self._connection._remote_candidates)
+
+
+def door_of(connection: Connection) -> Door:
+    """Kept by the agent itself, which has room for what the library does not know of."""
+    door: Door = vars(connection).setdefault("door", Door(connection))
+    return door
+
+
+class IceSocket(StunProtocol):
+    """One socket of an agent: on an address of this host, or relayed by a TURN server."""
+
+    direct: "asyncio.DatagramTransport | Relay"
+    """Sends at once."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._door = door_of(connection)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.direct = self.transport
+        if isinstance(transport, TurnTransport):
+            self.direct = Relay(transport)
+            return
+        if hasattr(self.transport, "max_size"):
+            self.transport.max_size = MOST_BYTES  # pyright: ignore[reportAttributeAccessIssue]
+        host, port = transport.get_extra_info("sockname")[:2]
+        # Before the first datagram, which the library answers in the name of this candidate.
+        self.local_candidate = Candidate(
+            foundation=candidate_foundation("host", "udp", host),
+            component=1,
+            transport="udp",
+            priority=candidate_priority(1, "host"),
+            host=host,
+            port=port,
+            type="host",
+        )
+
+    def datagram_received(self, data: bytes | str, addr: tuple[object, ...]) -> None:
+        assert isinstance(data, bytes), "asyncio's type is wider than what it does"
+        door, first = self._door, data[0] if data else None
+        match first:
+            case None:
+                door.dropped["empty"] += 1
+            case _ if 127 < first < 192:
+                if door.media is None or len(data) < 12 or not door.media(data):
+                    door.dropped["media"] += 1
+            case _ if 19 < first < 64:
+                door.handshake(data, cast("Address", addr[:2]), self)
+            case _ if first < 4:
+                self._stun(data, addr)
+            case _:
+                door.dropped["other"] += 1
+
+    def send_stun(self, message: Message, addr: Address) -> None:
+        self.direct.sendto(bytes(message), addr)
+
+    def _stun(self, data: bytes, addr: tuple[object, ...]) -> None:
+        try:
+            if self._door.may_come(parse_message(data), cast("Address", addr[:2]), self):
+                super().datagram_received(data, addr)
+                return
+        except Exception as error:  # noqa: BLE001  strangers send anything, and the parser raises anything
+            log.debug("STUN message dropped: %r", error)
+        self._door.dropped["STUN"] += 1
+
+
+class Relay:
+    """Sends on a TURN channel at once. aioice makes a task for each packet; binding and refreshing stay with it."""
+
+    def __init__(self, transport: TurnTransport) -> None:
+        client = mangled(transport, TurnTransport, "inner_protocol")
+        assert isinstance(client, TurnClientMixin)
+        self._client = client
+        self._by_task = transport.sendto
+        _bear_anything(client)
+
+    def sendto(self, data: bytes, address: Address) -> None:
+        client = self._client
+        channel = client.peer_to_channel.get(address)
+        if channel is None or time.time() > client.channel_refresh_at[channel]:
+            self._by_task(data, address)
+        elif not client.transport.is_closing():
+            client._send(pack("!HH", channel, len(data)) + data)
+
+
+def _bear_anything(client: TurnClientMixin) -> None:
+    receive = client.datagram_received
+
+    def datagram_received(data: bytes | str, addr: Address) -> None:
+        try:
+            receive(data, addr)
+        except Exception as error:  # noqa: BLE001  whoever answers in the server's place sends anything
+            log.debug("TURN message dropped: %r", error)
+
+    client.datagram_received = datagram_received  # type: ignore[method-assign]
+
+
+async def open_sockets(connection: Connection, addresses: list[str]) -> list[IceSocket]:
+    """One on each of these addresses of this host that can be had. The agent closes them."""
+    opened: list[IceSocket] = []
+    for address in addresses:
+        # One by one: a call that is cancelled while it opens several would lose those that it has opened.
+        try:
+            transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: IceSocket(connection), local_addr=(address, 0)
+            )
+        except OSError as error:
+            log.info("no socket on %s: %s", address, error)
+            continue
+        made = transport.get_extra_info("socket")
+        if made is not None:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_SOCKET_BUFFER_SIZE)
+        connection._protocols.append(protocol)
+        opened.append(protocol)
+    return opened
+
+
+def sender_of(pair: CandidatePair) -> "asyncio.DatagramTransport | Relay":
+    """What sends on a pair, at once."""
+    assert isinstance(pair.protocol, IceSocket), "every socket is one of ours"
+    return pair.protocol.direct
+
+
+def mangled(owner: object, cls: type, name: str) -> object:
+    """What a class of the library keeps under a name of its own."""
+    return getattr(owner, f"_{cls.__name__}__{name}")

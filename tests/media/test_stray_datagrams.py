@@ -1,0 +1,232 @@
+"""What a stranger sends to a media port: dropped and counted before any library sees it, at every stage of a path."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from random import Random
+from struct import pack
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telnyx_core.actions import AddCandidate, ApplyRemote, CreateAnswer, CreateOffer, UseMedia
+from telnyx_core.options import IceServer
+from telnyx_drivers.media import aiortc_private as private
+from telnyx_drivers.media.aiortc_socket import MOST_CANDIDATES, MOST_EARLY, IceSocket, Unwanted, door_of
+from telnyx_drivers.media.groundwork import Groundwork
+from tests.media import servers
+from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run, until
+from tests.media.server_end import ServerEnd
+
+pytestmark = pytest.mark.media
+
+COOKIE = 0x2112A442
+
+
+def stun(kind: int, body: bytes = b"", cookie: int = COOKIE, length: int | None = None) -> bytes:
+    return pack("!HHI12s", kind, len(body) if length is None else length, cookie, b"0123456789ab") + body
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    return pack("!HH", kind, len(value)) + value + bytes(-len(value) % 4)
+
+
+STRAY: tuple[tuple[Unwanted, bytes], ...] = (
+    ("empty", b""),
+    ("STUN", b"\x00"),
+    ("STUN", stun(1)[:19]),
+    ("STUN", stun(1, length=8)),
+    ("STUN", stun(1, cookie=1)),
+    ("STUN", stun(0x03FF)),
+    ("STUN", stun(1)),
+    ("STUN", stun(0x011)),
+    ("STUN", stun(0x101)),
+    ("STUN", stun(0x111, attribute(0x0009, b"\0\0\x04\x01"))),
+    # Each of these makes aioice raise what nobody expects.
+    ("STUN", stun(1, attribute(0x0024, b"\1"))),
+    ("STUN", stun(1, attribute(0x802A, b"\1\2"))),
+    ("STUN", stun(1, attribute(0x0006, b"\xff\xfe"))),
+    ("STUN", stun(0x101, attribute(0x0020, b"\0\1\0"))),
+    ("STUN", stun(0x101, attribute(0x0008, bytes(20)) + attribute(0x8028, b"\1"))),
+    ("media", b"\x80"),
+    ("media", b"\x80" + bytes(11)),
+    ("media", b"\x80\xc8" + bytes(40)),
+    ("media", b"\xbf" + bytes(1500)),
+    ("other", b"\x04" * 20),
+    ("other", b"\x40" * 20),
+    ("other", b"\xff" * 2_000),
+    ("other", b"INVITE sip:9 SIP/2.0\r\n"),
+)
+HANDSHAKE = (b"\x16", b"\x14" * 13, b"\x16\xfe\xfd" + bytes(1_000), b"\x15\xfe\xfd" + bytes(8) + b"\0\2\2\x28")
+
+
+class Stranger:
+    """A socket that nobody has been told of."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def send(self, connection: private.Connection, *datagrams: bytes) -> None:
+        for protocol in connection._protocols:
+            for datagram in datagrams:
+                self._socket.sendto(datagram, protocol.transport.get_extra_info("sockname"))
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def stranger() -> Iterator[Stranger]:
+    stranger = Stranger()
+    yield stranger
+    stranger.close()
+
+
+def agent_of(side: Side) -> private.Connection:
+    return private.connection_of(peer_of(side)._transceiver)
+
+
+async def bears(stranger: Stranger, connection: private.Connection) -> None:
+    """All of it is dropped, and counted as what it looks like."""
+    door, before = door_of(connection), door_of(connection).dropped.total()
+    stranger.send(connection, *(datagram for _, datagram in STRAY), *HANDSHAKE)
+    await until(lambda: door.dropped.total() >= before + len(STRAY))
+    counted = {kind: sum(each == kind for each, _ in STRAY) for kind, _ in STRAY}
+    assert {kind: door.dropped[kind] for kind in counted} == counted
+    assert connection._queue.qsize() == 0
+
+
+def test_strays_before_the_description_during_the_checks_and_after_the_handshake(
+    stranger: Stranger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An empty datagram alone ended a path; malformed STUN wrote a traceback each; the rest was kept for ever."""
+
+    async def main() -> None:
+        for stage in ("idle", "checking", "connected"):
+            near = Side()
+            async with ServerEnd() as far:
+                media = near.open(1, "offer")
+                near.perform(CreateOffer(media))
+                offer = await near.description(media)
+                if stage == "idle":
+                    await bears(stranger, agent_of(near))
+                # A server that is not there yet: the checks go on, and nothing else.
+                far.loses = lambda data, lost=stage == "checking": lost  # type: ignore[misc]
+                near.perform(ApplyRemote(media, "answer", far.answer(offer)), UseMedia(media))
+                if stage == "checking":
+                    await near.state("connecting")
+                    await bears(stranger, agent_of(near))
+                    far.loses = lambda data: False
+                await near.state("connected")
+                if stage == "connected":
+                    await until(lambda: far.heard > 0)
+                    await bears(stranger, agent_of(near))
+                heard = far.heard
+                await until(lambda heard=heard: far.heard > heard + 10)  # type: ignore[misc]
+                assert near.states(media)[-1] == "connected"
+            await near.engine.aclose()
+
+    with caplog.at_level(logging.WARNING):
+        run(main())
+    assert not caplog.records
+
+
+def test_an_idle_client_keeps_nothing(stranger: Stranger) -> None:
+    """Of 100 MB that were sent to one, it kept 104 MB."""
+
+    async def main() -> None:
+        ground = Groundwork((), LOOPBACK, relay_only=False)
+        await ground.hosts_known()
+        connection = private.connection_of(ground.transceiver)
+        door = door_of(connection)
+        for _ in range(100):
+            stranger.send(connection, *[os.urandom(1) + bytes(1_400) for _ in range(10)], HANDSHAKE[2])
+            await asyncio.sleep(0)
+        await until(lambda: len(door._early) == MOST_EARLY)
+        assert connection._queue.qsize() == 0
+        assert len(connection._early_checks) == 0
+        await ground.close()
+
+    run(main())
+
+
+@given(
+    st.lists(st.one_of(st.binary(max_size=60), st.sampled_from([each for _, each in STRAY]).map(bytes)), max_size=30)
+)
+def test_no_datagram_makes_a_socket_raise(datagrams: list[bytes]) -> None:
+    async def main() -> None:
+        connection = private.Connection(ice_controlling=True)
+        socket = IceSocket(connection)
+        sent: list[bytes] = []
+
+        class Transport(asyncio.DatagramTransport):
+            def get_extra_info(self, name: str, default: Any = None) -> Any:
+                return ("127.0.0.1", 9)
+
+            def sendto(self, data: bytes, addr: Any = None) -> None:
+                sent.append(data)
+
+        socket.connection_made(Transport())
+        for datagram in datagrams:
+            socket.datagram_received(datagram, ("127.0.0.1", 10))
+        assert connection._queue.qsize() == 0
+        assert len(connection.remote_candidates) == 0
+        assert not sent, "and nobody who has no password gets an answer"
+
+    asyncio.run(main())
+
+
+def test_a_turn_servers_nonsense_is_dropped() -> None:
+    async def main() -> None:
+        server = servers.TurnServer()
+        turn = IceServer((f"turn:127.0.0.1:{await servers.serve(server)}",), "user", "secret")
+        pair = Pair()
+        await pair.connect(caller={"ice_servers": (turn,), "force_relay": True})
+        (client,) = server.allocations
+        channel = 0x4000
+        for _, datagram in STRAY:
+            server.transport.sendto(datagram, client)
+            server.transport.sendto(pack("!HH", channel, len(datagram)) + datagram, client)
+        server.transport.sendto(pack("!HH", channel, 500) + bytes(3), client)
+        dropped = door_of(agent_of(pair.caller)).dropped
+        await until(lambda: dropped["empty"] == 1)
+        pair.caller.audio().hum(440)
+        assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
+        await pair.aclose()
+        server.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+def test_the_far_ends_addresses_are_bounded_over_the_life_of_a_path(when: str) -> None:
+    async def main() -> None:
+        near, dice = Side(), Random(3)
+        async with ServerEnd() as far:
+            media = near.open(1, "answer", trickle=True)
+            offer = far.offer().replace("a=end-of-candidates\r\n", "")
+            many = [
+                AddCandidate(
+                    media,
+                    f"candidate:{number} 1 udp {dice.getrandbits(30)} 127.0.0.9 {1_024 + number} typ host",
+                    "0",
+                    0,
+                )
+                for number in range(3 * MOST_CANDIDATES)
+            ]
+            if when == "early":
+                near.perform(*many)
+            near.perform(ApplyRemote(media, "offer", offer), CreateAnswer(media))
+            if when == "late":
+                near.perform(*many)
+            await near.description(media)
+            await until(lambda: len(agent_of(near).remote_candidates) >= MOST_CANDIDATES)
+            await asyncio.sleep(0.1)
+            assert len(agent_of(near).remote_candidates) == MOST_CANDIDATES
+        await near.engine.aclose()
+
+    run(main())
