@@ -62,15 +62,10 @@ _LOGIN_ERRORS: Final = frozenset({46001, 46002})
 def default_engine(setup: EngineSetup) -> MediaEngine:
     """The aiortc engine. Raises `MediaUnavailable` when the ``media`` extra is not installed."""
     try:
-        from telnyx_drivers.media.engine import AiortcEngine, settings_for
+        from telnyx_drivers.media.engine import OpusSettings, engine_with
     except ModuleNotFoundError as error:
         raise MediaUnavailable.without(error) from error
-    return AiortcEngine(
-        setup.report,
-        source_factories=setup.sources,
-        settings=settings_for(setup.url, setup.tls),
-        call_audio=setup.call_audio,
-    )
+    return engine_with(opus=OpusSettings())(setup)
 
 
 class Client(ABC):

@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import assert_never
+
+from attrs import evolve
 
 from telnyx_core.actions import (
     AddCandidate,
@@ -30,7 +33,9 @@ from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.call_media import CallMedia
 from telnyx_drivers.media.groundwork import Groundwork
 from telnyx_drivers.media.peer import CLOSE_SECONDS, Peer
-from telnyx_drivers.media.ports import Report
+from telnyx_drivers.media.ports import EngineFactory, EngineSetup, Report
+from telnyx_drivers.media.rtp.libopus import OpusSettings as OpusSettings
+from telnyx_drivers.media.rtp.path import direct_rtp_path
 from telnyx_drivers.media.settings import PeerSettings
 from telnyx_drivers.media.settings import settings_for as settings_for
 from telnyx_drivers.media.source_registry import SourceFactory
@@ -166,6 +171,25 @@ class AiortcEngine:
     def _see_out(self, closing: "asyncio.Task[None]") -> None:
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
+
+
+def engine_with(*, opus: OpusSettings) -> EngineFactory:
+    """The default engine with other settings, for the client's ``engine``. ::
+
+    from telnyx_drivers.media.engine import OpusSettings, engine_with
+
+    TelnyxRTC(..., engine=engine_with(opus=OpusSettings(complexity=9, full_band=True)))
+    """
+
+    def make(setup: EngineSetup) -> AiortcEngine:
+        return AiortcEngine(
+            setup.report,
+            source_factories=setup.sources,
+            settings=evolve(settings_for(setup.url, setup.tls), rtp_path=partial(direct_rtp_path, opus=opus)),
+            call_audio=setup.call_audio,
+        )
+
+    return make
 
 
 def _silent_audio(call: CallId) -> CallAudio:

@@ -1,5 +1,6 @@
 """Codecs against FFmpeg's, against each other, and against bytes that no encoder made."""
 
+import ctypes
 import subprocess
 import sys
 
@@ -9,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telnyx_drivers.media.audio.frames import Samples, silence
+from telnyx_drivers.media.audio.resampler import Resampler
 from telnyx_drivers.media.measure import correlate, dominant_frequency
 from telnyx_drivers.media.rtp import libopus, opus_payload
 from telnyx_drivers.media.rtp.av_codec import AvDecoder
 from telnyx_drivers.media.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
 from telnyx_drivers.media.rtp.g711 import G711, PCMA, PCMU
+from telnyx_drivers.media.rtp.libopus import OpusSettings
 from telnyx_drivers.media.rtp.opus_av import AvOpusDecoder, AvOpusEncoder
 from tests.audio.helpers import sine, voiced
 from tests.programs import ROOT
@@ -21,7 +24,7 @@ from tests.programs import ROOT
 
 def pair(name: str) -> tuple[Encoder, Decoder]:
     if name == "opus by FFmpeg":
-        return AvOpusEncoder(), AvOpusDecoder()
+        return AvOpusEncoder(OpusSettings()), AvOpusDecoder()
     encoder, decoder = make_encoder(name), make_decoder(name)
     assert encoder is not None
     assert decoder is not None
@@ -39,9 +42,9 @@ def through(encoder: Encoder, decoder: Decoder, samples: Samples) -> Samples:
 def test_a_tone_survives_each_codec(name: str) -> None:
     encoder, decoder = pair(name)
     rate = encoder.sample_rate
-    assert decoder.sample_rate == rate
     tone = sine(1_000, rate, 1.0)
-    heard = through(encoder, decoder, tone)
+    # The codec's rates of both ways may differ: an encoder of Opus is given what it keeps.
+    heard = Resampler(decoder.sample_rate, rate).process(through(encoder, decoder, tone))
     assert dominant_frequency(heard[rate // 5 :], rate) == pytest.approx(1_000, abs=1)
     _, likeness = correlate(tone[rate // 4 : rate // 2], heard, rate)
     assert abs(likeness) > 0.98
@@ -95,12 +98,50 @@ def library() -> libopus.Library:
     return found
 
 
+def wideband(seconds: float) -> Samples:
+    """Like a voice, at 16 kHz: whole frames of it."""
+    return Resampler(48_000, 16_000).process(voiced(seconds))
+
+
+def encode_all(encoder: Encoder, samples: Samples) -> list[bytes]:
+    size = encoder.sample_rate // 50
+    return [encoder.encode(samples[at : at + size]) for at in range(0, samples.size, size)]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rate", "bandwidth"), [(None, 16_000, "wideband"), (OpusSettings(full_band=True), 48_000, "full band")]
+)
+def test_opus_sends_what_a_telephone_carries_unless_it_is_told_otherwise(
+    chosen: OpusSettings | None, rate: int, bandwidth: str
+) -> None:
+    """Its clock stays that of RFC 7587; the first byte says what a packet carries (RFC 6716 section 3.1)."""
+    encoder = make_encoder("opus", chosen)
+    assert encoder is not None
+    assert (encoder.sample_rate, encoder.clock_rate) == (rate, 48_000)
+    dice = np.random.default_rng(1)
+    payloads = encode_all(encoder, (8_000 * dice.standard_normal(rate)).astype(np.int16))
+    configs = {payload[0] >> 3 for payload in payloads[10:]}
+    wide = {8, 9, 10, 11, 20, 21, 22, 23}
+    assert configs <= wide if bandwidth == "wideband" else not configs & wide
+    assert {opus_payload.duration(payload) for payload in payloads} == {960}
+
+
+@pytest.mark.parametrize(("chosen", "complexity"), [(None, 5), (OpusSettings(complexity=9), 9)])
+def test_the_complexity_reaches_the_library(chosen: OpusSettings | None, complexity: int) -> None:
+    """What it is worth is measured by `bench/quality.py`."""
+    encoder, told = libopus.OpusEncoder(library(), chosen), ctypes.c_int32()
+    library().encoder_ctl(encoder._state, 4_011, ctypes.byref(told))  # OPUS_GET_COMPLEXITY
+    assert told.value == complexity
+    for wrong in (-1, 11):
+        with pytest.raises(ValueError, match="complexity"):
+            OpusSettings(complexity=wrong)
+
+
 def test_opus_repairs_a_lost_frame_from_the_next_one() -> None:
     """In-band FEC: what was lost is better from its copy than from a guess."""
     encoder = libopus.OpusEncoder(library())
     encoder.expect_loss(0.2)
-    speech = voiced(2.0)
-    payloads = [encoder.encode(speech[at : at + 960]) for at in range(0, speech.size, 960)]
+    payloads = encode_all(encoder, wideband(2.0))
     with_copy = [index for index, payload in enumerate(payloads) if opus_payload.repairs(payload)]
     assert len(with_copy) > 60
     errors: dict[str, float] = {"copy": 0.0, "guess": 0.0}
@@ -122,8 +163,7 @@ def test_opus_repairs_a_lost_frame_from_the_next_one() -> None:
 
 def test_opus_carries_no_copies_while_nothing_is_lost() -> None:
     encoder = libopus.OpusEncoder(library())
-    speech = voiced(0.5)
-    assert not any(opus_payload.repairs(encoder.encode(speech[at : at + 960])) for at in range(0, speech.size, 960))
+    assert not any(map(opus_payload.repairs, encode_all(encoder, wideband(0.5))))
 
 
 def test_the_bit_rate_of_opus_can_be_limited() -> None:
@@ -133,9 +173,7 @@ def test_the_bit_rate_of_opus_can_be_limited() -> None:
         encoder = libopus.OpusEncoder(library())
         if limit is not None:
             assert encoder.limit(limit)
-        speech = voiced(2.0)
-        sizes = [len(encoder.encode(speech[at : at + 960])) for at in range(0, speech.size, 960)]
-        return sum(sizes) * 8 / 2.0
+        return sum(map(len, encode_all(encoder, wideband(2.0)))) * 8 / 2.0
 
     assert rate(None) < 36_000
     assert rate(12_000) < 14_000
@@ -166,7 +204,7 @@ def test_without_libopus_ffmpeg_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(encoder, AvOpusEncoder)
     assert isinstance(decoder, AvOpusDecoder)
     assert decoder.conceal(960) is None
-    assert decoder.decode_repair(encoder.encode(np.zeros(960, dtype=np.int16)), 960) is None
+    assert decoder.decode_repair(encoder.encode(np.zeros(320, dtype=np.int16)), 960) is None
     assert decoder.describe(b"\x78\xff\xff\xff") == (960, False, False)
 
 

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from telnyx_drivers.media.audio.frames import Samples
 from telnyx_drivers.media.rtp.g711 import PCMA, PCMU
 from telnyx_drivers.media.rtp.g722 import G722Decoder, G722Encoder
+from telnyx_drivers.media.rtp.libopus import OpusSettings
 from telnyx_drivers.media.rtp.opus import opus_decoder, opus_encoder
 
 
@@ -61,10 +62,10 @@ class Decoder(Protocol):
         ...
 
 
-_ENCODERS: Final[Mapping[str, Callable[[], Encoder]]] = {
-    "pcmu": lambda: PCMU,
-    "pcma": lambda: PCMA,
-    "g722": G722Encoder,
+_ENCODERS: Final[Mapping[str, Callable[[OpusSettings], Encoder]]] = {
+    "pcmu": lambda _: PCMU,
+    "pcma": lambda _: PCMA,
+    "g722": lambda _: G722Encoder(),
     "opus": opus_encoder,
 }
 _DECODERS: Final[Mapping[str, Callable[[], Decoder]]] = {
@@ -75,10 +76,10 @@ _DECODERS: Final[Mapping[str, Callable[[], Decoder]]] = {
 }
 
 
-def make_encoder(name: str) -> Encoder | None:
+def make_encoder(name: str, opus: OpusSettings | None = None) -> Encoder | None:
     """A new encoder; ``None`` for a codec that is not known here."""
     factory = _ENCODERS.get(name.lower())
-    return None if factory is None else factory()
+    return None if factory is None else factory(opus or OpusSettings())
 
 
 def make_decoder(name: str) -> Decoder | None:

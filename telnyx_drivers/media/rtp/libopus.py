@@ -15,6 +15,7 @@ from typing import Final
 
 import av
 import numpy as np
+from attrs import frozen
 
 from telnyx_drivers.media.audio.frames import Samples
 from telnyx_drivers.media.rtp import opus_payload
@@ -24,12 +25,32 @@ _log = logging.getLogger(__name__)
 
 _VOIP: Final = 2_048
 _SET_BITRATE, _SET_COMPLEXITY, _SET_INBAND_FEC, _SET_LOSS_PERCENT = 4_002, 4_010, 4_012, 4_014
-_COMPLEXITY: Final = 2
-"""Of 10. Speech at 32 kbit/s is as near to the original as at 5, and within 0.3 dB of what 9 makes at twice the cost;
-below 2 it is worse (measured with libopus 1.6)."""
 _LEAST_BIT_RATE: Final = 6_000
 _MOST_BYTES: Final = 1_275
 _MOST_SAMPLES: Final = 5_760
+
+
+@frozen(kw_only=True)
+class OpusSettings:
+    """What is spent on the sound of what is sent. By default what a telephone carries, wideband, is carried well.
+
+    PESQ-wb of synthetic speech at 32 kbit/s, and microseconds to encode 20 ms: `bench/quality.py` has the table.
+    """
+
+    complexity: int = 5
+    """Of 0 to 10: what libopus may spend. 9 sounds a little better for half as much time again; 2 is for servers that
+    are full of calls."""
+    full_band: bool = False
+    """Audio up to 20 kHz, for music between programs; a telephone has nothing above 8 kHz."""
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 <= self.complexity <= 10:
+            raise ValueError(f"complexity must be 0 to 10, not {self.complexity}")
+
+    @property
+    def sample_rate(self) -> int:
+        """Of what the encoder is given: what it would make of more than it keeps, is not worth making."""
+        return opus_payload.CLOCK_RATE if self.full_band else 16_000
 
 
 class Library:
@@ -79,18 +100,20 @@ def _places() -> Iterator[str]:
 
 
 class OpusEncoder:
-    sample_rate = opus_payload.CLOCK_RATE
     clock_rate = opus_payload.CLOCK_RATE
+    """The same for every rate of the audio (RFC 7587 section 4.1)."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, settings: OpusSettings | None = None) -> None:
+        settings = settings or OpusSettings()
         error = ctypes.c_int()
+        self.sample_rate = settings.sample_rate
         self._library = library
         self._state = ctypes.c_void_p(library.encoder_create(self.sample_rate, 1, _VOIP, ctypes.byref(error)))
         if error.value:
             raise MemoryError(f"libopus cannot make an encoder: error {error.value}")
         _free_with(self, library.encoder_destroy, self._state)
         self._set(_SET_BITRATE, BIT_RATE)
-        self._set(_SET_COMPLEXITY, _COMPLEXITY)
+        self._set(_SET_COMPLEXITY, settings.complexity)
         self._set(_SET_INBAND_FEC, 1)
         self._loss_percent = 0
         self._out = ctypes.create_string_buffer(_MOST_BYTES)

@@ -1,4 +1,4 @@
-"""Opus, mono at 48 kHz: by libopus itself where it can be found, else through FFmpeg, without repair of losses."""
+"""Opus, mono: by libopus itself where it can be found, else through FFmpeg, without repair of losses."""
 
 from typing import TypeAlias
 
@@ -9,9 +9,9 @@ OpusEncoder: TypeAlias = libopus.OpusEncoder | AvOpusEncoder
 OpusDecoder: TypeAlias = libopus.OpusDecoder | AvOpusDecoder
 
 
-def opus_encoder() -> OpusEncoder:
+def opus_encoder(settings: libopus.OpusSettings) -> OpusEncoder:
     library = libopus.load()
-    return AvOpusEncoder() if library is None else libopus.OpusEncoder(library)
+    return AvOpusEncoder(settings) if library is None else libopus.OpusEncoder(library, settings)
 
 
 def opus_decoder() -> OpusDecoder:

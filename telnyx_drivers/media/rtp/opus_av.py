@@ -1,10 +1,13 @@
 """Opus through FFmpeg, whose interface offers neither the codec's concealment nor its forward error correction."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from telnyx_drivers.media.audio.frames import Samples
 from telnyx_drivers.media.rtp import opus_payload
 from telnyx_drivers.media.rtp.av_codec import AvDecoder, AvEncoder
+
+if TYPE_CHECKING:
+    from telnyx_drivers.media.rtp.libopus import OpusSettings
 
 BIT_RATE: Final = 32_000
 """Bits per second: speech at full quality, half of what G.711 takes."""
@@ -13,11 +16,11 @@ BIT_RATE: Final = 32_000
 class AvOpusEncoder:
     """Implements `Encoder`."""
 
-    sample_rate = opus_payload.CLOCK_RATE
     clock_rate = opus_payload.CLOCK_RATE
 
-    def __init__(self) -> None:
-        options = {"application": "voip", "compression_level": "2"}
+    def __init__(self, settings: "OpusSettings") -> None:
+        self.sample_rate = settings.sample_rate
+        options = {"application": "voip", "compression_level": str(settings.complexity)}
         self.encode = AvEncoder("libopus", self.sample_rate, bit_rate=BIT_RATE, options=options).encode
 
     def expect_loss(self, fraction: float) -> None:

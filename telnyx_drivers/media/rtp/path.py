@@ -15,6 +15,7 @@ import numpy as np
 from telnyx_drivers.media.aiortc_private import Bypass, SrtpWire
 from telnyx_drivers.media.rtp import pacer, rtcp
 from telnyx_drivers.media.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
+from telnyx_drivers.media.rtp.libopus import OpusSettings
 from telnyx_drivers.media.rtp.packet import parse
 from telnyx_drivers.media.rtp.receiver import RtpReceiver
 from telnyx_drivers.media.rtp.sender import RtpSender
@@ -30,13 +31,14 @@ _REPORT_BEATS: Final = (25, 75)
 class DirectRtpPath:
     """Implements `RtpPath`."""
 
-    def __init__(self, wiring: RtpWiring) -> None:
+    def __init__(self, wiring: RtpWiring, opus: OpusSettings) -> None:
         self._wiring = wiring
+        self._opus = opus
         self._bypass = Bypass(wiring.transceiver)
         self._leg: _Leg | None = None
 
     def start(self, agreed: AgreedAudio) -> None:
-        self._leg = _Leg(self._wiring, agreed, self._bypass)
+        self._leg = _Leg(self._wiring, agreed, self._bypass, self._opus)
 
     def send_digits(self, digits: str, duration: float = 0.1, gap: float = 0.05) -> bool:
         """Send digits in the audio stream (RFC 4733); false when the far end does not take them there.
@@ -69,7 +71,7 @@ class DirectRtpPath:
 class _Leg:
     """A path that runs."""
 
-    def __init__(self, wiring: RtpWiring, agreed: AgreedAudio, bypass: Bypass) -> None:
+    def __init__(self, wiring: RtpWiring, agreed: AgreedAudio, bypass: Bypass, opus: OpusSettings) -> None:
         self._wiring = wiring
         self._agreed = agreed
         self._bypass = bypass
@@ -81,7 +83,7 @@ class _Leg:
         self._remote_sender: rtcp.SenderReport | None = None
         self._dice = secrets.SystemRandom()
         self._until_report = self._dice.randint(*_REPORT_BEATS)
-        payload_type, encoder = _encoder(agreed)
+        payload_type, encoder = _encoder(agreed, opus)
         events = {rate: number for number, rate in agreed.telephone_events.items()}
         self.sender = RtpSender(
             encoder,
@@ -208,9 +210,9 @@ def _untapped(packet: bytes, sent: bool) -> None:
     """Nobody looks on."""
 
 
-def _encoder(agreed: AgreedAudio) -> tuple[int, Encoder]:
+def _encoder(agreed: AgreedAudio, opus: OpusSettings) -> tuple[int, Encoder]:
     for codec in agreed.codecs:
-        encoder = make_encoder(codec.name)
+        encoder = make_encoder(codec.name, opus)
         if encoder is not None:
             return codec.payload_type, encoder
     raise AssertionError("negotiated only codecs that were never offered")
@@ -221,5 +223,5 @@ def _decoders(agreed: AgreedAudio) -> dict[int, Decoder]:
     return {payload_type: decoder for payload_type, decoder in made.items() if decoder is not None}
 
 
-def direct_rtp_path(wiring: RtpWiring) -> RtpPath:
-    return DirectRtpPath(wiring)
+def direct_rtp_path(wiring: RtpWiring, opus: OpusSettings | None = None) -> RtpPath:
+    return DirectRtpPath(wiring, opus or OpusSettings())
