@@ -15,7 +15,7 @@ import numpy as np
 from attrs import define, field
 
 import telnyx_drivers
-from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, OpenPeer, PeerConfig, UseMedia
+from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, DigitTone, OpenPeer, PeerConfig, UseMedia
 from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId, MediaId
 from telnyx_core.options import Codec
@@ -62,7 +62,7 @@ class BareRtpPath:
 
         self._stop = stop
 
-    def send_digits(self, digits: str) -> bool:
+    def send_digits(self, digits: str, tone: DigitTone) -> bool:
         return False
 
     def stats(self) -> RtpStats:

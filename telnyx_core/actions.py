@@ -37,6 +37,13 @@ DigitsVia: TypeAlias = Literal["info", "rtp"]
 """How digits go: as a message to the server, or in the audio stream (RFC 4733)."""
 DIGITS: Final = frozenset("0123456789*#ABCDabcd,wW")
 """Those, and pauses."""
+SHORTEST_DIGIT: Final = 0.04
+LONGEST_DIGIT: Final = 8.0
+"""Seconds. Less is not heard everywhere (ITU-T Q.24), and no menu asks for more."""
+SHORTEST_GAP: Final = 0.02
+LONGEST_GAP: Final = 8.0
+QUIETEST_DIGIT: Final = -63
+"""dBm0: RFC 4733 has six bits for it."""
 
 
 @frozen
@@ -177,11 +184,32 @@ class SetMaxBitRate:
 
 
 @frozen
+class DigitTone:
+    """How digits sound in the audio stream. Raises `ValueError` for what cannot be sent."""
+
+    duration: float = 0.1
+    """Seconds that a key is down."""
+    gap: float = 0.05
+    """Seconds after it."""
+    volume: int = -10
+    """dBm0; telephones send about -10."""
+
+    def __attrs_post_init__(self) -> None:
+        if not SHORTEST_DIGIT <= self.duration <= LONGEST_DIGIT:
+            raise ValueError(f"a digit takes {SHORTEST_DIGIT} to {LONGEST_DIGIT:g} s, not {self.duration}")
+        if not SHORTEST_GAP <= self.gap <= LONGEST_GAP:
+            raise ValueError(f"the gap after a digit takes {SHORTEST_GAP} to {LONGEST_GAP:g} s, not {self.gap}")
+        if self.volume not in range(QUIETEST_DIGIT, 1):
+            raise ValueError(f"the volume of a digit is {QUIETEST_DIGIT} to 0 dBm0, whole, not {self.volume}")
+
+
+@frozen
 class SendDigits:
     """Send ``0-9 * # A-D`` in the audio stream (RFC 4733), with pauses: ``w`` half a second, ``W`` one, ``,`` two."""
 
     media: MediaId
     digits: str
+    tone: DigitTone = DigitTone()
 
 
 @frozen

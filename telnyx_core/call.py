@@ -11,7 +11,17 @@ from attrs import evolve
 
 from telnyx_core import messages as m
 from telnyx_core import timeouts
-from telnyx_core.actions import DigitsVia, Done, Notify, StartTone, StopTone, ToneKind, UploadReport, WriteDebug
+from telnyx_core.actions import (
+    DigitsVia,
+    DigitTone,
+    Done,
+    Notify,
+    StartTone,
+    StopTone,
+    ToneKind,
+    UploadReport,
+    WriteDebug,
+)
 from telnyx_core.call_host import CallHost
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error
 from telnyx_core.errors import Failure, FailureKind, InvalidCallState
@@ -220,9 +230,9 @@ class Call:
         if self.state not in ESTABLISHED and self.state is not CallState.EARLY:
             raise InvalidCallState(f"digits cannot be sent while the call is {self.state.value}")
 
-    def dtmf(self, digits: str, via: DigitsVia, ticket: Ticket, now: float) -> None:
+    def dtmf(self, digits: str, via: DigitsVia, tone: DigitTone, ticket: Ticket, now: float) -> None:
         if via == "rtp":
-            self.media.send_digits(digits, ticket)
+            self.media.send_digits(digits, tone, ticket)
             return
         self._request(Purpose.TICKET, m.INFO, {"dtmf": digits, "dialogParams": self._dialog()}, now, ticket)
 

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from telnyx_core import timeouts
 from telnyx_core.actions import (
+    DigitTone,
     Done,
     Failed,
     Notify,
@@ -190,11 +191,11 @@ class MediaPath:
         self._host.warn(skipped, call=self._call, details={"deviceId": source})
         self._host.settle(ticket, Failed(Failure(FailureKind.MEDIA, "the call sends no audio")))
 
-    def send_digits(self, digits: str, ticket: Ticket) -> None:
+    def send_digits(self, digits: str, tone: DigitTone, ticket: Ticket) -> None:
         """In the audio stream of the peer in use."""
         assert self.peer is not None, "the call has media"
         self.peer.digits.append(ticket)
-        self._host.act(SendDigits(self.peer.media, digits))
+        self._host.act(SendDigits(self.peer.media, digits, tone))
 
     # Facts and deadlines.
 

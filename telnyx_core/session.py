@@ -16,6 +16,7 @@ from telnyx_core.actions import (
     DIGITS,
     Action,
     DigitsVia,
+    DigitTone,
     Done,
     Notify,
     Outcome,
@@ -320,22 +321,43 @@ class Session:
     def toggle_hold(self, call: CallId, *, now: float) -> Ticket:
         return self._modify(call, "toggleHold", now)
 
-    def dtmf(self, call: CallId, digits: str, via: DigitsVia = "info", *, now: float) -> Ticket:
+    def dtmf(
+        self,
+        call: CallId,
+        digits: str,
+        via: DigitsVia = "info",
+        *,
+        duration: float | None = None,
+        gap: float | None = None,
+        volume: int | None = None,
+        now: float,
+    ) -> Ticket:
         """Send digits as an ``info`` message (CALL-135), or in the audio stream (``"rtp"``, RFC 4733).
 
-        `ValueError` for anything but ``0-9 * # A-D , w W``, and for another way than these two.
+        `ValueError` for anything but ``0-9 * # A-D , w W``, for another way than these two, for a sound that
+        `DigitTone` refuses, and for any sound at all with ``"info"``: there the server decides.
         """
         if not digits or not DIGITS.issuperset(digits):
             raise ValueError(f"not DTMF digits: {digits!r}")
         if via not in ("info", "rtp"):
             raise ValueError(f"digits go by 'info' or by 'rtp', not by {via!r}")
+        given = {"duration": duration, "gap": gap, "volume": volume}
+        sound = {name: value for name, value in given.items() if value is not None}
+        if sound and via != "rtp":
+            raise ValueError(f"{', '.join(sound)}: only digits in the audio stream (via='rtp') have a sound of ours")
+        default = DigitTone()
+        tone = DigitTone(
+            default.duration if duration is None else duration,
+            default.gap if gap is None else gap,
+            default.volume if volume is None else volume,
+        )
         found = self._live(call)
         if via == "info":
             self._require_ready()
         found.require_media()
         with self._at(now) as now:
             ticket = self._ticket()
-            found.dtmf(digits, via, ticket, now)
+            found.dtmf(digits, via, tone, ticket, now)
             return ticket
 
     def message(self, call: CallId, to: str, body: str, *, now: float) -> Ticket:

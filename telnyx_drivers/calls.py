@@ -228,14 +228,28 @@ class CallHandle:
         self._set_deaf(deaf)
         return deaf
 
-    async def dtmf(self, digits: str, *, via: DigitsVia = "info") -> JsonView:
+    async def dtmf(
+        self,
+        digits: str,
+        *,
+        via: DigitsVia = "info",
+        duration: float | None = None,
+        gap: float | None = None,
+        volume: int | None = None,
+    ) -> JsonView:
         """Send digits, ``0-9 * # A-D`` and the pauses ``, w W``; returns the server's reply (CALL-135).
 
-        ``via="rtp"`` sends them in the audio stream (RFC 4733) instead, a sixth of a second each, and returns when the
-        last one is out. Raises ``ValueError`` for other characters, `CallFailed` when the server refuses or does not
-        answer, or when the far end takes no digits in the stream.
+        ``via="rtp"`` sends them in the audio stream (RFC 4733) instead and returns when the last one is out. There each
+        takes ``duration`` seconds (0.1; 0.04 to 8), with ``gap`` seconds after it (0.05; 0.02 to 8), at ``volume`` dBm0
+        (-10; -63 to 0). Raises ``ValueError`` for other characters, for values out of these ranges, and for any of them
+        without ``via="rtp"``; `CallFailed` when the server refuses or does not answer, or when the far end takes no
+        digits in the stream.
         """
-        return await self._value("dtmf", lambda now: self._driver.session.dtmf(self.id, digits, via, now=now))
+        session = self._driver.session
+        return await self._value(
+            "dtmf",
+            lambda now: session.dtmf(self.id, digits, via, duration=duration, gap=gap, volume=volume, now=now),
+        )
 
     send_digits = dtmf
 

@@ -377,8 +377,16 @@ class Call:
     def toggle_deaf(self) -> bool:
         return self._threads.do(self._handle.toggle_deaf)
 
-    def dtmf(self, digits: str, *, via: DigitsVia = "info") -> JsonView:
-        return self._threads.run(lambda: self._handle.dtmf(digits, via=via))
+    def dtmf(
+        self,
+        digits: str,
+        *,
+        via: DigitsVia = "info",
+        duration: float | None = None,
+        gap: float | None = None,
+        volume: int | None = None,
+    ) -> JsonView:
+        return self._threads.run(lambda: self._handle.dtmf(digits, via=via, duration=duration, gap=gap, volume=volume))
 
     send_digits = dtmf
 

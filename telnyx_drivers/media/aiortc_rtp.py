@@ -13,6 +13,7 @@ from attrs import evolve
 from av import AudioFrame
 from numpy.typing import NDArray
 
+from telnyx_core.actions import DigitTone
 from telnyx_drivers.media import aiortc_private as private
 from telnyx_drivers.media.ports import AudioPort
 from telnyx_drivers.media.rtp_path import AgreedAudio, RtpPath, RtpStats, RtpWiring
@@ -82,7 +83,7 @@ class AiortcRtpPath:
         if remote is not None:
             self._reader = asyncio.create_task(self._read(remote), name="remote audio")
 
-    def send_digits(self, digits: str) -> bool:
+    def send_digits(self, digits: str, tone: DigitTone) -> bool:
         return False
 
     @property

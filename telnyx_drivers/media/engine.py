@@ -84,9 +84,9 @@ class AiortcEngine:
                 if (found := self._peers.get(media)) is not None:
                     peer, call = found
                     asyncio.get_running_loop().call_soon(peer.report_reading, call.with_levels)
-            case SendDigits(media, digits):
+            case SendDigits(media, digits, tone):
                 if (found := self._peers.get(media)) is not None:
-                    found[0].send_digits(digits)
+                    found[0].send_digits(digits, tone)
             case UseMedia(media):
                 if (found := self._peers.get(media)) is not None:
                     found[1].used = media

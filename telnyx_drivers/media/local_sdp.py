@@ -43,6 +43,7 @@ class LocalDescription:
     mid: str
     telephone_events: Mapping[int, int]
     """Payload type to clock rate, as offered or accepted."""
+    rtp_maps: tuple[RtpMap, ...]
 
 
 def finish(
@@ -80,6 +81,7 @@ def finish(
         ordered,
         mid,
         {event.payload_type: event.clock_rate for event in events},
+        maps,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias, assert_never
 from aiortc import RTCSessionDescription
 from aiortc.exceptions import InvalidStateError
 from aiortc.sdp import candidate_from_sdp
+from attrs import evolve
 
 from telnyx_core.actions import (
     AddCandidate,
@@ -21,6 +22,7 @@ from telnyx_core.actions import (
     CreateAnswer,
     CreateOffer,
     DescriptionKind,
+    DigitTone,
     OpenSource,
     PeerConfig,
 )
@@ -110,7 +112,7 @@ class Peer:
         self._consent_task: asyncio.Task[None] | None = None
         self._decided = asyncio.Event()
         """Connected, or never to be: digits of a call that has just been answered wait for it."""
-        self._digits: asyncio.Queue[str] = asyncio.Queue()
+        self._digits: asyncio.Queue[tuple[str, DigitTone]] = asyncio.Queue()
         self._dialling: asyncio.Task[None] | None = None
         self._trickling: asyncio.Task[None] | None = None
         self._checking: asyncio.Task[None] | None = None
@@ -143,9 +145,9 @@ class Peer:
     def order(self, order: Order) -> None:
         self._orders.put_nowait(order)
 
-    def send_digits(self, digits: str) -> None:
+    def send_digits(self, digits: str, tone: DigitTone) -> None:
         """In the audio stream, after those that are being sent (RFC 4733)."""
-        self._digits.put_nowait(digits)
+        self._digits.put_nowait((digits, tone))
         if self._dialling is None:
             self._dialling = asyncio.create_task(self._dial(), name=f"digits {self.media}")
             self._dialling.add_done_callback(complain)
@@ -320,14 +322,14 @@ class Peer:
 
     async def _dial(self) -> None:
         while True:
-            self._report(await self._send(await self._digits.get()))
+            self._report(await self._send(*await self._digits.get()))
 
-    async def _send(self, digits: str) -> DigitsSent | DigitsRefused:
+    async def _send(self, digits: str, tone: DigitTone) -> DigitsSent | DigitsRefused:
         await self._decided.wait()
         for piece in re.findall(r"[0-9*#A-Da-d]+|[,wW]", digits):
             if piece in _PAUSES:
                 await asyncio.sleep(_PAUSES[piece])
-            elif not self._path.send_digits(piece.upper()):
+            elif not self._path.send_digits(piece.upper(), tone):
                 return DigitsRefused(self.media, "the far end takes no digits in the audio stream")
             while self._path.sending_digits:  # noqa: ASYNC110  packets go by the pacer's clock, which wakes nobody
                 await asyncio.sleep(0.02)
@@ -407,17 +409,30 @@ class Peer:
         if not self._dead:
             self._report_fact(fact)
 
-    def _codecs(self) -> tuple[RtpCodec, ...]:
-        return tuple(
+    def _codecs(self, ours: LocalDescription, theirs: RemoteDescription) -> tuple[RtpCodec, ...]:
+        """As the far end numbers them, which is how they are sent; then every other number that may come.
+
+        It may number a codec in its own way, and is to be heard by the number that we offered: by both (RFC 3264
+        section 5.1). Ours come last, and so count where the same number means two codecs.
+        """
+        agreed = [
             RtpCodec(codec.payloadType, codec.name, codec.clockRate)
             for codec in private.codecs(self._transceiver)
             if codec.payloadType is not None
-        )
+        ]
+        names = {codec.name.lower(): codec for codec in agreed}
+        described = (*sdp.rtp_maps(theirs.audio), *ours.rtp_maps)
+        also = [
+            evolve(names[each.name.lower()], payload_type=each.payload_type)
+            for each in described
+            if each.name.lower() in names and each.clock_rate == names[each.name.lower()].clock_rate
+        ]
+        return (*agreed, *(each for each in also if each not in agreed))
 
     def _agreed(self) -> AgreedAudio:
         assert self._local is not None, "connected without a local description"
         assert self._remote is not None, "connected without a remote description"
-        codecs = self._codecs()
+        codecs = self._codecs(self._local, self._remote)
         spoken = {codec.payload_type for codec in codecs}
         # Each side may number them its own way; a clock rate that the far end leaves out is not agreed.
         theirs = {entry.payload_type: entry.clock_rate for entry in self._remote.telephone_events}

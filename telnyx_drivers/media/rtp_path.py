@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 from aiortc import RTCRtpTransceiver
 from attrs import frozen
 
+from telnyx_core.actions import DigitTone
 from telnyx_drivers.media.ports import AudioPort
 
 
@@ -91,7 +92,7 @@ class RtpPath(Protocol):
         """Keys are agreed; the first packet may arrive as soon as this returns. Called at most once."""
         ...
 
-    def send_digits(self, digits: str) -> bool:
+    def send_digits(self, digits: str, tone: DigitTone) -> bool:
         """Queue ``0-9 * # A-D`` as RFC 4733 events; false when this path or the far end does not speak them."""
         ...
 

@@ -157,6 +157,39 @@ def test_another_stream_takes_over_without_a_click() -> None:
     assert ear.receiver.reception.ssrc == 2
 
 
+def test_what_a_stream_leaves_behind_ends_with_it() -> None:
+    """Digits by half of all timestamps, the noise of pauses, and what the decoder remembers (RFC 3550 5.1)."""
+    ear = Ear()
+
+    def press(ssrc: int, sequence: int, timestamp: int, now: float) -> None:
+        packet = RtpPacket(101, True, sequence, timestamp, ssrc, b"\x05\x8a\x03\x20")
+        assert ear.receiver.receive(packet, now)
+
+    press(1, 40_000, 3_000_000_000, 0.0)
+    press(2, 9, 1_200_000_000, 1.0)
+    press(3, 8, 2_000_000_000, 2.0)
+    assert [each.digit for each in ear.digits] == ["5", "5", "5"]
+
+
+def test_noise_described_in_one_stream_is_not_heard_in_the_next() -> None:
+    ear = Ear()
+    arrivals = [*talk(sender("PCMU", ssrc=1), Tone(300), 50)]
+    arrivals.append((1.04, RtpPacket(13, False, 14, 2**32 - 12_000, 1, bytes([20])).serialize()))
+    arrivals += talk(sender("PCMU", ssrc=2), Tone(300), 50, begin=2.0)
+    network(iter(arrivals), ear, seconds=5)
+    assert np.abs(np.concatenate(ear.heard[70:90]).astype(int)).max() > 1_000, "noise of the first stream"
+    assert not np.concatenate(ear.heard[-40:]).any()
+
+
+def test_two_streams_at_once_are_not_mixed_frame_by_frame() -> None:
+    """A server that swaps streams lets the old one run for a while: the new one is heard until it is silent."""
+    ear = Ear()
+    arrivals = [*talk(sender("PCMU", ssrc=1), Tone(300), 250), *talk(sender("PCMU", ssrc=2), Tone(700), 100, begin=1.0)]
+    network(iter(arrivals), ear, seconds=5)
+    assert dominant_frequency(np.concatenate(ear.heard[60:145]), 8_000) == pytest.approx(700, abs=5)
+    assert dominant_frequency(np.concatenate(ear.heard[185:240]), 8_000) == pytest.approx(300, abs=5)
+
+
 @pytest.mark.parametrize(("one", "other"), [("PCMU", "PCMA"), ("PCMU", "G722"), ("PCMU", "opus"), ("opus", "PCMU")])
 def test_a_change_of_codec_in_one_stream_is_followed(one: str, other: str) -> None:
     ear = Ear()

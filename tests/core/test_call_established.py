@@ -1,10 +1,11 @@
 """Calls that were answered: hold, digits, text, mute; calls.md 4, 6.4, 8."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from telnyx_core.actions import Done, Failed, SetDeaf, SetMuted
+from telnyx_core.actions import DigitsVia, DigitTone, Done, Failed, SendDigits, SetDeaf, SetMuted
 from telnyx_core.errors import FailureKind, InvalidCallParameters, InvalidCallState
 from telnyx_core.events import CallUpdated, DigitReceived, ErrorRaised, MediaStarted, WarningRaised
 from telnyx_core.facts import DigitHeard
@@ -217,6 +218,40 @@ def test_what_is_no_digit_is_refused(digits: str) -> None:
     before = snapshot(rig.session)
     with pytest.raises(ValueError, match="not DTMF digits"):
         rig.dtmf(call, digits)
+    assert snapshot(rig.session) == before
+
+
+def test_digits_in_the_stream_sound_as_asked_for() -> None:
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.clear()
+    rig.session.dtmf(call, "5", "rtp", duration=3.0, volume=-20, now=rig.now)
+    rig.session.dtmf(call, "6", "rtp", now=rig.now)
+    rig.drain()
+    orders = [action for action in rig.actions if isinstance(action, SendDigits)]
+    assert [order.tone for order in orders] == [DigitTone(duration=3.0, volume=-20), DigitTone()]
+
+
+@pytest.mark.parametrize(
+    ("via", "sound", "what"),
+    [
+        ("info", {"duration": 0.1}, "duration"),
+        ("info", {"gap": 0.1, "volume": -10}, "gap, volume"),
+        ("rtp", {"duration": 0.03}, "0.04 to 8"),
+        ("rtp", {"duration": 8.1}, "0.04 to 8"),
+        ("rtp", {"duration": float("nan")}, "0.04 to 8"),
+        ("rtp", {"gap": 0.0}, "0.02 to 8"),
+        ("rtp", {"volume": 1}, "-63 to 0"),
+        ("rtp", {"volume": -10.5}, "-63 to 0"),
+    ],
+)
+def test_a_sound_that_digits_cannot_have_is_refused(via: DigitsVia, sound: dict[str, Any], what: str) -> None:
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.clear()
+    before = snapshot(rig.session)
+    with pytest.raises(ValueError, match=what):
+        rig.session.dtmf(call, "1", via, **sound, now=rig.now)
     assert snapshot(rig.session) == before
 
 

@@ -559,6 +559,38 @@ def test_digits_are_agreed_at_the_rates_that_both_sides_name(answered: str, agre
     run(main())
 
 
+def test_a_codec_that_the_answer_renumbers_is_heard_by_both_numbers() -> None:
+    """RFC 3264 section 5.1: we send by the answer's number, and are sent to by ours; not all far ends do."""
+
+    def renumber(text: str) -> str:
+        offered = re.search(r"a=rtpmap:(\d+) opus/48000/2", text)
+        assert offered is not None
+        number = offered[1]
+        text = re.sub(rf"(m=audio .*?) {number}\b", r"\1 121", text)
+        return re.sub(rf"a=(rtpmap|fmtp|rtcp-fb):{number} ", r"a=\1:121 ", text)
+
+    async def main() -> None:
+        starts: list[AgreedAudio] = []
+
+        class Watched(DirectRtpPath):
+            def start(self, agreed: AgreedAudio) -> None:
+                starts.append(agreed)
+                super().start(agreed)
+
+        pair = Pair(caller=Side(evolve(LOOPBACK, rtp_path=Watched)))
+        await pair.connect(alter_answer=renumber)
+        (start,) = starts
+        assert (start.codecs[0].payload_type, start.codecs[0].name.lower()) == (121, "opus")
+        # The callee, who knows of no other number, sends by ours.
+        ours = next(codec.payload_type for codec in start.codecs[1:] if codec.name.lower() == "opus")
+        assert ours != 121
+        pair.callee.audio().hum(440)
+        assert await pair.caller.audio().hears() == pytest.approx(440, abs=2)
+        await pair.aclose()
+
+    run(main())
+
+
 def test_silence_is_noticed_and_so_is_the_return() -> None:
     """MEDIA-500: the library knows no ``disconnected``; consent that lapses is ``failed`` (MEDIA-501, RFC 7675)."""
 

@@ -61,6 +61,10 @@ class Decoder(Protocol):
         """The codec's own guess at a lost frame; ``None`` when it has none."""
         ...
 
+    def reset(self) -> None:
+        """What comes next was made by another encoder: forget what came before."""
+        ...
+
 
 _ENCODERS: Final[Mapping[str, Callable[[OpusSettings], Encoder]]] = {
     "pcmu": lambda _: PCMU,

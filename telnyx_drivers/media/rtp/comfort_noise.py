@@ -20,6 +20,10 @@ class ComfortNoise:
         self._level = 0.0
         self._shape: NDArray[np.float64] = np.ones(1)
 
+    def reset(self) -> None:
+        """Another stream begins, which has described nothing yet."""
+        self._level, self._shape = 0.0, np.ones(1)
+
     def describe(self, payload: bytes) -> None:
         """A comfort noise payload: the level in -dBov, then reflection coefficients of an all-pole model."""
         if not payload:

@@ -81,6 +81,9 @@ class G711:
     def conceal(self, samples: int) -> Samples | None:
         return None
 
+    def reset(self) -> None:
+        """There is nothing to forget."""
+
 
 PCMU: Final = G711(_encode_ulaw(), _decode_ulaw())
 PCMA: Final = G711(_encode_alaw(), _decode_alaw())

@@ -27,6 +27,9 @@ class G722Decoder:
     clock_rate = 8_000
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
         self.decode = AvDecoder("g722", self.sample_rate).decode
 
     def describe(self, payload: bytes) -> tuple[int, bool, bool]:

@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 _VOIP: Final = 2_048
 _SET_BITRATE, _SET_COMPLEXITY, _SET_INBAND_FEC, _SET_LOSS_PERCENT = 4_002, 4_010, 4_012, 4_014
+_RESET_STATE: Final = 4_028
 _LEAST_BIT_RATE: Final = 6_000
 _MOST_BYTES: Final = 1_275
 _MOST_SAMPLES: Final = 5_760
@@ -73,6 +74,8 @@ class Library:
         self.decoder_create.restype, self.decoder_create.argtypes = pointer, [size, number, error]
         self.decoder_destroy = functions.opus_decoder_destroy
         self.decoder_destroy.restype, self.decoder_destroy.argtypes = None, [pointer]
+        self.decoder_ctl = functions.opus_decoder_ctl
+        self.decoder_ctl.restype, self.decoder_ctl.argtypes = number, [pointer, number]
         self.decode = functions.opus_decode
         self.decode.restype = number
         self.decode.argtypes = [pointer, ctypes.c_char_p, size, pointer, number, number]
@@ -164,6 +167,9 @@ class OpusDecoder:
 
     def conceal(self, samples: int) -> Samples | None:
         return self._decode(None, samples, 0)
+
+    def reset(self) -> None:
+        self._library.decoder_ctl(self._state, _RESET_STATE)
 
     def _decode(self, payload: bytes | None, most: int, repair: int) -> Samples:
         length = 0 if payload is None else len(payload)

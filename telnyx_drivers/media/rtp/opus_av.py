@@ -37,6 +37,9 @@ class AvOpusDecoder:
     clock_rate = opus_payload.CLOCK_RATE
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
         self.decode = AvDecoder("libopus", self.sample_rate).decode
 
     def describe(self, payload: bytes) -> tuple[int, bool, bool]:

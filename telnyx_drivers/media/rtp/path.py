@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from telnyx_core.actions import DigitTone
 from telnyx_drivers.media.aiortc_private import Bypass, SrtpWire
 from telnyx_drivers.media.rtp import pacer, rtcp
 from telnyx_drivers.media.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
@@ -40,15 +41,11 @@ class DirectRtpPath:
     def start(self, agreed: AgreedAudio) -> None:
         self._leg = _Leg(self._wiring, agreed, self._bypass, self._opus)
 
-    def send_digits(self, digits: str, duration: float = 0.1, gap: float = 0.05) -> bool:
-        """Send digits in the audio stream (RFC 4733); false when the far end does not take them there.
-
-        Raises ``ValueError`` as `DigitSender.send` does.
-        """
+    def send_digits(self, digits: str, tone: DigitTone) -> bool:
         sender = self._leg.sender.digits if self._leg is not None else None
         if sender is None:
             return False
-        sender.send(digits, duration, gap)
+        sender.send(digits, tone)
         return True
 
     def limit_bit_rate(self, bits_per_second: int) -> bool:
@@ -85,14 +82,18 @@ class _Leg:
         self._until_report = self._dice.randint(*_REPORT_BEATS)
         payload_type, encoder = _encoder(agreed, opus)
         events = {rate: number for number, rate in agreed.telephone_events.items()}
+        # RFC 4733 wants the clock of the audio; what the far end takes is what counts.
+        event_rate = encoder.clock_rate if encoder.clock_rate in events else min(events, default=0)
         self.sender = RtpSender(
             encoder,
             payload_type=payload_type,
             ssrc=bypass.ssrc,
-            sequence=self._dice.getrandbits(16),
+            # The far end's rollover counter begins at 0 with the first packet that it gets (RFC 3711 section 3.3.1):
+            # if we began shortly before a wrap and lost packets up to it, nothing could be decrypted.
+            sequence=self._dice.getrandbits(15),
             timestamp=self._dice.getrandbits(32),
-            digits=DigitSender(encoder.clock_rate) if encoder.clock_rate in events else None,
-            digits_payload_type=events.get(encoder.clock_rate, 0),
+            digits=DigitSender(event_rate) if events else None,
+            digits_payload_type=events.get(event_rate, 0),
         )
         self._receiver = RtpReceiver(
             _decoders(agreed),
@@ -219,8 +220,10 @@ def _encoder(agreed: AgreedAudio, opus: OpusSettings) -> tuple[int, Encoder]:
 
 
 def _decoders(agreed: AgreedAudio) -> dict[int, Decoder]:
-    made = {codec.payload_type: make_decoder(codec.name) for codec in agreed.codecs}
-    return {payload_type: decoder for payload_type, decoder in made.items() if decoder is not None}
+    """By every number that may come; several of one codec are one stream, and have one decoder."""
+    made = {name: make_decoder(name) for name in {codec.name.lower() for codec in agreed.codecs}}
+    named = {codec.payload_type: made[codec.name.lower()] for codec in agreed.codecs}
+    return {payload_type: decoder for payload_type, decoder in named.items() if decoder is not None}
 
 
 def direct_rtp_path(wiring: RtpWiring, opus: OpusSettings | None = None) -> RtpPath:

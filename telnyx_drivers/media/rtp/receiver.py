@@ -1,5 +1,6 @@
 """The receiving half of a leg: packets in as they come, 20 ms of audio out at every beat."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final, assert_never
 
@@ -28,7 +29,9 @@ from telnyx_drivers.media.rtp.waveform import Concealer, Fader, lengthen, shorte
 
 _MOST_PAYLOAD: Final = 1_500
 _OLD_STREAM_SECONDS: Final = 0.5
-"""For so long after a change of SSRC, packets of the old one are stragglers and not a change back."""
+"""Only when the stream that took over is silent for so long are packets of an old one a change back."""
+_MOST_OLD_STREAMS: Final = 8
+"""Servers swap streams now and then; more than a few do not send at once."""
 
 
 @frozen
@@ -68,8 +71,9 @@ class RtpReceiver:
         self._told_to_pause = False
         self._reception: Reception | None = None
         self._finished = ReceptionTotals()
-        self._old_ssrc: int | None = None
-        self._changed_at = 0.0
+        self._old_ssrcs: deque[int] = deque(maxlen=_MOST_OLD_STREAMS)
+        self._arrived_at = 0.0
+        self._stream_begins = False
         self._rest: Samples = silence(0)
         self._begun = False
         self._in_event = self._other_clock = False
@@ -102,9 +106,10 @@ class RtpReceiver:
             return False
         reception = self._reception
         if reception is None or reception.ssrc != packet.ssrc:
-            if packet.ssrc == self._old_ssrc and now - self._changed_at < _OLD_STREAM_SECONDS:
+            if packet.ssrc in self._old_ssrcs and now - self._arrived_at < _OLD_STREAM_SECONDS:
                 return False
-            reception = self._change_stream(packet.ssrc, now)
+            reception = self._change_stream(packet.ssrc)
+        self._arrived_at = now
         newest = reception.add(packet.sequence, packet.timestamp, len(payload), now)
         if decoder is not None:
             if decoder.clock_rate != self._decoder.clock_rate:
@@ -122,7 +127,7 @@ class RtpReceiver:
             self._buffer.put(MediaPacket(packet.sequence, packet.timestamp, 0, payload, payload_type, True), now)
         else:
             self._in_event = True
-            for digit in self._digits[payload_type].receive(packet.timestamp, payload, now):
+            for digit in self._digits[payload_type].receive(packet.sequence, packet.timestamp, payload, now):
                 self._heard_digit(digit)
         return True
 
@@ -182,10 +187,16 @@ class RtpReceiver:
     def _play(self, play: Play) -> Samples:
         packet = play.packet
         if packet.payload_type == comfort_noise.PAYLOAD_TYPE:
+            self._told_to_pause = False
             self._noise.describe(packet.payload)
             return silence(0)
         if packet.payload_type != self._payload_type:
             self._change_codec(packet.payload_type)
+        if self._stream_begins:
+            # Another encoder made it. Until now the old state was needed, to fade out.
+            self._stream_begins = False
+            self._decoder.reset()
+            self._noise.reset()
         self._told_to_pause = packet.pauses
         samples = self._fader.up(self._concealer.good(self._decoder.decode(packet.payload)))
         if play.pace is Pace.NORMAL:
@@ -215,11 +226,18 @@ class RtpReceiver:
                 self._heard_digit(digit)
         self._in_event = any(digits.open for digits in self._digits.values())
 
-    def _change_stream(self, ssrc: int, now: float) -> Reception:
+    def _change_stream(self, ssrc: int) -> Reception:
         if self._reception is not None:
             self._finished = self.stats.totals
-            self._old_ssrc, self._changed_at = self._reception.ssrc, now
+            self._old_ssrcs.append(self._reception.ssrc)
             self._buffer.reset()
+            # The concealer alone goes on: it leads over from what was heard last.
+            self._stream_begins = True
+            for digits in self._digits.values():
+                for digit in digits.finish():
+                    self._heard_digit(digit)
+            self._digits = {payload_type: DigitReceiver(rate) for payload_type, rate in self._events.items()}
+            self._in_event = self._other_clock = False
         self._reception = Reception(ssrc, self._decoder.clock_rate)
         return self._reception
 
@@ -230,8 +248,12 @@ class RtpReceiver:
         self._buffer.reset(self._decoder.clock_rate)
 
     def _change_codec(self, payload_type: int) -> None:
-        self._payload_type, self._decoder = payload_type, self._decoders[payload_type]
+        before, self._decoder = self._decoder, self._decoders[payload_type]
+        self._payload_type = payload_type
+        if self._decoder is before:
+            return  # Another number of the same codec.
         self.sample_rate = self._decoder.sample_rate
+        self._decoder.reset()
         self._concealer, self._fader = Concealer(self.sample_rate), Fader(self.sample_rate)
 
 

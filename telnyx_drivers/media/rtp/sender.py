@@ -58,7 +58,7 @@ class RtpSender:
             packet = self._packet(self._payload_type, self._marker, self._timestamp, payload)
             self._marker = False
         else:
-            if event.first:
+            if event.begins:
                 self._event_timestamp = self._timestamp
             packet = self._packet(self._digits_payload_type, event.first, self._event_timestamp, event.payload)
         self._timestamp = (self._timestamp + self._step) & 0xFFFF_FFFF
