@@ -12,7 +12,7 @@ from telnyx_core.option_values import Codec, CustomHeader, IceServer, read_codec
 from telnyx_core.parsing import MAX_JSON_INT, Checks, Name, Reader, as_given, both_spellings, build, kind
 
 _CHECK: Final = Checks(InvalidCallParameters)
-_LONGEST_SETUP: Final = 86_400.0
+_LONGEST_SETUP: Final = 3_600.0
 
 
 def _id(value: str | int | UUID | None) -> str | None:

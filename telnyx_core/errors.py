@@ -30,13 +30,13 @@ class InvalidCallState(LocalProtocolError):
     """The call has ended, does not exist, or is in a state that does not allow the command (CALL-120)."""
 
 
-class InvalidCallParameters(LocalProtocolError):
+class InvalidCallParameters(LocalProtocolError, ValueError):
     """The call's options are unusable: catalogue code 44002 (SIG-362)."""
 
     code = 44002
 
 
-class InvalidCredentials(LocalProtocolError):
+class InvalidCredentials(LocalProtocolError, ValueError):
     """`login` was given no usable set of credentials: catalogue code 46002 (SIG-247)."""
 
     code = 46002

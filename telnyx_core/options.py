@@ -34,6 +34,9 @@ DEFAULT_RECOVERY_TIMEOUT: Final = 20.0
 SHORTEST_REPORT_INTERVAL: Final = 0.1
 LONGEST_INTERVAL: Final = 3600.0
 """Nobody wants to wait longer; a larger number of seconds was meant as milliseconds."""
+LONGEST_REPORT_INTERVAL: Final = 600.0
+LONGEST_RECOVERY: Final = 600.0
+"""A caller does not wait ten minutes for somebody to plug a microphone in."""
 
 _CHECK: Final = Checks(OptionsError)
 _ANONYMOUS: Final = Checks(OptionsError, "anonymous_login.")
@@ -66,7 +69,7 @@ def _recovery_timeout(value: float | None) -> float:
     seconds = finite(value)
     if seconds is None or seconds <= 0:
         return DEFAULT_RECOVERY_TIMEOUT
-    return _RECOVERY.seconds("timeout", seconds, most=LONGEST_INTERVAL)
+    return _RECOVERY.seconds("timeout", seconds, most=LONGEST_RECOVERY)
 
 
 @frozen
@@ -119,7 +122,7 @@ def _ice_servers(value: Iterable[IceServer | Mapping[str, object]] | None) -> tu
 
 
 def _report_interval(value: float) -> float:
-    return max(SHORTEST_REPORT_INTERVAL, _CHECK.seconds("call_report_interval", value, most=LONGEST_INTERVAL))
+    return max(SHORTEST_REPORT_INTERVAL, _CHECK.seconds("call_report_interval", value, most=LONGEST_REPORT_INTERVAL))
 
 
 def _interval(name: str, value: float) -> float:
@@ -127,7 +130,7 @@ def _interval(name: str, value: float) -> float:
     seconds = finite(value)
     if seconds is None:
         raise _CHECK.refuse(name, f"must be a finite number of seconds, not {kind(value)}")
-    return max(0.0, min(seconds, LONGEST_INTERVAL))
+    return 0.0 if seconds <= 0 else _CHECK.seconds(name, seconds, most=LONGEST_INTERVAL)
 
 
 def _report_flush_interval(value: float) -> float:

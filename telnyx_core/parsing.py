@@ -78,7 +78,8 @@ class Checks:
         if number is None:
             raise self.refuse(name, f"must be a finite number of seconds, not {kind(value)}")
         if not 0 < number <= most:
-            raise self.refuse(name, f"must be more than 0 and at most {most:g} seconds, not {number}")
+            hint = f"; were milliseconds meant? That would be {number / 1000:g}" if number > most else ""
+            raise self.refuse(name, f"must be more than 0 and at most {most:g} seconds, not {number:g}{hint}")
         return number
 
     def mapping(self, name: str, value: object) -> Mapping[object, object]:

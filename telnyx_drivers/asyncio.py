@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import ssl as tls
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
 import anyio
@@ -18,6 +18,7 @@ from telnyx_drivers import logs
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.client import MAX_FRAME, Client
 from telnyx_drivers.driver import Audience, Driver, Line
+from telnyx_drivers.guard import isolated
 from telnyx_drivers.media.ports import EngineFactory
 from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
 
@@ -55,21 +56,30 @@ class AsyncioDriver(Driver):
     def spawn(
         self, function: Callable[[], Awaitable[None]], ended: Callable[[], None] | None = None
     ) -> asyncio.Task[None]:
-        async def run() -> None:
-            await function()
+        async def guarded() -> None:
+            with logs.of_client(self.debug), isolated("a task of the client"):
+                await function()
 
+        return self._spawn(guarded, ended)
+
+    def _spawn(
+        self, function: Callable[[], Coroutine[None, None, None]], ended: Callable[[], None] | None = None
+    ) -> asyncio.Task[None]:
         def over(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
             if ended is not None:
                 ended()
 
-        task = asyncio.get_running_loop().create_task(run())
+        task = asyncio.get_running_loop().create_task(function())
         self._tasks.add(task)
         task.add_done_callback(over)
         return task
 
     async def shielded(self, function: Callable[[], Awaitable[None]]) -> None:
-        task = self.spawn(function)
+        async def run() -> None:
+            await function()
+
+        task = self._spawn(run)
         cancelled: asyncio.CancelledError | None = None
         # One shield for each kind of cancellation: anyio's scopes, which go on cancelling, and `Task.cancel`.
         with anyio.CancelScope(shield=True):

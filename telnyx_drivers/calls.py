@@ -17,9 +17,11 @@ from telnyx_core.json_types import Json, JsonView
 from telnyx_core.option_values import read_custom_headers
 from telnyx_core.options import CustomHeader
 from telnyx_core.states import LIVE, CallState
+from telnyx_drivers.arguments import checked, checked_with, one_of, text
 from telnyx_drivers.driver import Driver
-from telnyx_drivers.emitter import Broadcast, EventStream, Handler, Handlers, Spawn
+from telnyx_drivers.emitter import Broadcast, EventStream, Handlers
 from telnyx_drivers.exceptions import CallEnded, CallFailed
+from telnyx_drivers.guard import Handler, Spawn
 
 if TYPE_CHECKING:
     from telnyx_drivers.export.pcap import Capture
@@ -107,6 +109,7 @@ class CallHandle:
 
     # Waiting.
 
+    @checked
     async def wait_for_state(self, states: States, timeout: float | None = None) -> CallState:
         """Wait until the call is, or passes through, one of the states (CALL-151); returns the one it was.
 
@@ -122,6 +125,7 @@ class CallHandle:
         wording = ", ".join(sorted(state.value for state in wanted))
         raise CallEnded(f"the call ended before it was {wording}: {cause.cause}", cause, error=self._error)
 
+    @checked
     async def wait_ended(self, timeout: float | None = None) -> Cause:
         """Wait until everything of the call is released. Raises ``TimeoutError`` after ``timeout`` seconds."""
         with anyio.fail_after(timeout):
@@ -145,6 +149,7 @@ class CallHandle:
 
     # Commands.
 
+    @checked
     async def answer(self, custom_headers: Headers = ()) -> None:
         """Accept an incoming call; `wait_for_state` tells when it is ``active``.
 
@@ -156,6 +161,7 @@ class CallHandle:
         self._driver.commanded()
         await anyio.lowlevel.checkpoint()
 
+    @checked
     async def hangup(
         self,
         cause: str | None = None,
@@ -228,6 +234,7 @@ class CallHandle:
         self._set_deaf(deaf)
         return deaf
 
+    @checked
     async def dtmf(
         self,
         digits: str,
@@ -253,10 +260,12 @@ class CallHandle:
 
     send_digits = dtmf
 
+    @checked
     async def message(self, to: str, body: str) -> JsonView:
         """Send a text message along with the call (CALL-136). Raises `CallFailed`."""
         return await self._value("message", lambda now: self._driver.session.message(self.id, to, body, now=now))
 
+    @checked
     async def send_conversation_message(self, text: str, attachments: Sequence[str] = ()) -> JsonView:
         """Say something in writing to the AI assistant on the call; attachments are image URLs (AI-020).
 
@@ -268,6 +277,7 @@ class CallHandle:
             lambda now: session.send_conversation_message(self.id, text, tuple(attachments), now=now),
         )
 
+    @checked
     def send_ai_item(self, item: Mapping[str, Json]) -> None:
         """Send a function call's output, or a subscription to the audio stream, to the AI assistant (AI-021, AI-022).
 
@@ -294,6 +304,7 @@ class CallHandle:
         """Give the microphone up (MEDIA-316). False: there is nothing to reject."""
         return self._recover(self._driver.session.reject_media)
 
+    @checked
     async def set_audio_in_device(self, device_id: str | None, muted: bool | None = None) -> bool:
         """Speak through another source, named as a ``mic_id`` is, from now on; ``None``: the default one (CALL-139).
 
@@ -305,6 +316,7 @@ class CallHandle:
             self._set_muted(muted)
         return done
 
+    @checked_with(device_id=text("the id of a device", empty=False))
     async def set_audio_out_device(self, device_id: str) -> bool:
         """Be heard through another sink, named as a ``speaker_id`` is, from now on; the old one is closed (CALL-140).
 
@@ -313,6 +325,7 @@ class CallHandle:
         self._check_live()
         return await self._driver.sinks.switch(self.id, device_id)
 
+    @checked
     def set_audio_bandwidth_encodings_max_bps(self, max_bps: int | None) -> None:
         """Bits per second that the encoder may make from now on; ``None``: as many as it likes (CALL-141, MEDIA-046).
 
@@ -338,14 +351,17 @@ class CallHandle:
         """What to say: ``write``, ``write_nowait``, ``clear``, ``drain``, ``pause``, ``resume``."""
         return self.audio.audio_out
 
+    @checked
     def audio_in(self, sample_rate: int = 16_000, channels: int = 1, frame_ms: int = 20) -> "AudioIn":
         """What is heard from now on, as an asynchronous iterator of PCM16 frames that ends with the call."""
         return self.audio.audio_in(sample_rate, channels, frame_ms)
 
+    @checked
     async def play(self, what: "Playable", *, loop: bool = False) -> "Playback":
-        """Play a file or an asynchronous iterator of frames; returns as soon as it starts.
+        """Play a file or an iterator of frames, asynchronous or not; returns as soon as it starts.
 
-        Raises ``OSError`` for a file that cannot be opened, ``ValueError`` for one without audio.
+        An iterator that is not asynchronous may block: its frames are fetched in a thread. Raises ``TypeError`` for
+        what cannot be played, ``OSError`` for a file that cannot be opened, ``ValueError`` for one without audio.
         """
         playback = await self.audio.play(what, loop=loop)
         self._playbacks = [each for each in self._playbacks if not each.ended]
@@ -353,12 +369,14 @@ class CallHandle:
             self._playbacks.append(playback)
         return playback
 
+    @checked_with(channels=one_of("both", "received"))
     async def record(
         self, path: str | os.PathLike[str], *, sample_rate: int = 16_000, channels: "Channels" = "both"
     ) -> "Recording":
         """Record into a WAV file until the call or the recording ends. Raises ``OSError``."""
         return await self.audio.record(path, sample_rate=sample_rate, channels=channels)
 
+    @checked
     async def capture(self, path: str | os.PathLike[str]) -> "Capture":
         """Write the call's RTP and RTCP packets, decrypted, into a pcap file; see `CallAudio.capture`."""
         return await self.audio.capture(path)

@@ -32,11 +32,13 @@ from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.session import Session
 from telnyx_core.states import SessionState
 from telnyx_drivers import logs
+from telnyx_drivers.arguments import checked, client_arguments, keywords_of
 from telnyx_drivers.audio_devices import AudioDevice, SinkFactory
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.driver import Driver
-from telnyx_drivers.emitter import Broadcast, EventStream, Handler, Handlers, name_of, run_isolated
+from telnyx_drivers.emitter import Broadcast, EventStream, Handlers, name_of
 from telnyx_drivers.exceptions import ConnectionFailed, LoginFailed, MediaUnavailable
+from telnyx_drivers.guard import Handler, isolated, run_isolated
 from telnyx_drivers.journal import Journal, RecordedSession
 from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
 from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
@@ -103,15 +105,28 @@ class Client(ABC):
         tone_sink: ToneSink | None = None,
         **keywords: Unpack[ClientKeywords],
     ) -> None:
+        client_arguments(
+            options=options,
+            token_provider=token_provider,
+            engine=engine,
+            store=store,
+            rng=rng,
+            ssl=ssl,
+            connect_timeout=connect_timeout,
+            journal=journal,
+            tone_sink=tone_sink,
+        )
+        keywords_of(ClientOptions, keywords, "TelnyxRTC.from_mapping({...})")
         if options is not None and keywords:
             raise TypeError("give either options or keywords, not both")
         if options is None and token_provider is not None:
             options = ClientOptions.from_mapping(with_stand_in(keywords))
         self.options = options or ClientOptions(**keywords)
-        if self.options.debug:
-            logs.enable_debug()
         self._store = store
-        remembered = store.load() if store is not None else None
+        remembered: JsonView | None = None
+        if store is not None:
+            with isolated("the store"):
+                remembered = store.load()
         self._journal = Journal(journal) if journal is not None else None
         self._session = (
             Session(self.options, rng=rng or random.SystemRandom(), remembered=remembered)
@@ -245,6 +260,7 @@ class Client(ABC):
             if self._journal is not None:
                 self._journal.close()
 
+    @checked
     async def login(self, credentials: Mapping[str, object] | None = None, **keywords: Unpack[LoginKeywords]) -> None:
         """Log in on the live socket with new credentials: a fresh token, or another user (SIG-245).
 
@@ -291,6 +307,7 @@ class Client(ABC):
         self._session.clear_reconnect_token()
         self._driver.commanded()
 
+    @checked
     def network_changed(self, change: NetworkChange) -> None:
         """Pass on what the host says of its network: ``"offline"``, ``"online"`` again, or ``"path_changed"``.
 
@@ -333,10 +350,12 @@ class Client(ABC):
         """Every call that is not yet released, by id; a copy."""
         return self._calls.all()
 
+    @checked
     def call(self, call: str) -> CallHandle | None:
         """The call of this id, or ``None`` once it is released."""
         return self._calls.get(CallId(call))
 
+    @checked
     async def new_call(
         self,
         destination: str | CallOptions | Mapping[str, object] = "",
@@ -354,6 +373,7 @@ class Client(ABC):
         Raises `InvalidCallParameters`, `NotConnected` or `NotReady` (``wait_for_ready`` waits up to ten seconds
         first), and `MediaUnavailable` without the ``media`` extra.
         """
+        keywords_of(CallOptions, keywords, "new_call({...})")
         if isinstance(destination, str):
             options = CallOptions(destination_number=destination, **keywords)
         elif keywords:
@@ -374,6 +394,7 @@ class Client(ABC):
         self._driver.commanded()
         return handle
 
+    @checked
     def incoming(self, *, recovered: bool = False) -> AsyncIterator[CallHandle]:
         """Calls that ring here, each once, whoever of several iterators comes first; also those already ringing.
 
@@ -383,6 +404,7 @@ class Client(ABC):
         """
         return self._calls.incoming(recovered)
 
+    @checked
     def register_source(self, source_id: str, factory: "SourceFactory", label: str | None = None) -> None:
         """Let calls send what ``factory`` opens, by ``mic_id=source_id`` (MEDIA-410); at any time, also anew.
 
@@ -393,6 +415,7 @@ class Client(ABC):
         """
         self._driver.devices.add_source(source_id, factory, label)
 
+    @checked
     def register_sink(self, sink_id: str, factory: SinkFactory, label: str | None = None) -> None:
         """Let calls be heard through what ``factory`` opens, by ``speaker_id=sink_id``; otherwise as `register_source`.
 
@@ -470,7 +493,8 @@ class Client(ABC):
 
     def remember(self, values: JsonView) -> None:
         if self._store is not None:
-            self._store.save(values)
+            with isolated("the store"):
+                self._store.save(values)
 
     def stopped(self, error: Exception | None) -> None:
         if error is not None:

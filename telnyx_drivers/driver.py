@@ -27,6 +27,7 @@ from telnyx_core.actions import (
     CloseSocket,
     CreateAnswer,
     CreateOffer,
+    EngineAction,
     MediaAction,
     Notify,
     OpenPeer,
@@ -69,6 +70,7 @@ from telnyx_drivers import logs
 from telnyx_drivers.audio_devices import AudioDevices
 from telnyx_drivers.debug_file import DebugFiles
 from telnyx_drivers.exceptions import DriverFailed, MediaUnavailable
+from telnyx_drivers.guard import isolated, reason_of
 from telnyx_drivers.last_reports import LastReports
 from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.network import NetworkWatch
@@ -151,6 +153,8 @@ class Driver(ABC):
         self.session = session
         self.ssl = ssl
         """How servers are verified; ``None``: as Python does by default."""
+        self.debug = False
+        """What is logged is shown: the option of that name, from `start` on."""
         self._debug_files: DebugFiles | None = None
         self._last_reports: LastReports | None = None
         self._recordings: Recordings | None = None
@@ -191,7 +195,7 @@ class Driver(ABC):
 
     @abstractmethod
     def spawn(self, function: Callable[[], Awaitable[None]], ended: Callable[[], None] | None = None) -> object:
-        """Run a function in a task that ends, at the latest, in `aclose`.
+        """Run a function in a task that ends, at the latest, in `aclose`. What it raises is told, and ends it alone.
 
         ``ended`` is called once when it is over, even if it was cancelled before it began.
         """
@@ -225,6 +229,7 @@ class Driver(ABC):
         if self.at_rest:
             self.at_rest = False
             options = self.session.options
+            self.debug = options.debug
             if options.debug and options.debug_output == "file" and self._debug_files is None:
                 self._debug_files = DebugFiles(
                     Path(options.debug_dir or "."), self.session.unwritten_debug, self.session.redactor
@@ -251,11 +256,13 @@ class Driver(ABC):
                 self.network.stop()
                 # Meanwhile the application may wish to connect again: hence the loop.
                 await self._close_engine()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the application learns of it
+            self._fail(error)
+            await self._close_engine()
         except BaseException as error:
             self._fail(error)
             await self._close_engine()
-            if not isinstance(error, Exception):
-                raise
+            raise
 
     def _run_ended(self) -> None:
         if not self.at_rest:
@@ -316,6 +323,10 @@ class Driver(ABC):
 
     def turn(self) -> float | None:
         """Hand over every fact, fire what is due, perform what follows, tell the application. The next deadline."""
+        with logs.of_client(self.debug):
+            return self._turn()
+
+    def _turn(self) -> float | None:
         session = self.session
         while self._inbox:
             fact = self._inbox.popleft()
@@ -363,11 +374,16 @@ class Driver(ABC):
         return await promise.wait()
 
     def engine(self) -> MediaEngine:
-        """The media engine, made on first use. Raises `MediaUnavailable`."""
+        """The media engine, made on first use. Raises `MediaUnavailable`, whatever keeps it from being made."""
         if self._engine is None:
-            self._engine = self._make_engine(
-                EngineSetup(self.tell, self._url, self._call_audio, self.ssl, self.sources, self._audio_broke)
-            )
+            setup = EngineSetup(self.tell, self._url, self._call_audio, self.ssl, self.sources, self._audio_broke)
+            with isolated("the media engine", expected=(MediaUnavailable,)) as making:
+                self._engine = self._make_engine(setup)
+            if isinstance(making.fault, MediaUnavailable):
+                raise making.fault
+            if self._engine is None:
+                reason = "the factory returned None" if making.fault is None else reason_of(making.fault)
+                raise MediaUnavailable(f"the media engine cannot be made: {reason}") from making.fault
         return self._engine
 
     def _call_audio(self, call: CallId) -> "CallAudio":
@@ -392,13 +408,15 @@ class Driver(ABC):
         if self.tones is not None:
             self.tones.release(call)
         if self._engine is not None:
-            self._engine.release(call)
+            with isolated("the media engine"):
+                self._engine.release(call)
 
     # Actions.
 
     def drain(self) -> None:
-        while (action := self.session.next_action()) is not None:
-            self.perform(action)
+        with logs.of_client(self.debug):
+            while (action := self.session.next_action()) is not None:
+                self.perform(action)
 
     def perform(self, action: Action) -> None:
         match action:
@@ -474,7 +492,7 @@ class Driver(ABC):
         """After the application has heard that it may place calls: to load an engine takes half a second."""
         if not self.at_rest:
             with contextlib.suppress(MediaUnavailable):
-                self.engine().perform(action)
+                self._perform(self.engine(), action)
 
     def _perform_media(self, action: MediaAction | ToneAction) -> None:
         try:
@@ -486,14 +504,21 @@ class Driver(ABC):
                 self.tell(NegotiationFailed(action.media, "other", str(error)))
             return
         self._log(logs.media, logging.DEBUG, action)
-        engine.perform(action)
+        self._perform(engine, action)
+
+    def _perform(self, engine: MediaEngine, action: EngineAction) -> None:
+        with isolated("the media engine") as performing:
+            engine.perform(action)
+        if performing.fault is not None and not isinstance(action, StartTone | StopTone | PrepareMedia):
+            self.tell(NegotiationFailed(action.media, "other", reason_of(performing.fault)))
 
     # The end.
 
     async def _close_engine(self) -> None:
         engine, self._engine = self._engine, None
         if engine is not None:
-            await engine.aclose()
+            with isolated("the media engine"):
+                await engine.aclose()
 
     def _fail(self, error: BaseException | None) -> None:
         """The run loop broke off before the session was closed: nobody may wait for ever."""

@@ -6,23 +6,20 @@ handler raises is logged and changes nothing (CALL-006).
 """
 
 import difflib
-import inspect
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, Generic, TypeAlias, TypeVar
+from collections.abc import AsyncIterator
+from typing import Final, Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
 
 from telnyx_core.events import EVENT_NAMES, Event
-from telnyx_drivers import logs
 from telnyx_drivers.exceptions import EventsOverrun
+from telnyx_drivers.guard import Handler, Spawn, run_isolated
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
-Handler: TypeAlias = Callable[..., object]
-Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], object]
 
 BACKLOG: Final = 4096
 """Events one reader may be behind: over a minute of a busy session, and about a megabyte."""
@@ -164,30 +161,6 @@ class Handlers:
         for kind, handler in tuple(self._by_name.get(name_of(event), ())):
             if kind is None or isinstance(event, kind):
                 run_isolated(handler, spawn, event)
-
-
-def run_isolated(handler: Handler, spawn: Spawn, *arguments: object) -> None:
-    """Call application code: an exception is logged, an awaitable result goes on in a task (CALL-006, MEDIA-305)."""
-
-    async def finish() -> None:
-        try:
-            await awaitable
-        except Exception:  # noqa: BLE001  # whatever the application's code raises stops here
-            logs.client.exception("handler %s failed", _label(handler))
-
-    try:
-        result = handler(*arguments)
-    except Exception:  # noqa: BLE001  # as above
-        logs.client.exception("handler %s failed", _label(handler))
-        return
-    if inspect.isawaitable(result):
-        awaitable: Awaitable[object] = result
-        spawn(finish)
-
-
-def _label(handler: Handler) -> str:
-    label: object = getattr(handler, "__qualname__", None)
-    return label if isinstance(label, str) else repr(handler)
 
 
 def _resolve(which: str | type[Event]) -> tuple[str, type[Event] | None]:

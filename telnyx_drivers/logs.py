@@ -1,21 +1,70 @@
 """The client's loggers, one for each layer: ``telnyx_drivers.signalling``, ``.media``, ``.client`` and ``.reports``.
 
-A library says nothing unless it is asked: the package's logger has a `logging.NullHandler`. The option ``debug`` asks.
-What is logged went through `telnyx_drivers.redact`.
+A library says nothing unless it is asked, but for errors: a fault in an application's handler that nobody sees is one
+that nobody mends. Where the application has set up no logging, errors go to standard error. The option ``debug`` asks
+for everything, of one client. What is logged went through `telnyx_drivers.redact`.
 """
 
 import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 from telnyx_drivers.redact import redact_text
 
-ROOT: Final = logging.getLogger("telnyx_drivers")
-ROOT.addHandler(logging.NullHandler())
+_debugging: ContextVar[bool] = ContextVar("telnyx_debugging", default=False)
+"""What runs here is the work of a client whose option ``debug`` is on."""
 
-signalling: Final = logging.getLogger("telnyx_drivers.signalling")
-media: Final = logging.getLogger("telnyx_drivers.media")
-client: Final = logging.getLogger("telnyx_drivers.client")
-reports: Final = logging.getLogger("telnyx_drivers.reports")
+
+class _Logger(logging.Logger):
+    """Lets everything through of a client that is debugged, whatever the level: others may run beside it."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802
+        return (_debugging.get() and level > self.manager.disable) or super().isEnabledFor(level)
+
+
+class _Console(logging.Handler):
+    """Standard error, for an application that has set up no logging: errors, and the log of clients with ``debug``."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (record.levelno >= logging.ERROR or _debugging.get()) and not _is_set_up(record.name):
+            try:
+                print(self.format(record), file=sys.stderr, flush=True)  # noqa: T201
+            except Exception:  # noqa: BLE001  # as every handler of `logging`
+                self.handleError(record)
+
+
+ROOT: Final = logging.getLogger("telnyx_drivers")
+_console: Final = _Console()
+_console.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+ROOT.addHandler(_console)
+
+
+def _is_set_up(name: str) -> bool:
+    """Whether anybody else takes what is logged under this name; a `logging.NullHandler` takes it and keeps silent."""
+    logger: logging.Logger | None = logging.getLogger(name)
+    while logger is not None:
+        if any(handler is not _console for handler in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False
+
+
+def _layer(name: str) -> logging.Logger:
+    usual = logging.getLoggerClass()
+    logging.setLoggerClass(_Logger)
+    try:
+        return logging.getLogger(f"telnyx_drivers.{name}")
+    finally:
+        logging.setLoggerClass(usual)
+
+
+signalling: Final = _layer("signalling")
+media: Final = _layer("media")
+client: Final = _layer("client")
+reports: Final = _layer("reports")
 
 websocket: Final = logging.getLogger("telnyx_drivers.websocket")
 """For the WebSocket library of asyncio, which would log the beginning and the end of every frame, logins among them."""
@@ -33,11 +82,11 @@ class _Redacting(logging.Filter):
 logging.getLogger("aiortc.rtcpeerconnection").addFilter(_Redacting())  # it logs whole descriptions, passwords in them
 
 
-def enable_debug() -> None:
-    """Log everything; to standard error if the application has set up no logging of its own. Idempotent."""
-    ROOT.setLevel(logging.DEBUG)
-    handlers = [*logging.getLogger().handlers, *ROOT.handlers]
-    if all(isinstance(handler, logging.NullHandler) for handler in handlers):
-        console = logging.StreamHandler()
-        console.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
-        ROOT.addHandler(console)
+@contextmanager
+def of_client(debug: bool) -> Iterator[None]:
+    """What is logged in here, and in tasks begun in here, is the log of a client with, or without, ``debug``."""
+    token = _debugging.set(debug)
+    try:
+        yield
+    finally:
+        _debugging.reset(token)

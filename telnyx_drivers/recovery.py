@@ -8,7 +8,7 @@ from attrs import field, frozen
 from telnyx_core.events import ErrorRaised, MediaRecovery
 from telnyx_core.options import MediaPermissionsRecovery
 from telnyx_drivers.calls import CallHandle
-from telnyx_drivers.emitter import Spawn, run_isolated
+from telnyx_drivers.guard import Spawn, run_isolated
 
 
 @frozen(kw_only=True)

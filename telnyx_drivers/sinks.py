@@ -13,6 +13,7 @@ from telnyx_core.ids import CallId
 from telnyx_core.states import ESTABLISHED, LIVE, CallState
 from telnyx_drivers.audio_devices import DEFAULT, AudioDevices, Sink
 from telnyx_drivers.exceptions import MediaUnavailable
+from telnyx_drivers.guard import isolated
 
 if TYPE_CHECKING:
     from telnyx_drivers.media.audio.readers import AudioIn
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 _AUDIBLE: Final = ESTABLISHED | {CallState.EARLY, CallState.ANSWERING}
 _CLOSE_SECONDS: Final = 1.0
+_OPEN_SECONDS: Final = 8.0
+"""A device opens within one or two; what takes longer is taken for stuck."""
+_DEVICE_TROUBLE: Final = (OSError, LookupError, MediaUnavailable)
+"""What devices raise: the event says it, and no fault of the application is to be found (MEDIA-409)."""
 
 Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], object]
 
@@ -72,10 +77,8 @@ class CallSinks:
 
     async def switch(self, call: CallId, sink_id: str) -> bool:
         """Open another in the place of the one that there is; false: it could not be, and nothing has changed."""
-        try:
-            sink = await self._devices.open_sink(sink_id)
-        except Exception as error:  # noqa: BLE001  the application's code, and devices fail in any way
-            self._broke(call, error)
+        sink = await self._open(call, sink_id)
+        if sink is None:
             return False
         old = self._lines.get(call)
         used = self._use(call, sink)
@@ -84,47 +87,59 @@ class CallSinks:
         return used
 
     async def _begin(self, call: CallId, sink_id: str) -> None:
-        try:
-            sink = await self._devices.open_sink(sink_id)
-        except Exception as error:  # noqa: BLE001  the application's code, and devices fail in any way
-            self._broke(call, error)
+        sink = await self._open(call, sink_id)
+        if sink is None:
             return
         if self._lines.get(call, sink) is None:
             self._use(call, sink)
         else:  # it has been given another meanwhile
             await _close(sink)
 
+    async def _open(self, call: CallId, sink_id: str) -> Sink | None:
+        """``None``, and that is told: it cannot be opened, or is no sink."""
+        sink: Sink | None = None
+        with isolated(f"the audio sink {sink_id!r}", expected=_DEVICE_TROUBLE) as opening:
+            with anyio.fail_after(_OPEN_SECONDS):
+                sink = await self._devices.open_sink(sink_id)
+            missing = [name for name in ("rate", "write", "close") if not hasattr(sink, name)]
+            if missing:
+                raise TypeError(f"a sink has rate, write() and close(); {type(sink).__name__} has no {missing[0]}")
+        if opening.fault is None:
+            return sink
+        self._broke(call, opening.fault)
+        return None
+
     def _use(self, call: CallId, sink: Sink) -> bool:
         """False, and the sink is closed: the call has ended meanwhile, or cannot be heard in this way."""
-        try:
+        with isolated("an audio sink", expected=(MediaUnavailable, ValueError)) as using:
             if self._live(call):
                 line = _Line(sink, self._audio(call).audio_in(sink.rate))
                 self._lines[call] = line
                 self._spawn(partial(self._run, call, line))
                 return True
-        except (MediaUnavailable, ValueError) as error:
-            self._broke(call, error)
+        if using.fault is not None:
+            self._broke(call, using.fault)
         self._spawn(partial(_close, sink))
         return False
 
     async def _run(self, call: CallId, line: _Line) -> None:
         try:
-            with line.scope:
+            with isolated("an audio sink", expected=_DEVICE_TROUBLE) as running, line.scope:
                 async for frame in line.reader:
                     written = line.sink.write(frame)
                     if isawaitable(written):
                         await written
-        except Exception as error:  # noqa: BLE001  the application's code
-            if self._lines.get(call) is line:
-                self._lines[call] = None
-            self._broke(call, error)
+            if running.fault is not None:
+                if self._lines.get(call) is line:
+                    self._lines[call] = None
+                self._broke(call, running.fault)
         finally:
             line.reader.close()
             await _close(line.sink)
 
 
 async def _close(sink: Sink) -> None:
-    with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_SECONDS):
+    with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_SECONDS), isolated("an audio sink"):
         closed = sink.close()
         if isawaitable(closed):
             await closed

@@ -19,11 +19,12 @@ from telnyx_core.ids import CallId
 from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.states import CallState, SessionState
+from telnyx_drivers.arguments import checked, checked_with, one_of
 from telnyx_drivers.asyncio import TelnyxRTC as AsyncTelnyxRTC
 from telnyx_drivers.audio_devices import AudioDevice, SinkFactory
 from telnyx_drivers.calls import CallHandle, Headers, States
 from telnyx_drivers.client import CONNECT_TIMEOUT, default_engine
-from telnyx_drivers.emitter import Handler
+from telnyx_drivers.guard import Handler
 from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
 from telnyx_drivers.media.ports import EngineFactory
 from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
@@ -233,6 +234,7 @@ class TelnyxRTC:
         calls = self._threads.touch(lambda: self._client.calls)
         return {call: Call(self._threads, handle) for call, handle in calls.items()}
 
+    @checked
     def incoming(self, timeout: float | None = None, *, recovered: bool = False) -> Iterator["Call"]:
         """Calls that ring here, until the client is disconnected; with ``recovered`` also those of a former process.
 
@@ -241,6 +243,7 @@ class TelnyxRTC:
         waiting = self._client.incoming(recovered=recovered)
         return (Call(self._threads, handle) for handle in self._threads.iterate(waiting.__anext__, timeout))
 
+    @checked
     def events(self, timeout: float | None = None) -> Iterator[Event]:
         """Events from now on, until the client is disconnected; ``TimeoutError`` when none comes for so long."""
         stream = self._threads.touch(self._client.events)
@@ -311,10 +314,12 @@ class Call:
     def info(self) -> CallInfo:
         return self._threads.touch(lambda: self._handle.info)
 
+    @checked
     def wait_for_state(self, states: States, timeout: float | None = None) -> CallState:
         """Raises `CallEnded` when the call ends first, ``TimeoutError`` after ``timeout`` seconds."""
         return self._threads.run(lambda: self._handle.wait_for_state(states, timeout))
 
+    @checked
     def wait_ended(self, timeout: float | None = None) -> Cause:
         """Wait until everything of the call is released."""
         if self._handle.state is CallState.DESTROY and self._handle.ended is not None:
@@ -420,6 +425,7 @@ class Call:
     def play(self, what: "Playable", *, loop: bool = False) -> "Playback":
         return Playback(self._threads, self._threads.run(lambda: self._handle.play(what, loop=loop)))
 
+    @checked_with(channels=one_of("both", "received"))
     def record(
         self, path: str | os.PathLike[str], *, sample_rate: int = 16_000, channels: "Channels" = "both"
     ) -> "Recording":
@@ -431,6 +437,7 @@ class Call:
     def capture(self, path: str | os.PathLike[str]) -> "Capture":
         return Capture(self._threads, self._threads.run(lambda: self._handle.capture(path)))
 
+    @checked
     def audio_in(
         self, sample_rate: int = 16_000, channels: int = 1, frame_ms: int = 20, timeout: float | None = None
     ) -> "Iterator[AudioFrame]":
@@ -450,6 +457,7 @@ class Call:
         """Wait until everything written has been sent."""
         self._threads.run(lambda: self._handle.audio_out.drain())
 
+    @checked
     def events(self, timeout: float | None = None) -> Iterator[Event]:
         """This call's events from now on, until it has ended."""
         stream = self._threads.touch(self._handle.events)

@@ -14,7 +14,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from telnyx_core.errors import NotConnected
 from telnyx_core.events import Event
 from telnyx_drivers import logs
-from telnyx_drivers.emitter import Handler, run_isolated
+from telnyx_drivers.guard import Handler, run_isolated
 from telnyx_drivers.recovery import MediaRecoveryError
 
 T = TypeVar("T")

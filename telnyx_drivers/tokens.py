@@ -19,6 +19,7 @@ from telnyx_core.errors import Failure, FailureKind, OptionsError, TelnyxError
 from telnyx_core.events import ErrorRaised, Event, Ready, WarningRaised
 from telnyx_core.token import MAX_TOKEN_CHARS
 from telnyx_drivers.exceptions import DriverFailed, TokenProviderFailed
+from telnyx_drivers.guard import isolated
 
 TokenProvider: TypeAlias = Callable[[], str | Awaitable[str]]
 """Returns a login token; always of the same user. One that is not ``async`` may block: it runs in a thread."""
@@ -175,11 +176,10 @@ def _accepted(outcome: Outcome) -> bool:
 async def _token(provider: TokenProvider) -> str:
     """Raises `TokenProviderFailed` for whatever is no token. What the provider says goes into no log: it has keys."""
     token: object = None
-    try:
-        with anyio.move_on_after(PATIENCE) as patience:
-            token = await _call(provider)
-    except Exception as error:  # the application's code
-        raise _failure(f"it raised {type(error).__name__}") from error
+    with isolated("the token provider", expected=(Exception,)) as asking, anyio.move_on_after(PATIENCE) as patience:
+        token = await _call(provider)
+    if asking.fault is not None:
+        raise _failure(f"it raised {type(asking.fault).__name__}") from asking.fault
     if patience.cancelled_caught:
         raise _failure(f"no answer within {PATIENCE:g} s")
     if not isinstance(token, str):

@@ -19,6 +19,7 @@ from telnyx_core.ids import CallId
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_drivers import logs
 from telnyx_drivers.exceptions import UnplayableAudio
+from telnyx_drivers.guard import isolated
 
 if TYPE_CHECKING:
     from telnyx_drivers.media.audio.frames import AudioFrame, Samples
@@ -154,10 +155,9 @@ class TonePlayer:
     async def _run(self) -> None:
         beat = anyio.current_time()
         while self._tones:
-            try:
+            with isolated("the tone sink") as playing:
                 await self._play()
-            except Exception:  # noqa: BLE001  # the application's code
-                logs.media.exception("the tone sink failed")
+            if playing.fault is not None:
                 break
             beat = max(beat + _BEAT, anyio.current_time() - _BEAT)
             await anyio.sleep_until(beat)

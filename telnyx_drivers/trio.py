@@ -19,6 +19,7 @@ from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.client import MAX_FRAME, Client
 from telnyx_drivers.driver import Audience, Driver, Line
 from telnyx_drivers.exceptions import MediaUnavailable
+from telnyx_drivers.guard import isolated
 from telnyx_drivers.media.ports import AnyLoop, EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
 
@@ -67,7 +68,8 @@ class TrioDriver(Driver):
         async def run() -> None:
             task.itself = trio.lowlevel.current_task()
             try:
-                with task.scope:
+                # Outside the scope: what it lets through, alone or in a group, would be an internal error of trio's.
+                with logs.of_client(self.debug), isolated("a task of the client"), task.scope:
                     await function()
             finally:
                 self._tasks.discard(task)

@@ -6,20 +6,24 @@ It outlives the peers of its call: a re-attach changes who pulls and pushes, not
 import logging
 import os
 import time
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Literal, Protocol, TypeAlias
 
 import anyio.to_thread
+import numpy as np
 from attrs import frozen
 
 from telnyx_core.facts import AudioBroke, AudioFact, RecordingFault
 from telnyx_core.ids import CallId
+from telnyx_drivers.arguments import checked, checked_with, one_of
 from telnyx_drivers.export.pcap import Capture
+from telnyx_drivers.guard import isolated
 from telnyx_drivers.media.audio.coupling import Coupling
 from telnyx_drivers.media.audio.decode import open_decoder
+from telnyx_drivers.media.audio.fetched import fetched
 from telnyx_drivers.media.audio.frames import FRAMES_PER_SECOND, AudioFrame, Samples, mix, silence
 from telnyx_drivers.media.audio.inputs import FileInput, Input, is_address
 from telnyx_drivers.media.audio.levels import LevelMeter
@@ -86,7 +90,7 @@ class SampleTap(Protocol):
         ...
 
 
-Playable: TypeAlias = str | os.PathLike[str] | AsyncIterable[AudioFrame] | Voice
+Playable: TypeAlias = str | os.PathLike[str] | AsyncIterable[AudioFrame] | Iterable[AudioFrame] | Voice
 
 
 class CallAudio:
@@ -127,16 +131,20 @@ class CallAudio:
         """The next 20 ms to send (MEDIA-405: while muted too, so that the stream and all clocks keep running)."""
         count = rate // FRAMES_PER_SECOND
         mixed: Samples | None = None
+        no_samples: Samples | None = None
         for voice in self._voices:
-            try:
-                samples = voice.read(rate)
-            except Exception as error:  # noqa: BLE001  a device or the application's code; the others go on (MEDIA-415)
+            samples, ended = no_samples, False
+            # A device or the application's code: the others go on (MEDIA-415).
+            with isolated("an audio source", expected=(OSError,)) as reading:
+                samples = _fitting(voice.read(rate), count)
+                ended = voice.ended
+            if reading.fault is not None:
                 self._drop_voice(voice)
-                self._teller("source", self._call_soon or here())(error)
+                self.source_broke(reading.fault)
                 continue
             if samples is not None:
                 mixed = samples if mixed is None else mix(mixed, samples)
-            if voice.ended:
+            if ended:
                 self._drop_voice(voice)
         self._sent += 1
         if mixed is None or self._muted:
@@ -144,7 +152,10 @@ class CallAudio:
             self._sent_silent += 1
         self.sent_level.add(mixed, rate)
         for tap in self._taps:
-            tap.sent(mixed, rate)
+            with isolated("a tap of the audio") as tapping:
+                tap.sent(mixed, rate)
+            if tapping.fault is not None:
+                self._drop_tap(tap)
         return mixed
 
     def push(self, samples: Samples, rate: int) -> None:
@@ -154,10 +165,17 @@ class CallAudio:
         self._heard += 1
         self.heard_level.add(samples, rate)
         for tap in self._taps:
-            tap.heard(samples, rate)
+            with isolated("a tap of the audio") as tapping:
+                tap.heard(samples, rate)
+            if tapping.fault is not None:
+                self._drop_tap(tap)
         for coupling in self._couplings:
             coupling.feed(samples, rate)
         self._listeners.feed(silence(samples.size) if self._deaf else samples, rate)
+
+    def source_broke(self, error: Exception) -> None:
+        """A source cannot be used: the call goes on without it (MEDIA-415). Media loop."""
+        self._teller("source", self._call_soon or here())(error)
 
     def packet(self, data: bytes, sent: bool) -> None:
         """An RTP or RTCP packet in the clear, of any peer of this call."""
@@ -188,6 +206,7 @@ class CallAudio:
     def set_deaf(self, deaf: bool) -> None:
         self._deaf = deaf
 
+    @checked
     def audio_in(self, sample_rate: int = 16_000, channels: int = 1, frame_ms: int = 20) -> AudioIn:
         """A new reader of the remote audio from now on: ``async for frame in call.audio_in(): ...``.
 
@@ -201,8 +220,9 @@ class CallAudio:
             self._listeners.add(reader)
         return reader
 
+    @checked
     async def play(self, what: Playable, *, loop: bool = False) -> Playback:
-        """Play a file or a URL, an asynchronous iterator of `AudioFrame`, or any `Voice` such as a `Tone`.
+        """Play a file or a URL, an iterator of `AudioFrame` (asynchronous or not), or any `Voice` such as a `Tone`.
 
         It is added to whatever else is being sent, saturating. Returns as soon as it can start; ``loop`` is for files
         and URLs. A URL (``http`` or ``https``, the ``http`` extra) may be a stream without end: it is read as fast as
@@ -218,6 +238,7 @@ class CallAudio:
             self._spawn(voice.run)
         return playback
 
+    @checked_with(channels=one_of("both", "received"))
     async def record(
         self, path: str | os.PathLike[str], *, sample_rate: int = 16_000, channels: Channels = "both"
     ) -> Recording:
@@ -251,6 +272,7 @@ class CallAudio:
                 return
         tap.close()
 
+    @checked
     async def capture(self, path: str | os.PathLike[str]) -> Capture:
         """Write every RTP and RTCP packet from now on, decrypted, into a pcap file, until the call or it ends.
 
@@ -327,10 +349,10 @@ class CallAudio:
             taps, self._taps = self._taps, ()
             captures, self._captures = self._captures, ()
             self._couplings = ()
-        for voice in voices:
-            voice.close()
-        for tap in taps:
-            tap.close()
+        ends = [*(voice.close for voice in voices), *(tap.close for tap in taps)]
+        for end in ends:
+            with isolated("a part of a call's audio"):
+                end()
         for capture in captures:
             capture.close()
         self._listeners.close()
@@ -338,6 +360,8 @@ class CallAudio:
     async def _open(self, what: Playable, loop: bool, home: CallSoon) -> Voice:
         if isinstance(what, (str, os.PathLike)):
             return await self._open_input(what, loop, home)
+        if isinstance(what, Iterable):
+            what = await fetched(what)
         if isinstance(what, AsyncIterable):
             return SourceVoice(what, call_soon=home, on_fault=self._teller("source", home))
         return what
@@ -372,7 +396,14 @@ class CallAudio:
         if voice is not self.audio_out:
             with self._lock:
                 self._voices = tuple(each for each in self._voices if each is not voice)
-            voice.close()
+            with isolated("an audio source"):
+                voice.close()
+
+    def _drop_tap(self, tap: SampleTap) -> None:
+        with self._lock:
+            self._taps = tuple(each for each in self._taps if each is not tap)
+        with isolated("a tap of the audio"):
+            tap.close()
 
     def _teller(self, what: Part, home: CallSoon, *, gap: bool = False) -> OnFault:
         """Tells the application, on its own loop, that something broke; to be called from any thread."""
@@ -380,10 +411,21 @@ class CallAudio:
         def tell(fault: AudioFault) -> None:
             for told in (self._report, self.on_fault):
                 if told is not None:
-                    told(fault)
+                    with isolated("on_fault"):
+                        told(fault)
 
         def on_fault(error: Exception) -> None:
             _log.warning("the %s of a call %s: %s", what, "has a gap" if gap else "broke off", error)
             home(partial(tell, AudioFault(what, error, gap)))
 
         return on_fault
+
+
+def _fitting(samples: object, count: int) -> Samples | None:
+    """What a voice has read, if that is what it promised: it may be the application's, and is mixed with others'."""
+    if samples is None:
+        return None
+    if not isinstance(samples, np.ndarray) or samples.dtype != np.int16 or samples.shape != (count,):
+        shape = f" of {samples.dtype} and shape {samples.shape}" if isinstance(samples, np.ndarray) else ""
+        raise TypeError(f"a voice reads {count} samples of int16 or None, not {type(samples).__name__}{shape}")
+    return samples

@@ -3,23 +3,39 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Final
 
+import anyio
 import numpy as np
 
 from telnyx_core.actions import OpenSource
 from telnyx_core.facts import MediaFact, SourceOpened, SourceRefused
 from telnyx_core.ids import MediaId
 from telnyx_core.quality.snapshot import StatsSnapshot
+from telnyx_drivers.exceptions import MediaUnavailable
+from telnyx_drivers.guard import isolated, reason_of, room_for, tell
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.ports import AudioPort
 from telnyx_drivers.media.readings import Levels
-from telnyx_drivers.media.source_registry import DEFAULT, SILENCE, Source, SourceFactory, fault_of
+from telnyx_drivers.media.source_registry import (
+    DEFAULT,
+    SILENCE,
+    MediaAccessError,
+    Source,
+    SourceFactory,
+    fault_of,
+)
 
 if TYPE_CHECKING:
     from telnyx_drivers.media.ports import Samples
 
 log = logging.getLogger(__name__)
+
+OPEN_SECONDS: Final = 8.0
+"""For a source to open: a device takes one or two, and a caller waits meanwhile."""
+_DEVICE_TROUBLE: Final = (OSError, LookupError, MediaAccessError, MediaUnavailable)
+"""What devices raise: the event says it, and no fault of the application is to be found (MEDIA-409)."""
 
 
 class CallMedia:
@@ -55,15 +71,32 @@ class CallMedia:
         """The fact owed for `OpenSource`. A source that stays open over a re-attach is not opened again."""
         if self._source is not None and order.source == self._source_id:
             return SourceOpened(order.media, self._source.label)
-        try:
-            source = await _open(order, factories)
-        except Exception as error:  # noqa: BLE001  a factory is the application's code, and devices fail in any way
-            return SourceRefused(order.media, fault_of(error), str(error) or type(error).__name__)
+        source = SILENCE
+        with isolated("the audio source factory", expected=_DEVICE_TROUBLE) as opening, anyio.fail_after(OPEN_SECONDS):
+            source = self._checked(await _open(order, factories))
+        if opening.fault is not None:
+            reason = reason_of(opening.fault)
+            if isinstance(opening.fault, TimeoutError):
+                reason = f"it did not open within {OPEN_SECONDS:g} s"
+            return SourceRefused(order.media, fault_of(opening.fault), reason)
         if order.media not in self._peers:
             _close(source)
         else:
             self._replace_source(source, order.source)
         return SourceOpened(order.media, source.label)
+
+    def _checked(self, opened: object) -> Source:
+        """What a factory returned. A wrong thing costs the call its source and nothing else: 42003 says so."""
+        if not isinstance(opened, Source):
+            problem = f"a source factory returns a Source(voice, label), not {type(opened).__name__}"
+        elif not (opened.voice is None or all(hasattr(opened.voice, name) for name in ("read", "close", "ended"))):
+            problem = f"the voice of a Source has read(rate), close() and ended; {type(opened.voice).__name__} has not"
+        else:
+            return opened
+        error = TypeError(problem)
+        tell("the audio source factory", error)
+        self.audio.source_broke(error)
+        return SILENCE
 
     def _replace_source(self, source: Source | None, source_id: str | None) -> None:
         old, self._source, self._source_id = self._source, source, source_id
@@ -73,7 +106,7 @@ class CallMedia:
             _close(old)
 
 
-async def _open(order: OpenSource, factories: Mapping[str, SourceFactory]) -> Source:
+async def _open(order: OpenSource, factories: Mapping[str, SourceFactory]) -> object:
     factory = factories.get(DEFAULT if order.source is None else order.source)
     if factory is None and order.source is None:
         return SILENCE
@@ -84,12 +117,14 @@ async def _open(order: OpenSource, factories: Mapping[str, SourceFactory]) -> So
         factory = await asyncio.to_thread(microphone_of, order.source)
     if factory is None:
         raise LookupError(f"no audio source is registered as {order.source!r}")
-    return await factory(order.constraints)
+    opened: object = factory(*(order.constraints,)[: room_for(factory, 1)])
+    return await opened if isawaitable(opened) else opened
 
 
 def _close(source: Source) -> None:
     if source.voice is not None:
-        source.voice.close()
+        with isolated("an audio source"):
+            source.voice.close()
 
 
 class _Port:

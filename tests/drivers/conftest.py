@@ -6,7 +6,7 @@ import os
 import random
 import ssl as tls
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypeAlias
 
 import pytest
@@ -55,6 +55,23 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     if request.param == "trio":
         return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
     return "asyncio", {"loop_factory": VirtualClockLoop}
+
+
+@pytest.fixture
+async def faults(anyio_backend_name: str) -> AsyncIterator[list[object]]:
+    """For tests in which an application's code raises: what asyncio's exception handler was told of it.
+
+    The handler of anyio's test runner fails the test, as it should do to an application's own tests.
+    """
+    told: list[object] = []
+    if anyio_backend_name == "trio":
+        yield told
+        return
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda loop, context: told.append(context.get("exception")))
+    yield told
+    loop.set_exception_handler(before)
 
 
 @pytest.fixture

@@ -44,8 +44,10 @@ async def test_handlers_run_in_order_of_registration_whatever_the_way(make_clien
     assert order == ["first, by name", "second, by type", "third, by name"]
 
 
-async def test_a_raising_handler_stops_nobody(make_client: MakeClient, caplog: pytest.LogCaptureFixture) -> None:
-    """CALL-006, CALL-970: sync or async, the exception is logged and the call goes on."""
+async def test_a_raising_handler_stops_nobody(
+    make_client: MakeClient, caplog: pytest.LogCaptureFixture, faults: list[object], anyio_backend_name: str
+) -> None:
+    """CALL-006, CALL-970: sync or async, the exception is told and the call goes on."""
     client = make_client()
     heard: list[object] = []
 
@@ -66,6 +68,8 @@ async def test_a_raising_handler_stops_nobody(make_client: MakeClient, caplog: p
     assert caplog.text.count("ZeroDivisionError: sync") == len(heard)
     assert caplog.text.count("ZeroDivisionError: async") == len(heard)
     assert "worse failed" in caplog.text
+    assert {record.levelname for record in caplog.records if record.exc_info} == {"ERROR"}
+    assert len(faults) == (0 if anyio_backend_name == "trio" else 2 * len(heard))
 
 
 async def test_a_command_inside_a_handler_is_an_ordinary_command(make_client: MakeClient, world: World) -> None:
