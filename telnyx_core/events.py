@@ -128,6 +128,10 @@ class CallUpdated:
 
     call: CallInfo
 
+    @property
+    def type(self) -> Literal["callUpdate"]:
+        return "callUpdate"
+
 
 @frozen
 class ParticipantData:
@@ -138,6 +142,10 @@ class ParticipantData:
     display_number: str
     display_direction: str
 
+    @property
+    def type(self) -> Literal["participantData"]:
+        return "participantData"
+
 
 @frozen
 class ServerEvent:
@@ -146,6 +154,10 @@ class ServerEvent:
     params: JsonView
     call: CallId | None = None
 
+    @property
+    def type(self) -> Literal["event"]:
+        return "event"
+
 
 @frozen
 class UserMediaError:
@@ -153,6 +165,10 @@ class UserMediaError:
 
     call: CallId
     error: TelnyxError
+
+    @property
+    def type(self) -> Literal["userMediaError"]:
+        return "userMediaError"
 
 
 @frozen

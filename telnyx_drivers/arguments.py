@@ -32,6 +32,11 @@ LONGEST_WAIT: Final = 7 * 86_400.0
 _PLAY: Final = "a file's path, an iterator of AudioFrame (asynchronous or not), or a Voice such as a Tone"
 
 
+def _is(value: object, *kinds: type) -> bool:
+    """As ``isinstance``, of which a type checker concludes nothing: of an ``object`` it would know members in part."""
+    return isinstance(value, kinds)
+
+
 def _refuse(name: str, wanted: str, value: object) -> TypeError:
     return TypeError(f"{name} must be {wanted}, not {kind(value)}")
 
@@ -105,7 +110,7 @@ def function(wanted: str, *, optional: bool = False) -> Check:
 
 
 def path(name: str, value: object) -> None:
-    if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(cast("os.PathLike[str]", value)), bytes):
+    if not _is(value, str, os.PathLike) or _is(os.fspath(cast("os.PathLike[str]", value)), bytes):
         raise _refuse(name, "a path: a string or a pathlib.Path", value)
     if "\0" in os.fspath(cast("str | os.PathLike[str]", value)):
         raise ValueError(f"{name} must be a path without null characters")
@@ -119,14 +124,14 @@ def texts(name: str, value: object) -> None:
 
 
 def headers(name: str, value: object) -> None:
-    if isinstance(value, Iterable) and not isinstance(value, list | tuple):
+    if _is(value, Iterable) and not _is(value, list, tuple):
         # An iterator would be used up by looking at it.
         raise _refuse(name, "a list of {'name': ..., 'value': ...} or of CustomHeader", value)
     read_custom_headers(value)
 
 
 def json_object(name: str, value: object) -> None:
-    if not isinstance(value, Mapping):
+    if not _is(value, Mapping):
         raise _refuse(name, "a mapping", value)
     Checks(ValueError).json_object(name, value)
 
@@ -145,19 +150,19 @@ def states(name: str, value: object) -> None:
 
 def event(name: str, value: object) -> None:
     if not isinstance(value, str | type):
-        raise _refuse(name, "an event's name, such as 'telnyx.ready', or its type", value)
+        raise _refuse(name, "an event's name, such as 'telnyx.ready', or its class", value)
 
 
 def playable(name: str, value: object) -> None:
     """Not told by types alone: texts and mappings can be iterated too, and so can raw audio."""
-    if isinstance(value, str | os.PathLike):
+    if _is(value, str, os.PathLike):
         path(name, value)
         return
-    if isinstance(value, bytes | bytearray | memoryview) or type(value).__module__ == "numpy":
+    if _is(value, bytes, bytearray, memoryview) or type(value).__module__ == "numpy":
         raise TypeError(f"{name} must be {_PLAY}; PCM is for audio_out.write(pcm, sample_rate=...)")
-    if isinstance(value, AsyncIterable) or (hasattr(value, "read") and hasattr(value, "ended")):
+    if _is(value, AsyncIterable) or (hasattr(value, "read") and hasattr(value, "ended")):
         return
-    if isinstance(value, Iterable) and not isinstance(value, Mapping):
+    if _is(value, Iterable) and not _is(value, Mapping):
         return  # its items are looked at one by one
     called = "; a coroutine must be awaited first" if inspect.iscoroutine(value) else ""
     raise TypeError(f"{name} must be {_PLAY}, not {kind(value)}{called}")
@@ -227,6 +232,15 @@ def keywords_of(options: type[AttrsInstance], keywords: Mapping[str, object], in
         raise TypeError(f"there is no option {keyword!r}{hint}{camel}")
 
 
+def having(wanted: str, *members: str) -> Check:
+    def check(name: str, value: object) -> None:
+        missing = [member for member in members if not hasattr(value, member)]
+        if missing or isinstance(value, type):
+            raise _refuse(name, wanted, value)
+
+    return check
+
+
 _handler: Final = function("a function that takes the event")
 
 ARGUMENTS: Final[Mapping[str, Check]] = {
@@ -254,6 +268,7 @@ ARGUMENTS: Final[Mapping[str, Check]] = {
     "max_bps": whole(1, optional=True),
     "muted": truth(optional=True),
     "on_notification": function("a function that takes the event", optional=True),
+    "other": having("the audio of another call, as call.audio", "couple_to", "add_voice"),
     "path": path,
     "recovered": truth(),
     "sample_rate": whole(1),
@@ -262,13 +277,16 @@ ARGUMENTS: Final[Mapping[str, Check]] = {
     "sip_reason": text(optional=True),
     "source_id": text("a name", empty=False),
     "states": states,
+    "tap": having("a tap with sent(), heard(), close() and ended", "sent", "heard", "close", "ended"),
     "text": text(),
     "timeout": seconds(),
     "to": text("a number or an address", empty=False),
     "via": one_of("info", "rtp"),
+    "voice": having("a Voice with read(), close(), ended and error", "read", "close", "ended", "error"),
     "volume": whole(-63, 0, optional=True),
     "wait_for_ready": truth(),
     "what": playable,
+    "where": function("a function that takes the event", optional=True),
 }
 
 

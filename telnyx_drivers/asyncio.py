@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import ssl as tls
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -17,10 +18,11 @@ from telnyx_core.session import Session
 from telnyx_drivers import logs
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.client import MAX_FRAME, Client
-from telnyx_drivers.driver import Audience, Driver, Line
+from telnyx_drivers.driver import Audience, CallSoon, Driver, Line
 from telnyx_drivers.guard import isolated
 from telnyx_drivers.media.ports import EngineFactory
 from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
+from telnyx_drivers.unreachable import is_for_good
 
 __all__ = [
     "CallHandle",
@@ -37,6 +39,28 @@ HANDLER_GRACE: Final = 5.0
 """Seconds that a cancelled handler of the application may take before the client goes without it."""
 
 
+class _Task(asyncio.Task[None]):
+    """A task of a client, which says its good-byes before it is taken down together with its loop.
+
+    `asyncio.run` cancels every task once its main function has ended, and while the loop stands still: by that it is
+    told from every other cancellation. The loop then runs on until all of them have ended.
+    """
+
+    def __init__(self, driver: "AsyncioDriver", work: Coroutine[None, None, None]) -> None:
+        self._driver = driver
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            assert driver.loop is not None, "the client was started on a loop, and that is being taken down"
+            loop = driver.loop
+        super().__init__(work, loop=loop)
+
+    def cancel(self, msg: object = None) -> bool:
+        if not self.get_loop().is_running() and self._driver.part_with_loop(self):
+            return False
+        return super().cancel(msg)
+
+
 class AsyncioDriver(Driver):
     def __init__(
         self, session: Session, engine: EngineFactory, audience: Audience, *, ssl: tls.SSLContext | None = None
@@ -44,6 +68,11 @@ class AsyncioDriver(Driver):
         super().__init__(session, engine, audience, ssl=ssl)
         self._woken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The one that the client was started on last."""
+        self._parting: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        """The last of the tasks for which a loop that is taken down waits."""
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -51,6 +80,7 @@ class AsyncioDriver(Driver):
     def start(self) -> None:
         if not self._running:
             self._woken = asyncio.Event()  # an event belongs to the loop on which it was first awaited
+            self.loop, self._parting, self._keeper = asyncio.get_running_loop(), None, None
         super().start()
 
     def spawn(
@@ -65,15 +95,51 @@ class AsyncioDriver(Driver):
     def _spawn(
         self, function: Callable[[], Coroutine[None, None, None]], ended: Callable[[], None] | None = None
     ) -> asyncio.Task[None]:
+        async def run() -> None:
+            try:
+                await function()
+            finally:
+                if asyncio.current_task() is self._keeper:
+                    await self._end_all()
+
         def over(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
             if ended is not None:
                 ended()
 
-        task = asyncio.get_running_loop().create_task(function())
+        task = _Task(self, run())
         self._tasks.add(task)
         task.add_done_callback(over)
         return task
+
+    def part_with_loop(self, keeper: asyncio.Task[None]) -> bool:
+        """The loop is being taken down, once ``keeper`` has ended: whether there are good-byes to be said before."""
+        if not self._running:
+            return False
+        if self._parting is None:
+            self._keeper = keeper
+            self._parting = self._spawn(self.farewell, self._end_keeper)
+        return True
+
+    def _end_keeper(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+
+    async def _end_all(self) -> None:
+        others = [task for task in self._tasks if task is not self._keeper]
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others, timeout=HANDLER_GRACE)
+
+    def _soon(self) -> CallSoon:
+        loop = asyncio.get_running_loop()
+
+        def soon(function: Callable[[], None]) -> None:
+            with contextlib.suppress(RuntimeError):  # that loop has ended
+                loop.call_soon_threadsafe(function)
+
+        return soon
 
     async def shielded(self, function: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:
@@ -94,6 +160,8 @@ class AsyncioDriver(Driver):
 
     async def cancel_tasks(self) -> None:
         current = asyncio.current_task()
+        if current is self._parting is not None:
+            return
         others = [task for task in self._tasks if task is not current]
         for task in others:
             task.cancel()
@@ -167,21 +235,23 @@ class _Line:
                 logger=logs.websocket,
             )
         except (OSError, EOFError) as error:  # before ValueError: a certificate's error is both
+            if is_for_good(error):
+                self._driver.cannot_work(self._socket)
             return SocketClosed(self._socket, 1006, "", clean=False, error=_text(error))
         except (InvalidURI, ValueError, TypeError) as error:
             return SocketRefused(self._socket, _text(error))
         except WebSocketException as error:
+            if not isinstance(error.__cause__, EOFError):  # it has answered, and not as a WebSocket server does
+                self._driver.cannot_work(self._socket)
             return SocketClosed(self._socket, 1006, "", clean=False, error=_text(error))
+        writer = self._driver.spawn(lambda: self._write(connection))
         try:
-            async with asyncio.TaskGroup() as group:
-                writer = group.create_task(self._write(connection))
-                self._open = True
-                self._driver.reached(self._socket, connection.local_address[0], connection.remote_address[0])
-                self._driver.tell(SocketOpened(self._socket, time.time()))
-                end = await self._read(connection)
-                writer.cancel()
-            return end
+            self._open = True
+            self._driver.reached(self._socket, connection.local_address[0], connection.remote_address[0])
+            self._driver.tell(SocketOpened(self._socket, time.time()))
+            return await self._read(connection)
         finally:
+            writer.cancel()
             connection.transport.abort()
 
     async def _read(self, connection: ClientConnection) -> SocketClosed:
@@ -216,7 +286,9 @@ def _closed(socket: SocketId, gone: ConnectionClosed) -> SocketClosed:
 
 
 def _text(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    text = str(error) or type(error).__name__
+    # asyncio says "Connect call failed", whatever the system said.
+    return f"{os.strerror(error.errno)}: {text}" if isinstance(error, ConnectionError) and error.errno else text
 
 
 class TelnyxRTC(Client):

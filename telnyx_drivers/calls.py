@@ -4,24 +4,26 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias, overload
 
 import anyio
 import anyio.lowlevel
+from attrs import field, fields, frozen
 
 from telnyx_core.actions import DigitsVia, Done, Failed, Outcome
 from telnyx_core.errors import InvalidCallState, TelnyxError
-from telnyx_core.events import CallInfo, Cause, Direction, Event, StatsFrame
+from telnyx_core.events import CallInfo, CallUpdated, Cause, Direction, Event, StatsFrame
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.json_types import Json, JsonView
 from telnyx_core.option_values import read_custom_headers
 from telnyx_core.options import CustomHeader
 from telnyx_core.states import LIVE, CallState
-from telnyx_drivers.arguments import checked, checked_with, one_of, text
+from telnyx_drivers.arguments import checked, checked_with, function, one_of, text
 from telnyx_drivers.driver import Driver
-from telnyx_drivers.emitter import Broadcast, EventStream, Handlers
+from telnyx_drivers.emitter import Broadcast, E, EventStream, Handlers, next_event
 from telnyx_drivers.exceptions import CallEnded, CallFailed
 from telnyx_drivers.guard import Handler, Spawn
+from telnyx_drivers.listening import Listens
 
 if TYPE_CHECKING:
     from telnyx_drivers.export.pcap import Capture
@@ -40,6 +42,33 @@ _LAST_WORD: Final = 0.1
 _LONGEST_WAY: Final = 0.5
 
 
+@frozen(kw_only=True)
+class LiveCall(CallInfo):
+    """The call of a notification: a snapshot of it as it was then, and the commands of its handle."""
+
+    handle: "CallHandle" = field(repr=False, eq=False)
+
+    async def answer(self, custom_headers: Headers = ()) -> None:
+        """As `CallHandle.answer`."""
+        await self.handle.answer(custom_headers)
+
+    async def hangup(self, cause: str | None = None, cause_code: int | None = None) -> Cause:
+        """As `CallHandle.hangup`."""
+        return await self.handle.hangup(cause, cause_code)
+
+
+@frozen
+class CallNotification(CallUpdated):
+    """``telnyx.notification`` of type ``callUpdate``: ``notification.call.answer()``, as in the documents."""
+
+    call: LiveCall
+
+
+def notification(event: CallUpdated, handle: "CallHandle") -> CallNotification:
+    members = {member.name: getattr(event.call, member.name) for member in fields(CallInfo)}
+    return CallNotification(LiveCall(**members, handle=handle))
+
+
 class _Waiter:
     def __init__(self, states: frozenset[CallState]) -> None:
         self.states = states
@@ -47,7 +76,7 @@ class _Waiter:
         self.event = anyio.Event()
 
 
-class CallHandle:
+class CallHandle(Listens["CallNotification"]):
     """One call, by its id: the handle stays the same over every re-attach.
 
     A command that cannot be carried out now raises `InvalidCallState` or `NotConnected` and changes nothing; the
@@ -121,9 +150,15 @@ class CallHandle:
             reached = await self._reach(wanted | _OVER)
         if reached in wanted:
             return reached
-        cause = self.ended or Cause(None, None)
-        wording = ", ".join(sorted(state.value for state in wanted))
-        raise CallEnded(f"the call ended before it was {wording}: {cause.cause}", cause, error=self._error)
+        raise self._ended_before("it was " + ", ".join(sorted(state.value for state in wanted)))
+
+    def _ended_before(self, what: str) -> CallEnded:
+        """Where the fault was on this side, that is why, and not the cause that the far end was given."""
+        cause, error = self.ended or Cause(None, None), self._error
+        why = str(cause.cause)
+        if error is not None:
+            why = f"{error.code} {error.message}" + (f" {error.original.text}" if error.original is not None else "")
+        return CallEnded(f"the call ended before {what}: {why}", cause, error=error)
 
     @checked
     async def wait_ended(self, timeout: float | None = None) -> Cause:
@@ -390,12 +425,39 @@ class CallHandle:
             stream.end()
         return stream
 
-    def on(self, event: str | type[Event], handler: Handler) -> None:
-        """Hear this call's events of one name or type, in addition to the client's handlers (CALL-150)."""
-        self._handlers.add(event, handler)
+    def _listen(self, event: str | type[Event], handler: Handler, once: bool) -> None:
+        """This call's events, in addition to the client's handlers (CALL-150)."""
+        self._handlers.add(event, handler, once)
 
+    @checked_with(handler=function("the handler that was given to on()", optional=True))
     def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
+        """Take back one registration of ``handler``, or every handler of the event."""
         self._handlers.remove(event, handler)
+
+    @overload
+    async def wait_for(
+        self, event: type[E], *, timeout: float | None = None, where: Callable[[E], object] | None = None
+    ) -> E: ...
+    @overload
+    async def wait_for(
+        self, event: str, *, timeout: float | None = None, where: Callable[[Event], object] | None = None
+    ) -> Event: ...
+    @checked
+    async def wait_for(
+        self,
+        event: str | type[object],
+        *,
+        timeout: float | None = None,
+        where: Callable[..., object] | None = None,
+    ) -> Event:
+        """This call's next event of a name or class, for which ``where`` is true.
+
+        Raises ``TimeoutError`` after ``timeout`` seconds, and `CallEnded` when the call ends first.
+        """
+        found = await next_event(self.events(), event, timeout=timeout, where=where)
+        if found is None:
+            raise self._ended_before("that event")
+        return found
 
     async def __aenter__(self) -> Self:
         return self

@@ -3,17 +3,19 @@
 import os
 import random
 import ssl as tls
-from abc import ABC, abstractmethod
+import time
+from abc import abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, Unpack
+from typing import TYPE_CHECKING, Final, Self, Unpack, overload
 
 import anyio
 import anyio.lowlevel
 
 from telnyx_core.actions import Done, Failed, Outcome
-from telnyx_core.errors import TelnyxError
+from telnyx_core.errors import Failure, TelnyxError
 from telnyx_core.events import (
     CallUpdated,
     CloseReason,
@@ -31,16 +33,18 @@ from telnyx_core.json_types import JsonView
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.session import Session
 from telnyx_core.states import SessionState
+from telnyx_core.token import expiry
 from telnyx_drivers import logs
-from telnyx_drivers.arguments import checked, client_arguments, keywords_of
+from telnyx_drivers.arguments import checked, checked_with, client_arguments, function, keywords_of
 from telnyx_drivers.audio_devices import AudioDevice, SinkFactory
-from telnyx_drivers.calls import CallHandle
+from telnyx_drivers.calls import CallHandle, CallNotification, notification
 from telnyx_drivers.driver import Driver
-from telnyx_drivers.emitter import Broadcast, EventStream, Handlers, name_of
+from telnyx_drivers.emitter import Broadcast, E, EventStream, Handlers, name_of, next_event
 from telnyx_drivers.exceptions import ConnectionFailed, LoginFailed, MediaUnavailable
 from telnyx_drivers.guard import Handler, isolated, run_isolated
 from telnyx_drivers.journal import Journal, RecordedSession
 from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
+from telnyx_drivers.listening import Listens
 from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.recovery import call_back, with_ways_on
 from telnyx_drivers.registry import CallRegistry
@@ -70,7 +74,7 @@ def default_engine(setup: EngineSetup) -> MediaEngine:
     return engine_with(opus=OpusSettings())(setup)
 
 
-class Client(ABC):
+class Client(Listens[CallNotification]):
     """A Telnyx WebRTC client.
 
     Give the options as keywords, as one `ClientOptions`, or with `from_mapping` in the documents' spelling. Within
@@ -218,12 +222,15 @@ class Client(ABC):
                         return
                     case ErrorRaised() if event.code in _LOGIN_ERRORS:
                         if self._tokens is None or not await self._tokens.renewed():
-                            raise LoginFailed(event.message, error=event.error, failure=event.error.original)
+                            raise self._login_failed(event.message, event.error, event.error.original)
                     case SessionClosed(reason):
                         raise self._refusal(reason)
                     case _:
                         pass
-        raise ConnectionFailed(f"not registered within {self._connect_timeout} seconds", error=self._error)
+        raise ConnectionFailed(
+            f"not registered within {self._connect_timeout:g} seconds at {self._driver.url}{_because(self._error)}",
+            error=self._error,
+        )
 
     async def disconnect(self) -> None:
         """Hang up every call and close the socket; returns when all is released, at most some seconds later.
@@ -272,7 +279,7 @@ class Client(ABC):
                 return
             case Failed(failure):
                 error = self._error if self._error is not None and self._error.original == failure else None
-                raise LoginFailed(str(failure), error=error, failure=failure)
+                raise self._login_failed("The login was refused.", error, failure)
 
     def _ask_for_tokens(self, provider: TokenProvider) -> Tokens:
         def use(token: str) -> Awaitable[Outcome]:
@@ -450,25 +457,51 @@ class Client(ABC):
         """Every event from now on, as an asynchronous iterator that ends after `SessionClosed`."""
         return self._broadcast.stream()
 
-    def on(self, event: str | type[Event], handler: Handler) -> None:
-        """Call ``handler`` with every event of a name (``"telnyx.ready"``) or a type (`Ready`).
+    def _listen(self, event: str | type[Event], handler: Handler, once: bool) -> None:
+        self._handlers.add(event, handler, once)
 
-        Handlers run in the order of their registration (SIG-421), after everything the event is about has been done,
-        so that they may command freely. One that returns an awaitable goes on in a task of its own. What they raise is
-        logged. Raises ``ValueError`` for a name that does not exist.
-        """
-        self._handlers.add(event, handler)
-
+    @checked_with(handler=function("the handler that was given to on()", optional=True))
     def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
         """Take back one registration of ``handler``, or every handler of the event (SIG-422)."""
         self._handlers.remove(event, handler)
+
+    @overload
+    async def wait_for(
+        self, event: type[E], *, timeout: float | None = None, where: Callable[[E], object] | None = None
+    ) -> E: ...
+    @overload
+    async def wait_for(
+        self, event: str, *, timeout: float | None = None, where: Callable[[Event], object] | None = None
+    ) -> Event: ...
+    @checked
+    async def wait_for(
+        self,
+        event: str | type[object],
+        *,
+        timeout: float | None = None,
+        where: Callable[..., object] | None = None,
+    ) -> Event:
+        """The next event of a name or class, for which ``where`` is true.
+
+        Raises ``TimeoutError`` after ``timeout`` seconds, and `ConnectionFailed` when the session ends first.
+        """
+        found = await next_event(self.events(), event, timeout=timeout, where=where)
+        if found is None:
+            raise ConnectionFailed("the session ended before that event", error=self._error)
+        return found
 
     # What the driver tells (driver.Audience).
 
     def notify(self, event: Event) -> None:
         handle = self._take_note(event)
-        if isinstance(event, ErrorRaised) and event.recoverable and handle is not None:
-            event = with_ways_on(event, handle)
+        if handle is not None:
+            match event:
+                case ErrorRaised(recoverable=True):
+                    event = with_ways_on(event, handle)
+                case CallUpdated():
+                    event = notification(event, handle)
+                case _:
+                    pass
         self._broadcast.publish(event)
         if handle is not None:
             handle.publish(event)
@@ -495,6 +528,9 @@ class Client(ABC):
         if self._store is not None:
             with isolated("the store"):
                 self._store.save(values)
+
+    async def farewell(self) -> None:
+        await self._shut_down()
 
     def stopped(self, error: Exception | None) -> None:
         if error is not None:
@@ -531,5 +567,20 @@ class Client(ABC):
         return self._calls.named_by(event)
 
     def _refusal(self, reason: CloseReason) -> ConnectionFailed:
-        text = self._error.message if self._error is not None else "the session has ended"
-        return ConnectionFailed(f"{text} ({reason.value})", error=self._error, reason=reason)
+        text = "the session has ended" if self._error is None else self._error.message.rstrip(".")
+        at = f" at {self._driver.url}" if self._driver.url else ""
+        return ConnectionFailed(f"{text}{at} ({reason.value}){_because(self._error)}", error=self._error, reason=reason)
+
+    def _login_failed(self, text: str, error: TelnyxError | None, failure: Failure | None) -> LoginFailed:
+        """With the server's own code and words, and with what a token itself says."""
+        said = "" if failure is None else f" {failure}"
+        token = self._session.options.login_token
+        end = expiry(token) if token is not None else None
+        if end is not None and end <= time.time():
+            said += f"; the login token expired at {datetime.fromtimestamp(end, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return LoginFailed(f"{text}{said}", error=error, failure=failure)
+
+
+def _because(error: TelnyxError | None) -> str:
+    """The cause that an error holds, in the server's or the system's words."""
+    return "" if error is None or error.original is None else f": {error.original.text}"

@@ -32,6 +32,7 @@ class DebugFiles:
         self._unwritten = unwritten
         self._pending: dict[str, WriteDebug] = {}
         self._open = True
+        self._process = os.getpid()
         atexit.register(self._at_exit)
 
     def write(self, action: WriteDebug) -> Callable[[], Awaitable[None]]:
@@ -56,6 +57,8 @@ class DebugFiles:
             self._pending.clear()
 
     def _at_exit(self) -> None:
+        if self._process != os.getpid():
+            return  # a fork's copy of somebody else's calls
         for action in (*self._pending.values(), *self._unwritten()):
             self._write(action)
 

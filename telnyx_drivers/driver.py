@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, assert_never
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, assert_never
 
 import anyio
 
@@ -66,7 +66,7 @@ from telnyx_core.facts import (
 from telnyx_core.ids import CallId, SocketId, Ticket
 from telnyx_core.json_types import JsonView
 from telnyx_core.session import Session
-from telnyx_drivers import logs
+from telnyx_drivers import endings, logs
 from telnyx_drivers.audio_devices import AudioDevices
 from telnyx_drivers.debug_file import DebugFiles
 from telnyx_drivers.exceptions import DriverFailed, MediaUnavailable
@@ -86,6 +86,13 @@ if TYPE_CHECKING:
 
 INBOX_TEXTS: Final = 64
 """Frames waiting for the session; beyond it the socket's reader pauses, and with it the server (TCP's own pushback)."""
+
+
+CallSoon: TypeAlias = Callable[[Callable[[], None]], None]
+
+
+def _nowhere(function: Callable[[], None]) -> None:
+    """There is no loop yet."""
 
 
 class Line(Protocol):
@@ -141,6 +148,10 @@ class Audience(Protocol):
 
     def remember(self, values: JsonView) -> None: ...
 
+    async def farewell(self) -> None:
+        """Close as at the end of ``async with``: nobody else will."""
+        ...
+
     def stopped(self, error: Exception | None) -> None:
         """The run loop has ended: nothing more will be notified. ``error``: because of a fault of ours."""
         ...
@@ -167,6 +178,7 @@ class Driver(ABC):
         self.failure: DriverFailed | None = None
         """The run loop broke off; this driver will do nothing more."""
         self._running = False
+        self._home: CallSoon = _nowhere
         self._audience = audience
         self._engine_factory = engine
         self.sources: dict[str, SourceFactory] = {}
@@ -181,6 +193,8 @@ class Driver(ABC):
         )
         self._engine: MediaEngine | None = None
         self._url = ""
+        self._ever_open = False
+        self._hopeless: SocketId | None = None
         self._lines: dict[SocketId, Line] = {}
         self._promises: dict[Ticket, Promise] = {}
         self._inbox: deque[Fact] = deque()
@@ -207,6 +221,10 @@ class Driver(ABC):
     @abstractmethod
     async def cancel_tasks(self) -> None:
         """Cancel every task but the caller's own and wait for their end. Idempotent."""
+
+    @abstractmethod
+    def _soon(self) -> CallSoon:
+        """Runs a function on this loop, soon, from any thread and from a signal handler; never raises."""
 
     @abstractmethod
     def _dial(self, socket: SocketId, url: str) -> Line:
@@ -247,6 +265,8 @@ class Driver(ABC):
                 )
             if not self._running:
                 self._running = True
+                self._home = self._soon()
+                endings.join(self)
                 self.spawn(self._run, self._run_ended)
 
     async def _run(self) -> None:
@@ -268,6 +288,7 @@ class Driver(ABC):
         if not self.at_rest:
             self._fail(None)  # cancelled before it began
         self._running = False
+        endings.leave(self)
         self._audience.stopped(self.failure)
 
     async def _run_to_rest(self) -> None:
@@ -287,6 +308,21 @@ class Driver(ABC):
             self._debug_files = None
         await self._close_engine()
 
+    # The end of the loop, or of the process, around a client that nobody has closed.
+
+    async def farewell(self) -> None:
+        """Say good-bye within `endings.SECONDS`, whatever else is being taken down."""
+        with anyio.move_on_after(endings.SECONDS, shield=True):
+            await self._audience.farewell()
+
+    def part(self, done: Callable[[], None]) -> None:
+        """A signal ends the process (`endings.Party`)."""
+
+        def begin() -> None:
+            self.spawn(self.farewell, done)
+
+        self._home(begin)
+
     def reported(self) -> None:
         """Nothing is left to be told to the platform, also not at the end of the process. Idempotent."""
         if self._last_reports is not None:
@@ -294,6 +330,27 @@ class Driver(ABC):
             self._last_reports = None
 
     # Facts.
+
+    @property
+    def url(self) -> str:
+        """Of the newest socket, without what would let a stranger take the session over."""
+        return redact_url(self._url)
+
+    def cannot_work(self, socket: SocketId) -> None:
+        """A socket fails for a reason that trying again does not change; its end is told next."""
+        self._hopeless = socket
+
+    def _as_it_counts(self, fact: Fact) -> Fact:
+        """Before any socket has ever been open, one that cannot work is refused: nobody is to wait for it in vain."""
+        match fact:
+            case SocketOpened():
+                self._ever_open = True
+            case SocketClosed(socket, error=error) if socket == self._hopeless and not self._ever_open:
+                if self.session.options.region is None:  # else another name is tried next (SIG-007)
+                    return SocketRefused(socket, error)
+            case _:
+                pass
+        return fact
 
     def reached(self, socket: SocketId, local: str, peer: str) -> None:
         """A socket is open between these addresses: from now on it matters what becomes of the network."""
@@ -329,7 +386,7 @@ class Driver(ABC):
     def _turn(self) -> float | None:
         session = self.session
         while self._inbox:
-            fact = self._inbox.popleft()
+            fact = self._as_it_counts(self._inbox.popleft())
             self._log_fact(fact)
             if isinstance(fact, TextReceived):
                 self._texts -= 1

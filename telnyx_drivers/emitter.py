@@ -8,11 +8,12 @@ handler raises is logged and changes nothing (CALL-006).
 import difflib
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final, Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
+from attrs import define
 
 from telnyx_core.events import EVENT_NAMES, Event
 from telnyx_drivers.exceptions import EventsOverrun
@@ -130,22 +131,22 @@ class Handlers:
     """Callables by event name."""
 
     def __init__(self) -> None:
-        self._by_name: dict[str, list[tuple[type[Event] | None, Handler]]] = {}
+        self._by_name: dict[str, list[_Entry]] = {}
 
-    def add(self, which: str | type[Event], handler: Handler) -> None:
-        name, kind = _resolve(which)
-        self._by_name.setdefault(name, []).append((kind, handler))
+    def add(self, which: str | type[Event], handler: Handler, once: bool = False) -> None:
+        name, kind = resolve(which)
+        self._by_name.setdefault(name, []).append(_Entry(kind, handler, once))
 
     def remove(self, which: str | type[Event], handler: Handler | None = None) -> None:
         """Remove one registration of ``handler``, or without one every handler of that name (SIG-422)."""
-        name, kind = _resolve(which)
+        name, kind = resolve(which)
         entries = self._by_name.get(name, [])
         for entry in list(entries):
-            if kind is not None and entry[0] is not kind:
+            if kind is not None and entry.kind is not kind:
                 continue
             if handler is None:
                 entries.remove(entry)
-            elif entry[1] == handler:
+            elif entry.handler == handler:
                 entries.remove(entry)
                 break
         if not entries:
@@ -158,12 +159,46 @@ class Handlers:
         """Run the handlers of one event in order; the awaitable that a handler returns goes on in a task of its own."""
         if not self._by_name:
             return
-        for kind, handler in tuple(self._by_name.get(name_of(event), ())):
-            if kind is None or isinstance(event, kind):
-                run_isolated(handler, spawn, event)
+        entries = self._by_name.get(name_of(event), [])
+        for entry in tuple(entries):
+            if entry.kind is None or isinstance(event, entry.kind):
+                if entry.once:
+                    if entry not in entries:
+                        continue  # a handler before it has brought about such an event
+                    entries.remove(entry)
+                run_isolated(entry.handler, spawn, event)
 
 
-def _resolve(which: str | type[Event]) -> tuple[str, type[Event] | None]:
+@define(eq=False)
+class _Entry:
+    kind: type[object] | None
+    """``None``: every event of the name."""
+    handler: Handler
+    once: bool
+
+
+async def next_event(
+    stream: EventStream[Event],
+    which: str | type[object],
+    *,
+    timeout: float | None,
+    where: Callable[[Event], object] | None,
+) -> Event | None:
+    """The next event of a name or a type for which ``where`` is true; ``None`` when the stream ends first.
+
+    Raises ``TimeoutError``, and what ended the stream.
+    """
+    name, kind = resolve(which)
+    with anyio.fail_after(timeout):
+        async for event in stream:
+            fits = name_of(event) == name if kind is None else isinstance(event, kind)
+            if fits and (where is None or where(event)):
+                return event
+    return None
+
+
+def resolve(which: str | type[object]) -> tuple[str, type[object] | None]:
+    """Raises ``ValueError`` for a name or a class that is no event's."""
     if not isinstance(which, str):
         return _name_of_type(which), which
     known = {*EVENT_NAMES.values(), *_SILENT_NAMES}

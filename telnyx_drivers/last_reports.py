@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from telnyx_core.actions import UploadReport
-from telnyx_drivers import logs
+from telnyx_drivers import endings, logs
 from telnyx_drivers.reports import Uploads, make_poster
 
 if TYPE_CHECKING:
@@ -70,6 +70,9 @@ def send_last_reports() -> None:
             anyio.run(_send, ready)
     except Exception:  # noqa: BLE001
         logs.reports.exception("the last call reports broke on their way")
+
+
+endings.finish_with(send_last_reports)
 
 
 async def _send(ready: "Sequence[tuple[LastReports, Poster]]") -> None:

@@ -7,7 +7,7 @@ for everything, of one client. What is logged went through `telnyx_drivers.redac
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
@@ -83,7 +83,7 @@ logging.getLogger("aiortc.rtcpeerconnection").addFilter(_Redacting())  # it logs
 
 
 @contextmanager
-def of_client(debug: bool) -> Iterator[None]:
+def of_client(debug: bool) -> Generator[None]:
     """What is logged in here, and in tasks begun in here, is the log of a client with, or without, ``debug``."""
     token = _debugging.set(debug)
     try:

@@ -9,23 +9,28 @@ import random
 import ssl as tls
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Self, TypeAlias, Unpack, cast, overload
+
+from attrs import evolve, field, fields, frozen
 
 from telnyx_core.actions import DigitsVia
 from telnyx_core.errors import TelnyxError
-from telnyx_core.events import CallInfo, Cause, Direction, Event
+from telnyx_core.events import CallInfo, CallUpdated, Cause, Direction, Event
 from telnyx_core.facts import NetworkChange
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.states import CallState, SessionState
-from telnyx_drivers.arguments import checked, checked_with, one_of
+from telnyx_drivers.arguments import checked, checked_with, function, one_of
 from telnyx_drivers.asyncio import TelnyxRTC as AsyncTelnyxRTC
 from telnyx_drivers.audio_devices import AudioDevice, SinkFactory
 from telnyx_drivers.calls import CallHandle, Headers, States
+from telnyx_drivers.calls import CallNotification as AsyncCallNotification
 from telnyx_drivers.client import CONNECT_TIMEOUT, default_engine
+from telnyx_drivers.emitter import E
 from telnyx_drivers.guard import Handler
 from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
+from telnyx_drivers.listening import Listens
 from telnyx_drivers.media.ports import EngineFactory
 from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
 from telnyx_drivers.store import Store
@@ -45,7 +50,32 @@ if TYPE_CHECKING:
 __all__ = ["Call", "MediaRecoveryError", "TelnyxRTC", "isMediaRecoveryErrorEvent", "is_media_recovery_error_event"]
 
 
-class TelnyxRTC:
+_Register: TypeAlias = Callable[[str | type[Event], Handler], object]
+
+
+@frozen(kw_only=True)
+class LiveCall(CallInfo):
+    """The call of a notification: a snapshot of it as it was then, and the commands of its handle."""
+
+    handle: "Call" = field(repr=False, eq=False)
+
+    def answer(self, custom_headers: Headers = ()) -> None:
+        """As `Call.answer`."""
+        self.handle.answer(custom_headers)
+
+    def hangup(self, cause: str | None = None, cause_code: int | None = None) -> Cause:
+        """As `Call.hangup`."""
+        return self.handle.hangup(cause, cause_code)
+
+
+@frozen
+class CallNotification(CallUpdated):
+    """``telnyx.notification`` of type ``callUpdate``: ``notification.call.answer()``, as in the documents."""
+
+    call: LiveCall
+
+
+class TelnyxRTC(Listens[CallNotification]):
     """`telnyx_drivers.asyncio.TelnyxRTC` without ``async``: the same options, the same events, the same errors.
 
     ``with`` connects and registers; leaving the block hangs up (unless ``hangup_on_before_unload=False``), disconnects
@@ -78,7 +108,7 @@ class TelnyxRTC:
             tone_sink=None if tone_sink is None else in_a_thread(tone_sink),
             **keywords,
         )
-        self._threads = Threads()
+        self._threads = Threads(self._told, self._client.farewell)
         self._relays = Relays(self._threads)
 
     @classmethod
@@ -108,6 +138,17 @@ class TelnyxRTC:
             journal=journal,
             tone_sink=tone_sink,
         )
+
+    def _told(self, event: Event) -> Event:
+        """What is a command of the loop's in an event is one of this client's for the application."""
+        if isinstance(event, AsyncCallNotification):
+            call = event.call
+            members = {member.name: getattr(call, member.name) for member in fields(CallInfo)}
+            return CallNotification(LiveCall(**members, handle=Call(self._threads, call.handle)))
+        if isinstance(event, MediaRecoveryError):
+            resume, reject = event.resume, event.reject
+            return evolve(event, resume=lambda: self._threads.do(resume), reject=lambda: self._threads.do(reject))
+        return event
 
     def __enter__(self) -> Self:
         self.connect()
@@ -247,20 +288,41 @@ class TelnyxRTC:
     def events(self, timeout: float | None = None) -> Iterator[Event]:
         """Events from now on, until the client is disconnected; ``TimeoutError`` when none comes for so long."""
         stream = self._threads.touch(self._client.events)
-        return self._threads.iterate(stream.__anext__, timeout)
+        return map(self._threads.told, self._threads.iterate(stream.__anext__, timeout))
 
-    def on(self, event: str | type[Event], handler: Handler) -> None:
-        """Call a handler, in the handlers' thread, with every event of a name or type."""
-        relay = self._relays.add(event, handler)
-        self._threads.touch(lambda: self._client.on(event, relay))
+    def _listen(self, event: str | type[Event], handler: Handler, once: bool) -> None:
+        """In the handlers' thread."""
+        relay = self._relays.add(event, handler, once)
+        register = cast("_Register", self._client.once if once else self._client.on)
+        self._threads.touch(lambda: register(event, relay))
 
+    @checked_with(handler=function("the handler that was given to on()", optional=True))
     def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
+        """Take back one registration of ``handler``, or every handler of the event."""
         relay = self._relays.remove(event, handler) if handler is not None else None
         if handler is None or relay is not None:
             self._threads.touch(lambda: self._client.off(event, relay))
 
+    @overload
+    def wait_for(
+        self, event: type[E], *, timeout: float | None = None, where: Callable[[E], object] | None = None
+    ) -> E: ...
+    @overload
+    def wait_for(
+        self, event: str, *, timeout: float | None = None, where: Callable[[Event], object] | None = None
+    ) -> Event: ...
+    def wait_for(
+        self,
+        event: str | type[object],
+        *,
+        timeout: float | None = None,
+        where: Callable[..., object] | None = None,
+    ) -> Event:
+        """The next event of a name or class. Raises ``TimeoutError``, and `ConnectionFailed` when the session ends."""
+        return self._threads.told(self._threads.run(lambda: _wait(self._client, event, timeout, where)))
 
-class Call:
+
+class Call(Listens[CallNotification]):
     """`telnyx_drivers.calls.CallHandle` without ``async``. ``with call:`` hangs up on the way out."""
 
     def __init__(self, threads: Threads, handle: CallHandle) -> None:
@@ -461,17 +523,47 @@ class Call:
     def events(self, timeout: float | None = None) -> Iterator[Event]:
         """This call's events from now on, until it has ended."""
         stream = self._threads.touch(self._handle.events)
-        return self._threads.iterate(stream.__anext__, timeout)
+        return map(self._threads.told, self._threads.iterate(stream.__anext__, timeout))
 
-    def on(self, event: str | type[Event], handler: Handler) -> None:
-        """Call a handler, in the handlers' thread, with this call's events of a name or type."""
-        relay = self._relays.add(event, handler)
-        self._threads.touch(lambda: self._handle.on(event, relay))
+    def _listen(self, event: str | type[Event], handler: Handler, once: bool) -> None:
+        """This call's events, in the handlers' thread."""
+        relay = self._relays.add(event, handler, once)
+        register = cast("_Register", self._handle.once if once else self._handle.on)
+        self._threads.touch(lambda: register(event, relay))
 
+    @checked_with(handler=function("the handler that was given to on()", optional=True))
     def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
+        """Take back one registration of ``handler``, or every handler of the event."""
         relay = self._relays.remove(event, handler) if handler is not None else None
         if handler is None or relay is not None:
             self._threads.touch(lambda: self._handle.off(event, relay))
+
+    @overload
+    def wait_for(
+        self, event: type[E], *, timeout: float | None = None, where: Callable[[E], object] | None = None
+    ) -> E: ...
+    @overload
+    def wait_for(
+        self, event: str, *, timeout: float | None = None, where: Callable[[Event], object] | None = None
+    ) -> Event: ...
+    def wait_for(
+        self,
+        event: str | type[object],
+        *,
+        timeout: float | None = None,
+        where: Callable[..., object] | None = None,
+    ) -> Event:
+        """This call's next event of a name or class. Raises ``TimeoutError``, and `CallEnded` when it ends first."""
+        return self._threads.told(self._threads.run(lambda: _wait(self._handle, event, timeout, where)))
+
+
+async def _wait(
+    owner: AsyncTelnyxRTC | CallHandle,
+    event: str | type[object],
+    timeout: float | None,
+    where: Callable[[Event], object] | None,
+) -> Event:
+    return await owner.wait_for(cast("str", event), timeout=timeout, where=where)  # or a class: both ways are one
 
 
 class Playback:

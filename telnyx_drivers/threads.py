@@ -1,21 +1,22 @@
 """Two threads behind the client for code without ``async``: one runs the loop, one runs the application's handlers."""
 
 import atexit
+import os
 import queue
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Final, TypeVar
 
 import anyio
-import attrs
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from telnyx_core.errors import NotConnected
 from telnyx_core.events import Event
 from telnyx_drivers import logs
+from telnyx_drivers.endings import SECONDS, watch
 from telnyx_drivers.guard import Handler, run_isolated
-from telnyx_drivers.recovery import MediaRecoveryError
 
 T = TypeVar("T")
 
@@ -30,11 +31,15 @@ EXIT: Final = 1.0
 class Threads:
     """Both threads, from `start` to `stop`. Everything may be called from any thread but the loop's own."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[Event], Event], farewell: Callable[[], Awaitable[None]]) -> None:
+        self._farewell = farewell
+        self.told = told
+        """Makes of an event what is told to the application's threads."""
         self._portal: BlockingPortal | None = None
         self._manager: AbstractContextManager[BlockingPortal] | None = None
         self._heard: queue.SimpleQueue[tuple[Handler, Event] | None] = queue.SimpleQueue()
         self._handlers: threading.Thread | None = None
+        _all.add(self)
 
     @property
     def running(self) -> bool:
@@ -44,6 +49,7 @@ class Threads:
         assert self._portal is None, "started once"
         self._manager = start_blocking_portal(name="telnyx-client")
         self._portal = self._manager.__enter__()
+        watch()  # the loop's own thread cannot
         atexit.register(self._break_off)
         self._heard = queue.SimpleQueue()
         self._handlers = threading.Thread(target=self._handle, args=(self._heard,), name="telnyx-handlers", daemon=True)
@@ -122,29 +128,40 @@ class Threads:
             self._heard.put((handler, event))
 
     def _break_off(self) -> None:
-        """The application has ended and not said so: no codec may be at work while the interpreter is taken down."""
+        """The application has ended and not said so: calls are hung up, and no codec may be at work after this."""
         portal, self._portal = self._portal, None
         if portal is not None:
             with suppress(RuntimeError):  # the loop has ended by itself
+                with suppress(TimeoutError):
+                    portal.start_task_soon(self._farewell).result(SECONDS)
                 loop = portal.call(threading.current_thread)
                 portal.call(portal.stop, True)
                 loop.join(EXIT)
 
+    def forget(self) -> None:
+        """In the child of a fork, where neither thread is: the client there is one that is not connected."""
+        self._portal = self._manager = self._handlers = None
+        atexit.unregister(self._break_off)
+
     def _handle(self, heard: "queue.SimpleQueue[tuple[Handler, Event] | None]") -> None:
         while (entry := heard.get()) is not None:
             handler, event = entry
-            run_isolated(handler, self._spawn, self._for_threads(event))
+            run_isolated(handler, self._spawn, self.told(event))
 
     def _spawn(self, function: Callable[[], Awaitable[None]]) -> None:
         if self._portal is not None:
             self._portal.start_task_soon(function)
 
-    def _for_threads(self, event: Event) -> Event:
-        """The ways on from a microphone error are commands, and belong to the loop."""
-        if not isinstance(event, MediaRecoveryError):
-            return event
-        resume, reject = event.resume, event.reject
-        return attrs.evolve(event, resume=lambda: self.do(resume), reject=lambda: self.do(reject))
+
+_all: Final[weakref.WeakSet[Threads]] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    for threads in _all:
+        threads.forget()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 class Relays:
@@ -160,8 +177,12 @@ class Relays:
 
         return relay
 
-    def add(self, event: str | type[Event], handler: Handler) -> Handler:
-        relay = self.make(handler)
+    def add(self, event: str | type[Event], handler: Handler, once: bool) -> Handler:
+        def first(heard: Event) -> None:
+            self.remove(event, handler)
+            self._threads.hear(handler, heard)
+
+        relay = first if once else self.make(handler)
         self._relays.append((event, handler, relay))
         return relay
 

@@ -1,5 +1,6 @@
 """The client on trio: ``from telnyx_drivers.trio import TelnyxRTC``. Needs the ``trio`` extra."""
 
+import contextlib
 import math
 import ssl as tls
 import time
@@ -17,11 +18,12 @@ from telnyx_core.session import Session
 from telnyx_drivers import logs
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.client import MAX_FRAME, Client
-from telnyx_drivers.driver import Audience, Driver, Line
+from telnyx_drivers.driver import Audience, CallSoon, Driver, Line
 from telnyx_drivers.exceptions import MediaUnavailable
 from telnyx_drivers.guard import isolated
 from telnyx_drivers.media.ports import AnyLoop, EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
+from telnyx_drivers.unreachable import is_for_good
 
 __all__ = [
     "CallHandle",
@@ -40,7 +42,7 @@ _PROTOCOL_FAILURES: Final = frozenset({1002, 1003, 1007, 1009})
 
 @define(eq=False)
 class _Task:
-    scope: trio.CancelScope = field(factory=trio.CancelScope)
+    scope: trio.CancelScope
     done: trio.Event = field(factory=trio.Event)
     itself: trio.lowlevel.Task | None = None
 
@@ -56,6 +58,7 @@ class TrioDriver(Driver):
         super().__init__(session, engine, audience, ssl=ssl)
         self._woken = trio.Event()
         self._tasks: set[_Task] = set()
+        self._sentinel: trio.CancelScope | None = None
 
     def now(self) -> float:
         return trio.current_time()
@@ -63,7 +66,13 @@ class TrioDriver(Driver):
     def spawn(
         self, function: Callable[[], Awaitable[None]], ended: Callable[[], None] | None = None
     ) -> trio.CancelScope:
-        task = _Task()
+        return self._spawn(function, ended, shield=True)
+
+    def _spawn(
+        self, function: Callable[[], Awaitable[None]], ended: Callable[[], None] | None, *, shield: bool
+    ) -> trio.CancelScope:
+        # Shielded from the end of `trio.run` around it: `_part_with_loop` says the good-byes, and then ends it.
+        task = _Task(trio.CancelScope(shield=shield))
 
         async def run() -> None:
             task.itself = trio.lowlevel.current_task()
@@ -80,6 +89,36 @@ class TrioDriver(Driver):
         self._tasks.add(task)
         trio.lowlevel.spawn_system_task(run)
         return task.scope
+
+    def start(self) -> None:
+        began = not self._running
+        super().start()
+        if began and self._running:
+            self._sentinel = self._spawn(self._part_with_loop, None, shield=False)
+
+    def _run_ended(self) -> None:
+        super()._run_ended()
+        if self._sentinel is not None:
+            self._sentinel.cancel()
+
+    async def _part_with_loop(self) -> None:
+        """Nothing but the end of `trio.run`, whose main task has ended, cancels this from outside."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            if self._sentinel is not None and not self._sentinel.cancel_called:
+                await self.farewell()
+                with trio.CancelScope(shield=True):
+                    await self.cancel_tasks()
+
+    def _soon(self) -> CallSoon:
+        token = trio.lowlevel.current_trio_token()
+
+        def soon(function: Callable[[], None]) -> None:
+            with contextlib.suppress(trio.RunFinishedError):
+                token.run_sync_soon(function)
+
+        return soon
 
     async def shielded(self, function: Callable[[], Awaitable[None]]) -> None:
         with trio.CancelScope(shield=True):
@@ -235,12 +274,16 @@ class _Line:
         try:
             stream = await _connect(address, self._driver.ssl)
         except (OSError, trio.BrokenResourceError) as error:
+            if is_for_good(_cause(error)):
+                self._driver.cannot_work(self._socket)
             self._end = self._failed(_text(error))
             return
         try:
             self._end = await self._live(address, _WatchedStream(stream))
         except Exception as error:  # noqa: BLE001  # the WebSocket library's own tasks fail in any way the peer likes
             logs.signalling.debug("socket %d failed", self._socket, exc_info=error)
+            if not self._open:  # it has answered, and not as a WebSocket server does
+                self._driver.cannot_work(self._socket)
             self._end = self._failed(_text(_first(error)))
         finally:
             await trio.aclose_forcefully(stream)
@@ -329,8 +372,15 @@ def _first(error: Exception) -> Exception:
 
 
 def _text(error: BaseException) -> str:
-    cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) and error.__cause__ else error
+    cause = _cause(error)
     return str(cause) or type(cause).__name__
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What the system said: trio tells of several attempts together, and of a broken stream without a reason."""
+    while error.__cause__ is not None or isinstance(error, ExceptionGroup):
+        error = _first(cast("ExceptionGroup[Exception]", error)) if error.__cause__ is None else error.__cause__
+    return error
 
 
 class TelnyxRTC(Client):

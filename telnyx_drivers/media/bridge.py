@@ -6,6 +6,7 @@ be used from both sides, so that only wake-ups cross. Timing (pacing, jitter) st
 """
 
 import asyncio
+import os
 import sys
 import threading
 from collections import deque
@@ -41,7 +42,7 @@ Python's default of 5 ms let the lateness of a 20 ms pacer grow to 136 ms (99th 
 class MediaLoop:
     """The process's media thread: it runs while somebody has it."""
 
-    _guard: ClassVar = threading.Lock()
+    _guard: ClassVar[threading.Lock] = threading.Lock()
     _current: ClassVar["MediaLoop | None"] = None
 
     def __init__(self) -> None:
@@ -60,6 +61,10 @@ class MediaLoop:
                 cls._current = cls()
             cls._current.users += 1
             return cls._current
+
+    @classmethod
+    def forget(cls) -> None:
+        cls._guard, cls._current = threading.Lock(), None
 
     def release(self) -> None:
         """The last one to leave stops the thread, and waits for it unless it hangs."""
@@ -90,6 +95,14 @@ class MediaLoop:
         if left:
             await asyncio.wait(left, timeout=0.5)
         await self.loop.shutdown_asyncgens()
+
+
+def _in_child() -> None:
+    """The media thread is not in the child of a fork, and somebody may have held the guard."""
+    MediaLoop.forget()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 class BridgedEngine:

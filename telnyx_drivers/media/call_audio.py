@@ -264,6 +264,7 @@ class CallAudio:
         self.add_tap(recording)
         return recording
 
+    @checked
     def add_tap(self, tap: SampleTap) -> None:
         """Let it have what is said and heard until the call or it ends. Any thread."""
         with self._lock:
@@ -302,6 +303,7 @@ class CallAudio:
         """Wait until everything written has been sent. Playbacks have their own `Playback.wait`."""
         await self.audio_out.drain()
 
+    @checked
     def connect(self, other: "CallAudio") -> Callable[[], None]:
         """Let two calls hear each other, or one call itself (an echo), with no more delay than the beat of the clock.
 
@@ -317,6 +319,7 @@ class CallAudio:
 
         return disconnect
 
+    @checked
     def couple_to(self, other: "CallAudio") -> Callable[[], None]:
         """One way only: what is heard here is said there. Returns a function that ends it."""
         coupling = Coupling()
@@ -331,6 +334,7 @@ class CallAudio:
 
         return end
 
+    @checked
     def add_voice(self, voice: Voice) -> None:
         """Mix a voice into what is sent until it ends. Any thread."""
         with self._lock:
@@ -421,11 +425,13 @@ class CallAudio:
         return on_fault
 
 
-def _fitting(samples: object, count: int) -> Samples | None:
+def _fitting(samples: Samples | None, count: int) -> Samples | None:
     """What a voice has read, if that is what it promised: it may be the application's, and is mixed with others'."""
-    if samples is None:
-        return None
-    if not isinstance(samples, np.ndarray) or samples.dtype != np.int16 or samples.shape != (count,):
-        shape = f" of {samples.dtype} and shape {samples.shape}" if isinstance(samples, np.ndarray) else ""
-        raise TypeError(f"a voice reads {count} samples of int16 or None, not {type(samples).__name__}{shape}")
-    return samples
+    if samples is None or (_is_array(samples) and samples.dtype == np.int16 and samples.shape == (count,)):
+        return samples
+    what = f"{samples.dtype} of shape {samples.shape}" if _is_array(samples) else type(samples).__name__
+    raise TypeError(f"a voice reads {count} samples of int16 or None, not {what}")
+
+
+def _is_array(samples: object) -> bool:
+    return isinstance(samples, np.ndarray)

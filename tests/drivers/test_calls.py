@@ -8,7 +8,7 @@ from telnyx_core.errors import InvalidCallParameters, InvalidCallState
 from telnyx_core.events import CallInfo, CallUpdated, Event
 from telnyx_core.options import CallOptions
 from telnyx_core.states import CallState
-from telnyx_drivers.calls import CallHandle
+from telnyx_drivers.calls import CallHandle, CallNotification
 from telnyx_drivers.client import Client
 from telnyx_drivers.exceptions import CallEnded, CallFailed
 from tests.drivers.conftest import MakeClient
@@ -327,7 +327,7 @@ async def test_a_calls_own_notification_handler_hears_instead_of_the_clients(mak
         client.on("telnyx.notification", general.append)
         call = await client.new_call("+1555", on_notification=own.append)
         await call.hangup()
-        assert {type(event) for event in own} == {CallUpdated}
+        assert {type(event) for event in own} == {CallNotification}
         assert general == []
         await (await client.new_call("+1555")).hangup()
         assert general

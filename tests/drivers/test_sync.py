@@ -20,7 +20,7 @@ from telnyx_drivers.media.audio.frames import AudioFrame
 from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.measure import dominant_frequency
 from telnyx_drivers.store import MemoryStore
-from telnyx_drivers.sync import Call, TelnyxRTC, is_media_recovery_error_event
+from telnyx_drivers.sync import Call, CallNotification, TelnyxRTC, is_media_recovery_error_event
 from telnyx_drivers.threads import Threads
 from tests.drivers.fakes import SilentEngine
 from tests.drivers.servers import Servers
@@ -163,7 +163,7 @@ def test_off_and_on_notification(make: Make) -> None:
     with client:
         client.new_call("tone", caller_number="+1", on_notification=own.append).hangup()
     assert general == []
-    assert [type(event) for event in own][-1] is CallUpdated
+    assert [type(event) for event in own][-1] is CallNotification
     client.off("telnyx.notification")
 
 
@@ -233,11 +233,15 @@ def test_ctrl_c_while_waiting_says_good_bye(make: Make) -> None:
     assert client.state is SessionState.IDLE
 
 
+async def noop() -> None:
+    pass
+
+
 def test_slow_handlers_lose_events_not_memory(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("telnyx_drivers.threads.UNHANDLED", 3)
-    threads = Threads()
+    threads = Threads(lambda event: event, noop)
     threads.start()
     release = threading.Event()
     heard: list[Event] = []

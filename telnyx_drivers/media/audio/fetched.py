@@ -23,9 +23,9 @@ async def _all(first: AudioFrame, rest: Iterator[AudioFrame]) -> AsyncGenerator[
         frame = await _next(rest)
 
 
-async def _next(iterator: Iterator[AudioFrame]) -> AudioFrame | None:
+async def _next(iterator: Iterator[object]) -> AudioFrame | None:
     """``None`` at the end."""
-    item: object = await anyio.to_thread.run_sync(next, iterator, None, abandon_on_cancel=True)
+    item = await anyio.to_thread.run_sync(next, iterator, None, abandon_on_cancel=True)
     if item is not None and not isinstance(item, AudioFrame):
         raise TypeError(
             f"an iterator that is played yields AudioFrame, not {type(item).__name__}: "

@@ -1,14 +1,28 @@
 """Threads for what may block: two of the whole process for disks, one each for what waits for somebody else."""
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 
+from telnyx_drivers import endings
+
 
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=2, thread_name_prefix="telnyx-audio-file")
+
+
+def _finish() -> None:
+    """Files are whole before a signal ends the process."""
+    if _pool.cache_info().currsize:
+        _pool().shutdown()
+
+
+endings.finish_with(_finish)
+# The threads of a pool are not in the child of a fork, which makes itself another.
+os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def in_background(job: Callable[[], None]) -> "Future[None]":
