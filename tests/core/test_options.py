@@ -179,12 +179,12 @@ WRONG_VALUES: list[tuple[str, object, str]] = [
     ("rtcPort", 65536, "rtc_port (rtcPort) must be from 1 to 65535, not 65536"),
     ("maxReconnectAttempts", -1, "max_reconnect_attempts (maxReconnectAttempts) must be at least 0, not -1"),
     ("maxReconnectAttempts", -(10**9999), "not a number of more than 64 bits"),
-    ("callReportInterval", 0, "must be more than 0 and at most 3600 seconds, not 0"),
+    ("callReportInterval", 0, "must be more than 0 and at most 600 seconds, not 0"),
     ("callReportInterval", -1, "must be more than 0"),
     ("callReportInterval", "5000", "must be a finite number of seconds, not str"),
     ("callReportInterval", float("nan"), "must be a finite number of seconds, not float"),
     ("callReportInterval", 10**400, "must be a finite number of seconds, not int"),
-    ("call_report_interval", 5000, "must be more than 0 and at most 3600 seconds, not 5000"),
+    ("call_report_interval", 5000, "must be more than 0 and at most 600 seconds, not 5000; were milliseconds meant? That would be 5"),
     ("callReportFlushInterval", "often", "must be a finite number of seconds, not str"),
     ("callRecordingFlushInterval", float("nan"), "must be a finite number of seconds, not float"),
     ("debugLogLevel", "trace", "must be 'debug', 'info', 'warn' or 'error'"),
@@ -211,7 +211,7 @@ WRONG_VALUES: list[tuple[str, object, str]] = [
     ("mediaPermissionsRecovery", {"enabled": 1}, "media_permissions_recovery.enabled must be True or False"),
     ("mediaPermissionsRecovery", {"onSucces": print}, "did you mean 'onSuccess'?"),
     ("mediaPermissionsRecovery", {"onError": "x"}, "media_permissions_recovery.on_error (onError) must be callable"),
-    ("mediaPermissionsRecovery", {"timeout": 3_600_001}, "at most 3600 seconds"),
+    ("mediaPermissionsRecovery", {"timeout": 3_600_001}, "at most 600 seconds"),
 ]
 
 

@@ -229,7 +229,7 @@ async def test_an_object_with_an_asynchronous_write_is_a_sink(
 
 
 async def test_a_sink_that_fails_is_logged_once_and_harms_no_call(
-    make_client: MakeClient, world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    make_client: MakeClient, world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, faults: list[object]
 ) -> None:
     def broken(frame: AudioFrame) -> None:
         raise ZeroDivisionError
