@@ -12,6 +12,8 @@ from telnyx_core.limits import MAX_FRAME_CHARS, MAX_ID_CHARS, MAX_NAME_CHARS
 ServerId: TypeAlias = int | str
 """The server numbers its requests and names its AI frames; both are echoed with their type (SIG-056)."""
 
+NOT_JSON: Final = "not JSON"
+
 # Escaping everything beyond ASCII keeps a lone surrogate in a header or a name from breaking the socket's encoder.
 _encoder: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, check_circular=False, allow_nan=False)
 
@@ -88,7 +90,7 @@ def parse(text: str) -> Json:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except ValueError:
-        raise ValueError("not JSON") from None
+        raise ValueError(NOT_JSON) from None
 
 
 def decode(text: str) -> Frame:
@@ -119,6 +121,15 @@ def decode(text: str) -> Frame:
         voice_sdk_id,
         value,
     )
+
+
+def batch(text: str) -> list[str] | None:
+    """The members of a JSON-RPC 2.0 batch, as texts; ``None`` where the text is none or an empty one (section 6)."""
+    try:
+        value = parse(text)
+    except ValueError:
+        return None
+    return [_encoder.encode(member) for member in value] if isinstance(value, list) and value else None
 
 
 def _server_error(value: Json) -> ServerError | None:

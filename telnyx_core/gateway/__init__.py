@@ -5,7 +5,7 @@
 
 from telnyx_core.gateway.core import GatewayCore
 from telnyx_core.gateway.faults import Delay, Drop, Duplicate, Fault, Garble, Refuse, Swallow
-from telnyx_core.gateway.options import Assistant, CallPlan, GatewayOptions, Limits, Quirks
+from telnyx_core.gateway.options import Assistant, CallPlan, GatewayOptions, Like, Limits, Quirks
 
 __all__ = [
     "Assistant",
@@ -17,6 +17,7 @@ __all__ = [
     "Garble",
     "GatewayCore",
     "GatewayOptions",
+    "Like",
     "Limits",
     "Quirks",
     "Refuse",

@@ -19,9 +19,10 @@ from telnyx_core.gateway.options import FarEnd
 from telnyx_core.gateway.peers import Peers
 from telnyx_core.gateway.records import Session
 from telnyx_core.gateway.sessions import Sessions
+from telnyx_core.gateway.wording import Wording
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import JsonObject, JsonView
-from telnyx_core.messages import ANSWER, BYE, INFO, INVITE, MEDIA, RINGING
+from telnyx_core.messages import ANSWER, BYE, DISPLAY, INFO, INVITE, MEDIA, RINGING
 from telnyx_core.options import CustomHeader
 from telnyx_core.timers import Timer
 
@@ -38,6 +39,7 @@ class Calls:
         self._sessions = sessions
         self._peers = peers
         self._assistants = assistants
+        self.wording = Wording(ground)
         self._legs: dict[CallId, Leg] = {}
 
     @property
@@ -47,6 +49,10 @@ class Calls:
     def of(self, session: Session) -> list[Leg]:
         """The session's calls, oldest first."""
         return [leg for leg in self._legs.values() if leg.session is session]
+
+    def established(self, leg: Leg) -> bool:
+        """Whether the server counts the call as answered: not before its media has been connected (PS-008)."""
+        return leg.answered and (leg.connected_once or not self._ground.options.quirks.established_by_media)
 
     @property
     def full(self) -> bool:
@@ -108,6 +114,7 @@ class Calls:
         far_end: FarEnd | None = None,
         race: Race,
         late_sdp: float | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> Leg:
         """Ring a client: one new inbound leg."""
         inbound: Direction = "inbound"
@@ -124,6 +131,7 @@ class Calls:
             far_end=far_end,
             race=race,
             late_sdp=late_sdp,
+            variables=variables or {},
         )
         self.add(leg, {})
         race.legs.append(leg)
@@ -180,20 +188,22 @@ class Calls:
         if leg.phase is Phase.CREATED:
             leg.forward(Phase.RINGING)
             self._ground.notify(CallRinging(leg.call))
-        self.say(leg, RINGING, leg.progress_params())
+        if self._ground.options.like == "telnyx":  # The fork is silent about a far end that rings (PS-022).
+            self.say(leg, RINGING, self.wording.ringing(leg))
 
     def _early(self, leg: Leg) -> None:
         if not leg.early:
             leg.early = True
-            self.say(leg, MEDIA, {"callID": leg.call, "sdp": self.local_sdp(leg)})
+            self.say(leg, MEDIA, self.wording.media(leg, self.local_sdp(leg)))
             self.feed(leg)
 
     def _answer(self, leg: Leg) -> None:
-        params: JsonObject = leg.progress_params(leg.answer_headers)
-        if not leg.early or self._ground.options.quirks.answer_repeats_sdp:
-            params["sdp"] = self.local_sdp(leg)
+        says_sdp = not leg.early or self._ground.options.quirks.answer_repeats_sdp
+        params = self.wording.answer(leg, self.local_sdp(leg) if says_sdp else None)
         self._answered(leg)
         self.say(leg, ANSWER, params)
+        if leg.partner is not None:
+            self.say(leg, DISPLAY, self.wording.display(leg))
         self._assistants.answered(leg)
 
     def local_sdp(self, leg: Leg) -> str | None:
@@ -203,13 +213,13 @@ class Calls:
         leg.forward(Phase.ANSWERED)
         self._ground.timers.stop(Timer.AWAIT_REMOTE, leg)
         self._ground.notify(CallAnswered(leg.call, headers))
-        self._feed_both(leg)
+        self.feed_both(leg)
 
     # Progress of a call that the gateway makes.
 
     def invite(self, leg: Leg, sdp: str | None) -> None:
         leg.invited = True
-        self.say(leg, INVITE, leg.offer_params(sdp))
+        self.say(leg, INVITE, self.wording.invite(leg, sdp))
 
     def invite_acknowledged(self, leg: Leg) -> None:
         """The client rings: tell whoever calls it."""
@@ -220,7 +230,7 @@ class Calls:
             if caller is not None and caller.phase is Phase.CREATED and Step.RING not in caller.steps:
                 self.then(caller, Step.RING)
 
-    def answered_by_client(self, leg: Leg, sdp: str, headers: Headers) -> None:
+    def answered_by_client(self, leg: Leg, headers: Headers) -> None:
         """The client took an inbound call; the others that rang for it have lost the race (SRV-024)."""
         race, leg.race = leg.race, None
         if race is not None:
@@ -233,7 +243,6 @@ class Calls:
                 race.caller.answer_headers = headers
                 leg.partner, race.caller.partner = race.caller, leg
         self._answered(leg, headers)
-        self._peers.answer(leg.peers[-1], sdp)
         if leg.partner is not None:
             self.then(leg.partner, Step.ANSWER)
 
@@ -247,7 +256,7 @@ class Calls:
             self._bring_sdp(leg)
 
     def _bring_sdp(self, leg: Leg) -> None:
-        self.say(leg, MEDIA, {"callID": leg.call, "sdp": self.local_sdp(leg)})
+        self.say(leg, MEDIA, self.wording.media(leg, self.local_sdp(leg)))
 
     # Both kinds.
 
@@ -261,9 +270,9 @@ class Calls:
         if leg.held != held:
             leg.held = held
             self._ground.notify(CallHeld(leg.call, held))
-            self._feed_both(leg)
+            self.feed_both(leg)
 
-    def _feed_both(self, leg: Leg) -> None:
+    def feed_both(self, leg: Leg) -> None:
         """What one side does changes what the other hears."""
         self.feed(leg)
         if leg.partner is not None:
@@ -276,14 +285,15 @@ class Calls:
             self._ground.act(Feed(leg.call, source))
 
     def _source(self, leg: Leg) -> Source:
-        if leg.held or (leg.session.line is None and self._ground.options.quirks.silent_when_lost):
+        if leg.held or self._away(leg):
             return Silence()
         if not leg.answered:
             return Tone("ringback") if leg.early else Silence()
         if leg.partner is not None:
             if leg.partner.held:
                 return Tone("hold_music")
-            return FromCall(leg.partner.call) if leg.partner.answered else Silence()
+            talks = leg.partner.answered and not self._away(leg.partner)
+            return FromCall(leg.partner.call) if talks else Silence()
         match leg.far_end:
             case "echo":
                 return Echo()
@@ -292,13 +302,16 @@ class Calls:
             case "silence" | None:
                 return Silence()
 
+    def _away(self, leg: Leg) -> bool:
+        return leg.session.line is None and self._ground.options.quirks.silent_when_lost
+
     def end(self, leg: Leg, ended: Cause, by: Ender, headers: Headers = ()) -> None:
         """End a leg and whatever hangs on it. Only a client that ended its call itself is not told."""
         leg.forward(Phase.ENDED)
         self._ground.timers.stop_all(leg)
         del self._legs[leg.call]
         if by != "client":
-            self.say(leg, BYE, leg.bye_params(ended, headers))
+            self.say(leg, BYE, self.wording.bye(leg, ended, headers))
         self._peers.close_all(leg)
         self._ground.act(ReleaseCall(leg.call))
         self._ground.notify(CallEnded(leg.call, leg.session.user, ended, by, headers))

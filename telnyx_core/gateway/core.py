@@ -127,6 +127,10 @@ class GatewayCore:
                     self._lines.release(held)
                 case TimerKey(timer=Timer.REG_POLL, owner=(Line() as line, int(number))):
                     self._sessions.scheduled_push(line, number)
+                case TimerKey(timer=Timer.TOKEN_EXPIRY, owner=Line() as line):
+                    self._sessions.expired_login(line)
+                case TimerKey(timer=Timer.SETUP, owner=Session() as session):
+                    self._survival.recovered(session)
                 case TimerKey(timer=Timer.ORPHAN, owner=Session() as session):
                     self._survival.expire(session)
                 case TimerKey(timer=Timer.SETUP, owner=Leg() as leg):
@@ -173,11 +177,13 @@ class GatewayCore:
         client_state: str | None = None,
         with_sdp: bool = True,
         sdp_delay: float = 0.0,
+        variables: Mapping[str, str] | None = None,
     ) -> CallId:
         """Ring every socket of a user; one leg each, of which the first to answer stays (SRV-024).
 
-        Without SDP in the invite, ``media`` brings it ``sdp_delay`` seconds later (CALL-344). Returns the leg of the
-        socket that logged in first. Raises `NotConnected` when the user has no socket.
+        ``variables`` are service variables of the call, told with a prefix to their names (PS-023). Without SDP in the
+        invite, ``media`` brings it ``sdp_delay`` seconds later (CALL-344). Returns the leg of the socket that logged in
+        first. Raises `NotConnected` when the user has no socket.
         """
         if sdp_delay < 0:
             raise InvalidCallParameters("sdp_delay must not be negative")
@@ -190,6 +196,7 @@ class GatewayCore:
             headers=custom_headers,
             state=client_state,
             late_sdp=None if with_sdp else sdp_delay,
+            variables=variables or {},
         )
 
     def hangup(
@@ -219,9 +226,9 @@ class GatewayCore:
     def renegotiate(self, call: CallId, *, now: float) -> None:
         """Send an ``attach`` with a new offer on a live call (SRV-009)."""
         leg = self._leg(call, now)
-        if not leg.answered:
-            raise InvalidCallState("the call has not been answered")
-        self._survival.offer_again(leg)
+        if not self._calls.established(leg):
+            raise InvalidCallState("the call has not been answered, or its media not been connected")
+        self._survival.offer_again(leg, renews=True)
 
     def info(self, call: CallId, members: JsonView, *, now: float) -> None:
         """Push an ``info`` with these members, such as ``msg`` or ``dtmf`` (SIG-164)."""
@@ -329,17 +336,35 @@ class GatewayCore:
             else:
                 session.forgotten = True
 
-    def restart(self, *, now: float) -> None:
-        """The gateway crashes and comes back: sockets are cut, sessions and calls are gone, nobody is told."""
+    def restart(self, *, now: float, recover: bool = False) -> None:
+        """The gateway crashes and comes back: sockets are cut, sessions and calls are gone, nobody is told.
+
+        With ``recover`` established calls had been written down: each is attached a moment after its client was told
+        that there is nothing to attach (PS-005).
+        """
         self._ground.advance(now)
+        self._ground.begin_anew()
         for session in self._sessions:
-            session.forgotten = True
+            session.crashed, session.forgotten = recover, not recover
         for line in self._lines:
             line.dumb = True
         for line in self._lines:
             self._lines.abort(line)
-        for session in self._sessions:
+        for leg in list(self._calls.legs.values()):
+            self._peers.close_all(leg)
+        for session in self._sessions if not recover else ():
             self._survival.expire(session)
+
+    def shut_down(self, *, now: float) -> None:
+        """An orderly stop: every call ends with SYSTEM_SHUTDOWN, and then every socket is closed (PS-015)."""
+        self._ground.advance(now)
+        for call in list(self._calls.legs):
+            if (leg := self._calls.legs.get(call)) is not None:
+                self._calls.end(leg, cause("SYSTEM_SHUTDOWN"), "gateway")
+        for session in self._sessions:
+            session.forgotten = True
+        for line in self._lines:
+            self._lines.close(line, 1001, "shutdown")
 
     # What commands check first.
 

@@ -1,5 +1,8 @@
 """What a client asks about a call that exists (calls.md 5.1, signaling.md 3.10 to 3.13)."""
 
+import re
+from typing import Final
+
 from attrs import evolve
 
 from telnyx_core.events import Cause
@@ -10,14 +13,17 @@ from telnyx_core.gateway.legs import Leg, Phase, Purpose, cause
 from telnyx_core.gateway.lines import Lines
 from telnyx_core.gateway.peers import Peers
 from telnyx_core.gateway.records import Line
+from telnyx_core.gateway.sdp import reachable
 from telnyx_core.gateway.sessions import sessid
 from telnyx_core.json_types import JsonObject
 from telnyx_core.limits import MAX_NAME_CHARS
-from telnyx_core.messages import INFO, bye_cause, call_id, custom_headers
+from telnyx_core.messages import CAUSE_CODES, CAUSES, INFO, bye_cause, call_id, custom_headers
 from telnyx_core.timers import Timer
 from telnyx_core.wire import Request, integer, mapping, string
 
 UNKNOWN_METHOD = -32601
+_DIGITS: Final = frozenset("0123456789*#ABCDabcdFfwW")
+_DURATION: Final = re.compile(r"@\d*")
 INVALID_METHOD = "Invalid Method, Missing Method or Permission Denied"
 
 
@@ -59,11 +65,18 @@ class Dialogs:
         elif sdp is None:
             self._fail(line, request, leg, "SDP missing")
         else:
-            self._take_answer(line, request, leg, sdp, "CALL ANSWERED")
+            self._take_answer(line, request, leg, sdp)
 
-    def _take_answer(self, line: Line, request: Request, leg: Leg, sdp: str, message: str) -> None:
-        self._lines.reply(line, request, {"message": message, "callID": leg.call, **sessid(line)})
-        self._calls.answered_by_client(leg, sdp, custom_headers(request.params))
+    def _take_answer(self, line: Line, request: Request, leg: Leg, sdp: str) -> None:
+        """The client hears whether its answer can be used once that is known (PS-027)."""
+        peer = leg.peers[-1]
+        peer.request = (line, request)
+        leg.recovers = mapping(request.params, "dialogParams").get("recoverCall") is not False
+        if self._ground.options.quirks.private_candidates or leg.trickles or reachable(sdp):
+            self._peers.answer(peer, sdp)
+        else:
+            peer.request = None
+            self._lines.refuse(line, request, CALL_FAILED, "CODEC ERROR")
 
     def attach(self, line: Line, request: Request) -> None:
         """The answer to an ``attach`` of ours; with it an unanswered inbound call is answered, too (SIG-344)."""
@@ -71,15 +84,19 @@ class Dialogs:
         if leg is None:
             return
         sdp = string(request.params, "sdp")
-        if not _offered(leg) or leg.peers[-1].purpose is not Purpose.ATTACH:
+        if leg.answered and not self._calls.established(leg):
+            self._too_early(line, request, leg)
+        elif not _offered(leg) or leg.peers[-1].purpose is not Purpose.ATTACH:
             self._fail(line, request, leg, "CALL ERROR")
         elif sdp is None:
             self._fail(line, request, leg, "SDP missing")
-        elif leg.direction == "inbound" and not leg.answered:
-            self._take_answer(line, request, leg, sdp, "CALL ATTACHED")
         else:
-            self._lines.reply(line, request, {"message": "CALL ATTACHED", "callID": leg.call, **sessid(line)})
-            self._peers.answer(leg.peers[-1], sdp)
+            self._take_answer(line, request, leg, sdp)
+
+    def _too_early(self, line: Line, request: Request, leg: Leg) -> None:
+        """A new description for a call that the server does not count as answered ends it (PS-008)."""
+        self._fail(line, request, leg, "Cannot update a call that has not been answered.")
+        self._calls.end(leg, cause("DESTINATION_OUT_OF_ORDER"), "gateway")
 
     # The end.
 
@@ -88,6 +105,8 @@ class Dialogs:
         if leg is None:
             return
         ended = bye_cause(request.params, Cause("NORMAL_CLEARING", 16) if leg.answered else Cause("USER_BUSY", 17))
+        if ended.cause not in CAUSE_CODES and (name := CAUSES.get(ended.cause_code or 0)) is not None:
+            ended = evolve(ended, cause=name)  # A name that means nothing to the server leaves the code (PS-028).
         usual = cause(ended.cause or "")
         if ended.sip_code is None:
             ended = evolve(ended, sip_code=usual.sip_code, sip_reason=ended.sip_reason or usual.sip_reason)
@@ -114,10 +133,10 @@ class Dialogs:
                 self._fail(line, request, leg, "action missing")
             case "updateMedia":
                 self._update_media(line, request, leg)
-            case "hold" | "unhold" | "toggleHold" if not leg.answered:
-                self._fail(line, request, leg, "cannot hold a call that has not been answered")
             case "hold" | "unhold" | "toggleHold":
                 held = not leg.held if action == "toggleHold" else action == "hold"
+                # Before the server counts it as answered nothing is held, and no error says so (PS-009).
+                held = held and self._calls.established(leg)
                 result: JsonObject = {
                     "callID": leg.call,
                     "action": action,
@@ -126,17 +145,20 @@ class Dialogs:
                 }
                 self._lines.reply(line, request, result)
                 self._calls.hold(leg, held)
+            case "transfer" if leg.partner is None:
+                self._fail(line, request, leg, "call is not bridged")
             case _:
-                self._fail(line, request, leg, "unknown action")
+                # Whatever it was, it is said to have worked (PS-028).
+                self._lines.reply(line, request, {"callID": leg.call, "action": action, **sessid(line)})
 
     def _update_media(self, line: Line, request: Request, leg: Leg) -> None:
         sdp = string(request.params, "sdp")
-        if not leg.answered:
-            # The platform's forebear ends such a call (CALL-906).
-            self._fail(line, request, leg, "cannot update a call that has not been answered")
-            self._calls.end(leg, cause("INCOMPATIBLE_DESTINATION"), "gateway")
+        if not self._calls.established(leg):
+            self._too_early(line, request, leg)
         elif sdp is None:
             self._fail(line, request, leg, "SDP missing")
+        elif not (self._ground.options.quirks.private_candidates or reachable(sdp)):
+            self._fail(line, request, leg, "CODEC NEGOTIATION ERROR")
         elif any(peer.request is not None for peer in leg.peers):
             self._fail(line, request, leg, "an update is in progress")
         else:
@@ -147,14 +169,15 @@ class Dialogs:
             self._peers.open(leg, Purpose.UPDATE, sdp).request = (line, request)
 
     def info(self, line: Line, request: Request) -> None:
-        leg = self._leg(line, request)
-        if leg is None:
+        ident = call_id(request.params)
+        leg = None if ident is None else self._calls.legs.get(ident)
+        if leg is None or leg.session is not line.session:
+            self._lines.reply(line, request, sessid(line))  # No error: what is missing is SENT (PS-020).
             return
         self._lines.reply(line, request, {"message": "SENT", **sessid(line)})
         digits = string(request.params, "dtmf")
-        if digits is not None:
-            self._ground.notify(DigitsReceived(leg.call, digits[:MAX_NAME_CHARS], "info"))
-            self._calls.relay_info(leg, {"dtmf": digits[:MAX_NAME_CHARS]})
+        if digits is not None and (heard := _digits(digits[:MAX_NAME_CHARS])):
+            self._ground.notify(DigitsReceived(leg.call, heard, "info"))
         message = mapping(request.params, "msg")
         if message:
             self._message(leg, message)
@@ -182,7 +205,7 @@ class Dialogs:
         self._candidate(line, request, "", None, 0)
 
     def _candidate(self, line: Line, request: Request, candidate: str, sdp_mid: str | None, index: int) -> None:
-        if not self._ground.options.quirks.trickle:
+        if not self._ground.options.trickle:
             self._lines.refuse(line, request, UNKNOWN_METHOD, INVALID_METHOD)
             return
         leg = self._leg(line, request)
@@ -191,6 +214,12 @@ class Dialogs:
         self._lines.reply(line, request, {"callID": leg.call, **sessid(line)})
         self._ground.notify(CandidateReceived(leg.call, candidate))
         self._peers.add_candidate(leg, candidate, sdp_mid, index)
+
+
+def _digits(text: str) -> str:
+    """What reaches the far end of digits: a comma is dropped, ``w`` and ``W`` are digits as good as any, and ``@`` with
+    milliseconds says how long (PS-020)."""
+    return "".join(char for char in _DURATION.sub("", text) if char in _DIGITS)
 
 
 def _offered(leg: Leg) -> bool:

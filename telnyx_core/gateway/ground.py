@@ -18,6 +18,8 @@ class Ground:
         self.timers = TimerTable()
         self.now = 0.0
         self._rng = rng
+        self.node = self.uuid()
+        """The id of this node, new with every start of it (PS-023)."""
         self._actions: deque[GatewayAction] = deque()
         self._steps: deque[Callable[[], None]] = deque()
         self._media = 0
@@ -41,6 +43,10 @@ class Ground:
         while not self._actions and self._steps:
             self._steps.popleft()()
         return self._actions.popleft() if self._actions else None
+
+    def begin_anew(self) -> None:
+        """Another process of the same node."""
+        self.node = self.uuid()
 
     def uuid(self) -> str:
         return str(UUID(int=self._rng.getrandbits(128), version=4))

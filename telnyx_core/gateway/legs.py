@@ -11,12 +11,10 @@ from telnyx_core.gateway.actions import Silence, Source
 from telnyx_core.gateway.options import Assistant, FarEnd
 from telnyx_core.gateway.records import Line, Session
 from telnyx_core.ids import CallId, MediaId, SocketId
-from telnyx_core.json_types import Json, JsonObject
-from telnyx_core.messages import CAUSE_CODES, header_list
+from telnyx_core.json_types import Json, JsonView
+from telnyx_core.messages import CAUSE_CODES
 from telnyx_core.options import CustomHeader
 from telnyx_core.wire import Request
-
-OUTBOUND_NAME: Final = "Outbound Call"
 
 _SIP: Final[dict[str, tuple[int, str]]] = {  # CALL-410
     "UNALLOCATED_NUMBER": (404, "Not Found"),
@@ -31,13 +29,12 @@ _SIP: Final[dict[str, tuple[int, str]]] = {  # CALL-410
     "RECOVERY_ON_TIMER_EXPIRE": (408, "Request Timeout"),
     "ORIGINATOR_CANCEL": (487, "Request Terminated"),
 }
-_CODES: Final = {**CAUSE_CODES, "DESTINATION_OUT_OF_ORDER": 27, "LOSE_RACE": 702}  # SRV-002, SRV-024
 
 
 def cause(name: str) -> Cause:
     """A cause by name, with the code and the SIP status that the platform sends with it."""
     sip_code, sip_reason = _SIP.get(name, (None, None))
-    return Cause(name, _CODES.get(name), sip_code, sip_reason)
+    return Cause(name, CAUSE_CODES.get(name), sip_code, sip_reason)
 
 
 class Phase(IntEnum):
@@ -82,7 +79,9 @@ class Peer:
     candidates: list[tuple[str, str | None, int]] = field(factory=list[tuple[str, str | None, int]])
     """Trickled before the remote description was applied."""
     request: tuple[Line, Request] | None = None
-    """The ``updateMedia`` that waits for our answer."""
+    """What the client waits for: our answer to its ``updateMedia``, or our word on its ``answer`` or ``attach``."""
+    renews: bool = False
+    """Offered in the middle of a call, not after a re-login."""
 
 
 @define(eq=False)
@@ -147,6 +146,16 @@ class Leg:
     """Seconds after an invite without SDP at which ``media`` brings it (CALL-344)."""
     invited: bool = False
     held: bool = False
+    recovers: bool = True
+    """The call may wait for its client once the socket is lost (PS-007)."""
+    connected_once: bool = False
+    """Its media has been connected."""
+    variables: JsonView = field(factory=dict[str, Json])
+    """Service variables, told with the call's descriptions (PS-023)."""
+    client_offer: str | None = None
+    """The SDP of the client's invite."""
+    codec: str | None = None
+    """The codec that its first negotiation began with, as of ``a=rtpmap``: ``opus/48000/2``."""
     partner: "Leg | None" = None
     race: Race | None = None
     peers: list[Peer] = field(factory=list[Peer])
@@ -175,59 +184,3 @@ class Leg:
             connected=self.current is not None and self.current.connected,
             partner=None if self.partner is None else self.partner.call,
         )
-
-    # What is said of a leg on the wire.
-
-    def ids_params(self) -> JsonObject:
-        return {
-            "telnyx_call_control_id": self.ids.call_control_id,
-            "telnyx_session_id": self.ids.session_id,
-            "telnyx_leg_id": self.ids.leg_id,
-        }
-
-    def progress_params(self, headers: tuple[CustomHeader, ...] = ()) -> JsonObject:
-        """``ringing`` and the like: the caller is the client (SIG-150)."""
-        return {
-            "callID": self.call,
-            "caller_id_name": self.caller_name,
-            "caller_id_number": self.caller_number,
-            "callee_id_name": OUTBOUND_NAME,
-            "callee_id_number": self.destination,
-            "display_direction": "inbound",
-            **self.ids_params(),
-            "dialogParams": {"custom_headers": header_list(headers)},
-        }
-
-    def offer_params(self, sdp: str | None) -> JsonObject:
-        """``invite`` and ``attach``: the caller is the other party, whoever called (SIG-107)."""
-        outbound = self.direction == "outbound"
-        params: JsonObject = {
-            "callID": self.call,
-            "caller_id_name": OUTBOUND_NAME if outbound else self.caller_name,
-            "caller_id_number": self.destination if outbound else self.caller_number,
-            "callee_id_name": self.caller_name if outbound else OUTBOUND_NAME,
-            "callee_id_number": self.caller_number if outbound else self.session.user,
-            "display_direction": "outbound",
-            **self.ids_params(),
-            "dialogParams": {"custom_headers": header_list(self.headers)},
-            "variables": {},
-        }
-        if sdp is not None:
-            params["sdp"] = sdp
-        if self.client_state is not None:
-            params["client_state"] = self.client_state
-        return params
-
-    def bye_params(self, ended: Cause, headers: tuple[CustomHeader, ...]) -> JsonObject:
-        members: dict[str, Json] = {
-            "cause": ended.cause,
-            "causeCode": ended.cause_code,
-            "sipCode": ended.sip_code,
-            "sipReason": ended.sip_reason,
-            "sip_call_id": ended.sip_call_id,
-            "client_state": self.client_state,
-        }
-        params: JsonObject = {"callID": self.call}
-        params.update((name, value) for name, value in members.items() if value is not None)
-        params["dialogParams"] = {"custom_headers": header_list(headers)}
-        return params

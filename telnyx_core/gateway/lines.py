@@ -9,18 +9,23 @@ from telnyx_core.gateway.actions import AbortConnection, CloseConnection
 from telnyx_core.gateway.events import Acknowledged, ClientConnected, ClientLost, FaultStruck, FrameRejected
 from telnyx_core.gateway.faults import Delay, Drop, Duplicate, FaultTable, Garble, Place, Refuse, Swallow
 from telnyx_core.gateway.ground import Ground
-from telnyx_core.gateway.records import Held, Line
+from telnyx_core.gateway.records import Held, Line, expiry
 from telnyx_core.ids import CallId, SocketId
 from telnyx_core.json_types import JsonObject, JsonView
 from telnyx_core.messages import AI_CONVERSATION, PING
 from telnyx_core.timers import Timer
-from telnyx_core.wire import Garbage, Plain, Reply, Request, decode, encode, string
+from telnyx_core.wire import NOT_JSON, Garbage, Plain, Reply, Request, batch, decode, encode, string
 
 Way: TypeAlias = Literal["in", "out"]
 """What clients send, or what the gateway sends."""
 
 MAX_AWAITED: Final = 256
 """Requests of ours that a client has not acknowledged. It need not acknowledge any (SRV-031), so the oldest go."""
+
+MAX_FRAME_BYTES: Final = 1_000_000
+"""A longer frame loses its socket at once (PS-029)."""
+
+INVALID_REQUEST: Final = -32600
 
 ABNORMAL: Final = 1006
 """What an aborted connection looks like from either end (RFC 6455)."""
@@ -92,6 +97,9 @@ class Lines:
         line = self._lines.get(socket)
         if line is None or line.deaf:
             return
+        if len(text) > MAX_FRAME_BYTES or len(text.encode(errors="surrogatepass")) > MAX_FRAME_BYTES:
+            self.abort(line)
+            return
         self._rest(line)
         self._read(line, text, pristine=True)
 
@@ -114,7 +122,23 @@ class Lines:
             case Plain(text=plain):
                 self._on_plain(line, plain)
             case Garbage(reason=reason):
+                if (parts := batch(text)) is not None:
+                    self._read_batch(line, parts, pristine=pristine)
+                    return
                 self._ground.notify(FrameRejected(line.socket, "", reason))
+                if reason != NOT_JSON:
+                    return
+                error: JsonObject = {"code": INVALID_REQUEST, "message": "Invalid Request"}
+                self.put(line, encode({"jsonrpc": "2.0", "id": None, "error": error}))
+
+    def _read_batch(self, line: Line, parts: list[str], *, pristine: bool) -> None:
+        """Replies that are there at once go back together, as they came; other ones by themselves (PS-030)."""
+        line.batch = []
+        for part in parts:
+            self._read(line, part, pristine=pristine)
+        replies, line.batch = line.batch, None
+        if replies:
+            self.put(line, f"[{','.join(replies)}]")
 
     def _requested(self, line: Line, request: Request, text: str, *, pristine: bool) -> None:
         fault = self.faults.strike("request", request.method, self._user_of(line, request)) if pristine else None
@@ -188,7 +212,10 @@ class Lines:
         text = encode(frame)
         fault = self.faults.strike(place, method, line.user)
         if fault is None:
-            self.put(line, text)
+            if place == "reply" and line.batch is not None:
+                line.batch.append(text)
+            else:
+                self.put(line, text)
             return
         self._ground.notify(FaultStruck(line.socket, method, type(fault.do).__name__, fault.on))
         match fault.do:
@@ -220,7 +247,8 @@ class Lines:
         if line.session is None:
             return  # A socket that has not logged in is not pinged; it could not answer (SIG-132).
         line.serno += 1
-        self.push(line, PING, {"serno": line.serno} if self._ground.options.quirks.ping_serno else {})
+        serno: JsonObject = {"serno": line.serno} if self._ground.options.quirks.ping_serno else {}
+        self.push(line, PING, {**serno, **expiry(line)})
 
     def release(self, held: Held) -> None:
         """A delay is over."""

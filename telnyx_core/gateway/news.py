@@ -10,7 +10,7 @@ from telnyx_core.gateway.peers import Peers
 from telnyx_core.gateway.sessions import sessid
 from telnyx_core.gateway.survival import Survival
 from telnyx_core.json_types import JsonObject
-from telnyx_core.messages import CANDIDATE, END_OF_CANDIDATES
+from telnyx_core.messages import CANDIDATE, END_OF_CANDIDATES, custom_headers
 from telnyx_core.timers import Timer
 
 
@@ -44,13 +44,24 @@ class News:
         self._ground.notify(CallUpdated(peer.leg.call))
 
     def remote_applied(self, peer: Peer) -> None:
+        if peer.request is not None and peer.purpose in (Purpose.INVITE, Purpose.ATTACH):
+            (line, request), peer.request = peer.request, None
+            leg = peer.leg
+            self._lines.reply(line, request, {**self._calls.wording.taken(leg, request.method), **sessid(line)})
+            if leg.direction == "inbound" and not leg.answered:
+                self._calls.answered_by_client(leg, custom_headers(request.params))
         if peer.purpose is Purpose.ATTACH:
             self._ground.timers.stop(Timer.ATTACH_WAIT, peer.leg)
             self._ground.notify(CallAttached(peer.leg.call))
 
     def negotiation_failed(self, peer: Peer) -> None:
         leg = peer.leg
-        if peer.purpose is Purpose.UPDATE:
+        if peer.request is not None and peer.purpose in (Purpose.INVITE, Purpose.ATTACH):
+            # An answer that cannot be used is refused and ends nothing: that is left to the client (PS-027).
+            (line, request), peer.request = peer.request, None
+            peer.answer_taken = False
+            self._lines.refuse(line, request, CALL_FAILED, "CODEC ERROR")
+        elif peer.purpose is Purpose.UPDATE:
             if peer.request is not None:
                 self._lines.refuse(*peer.request, CALL_FAILED, "CODEC NEGOTIATION ERROR", {"callID": leg.call})
             self._peers.close(peer)
@@ -85,5 +96,5 @@ class News:
         self._calls.say(peer.leg, END_OF_CANDIDATES, {"callID": peer.leg.call, "endOfCandidates": True})
 
     def digit(self, peer: Peer, digit: str) -> None:
+        """Another client does not hear of it: the platform passes digits on to nobody (PS-021)."""
         self._ground.notify(DigitsReceived(peer.leg.call, digit, "audio"))
-        self._calls.relay_info(peer.leg, {"dtmf": digit})

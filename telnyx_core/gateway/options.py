@@ -14,6 +14,14 @@ from telnyx_core.options import Codec
 FarEnd: TypeAlias = Literal["echo", "tone", "silence"]
 """What a client hears once its call is answered by the gateway itself: its own voice, 1 kHz, or nothing."""
 
+Like: TypeAlias = Literal["mod_verto", "telnyx"]
+"""Which server a gateway is like. Both are as strict as the public FreeSWITCH fork that the platform is built on.
+
+``mod_verto`` is that fork with no more in front of it than a client needs to register: there is no ``ringing``, no
+trickle, custom headers stand at the top level of ``params``, and a bye names its cause and nothing else. ``telnyx`` has
+what production puts in front, too: ``ringing``, trickle, ``custom_headers``, the platform's call ids, SIP codes.
+"""
+
 Route: TypeAlias = Literal["echo", "tone", "silence", "early", "busy", "reject", "ring", "assistant"]
 """Where a dialled number leads. ``early`` is an echo with ringback as early media; ``ring`` is never answered."""
 
@@ -39,7 +47,13 @@ class Quirks:
     """Ways of the platform's server that a client must live with; the defaults are what was observed (SRV rules)."""
 
     no_mid: bool = True
-    """SDP carries neither ``a=mid`` nor ``a=group`` (SRV-001)."""
+    """Invites and offers in the middle of a call carry no ``a=mid``, and nothing carries ``a=group``; answers, and
+    offers after a re-login, repeat the client's (PS-011)."""
+    one_codec: bool = True
+    """The offer of a re-attach has the one codec of the call, and telephone-event only if the client's first offer had
+    it (PS-010)."""
+    no_telephone_event: bool = True
+    """An inbound invite offers no telephone-event (PS-010, PS-021)."""
     plain_profile: bool = True
     """Offers say ``RTP/SAVPF`` (SRV-003)."""
     double_candidates: bool = True
@@ -47,7 +61,7 @@ class Quirks:
     attach_before_ready: bool = True
     """After a re-login ``attach`` comes before ``clientReady`` (SRV-020); False: after it."""
     ready_lists_session: bool = False
-    """``reattached_sessions`` repeats the session id once per call, as mod_verto does, not the call ids (SIG-137)."""
+    """``reattached_sessions`` repeats the session id once per call, not the call ids (PS-004 says it lists calls)."""
     accept_first: bool = True
     """A call that will fail is accepted and then ended by a bye (SRV-026); False: its invite is refused."""
     answer_repeats_sdp: bool = False
@@ -62,13 +76,16 @@ class Quirks:
     """A client's ping is answered by its own frame instead of a result (SIG-065)."""
     silent_on_ping: bool = False
     """A client's ping is not answered at all (SIG-131)."""
-    silent_when_lost: bool = False
-    """While a client's socket is down its calls hear nothing (SRV-008)."""
+    silent_when_lost: bool = True
+    """While a client's socket is down nothing goes to or comes from its calls (PS-001)."""
     ringing_survives_loss: bool = False
     """An unanswered call outlives its socket and is attached (CALL-538); the platform ends it (SRV-022)."""
-    established_by_media: bool = False
-    """A call survives its socket only once its media has connected (SRV-022). The platform's way, but off: it makes
-    what a test sees depend on the speed of a handshake."""
+    established_by_media: bool = True
+    """A call counts as answered once its media has been connected, not before. Until then it does not survive its
+    socket (PS-006), ``hold`` is answered with "active" (PS-009), and ``updateMedia`` or ``attach`` ends it (PS-008)."""
+    private_candidates: bool = True
+    """The gateway sends to private and loopback addresses. The platform does not (PS-040): a client that offers no
+    other one has its call ended with 88, or its answer refused with "CODEC ERROR"."""
 
 
 @frozen(kw_only=True)
@@ -122,6 +139,7 @@ class CallPlan:
 class GatewayOptions:
     """Everything a gateway needs to know; see `Quirks` for how it behaves and `Fault` for how it fails."""
 
+    like: Like = "telnyx"
     users: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     """Name to password. A dialled name rings every socket of that user."""
     tokens: Mapping[str, str] = field(factory=dict[str, str], repr=False)
@@ -141,8 +159,13 @@ class GatewayOptions:
     """(seconds after ``clientReady``, state): pushed by the gateway of its own accord."""
     ping_interval: float | None = 30.0
     """Seconds without inbound traffic before the gateway pings (SRV-031); ``None``: never."""
-    reattach_window: float = 90.0
-    """Seconds for which answered calls wait for their client after its socket is lost (SIG-232, SRV-021)."""
+    reattach_window: float = 120.0
+    """Seconds for which answered calls wait for their client after its socket is lost (PS-001)."""
+    login_lasts: float | None = None
+    """Seconds after which a login has ended: told as ``auth-expires`` with the login and in pongs and pings, and then
+    the socket is closed with 1000 (PS-012). ``None``: never."""
+    hostname: str = "gateway"
+    """Names the node in the ``variables`` of calls (PS-023)."""
     attach_limit: float = 30.0
     """Seconds for which an ``attach`` may stay unanswered (SIG-343)."""
     region: str = "us-central"
@@ -153,10 +176,15 @@ class GatewayOptions:
     faults: tuple[Fault, ...] = ()
     limits: Limits = field(factory=Limits)
 
+    @property
+    def trickle(self) -> bool:
+        """Whether a client may send its candidates one by one; the fork knows no such message (PS-043)."""
+        return self.quirks.trickle and self.like == "telnyx"
+
     def __attrs_post_init__(self) -> None:
         if not self.registration:
             raise OptionsError("registration must name at least one gateway state")
-        for seconds in (self.ping_interval, self.reattach_window, self.attach_limit):
+        for seconds in (self.ping_interval, self.reattach_window, self.login_lasts, self.attach_limit):
             _check_seconds(seconds)
         for delay, _ in self.push_states:
             _check_seconds(delay)

@@ -26,7 +26,7 @@ from telnyx_core.facts import (
 )
 from telnyx_core.gateway.ground import Ground
 from telnyx_core.gateway.legs import Leg, Peer, Purpose
-from telnyx_core.gateway.sdp import disguise
+from telnyx_core.gateway.sdp import Kind, disguise, first_codec, has_telephone_event
 from telnyx_core.ids import MediaId
 
 
@@ -55,12 +55,12 @@ class Peers:
         self._ground = ground
         self._peers: dict[MediaId, Peer] = {}
 
-    def open(self, leg: Leg, purpose: Purpose, offer: str | None = None) -> Peer:
+    def open(self, leg: Leg, purpose: Purpose, offer: str | None = None, *, renews: bool = False) -> Peer:
         """A new peer for the leg: it answers ``offer``, or makes one. The first is used at once."""
         answers = purpose in (Purpose.ACCEPT, Purpose.UPDATE)
         assert answers == (offer is not None), "a peer answers an offer exactly when there is one"
         options = self._ground.options
-        peer = Peer(self._ground.media(), leg, purpose)
+        peer = Peer(self._ground.media(), leg, purpose, renews=renews)
         self._peers[peer.media] = peer
         leg.peers.append(peer)
         config = PeerConfig(
@@ -82,6 +82,8 @@ class Peers:
     def answer(self, peer: Peer, sdp: str) -> None:
         """The client's answer to the offer of this peer."""
         peer.answer_taken = True
+        if peer.leg.codec is None:
+            peer.leg.codec = first_codec(sdp)
         self._ground.act(ApplyRemote(peer.media, "answer", sdp))
 
     def add_candidate(self, leg: Leg, candidate: str, sdp_mid: str | None, index: int) -> None:
@@ -144,15 +146,29 @@ class Peers:
     def _described(self, peer: Peer, news: PeerNews, sdp: str, *, complete: bool) -> None:
         first = peer.sdp is None and (complete or self._trickles_out(peer))
         if first:
-            offer = peer.purpose in (Purpose.INVITE, Purpose.ATTACH)
-            peer.sdp = disguise(sdp, self._ground.options.quirks, offer=offer)
+            peer.sdp = self._disguised(peer, sdp)
             news.described(peer)
         if complete and self._trickles_out(peer) and peer.media in self._peers:
             news.end_of_candidates(peer)
 
+    def _disguised(self, peer: Peer, sdp: str) -> str:
+        leg, quirks = peer.leg, self._ground.options.quirks
+        match peer.purpose:
+            case Purpose.ACCEPT:
+                leg.codec = first_codec(sdp)
+                return disguise(sdp, quirks, "answer")
+            case Purpose.UPDATE:
+                return disguise(sdp, quirks, "answer")
+            case Purpose.INVITE:
+                return disguise(sdp, quirks, "invite")
+            case Purpose.ATTACH:
+                kind: Kind = "renewal" if peer.renews else "attach"
+                digits = leg.client_offer is not None and has_telephone_event(leg.client_offer)
+                return disguise(sdp, quirks, kind, codec=leg.codec, telephone_event=digits)
+
     def _state_changed(self, peer: Peer, news: PeerNews, state: PeerState) -> None:
         if state == "connected" and not peer.connected:
-            peer.connected = peer.ever_connected = True
+            peer.connected = peer.ever_connected = peer.leg.connected_once = True
             self._make_current(peer)
             news.connected(peer)
         elif state in ("failed", "closed"):

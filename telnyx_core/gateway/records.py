@@ -4,6 +4,7 @@ from attrs import define, field
 
 from telnyx_core.gateway.options import Assistant
 from telnyx_core.ids import CallId, SocketId
+from telnyx_core.json_types import JsonObject
 
 
 @define(eq=False)
@@ -22,11 +23,15 @@ class Line:
     """What the client sends is lost on the way."""
     dumb: bool = False
     """What the gateway sends is lost on the way."""
+    expires: float | None = None
+    """When its login ends, on the gateway's clock (PS-012)."""
     polls: int = 0
     pushed: str | None = None
     """The last gateway state that was pushed; from then on the answer to ``gatewayState``."""
     serno: int = 0
     upload: "Upload | None" = None
+    batch: list[str] | None = None
+    """Replies to a batch, until all of it has been served."""
 
     @property
     def user(self) -> str | None:
@@ -67,5 +72,12 @@ class Session:
     """The calls that this login brings back, in order."""
     offering: set[CallId] = field(factory=set[CallId])
     """Those whose ``attach`` the client must get before it is told that it is ready (SRV-020)."""
+    crashed: bool = False
+    """The node went down under it and has its calls written down: they come back after a while (PS-005)."""
     forgotten: bool = False
     """The gateway will not know this session again once its socket is gone."""
+
+
+def expiry(line: Line) -> JsonObject:
+    """When the login ends, in epoch seconds, where it does (PS-012)."""
+    return {} if line.expires is None else {"auth-expires": int(line.epoch + line.expires)}

@@ -11,7 +11,7 @@ from telnyx_core.gateway.events import ReportReceived
 from telnyx_core.gateway.ground import Ground
 from telnyx_core.gateway.lines import Lines
 from telnyx_core.gateway.options import Assistant
-from telnyx_core.gateway.records import Line
+from telnyx_core.gateway.records import Line, expiry
 from telnyx_core.gateway.sessions import AUTHENTICATION_REQUIRED, Sessions, logged_in, sessid
 from telnyx_core.gateway.survival import Survival
 from telnyx_core.gateway.switch import Switch
@@ -111,7 +111,7 @@ class Requests:
         if quirks.echo_ping:
             self._lines.send(line, request.frame, "reply", PING)
         else:
-            self._lines.reply(line, request, {"message": "PONG", **sessid(line)})
+            self._lines.reply(line, request, {**expiry(line), "message": "PONG", **sessid(line)})
 
     def _conversed(self, line: Line, request: Request) -> None:
         self._assistants.heard(line, request, self._assistant(line))

@@ -9,9 +9,9 @@ from telnyx_core.gateway import auth
 from telnyx_core.gateway.events import ClientLoggedIn, LoginRefused, StateTold
 from telnyx_core.gateway.ground import Ground
 from telnyx_core.gateway.lines import Lines
-from telnyx_core.gateway.records import Line, Session
+from telnyx_core.gateway.records import Line, Session, expiry
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import Json, JsonObject
+from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.limits import MAX_NAME_CHARS
 from telnyx_core.messages import ANONYMOUS_LOGIN, CLIENT_READY, GATEWAY_STATE, LOGIN, PUNT
 from telnyx_core.timers import Timer
@@ -80,14 +80,25 @@ class Sessions:
         if known is not None and known.forgotten and known.line is not line:
             known = None
         session = known or self._open(verdict.user, wanted)
+        self._let_expire(line)
         session.assistant = verdict.assistant
         session.early_sdp = mapping(params, "loginParams").get("early_sdp_answer") is True
         back = known is not None and known.line is not line
         left = self._occupy(line, session)
-        said = {name: value for name, value in params.items() if name not in _SECRETS}
+        said = kept_variables({name: value for name, value in params.items() if name not in _SECRETS})
         self._ground.notify(ClientLoggedIn(line.socket, session.user, session.id, back, said))
-        self._lines.reply(line, request, {"message": "logged in", "sessid": session.id})
+        self._lines.reply(line, request, {"message": "logged in", **expiry(line), "sessid": session.id})
         return Welcome(session, back, left)
+
+    def _let_expire(self, line: Line) -> None:
+        lasts = self._ground.options.login_lasts
+        if lasts is not None:
+            line.expires = self._ground.now + lasts
+            self._ground.timers.set(Timer.TOKEN_EXPIRY, line.expires, line)
+
+    def expired_login(self, line: Line) -> None:
+        """The socket is closed in good order, and calls wait for a login that is good (PS-012)."""
+        self._lines.close(line, 1000)
 
     def _open(self, user: str, wanted: str | None) -> Session:
         """A new session, under the id the client asked for if it did: mobile clients choose their own (SIG-115)."""
@@ -208,6 +219,17 @@ class Sessions:
 def sessid(line: Line) -> JsonObject:
     """Results commonly carry the session id (SIG-058)."""
     return {} if line.session is None else {"sessid": line.session.id}
+
+
+def kept_variables(params: JsonView) -> JsonObject:
+    """What the platform keeps of ``userVariables``, here and in ``dialogParams``: strings and booleans (PS-025)."""
+    kept = dict(params)
+    variables, dialog = params.get("userVariables"), params.get("dialogParams")
+    if isinstance(variables, dict):
+        kept["userVariables"] = {name: value for name, value in variables.items() if isinstance(value, str | bool)}
+    if isinstance(dialog, dict):
+        kept["dialogParams"] = kept_variables(dialog)
+    return kept
 
 
 def logged_in(line: Line) -> Session:

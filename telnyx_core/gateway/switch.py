@@ -10,7 +10,8 @@ from telnyx_core.gateway.legs import Leg, Race, Step, cause
 from telnyx_core.gateway.lines import Lines
 from telnyx_core.gateway.options import Assistant, FarEnd, Route
 from telnyx_core.gateway.records import Line, Session
-from telnyx_core.gateway.sessions import Sessions, logged_in, sessid
+from telnyx_core.gateway.sdp import reachable
+from telnyx_core.gateway.sessions import Sessions, kept_variables, logged_in, sessid
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import JsonObject
 from telnyx_core.messages import call_id, client_state, custom_headers
@@ -65,7 +66,9 @@ class Switch:
                 ids=self._calls.ids(),
                 headers=custom_headers(params),
                 client_state=client_state(dialog),
-                trickles=params.get("trickle") is True,
+                trickles=params.get("trickle") is True and self._ground.options.trickle,
+                recovers=dialog.get("recoverCall") is not False,
+                client_offer=sdp,
             )
             self._connect(line, request, leg, sdp)
 
@@ -92,8 +95,10 @@ class Switch:
             leg.far_end = FAR_ENDS.get(route)
         if route == "assistant":
             leg.assistant = session.assistant or self._any_assistant()
+        if not (self._ground.options.quirks.private_candidates or leg.trickles or reachable(sdp)):
+            leg.failure, steps, callees = "INCOMPATIBLE_DESTINATION", (Step.FAIL,), []
         self._lines.reply(line, request, {"message": "CALL CREATED", "callID": leg.call, **sessid(line)})
-        self._calls.add(leg, request.params)
+        self._calls.add(leg, kept_variables(request.params))
         self._calls.accept(leg, sdp, steps)
         if callees:
             self._ring(leg, callees)
@@ -131,6 +136,7 @@ class Switch:
         headers: Headers,
         state: str | None,
         late_sdp: float | None,
+        variables: Mapping[str, str],
     ) -> CallId:
         sessions = self._sessions.online(user)
         if not sessions:
@@ -148,6 +154,7 @@ class Switch:
                 far_end=behaviour,
                 race=race,
                 late_sdp=late_sdp,
+                variables=variables,
             )
             for session in sessions
         ]

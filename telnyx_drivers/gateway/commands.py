@@ -1,7 +1,7 @@
 """The core's commands as methods of a running gateway: the same names, without the time."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TypeAlias
 
@@ -50,6 +50,7 @@ class Commands(ABC):
         client_state: str | None = None,
         with_sdp: bool = True,
         sdp_delay: float = 0.0,
+        variables: Mapping[str, str] | None = None,
     ) -> CallId:
         """Call every socket of a user; see `GatewayCore.call_user`."""
         with self._command() as now:
@@ -63,6 +64,7 @@ class Commands(ABC):
                 client_state=client_state,
                 with_sdp=with_sdp,
                 sdp_delay=sdp_delay,
+                variables=variables,
             )
 
     def hangup(
@@ -181,7 +183,15 @@ class Commands(ABC):
         with self._command() as now:
             self.core.forget_sessions(now=now)
 
-    def restart(self) -> None:
-        """Crash and come back: sockets are cut, sessions and calls are gone. The port stays."""
+    def restart(self, *, recover: bool = False) -> None:
+        """Crash and come back: sockets are cut, sessions and calls are gone. The port stays.
+
+        With ``recover`` established calls are attached a moment after their client's next login.
+        """
         with self._command() as now:
-            self.core.restart(now=now)
+            self.core.restart(now=now, recover=recover)
+
+    def shut_down(self) -> None:
+        """End every call with SYSTEM_SHUTDOWN, and close every socket; clients may come back."""
+        with self._command() as now:
+            self.core.shut_down(now=now)

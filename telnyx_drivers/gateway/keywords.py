@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import TypedDict
 
 from telnyx_core.gateway.faults import Fault
-from telnyx_core.gateway.options import Assistant, CallPlan, Limits, Quirks, Route
+from telnyx_core.gateway.options import Assistant, CallPlan, Like, Limits, Quirks, Route
 from telnyx_core.options import Codec
 
 
 class GatewayKeywords(TypedDict, total=False):
+    like: Like
     users: Mapping[str, str]
     tokens: Mapping[str, str]
     token_user: Callable[[str], str | None] | None
@@ -20,6 +21,8 @@ class GatewayKeywords(TypedDict, total=False):
     push_states: tuple[tuple[float, str], ...]
     ping_interval: float | None
     reattach_window: float
+    login_lasts: float | None
+    hostname: str
     attach_limit: float
     region: str
     dc: str

@@ -158,11 +158,22 @@ class Client:
 
 
 class Rig:
-    def __init__(self, options: GatewayOptions | None = None, *, seed: int = 0, auto_media: bool = True) -> None:
+    """``auto_media``: descriptions exist and are applied at once, and the first peer of a call is connected as soon as
+    both sides are there; what a later one does is up to the test."""
+
+    def __init__(
+        self,
+        options: GatewayOptions | None = None,
+        *,
+        seed: int = 0,
+        auto_media: bool = True,
+        connects: bool | None = None,
+    ) -> None:
         self.now = 100.0
         options = options or GatewayOptions(users={"alice": "secret", "bob": "hush"})
         self.core = GatewayCore(options, rng=Random(seed))
         self.auto_media = auto_media
+        self.connects = auto_media if connects is None else connects
         self.clients: dict[SocketId, Client] = {}
         self.peers: dict[MediaId, OpenPeer] = {}
         self.used: dict[CallId, MediaId] = {}
@@ -266,10 +277,13 @@ class Rig:
             case CreateAnswer(media=media):
                 assert self.peers[media].config.role == "answer"
                 self.owed.append(LocalDescribed(media, _sdp(media), complete=True))
-            case ApplyRemote(media=media, sdp=sdp):
+                self._connect(media)
+            case ApplyRemote(media=media, kind=kind, sdp=sdp):
                 assert media in self.peers
                 self.applied.append(action)
                 self.owed.append(RemoteRefused(media, "bad") if sdp == BAD else RemoteApplied(media))
+                if kind == "answer" and sdp != BAD:
+                    self._connect(media)
             case AddCandidate(media=media):
                 assert media in self.peers
                 self.candidates.append(action)
@@ -293,6 +307,10 @@ class Rig:
                 raise AssertionError(f"the gateway has no use for {action}")
             case _:
                 assert_never(action)
+
+    def _connect(self, media: MediaId) -> None:
+        if self.connects and self.media_of(self.peers[media].call) == [media]:
+            self.owed.append(PeerStateChanged(media, "connected"))
 
     def hears(self, call: str) -> Source:
         return self.fed.get(CallId(call), Silence())

@@ -36,13 +36,15 @@ def test_an_answered_call_is_attached_before_the_client_is_ready() -> None:
     call = client.invite("echo")
     rig.media_state(call)
     client.lose()
-    assert rig.hears(call) == Echo(), "media goes on while the socket is down"
+    assert rig.hears(call) == Silence(), "PS-001: media stops at once"
     again = come_back(rig, client)
     assert order(again) == ["telnyx_rtc.attach", "telnyx_rtc.clientReady"]
     attach, ready = again.frames[1:]
     assert attach["params"]["callID"] == call
     assert attach["params"]["sdp"].startswith("v=0\r\n")
-    assert attach["params"]["caller_id_number"] == "echo", "the caller is the other party, whoever called"
+    assert attach["params"]["callee_id_number"] == "echo", "the parties are those of the call, whoever comes back"
+    assert attach["params"]["display_direction"] == "inbound", "seen from the server"
+    assert rig.hears(call) == Echo()
     assert ready["params"] == {"reattached_sessions": [call]}
 
 
@@ -128,6 +130,8 @@ def test_a_call_that_ends_while_it_is_offered_again_does_not_delay_the_rest() ->
     client = rig.client()
     gone, kept = client.invite("echo"), client.invite("echo")
     rig.settle()
+    rig.media_state(gone)
+    rig.media_state(kept)
     client.lose()
     again = come_back(rig, client)
     rig.tell(rig.owed.pop())
@@ -187,7 +191,7 @@ def test_a_call_without_an_answer_ends_with_its_socket(number: str) -> None:
 
 def test_an_answer_may_count_only_once_media_is_connected() -> None:
     """SRV-022: the window between answer and DTLS."""
-    rig = rig_with(quirks=Quirks(established_by_media=True))
+    rig = Rig(connects=False)
     client = rig.client()
     early, established = client.invite("echo"), client.invite("echo")
     rig.media_state(established)
@@ -306,10 +310,11 @@ def test_an_inbound_call_whose_attach_is_not_taken_up_ends_like_any_other() -> N
     client.answer(client.ringing_call())
     client.lose()
     again = come_back(rig, client)
+    rig.media_state(call, "failed", newest=False)
     rig.wait(29.9)
     assert call in rig.core.calls
     rig.wait(0.1)
-    assert again.frames[-1]["params"]["cause"] == "RECOVERY_ON_TIMER_EXPIRE"
+    assert again.pushed("telnyx_rtc.bye")[-1]["params"]["cause"] == "RECOVERY_ON_TIMER_EXPIRE"
 
 
 def test_an_attach_whose_media_fails_leaves_the_old_one_or_ends_the_call() -> None:
@@ -373,6 +378,7 @@ def test_a_loss_during_the_attach_begins_again() -> None:
     client = rig.client()
     call = client.invite("echo")
     rig.settle()
+    rig.media_state(call)
     client.lose()
     again = come_back(rig, client)
     again.lose()

@@ -5,7 +5,7 @@ import pytest
 from telnyx_core.facts import CandidateFound, LocalDescribed, RemoteApplied
 from telnyx_core.gateway import GatewayOptions, Limits, Quirks
 from telnyx_core.gateway.events import FrameRejected, ReportReceived
-from telnyx_core.gateway.sdp import disguise
+from telnyx_core.gateway.sdp import Kind, disguise
 from tests.gateway.rig import Rig
 
 USERS = {"alice": "secret", "bob": "hush"}
@@ -128,7 +128,7 @@ SDP = (
 
 def test_an_offer_in_the_platforms_dress() -> None:
     """SRV-001, SRV-003."""
-    assert disguise(SDP, Quirks(), offer=True).splitlines() == [
+    assert disguise(SDP, Quirks(), "invite").splitlines() == [
         "v=0",
         "m=audio 4000 RTP/SAVPF 0 8",
         "a=candidate:1 1 udp 2130706431 192.0.2.1 4000 typ host",
@@ -137,18 +137,21 @@ def test_an_offer_in_the_platforms_dress() -> None:
     ]
 
 
-def test_an_answer_only_lacks_its_mid() -> None:
-    dressed = disguise(SDP, Quirks(), offer=False)
-    assert "mid" not in dressed
+def test_an_answer_repeats_the_mid_and_has_no_group() -> None:
+    """PS-011."""
+    dressed = disguise(SDP, Quirks(), "answer")
+    assert "a=mid:0" in dressed
     assert "BUNDLE" not in dressed
     assert "UDP/TLS/RTP/SAVPF" in dressed
     assert dressed.count("a=candidate") == 2
 
 
-@pytest.mark.parametrize("offer", [True, False])
-def test_without_quirks_sdp_is_what_the_engine_made(offer: bool) -> None:
-    plain = Quirks(no_mid=False, plain_profile=False, double_candidates=False)
-    assert disguise(SDP, plain, offer=offer) == SDP
+@pytest.mark.parametrize("kind", ["answer", "invite", "attach", "renewal"])
+def test_without_quirks_sdp_is_what_the_engine_made(kind: Kind) -> None:
+    plain = Quirks(
+        no_mid=False, plain_profile=False, double_candidates=False, one_codec=False, no_telephone_event=False
+    )
+    assert disguise(SDP, plain, kind, codec="PCMA/8000", telephone_event=False) == SDP
 
 
 def test_sdp_on_the_wire_is_dressed_by_its_role() -> None:
@@ -160,7 +163,8 @@ def test_sdp_on_the_wire_is_dressed_by_its_role() -> None:
     answer = client.pushed("telnyx_rtc.answer")[0]["params"]["sdp"]
     assert " RTP/SAVPF" in offer
     assert "UDP/TLS/RTP/SAVPF" in answer
-    assert "a=mid" not in offer + answer
+    assert "a=mid" not in offer
+    assert "a=mid" in answer
 
 
 # The gateway trickles.

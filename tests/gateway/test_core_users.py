@@ -11,7 +11,7 @@ from telnyx_core.gateway.actions import Echo, FromCall, Silence, Tone
 from telnyx_core.gateway.events import CallAnswered, CallEnded, CallRinging, CallStarted
 from telnyx_core.ids import CallId
 from telnyx_core.options import CustomHeader
-from tests.gateway.rig import BAD, Client, Rig
+from tests.gateway.rig import BAD, OFFER, Client, Rig
 
 USERS = {"alice": "secret", "bob": "hush"}
 HEADERS = [{"name": "X-Ref", "value": "42"}]
@@ -73,10 +73,12 @@ def test_an_answer_connects_the_two() -> None:
     near = alice.invite("bob")
     far = bob.ringing_call()
     assert bob.answer(far, custom_headers=HEADERS)["callID"] == far
-    answer = last(alice)
+    answer, display = alice.frames[-2:]
     assert answer["method"] == "telnyx_rtc.answer"
     assert answer["params"]["dialogParams"]["custom_headers"] == HEADERS
     assert answer["params"]["sdp"].startswith("v=0\r\n")
+    assert display["method"] == "telnyx_rtc.display", "PS-022: it follows the answer"
+    assert display["params"]["display_number"] == "bob"
     assert (rig.hears(near), rig.hears(far)) == (FromCall(CallId(far)), FromCall(CallId(near)))
     assert rig.core.calls[CallId(near)].partner == far
     assert len(rig.told(CallAnswered)) == 2
@@ -90,10 +92,10 @@ def test_the_caller_is_answered_only_with_its_sdp() -> None:
     offered = rig.owed.pop()
     rig.tell(offered)
     far = bob.ringing_call()
-    bob.answer(far)
+    bob.request("telnyx_rtc.answer", bob.dialog(far, sdp=OFFER))
     assert last(alice)["method"] == "telnyx_rtc.ringing"
     rig.settle()
-    assert last(alice)["method"] == "telnyx_rtc.answer"
+    assert alice.pushed("telnyx_rtc.answer")
 
 
 @pytest.mark.parametrize("who", ["caller", "callee"])
@@ -142,13 +144,17 @@ def test_a_callee_who_does_not_answer_in_time() -> None:
     assert last(bob)["params"]["cause"] == "ORIGINATOR_CANCEL"
 
 
-def test_a_callee_with_a_bad_answer_ends_both() -> None:
+def test_a_callee_with_a_bad_answer_goes_on_ringing_until_it_says_bye() -> None:
+    """PS-027: "A refused `answer` ("CODEC ERROR", "MEDIA ERROR") does **not** end the call at the server"."""
     rig = Rig()
     alice, bob = rig.client("alice"), rig.client("bob")
     alice.invite("bob")
-    bob.answer(bob.ringing_call(), sdp=BAD)
+    far = bob.ringing_call()
+    error = bob.refused("telnyx_rtc.answer", bob.dialog(far, sdp=BAD))
+    assert (error["code"], error["message"]) == (-32002, "CODEC ERROR")
+    assert not alice.pushed("telnyx_rtc.bye")
+    bob.bye(far, cause="INCOMPATIBLE_DESTINATION", causeCode=88)
     assert last(alice)["params"]["causeCode"] == 88
-    assert last(bob)["params"]["causeCode"] == 88
 
 
 def test_both_sockets_of_a_user_ring_and_the_slower_one_loses() -> None:
@@ -204,13 +210,16 @@ def test_a_hold_gives_silence_to_one_and_music_to_the_other() -> None:
     assert (rig.hears(near), rig.hears(far)) == (FromCall(CallId(far)), FromCall(CallId(near)))
 
 
-def test_digits_and_text_reach_the_other_side() -> None:
+def test_text_reaches_the_other_side_and_digits_do_not() -> None:
+    """PS-021: "Digits pressed by the far end reach a WebRTC client neither as RFC 4733 nor as `info`"."""
     rig = Rig()
     alice, bob, near, far = connected(rig)
+    alice.take()
+    bob.take()
     alice.ask("telnyx_rtc.info", alice.dialog(near, dtmf="9"))
-    assert last(bob)["params"] == {"callID": far, "dtmf": "9"}
     rig.tell(DigitHeard(rig.media_of(far)[0], "3", 0.1))
-    assert last(alice)["params"] == {"callID": near, "dtmf": "3"}
+    assert bob.take() == []
+    assert not alice.pushed("telnyx_rtc.info")
     message = {"from": "bob", "to": "alice", "body": "hi"}
     bob.ask("telnyx_rtc.info", bob.dialog(far, msg=message))
     assert last(alice)["params"] == {"callID": near, "msg": message}
@@ -286,7 +295,7 @@ def test_an_answer_to_what_was_not_offered_is_refused() -> None:
     assert bob.refused("telnyx_rtc.answer", bob.dialog(call, sdp="v=0"))["message"] == "CALL ERROR"
     rig.settle()
     assert bob.refused("telnyx_rtc.answer", bob.dialog(call))["message"] == "SDP missing"
-    bob.answer(call)
+    bob.request("telnyx_rtc.answer", bob.dialog(call, sdp=OFFER))
     assert bob.refused("telnyx_rtc.answer", bob.dialog(call, sdp="v=0"))["message"] == "CALL ERROR"
     outbound = bob.invite("echo")
     assert bob.refused("telnyx_rtc.answer", bob.dialog(outbound, sdp="v=0"))["message"] == "CALL ERROR"

@@ -57,7 +57,7 @@ def test_the_far_end_hangs_up() -> None:
     sim.gateway.hangup(call, now=sim.now, cause_name="ALLOTTED_TIMEOUT")
     sim.run(1)
     assert ended(alice, call)
-    assert alice.cause_of(call).cause_code == 602
+    assert alice.cause_of(call).cause_code == 802  # PS-026
     assert alice.requests("telnyx_rtc.bye") == []
 
 

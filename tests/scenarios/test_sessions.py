@@ -327,7 +327,7 @@ def test_the_process_restarts_and_has_forgotten() -> None:
     sim, _, _ = talking()
     again = sim.restart(forgets=True)
     sim.ready()
-    sim.run(100)
+    sim.run(120)
     assert again.all_of(CallUpdated) == []
     assert not sim.gateway.calls
 

@@ -488,8 +488,8 @@ def test_an_unanswered_call_is_gone_with_its_socket(number: str) -> None:
 
 
 def test_an_unanswered_outbound_call_is_attached_and_active() -> None:
-    """CALL-538: the answer was lost in the outage."""
-    quirks = evolve(WONDERLAND.quirks, ringing_survives_loss=True)
+    """CALL-538: the answer was lost in the outage. No fork does so (PS-006)."""
+    quirks = evolve(WONDERLAND.quirks, ringing_survives_loss=True, established_by_media=False)
     plan = evolve(WONDERLAND.plan, answer_delay=2.0)
     sim, alice = at_the_phone(gateway=evolve(WONDERLAND, quirks=quirks, plan=plan))
     call = alice.new_call("echo")
