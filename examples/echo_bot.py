@@ -1,4 +1,4 @@
-"""Answer every call and say back what is heard, a second later. Ctrl-C ends it.
+"""Answer every call and say back what is heard, a second later. Ctrl-C or SIGTERM ends it.
 
 python echo_bot.py
 """
@@ -16,12 +16,11 @@ DELAY = 50  # frames of 20 ms
 
 
 async def main() -> None:
-    async with client_from_environment() as client, asyncio.TaskGroup() as calls:
-        async for call in client.incoming():
-            calls.create_task(serve(call))
+    async with client_from_environment() as client:
+        await client.serve(echo)
 
 
-async def serve(call: CallHandle) -> None:
+async def echo(call: CallHandle) -> None:
     print(f"{call.info.remote_caller_number} calls")
     await call.answer()
     memory = deque[AudioFrame]()

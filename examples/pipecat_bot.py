@@ -1,4 +1,4 @@
-"""Answer every call with a pipecat pipeline that says back each sentence it hears. Ctrl-C ends it.
+"""Answer every call with a pipecat pipeline that says back each sentence it hears. Ctrl-C or SIGTERM ends it.
 
     pip install 'telnyx-rtc[pipecat]'
     python pipecat_bot.py
@@ -60,7 +60,7 @@ class Parrot(FrameProcessor):
             self._silent = 0
 
 
-async def serve(call: CallHandle) -> None:
+async def converse(call: CallHandle) -> None:
     print(f"{call.info.remote_caller_number} calls")
     await call.answer()
     transport = CallTransport(call)
@@ -72,9 +72,8 @@ async def serve(call: CallHandle) -> None:
 
 
 async def main() -> None:
-    async with client_from_environment() as client, asyncio.TaskGroup() as calls:
-        async for call in client.incoming():
-            calls.create_task(serve(call))
+    async with client_from_environment() as client:
+        await client.serve(converse)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from telnyx_core.session import Session
 from telnyx_core.states import SessionState
 from telnyx_core.token import expiry
 from telnyx_drivers import logs
-from telnyx_drivers.arguments import checked, checked_with, client_arguments, function, keywords_of
+from telnyx_drivers.arguments import checked, checked_with, client_arguments, function, keywords_of, seconds
 from telnyx_drivers.audio_devices import AudioDevice, SinkFactory
 from telnyx_drivers.calls import CallHandle, CallNotification, notification
 from telnyx_drivers.driver import Driver
@@ -48,6 +48,7 @@ from telnyx_drivers.listening import Listens
 from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.recovery import call_back, with_ways_on
 from telnyx_drivers.registry import CallRegistry
+from telnyx_drivers.serving import DRAIN, Serve, Service
 from telnyx_drivers.store import Store
 from telnyx_drivers.tokens import TokenProvider, Tokens, with_stand_in
 from telnyx_drivers.tones import TonePlayer, ToneSink
@@ -410,6 +411,36 @@ class Client(Listens[CallNotification]):
         `ConnectionFailed` when the session gave up.
         """
         return self._calls.incoming(recovered)
+
+    @checked_with(handler=function("a function that takes the call"), drain=seconds(optional=False))
+    async def serve(
+        self,
+        handler: Serve,
+        *,
+        limit: int | None = None,
+        drain: float = DRAIN,
+        decline: str = "USER_BUSY",
+        recovered: bool = False,
+    ) -> None:
+        """Call ``handler`` with every call that rings, each in a task of its own, until the client is disconnected.
+
+        The call is hung up when its handler returns or raises; what it raises is told, and costs that call alone. A
+        caller who hangs up, also before ``answer()``, is no error: what the handler then commands raises, and ends it.
+        With ``limit`` calls at work the next one is declined, with the cause ``decline``.
+
+        SIGTERM and SIGHUP, unless the application handles them itself, decline every further call, let those at work
+        go on for at most ``drain`` seconds, hang up, and let this return. ``recovered`` is as for `incoming`. Raises
+        `ConnectionFailed` when the session gave up.
+
+            async def answer(call):
+                await call.answer()
+                await (await call.play("hello.wav")).wait()
+
+            async with TelnyxRTC(login_token=token) as client:
+                await client.serve(answer, limit=20)
+        """
+        service = Service(self.incoming(recovered=recovered), handler, limit=limit, drain=drain, decline=decline)
+        await service.run(self._driver.home)
 
     @checked
     def register_source(self, source_id: str, factory: "SourceFactory", label: str | None = None) -> None:

@@ -315,6 +315,10 @@ class Driver(ABC):
         with anyio.move_on_after(endings.SECONDS, shield=True):
             await self._audience.farewell()
 
+    def home(self, function: Callable[[], None]) -> None:
+        """Run a function on this loop, soon; from any thread, and from a signal handler."""
+        self._home(function)
+
     def part(self, done: Callable[[], None]) -> None:
         """A signal ends the process (`endings.Party`)."""
 

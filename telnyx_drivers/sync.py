@@ -4,6 +4,7 @@ Behind it runs the asyncio client, in a thread of its own. Every method waits fo
 the other in a second thread, where they may wait and command like any other code.
 """
 
+import math
 import os
 import random
 import ssl as tls
@@ -11,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias, Unpack, cast, overload
 
+from anyio import CapacityLimiter, to_thread
 from attrs import evolve, field, fields, frozen
 
 from telnyx_core.actions import DigitsVia
@@ -21,7 +23,7 @@ from telnyx_core.ids import CallId
 from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.states import CallState, SessionState
-from telnyx_drivers.arguments import checked, checked_with, function, one_of
+from telnyx_drivers.arguments import checked, checked_with, function, one_of, seconds
 from telnyx_drivers.asyncio import TelnyxRTC as AsyncTelnyxRTC
 from telnyx_drivers.audio_devices import AudioDevice, SinkFactory
 from telnyx_drivers.calls import CallHandle, Headers, States
@@ -33,6 +35,7 @@ from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
 from telnyx_drivers.listening import Listens
 from telnyx_drivers.media.ports import EngineFactory
 from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
+from telnyx_drivers.serving import DRAIN
 from telnyx_drivers.store import Store
 from telnyx_drivers.threads import Relays, Threads
 from telnyx_drivers.tokens import TokenProvider, with_stand_in
@@ -283,6 +286,29 @@ class TelnyxRTC(Listens[CallNotification]):
         """
         waiting = self._client.incoming(recovered=recovered)
         return (Call(self._threads, handle) for handle in self._threads.iterate(waiting.__anext__, timeout))
+
+    @checked_with(handler=function("a function that takes the call"), drain=seconds(optional=False))
+    def serve(
+        self,
+        handler: "Callable[[Call], object]",
+        *,
+        limit: int | None = None,
+        drain: float = DRAIN,
+        decline: str = "USER_BUSY",
+        recovered: bool = False,
+    ) -> None:
+        """Call ``handler`` with every call that rings, each in a thread of its own, until the client is disconnected.
+
+        See `telnyx_drivers.client.Client.serve`; a handler whose call has ended is left to notice it by itself.
+        """
+        threads = CapacityLimiter(math.inf)
+
+        async def one(call: CallHandle) -> None:
+            await to_thread.run_sync(handler, Call(self._threads, call), abandon_on_cancel=True, limiter=threads)
+
+        self._threads.run(
+            lambda: self._client.serve(one, limit=limit, drain=drain, decline=decline, recovered=recovered)
+        )
 
     @checked
     def events(self, timeout: float | None = None) -> Iterator[Event]:

@@ -94,6 +94,8 @@ def test_what_both_have_takes_the_same_arguments(sync: type[Any], original: type
             for key, parameter in inspect.signature(getattr(sync, name)).parameters.items()
             if key in theirs or key not in EXTRA
         }
+        if name == "serve":  # its handler takes the client's own kind of call
+            ours["handler"] = ours["handler"].replace(annotation=theirs["handler"].annotation)
         assert ours == dict(theirs), name
         compared += 1
     assert compared > 12
