@@ -1,10 +1,14 @@
 """Frames of PCM16, and how whatever an application hands in becomes the one internal form: mono int16."""
 
-from typing import Final, TypeAlias
+import base64
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from telnyx_drivers.media.audio.pcm import Encoding
 
 Samples: TypeAlias = NDArray[np.int16]
 """Mono PCM16, one dimension, native byte order."""
@@ -29,6 +33,43 @@ class AudioFrame:
     sample_rate: int
     channels: int = 1
     pts: int = 0
+
+    @classmethod
+    def from_ulaw(cls, data: bytes, sample_rate: int = 8_000, channels: int = 1) -> "AudioFrame":
+        """From ITU-T G.711 mu-law, one byte a sample."""
+        return cls._decoded(data, sample_rate, channels, "ulaw")
+
+    @classmethod
+    def from_alaw(cls, data: bytes, sample_rate: int = 8_000, channels: int = 1) -> "AudioFrame":
+        """From ITU-T G.711 A-law, one byte a sample."""
+        return cls._decoded(data, sample_rate, channels, "alaw")
+
+    @classmethod
+    def from_float32(cls, data: "bytes | NDArray[np.float32]", sample_rate: int, channels: int = 1) -> "AudioFrame":
+        """From floats in -1..1, little-endian or as an array. Raises ``ValueError`` for half of one.
+
+        For a stream whose chunks are cut anywhere use `telnyx_drivers.media.audio.chunks.ChunkDecoder`.
+        """
+        return cls._decoded(bytes(data), sample_rate, channels, "float32")
+
+    @classmethod
+    def from_base64(
+        cls, text: str, sample_rate: int, channels: int = 1, encoding: "Encoding" = "pcm16"
+    ) -> "AudioFrame":
+        """From base64, as speech services put audio into JSON. Raises ``ValueError`` for what is none."""
+        from telnyx_drivers.media.audio.chunks import from_base64
+
+        return cls._decoded(from_base64(text), sample_rate, channels, encoding)
+
+    @classmethod
+    def _decoded(cls, data: bytes, sample_rate: int, channels: int, encoding: "Encoding") -> "AudioFrame":
+        from telnyx_drivers.media.audio.pcm import to_pcm16
+
+        return cls(to_pcm16(data, encoding), sample_rate, channels)
+
+    def to_base64(self) -> str:
+        """The PCM16 as base64, for a speech service that takes JSON."""
+        return base64.b64encode(self.data).decode()
 
     @property
     def samples(self) -> int:

@@ -50,8 +50,11 @@ class SampleQueue:
             self._reset()
             return dropped
 
-    def take(self, rate: int) -> Samples | None:
-        """The next 20 ms at ``rate``; the last piece is filled up with silence, and after it comes ``None``."""
+    def take(self, rate: int, *, last: bool = True) -> Samples | None:
+        """The next 20 ms at ``rate``; the last piece is filled up with silence, and after it comes ``None``.
+
+        With ``last`` false more is to come: what is less than 20 ms waits for it.
+        """
         with self._lock:
             if self.empty:
                 return None
@@ -62,7 +65,7 @@ class SampleQueue:
                 head, head_rate = self._chunks[0]
                 if head_rate == rate and head.size >= need:
                     return self._cut(need)
-            return self._gather(need, rate)
+            return self._gather(need, rate, last)
 
     def _cut(self, count: int) -> Samples:
         """Up to ``count`` samples off the first chunk, not copied."""
@@ -82,13 +85,16 @@ class SampleQueue:
         if not self._chunks:
             self._duration = 0.0
 
-    def _gather(self, need: int, rate: int) -> Samples:
+    def _gather(self, need: int, rate: int, last: bool) -> Samples | None:
         parts, have = [self._ready], self._ready.size
-        while have < need and (self._chunks or self._resampler is not None):
+        while have < need and (self._chunks or (last and self._resampler is not None)):
             part = self._convert(need - have, rate)
             parts.append(part)
             have += part.size
         joined = np.concatenate(parts)
+        if joined.size < need and not last:
+            self._ready = joined
+            return None
         self._ready = joined[need:]
         if joined.size < need:
             return np.concatenate((joined, silence(need - joined.size)))

@@ -75,7 +75,7 @@ class FileVoice:
         return self._closed or (self._exhausted and self._queue.empty)
 
     def read(self, rate: int) -> Samples | None:
-        samples = self._queue.take(rate)
+        samples = self._queue.take(rate, last=self._exhausted)
         if self._queue.duration < _LOW_SECONDS and not (self._filling or self._exhausted or self._closed):
             self._filling = True
             self._background(self.fill)

@@ -1,10 +1,21 @@
 """What an application says: a paced, interruptible queue of PCM."""
 
-import anyio
+from typing import Final
 
-from telnyx_drivers.media.audio.frames import Pcm, Samples, to_mono
+import anyio
+import numpy as np
+
+from telnyx_drivers.media.audio.chunks import Intake, length_of
+from telnyx_drivers.media.audio.frames import FRAMES_PER_SECOND, Pcm, Samples
 from telnyx_drivers.media.audio.sample_queue import SampleQueue
 from telnyx_drivers.media.audio.wakeup import CallSoon, Wakeup
+
+_PATIENCE: Final = 2
+"""Beats for which less than 20 ms waits for the rest of it, once a stream has come too late."""
+_EASE: Final = 200
+"""Of a second: 5 ms, in which sound that breaks off goes to silence, and comes back from it."""
+_AUDIBLE: Final = 1_000
+"""Of 32,768: a smaller step to or from silence is no click."""
 
 
 class QueueFull(Exception):
@@ -22,6 +33,7 @@ class AudioOut:
 
     def __init__(self, *, call_soon: CallSoon | None = None, ahead: float = 0.2, limit: float = 60.0) -> None:
         self._queue = SampleQueue()
+        self._intake = Intake()
         self._moved = Wakeup(call_soon)
         self._turn = anyio.Lock()
         self._ahead, self._limit = ahead, limit
@@ -30,6 +42,15 @@ class AudioOut:
         self._paused = False
         self._ended = False
         self._closed = False
+        self._draining = 0
+        self._late = False
+        """The queue has run dry in the middle of what was being said, as far as anybody knows."""
+        self._waited = 0
+        """Beats for which a rest of less than 20 ms has been kept."""
+        self._level = 0
+        """Of the last sample that left, where its sudden end would be heard."""
+        self._broken = False
+        """There has been a gap since: the rest must not come in one step, which is a click."""
         self.last_cleared_duration = 0.0
         """Seconds that the latest `clear` dropped."""
 
@@ -47,27 +68,30 @@ class AudioOut:
         """Hand over audio at the pace at which it is sent: returns when all of it is at most ``ahead`` seconds away.
 
         Returns false when `clear` or the end of the call dropped part of it. Cancelled, it takes back what was not
-        accepted yet. Raises ``TypeError`` or ``ValueError`` for audio that is not whole PCM16 of a known rate.
+        accepted yet. Bytes, and frames, of one rate one after the other are one stream that may be cut anywhere: half a
+        sample waits for the next piece until `clear` or `drain`, and a WAV header at the beginning of a piece is read.
+        Raises ``TypeError`` or ``ValueError`` for what is not audio of a known rate.
         """
-        samples, rate = to_mono(pcm, sample_rate, channels)
+        pieces = self._intake.take(pcm, sample_rate, channels)
         if self._closed:
             return False
         offer = object()
-        self._offers[offer] = samples.size / rate
+        self._offers[offer] = _seconds(pieces)
 
         def may_go_on() -> bool:
             return offer not in self._offers or self._queue.duration < self._ahead
 
         try:
             async with self._turn:
-                while samples.size:
+                while pieces:
+                    samples, rate = pieces[0]
                     await self._moved.wait_until(may_go_on)
                     if offer not in self._offers:
                         return False
                     count = max(int((self._ahead - self._queue.duration) * rate), 1)
                     self._queue.put(samples[:count], rate)
-                    samples = samples[count:]
-                    self._offers[offer] = samples.size / rate
+                    pieces[:1] = [(samples[count:], rate)] if samples.size > count else []
+                    self._offers[offer] = _seconds(pieces)
                 return not self._closed
         finally:
             self._offers.pop(offer, None)
@@ -77,11 +101,11 @@ class AudioOut:
 
         Raises `QueueFull`, and what `write` raises.
         """
-        samples, rate = to_mono(pcm, sample_rate, channels)
-        if self._queue.duration + samples.size / rate > self._limit:
+        if self._queue.duration + length_of(pcm, sample_rate, channels) > self._limit:
             raise QueueFull(f"{self.queued_duration:.1f} s of audio are waiting, at most {self._limit:.0f} s may")
-        if not self._closed:
-            self._queue.put(samples, rate)
+        for samples, rate in self._intake.take(pcm, sample_rate, channels):
+            if not self._closed:
+                self._queue.put(samples, rate)
 
     def clear(self) -> float:
         """Drop everything not sent yet, also what a waiting `write` still holds; returns the seconds dropped.
@@ -90,13 +114,25 @@ class AudioOut:
         """
         dropped = self._queue.clear() + sum(self._offers.values())
         self._offers.clear()
+        self._begin_anew()
         self.last_cleared_duration = dropped
         self._moved.fire()
         return dropped
 
     async def drain(self) -> None:
         """Wait until everything handed over has been sent, or dropped, or the call has ended."""
-        await self._moved.wait_until(lambda: self._closed or (self._queue.empty and not self._offers))
+        self._draining += 1
+        try:
+            await self._moved.wait_until(lambda: self._closed or (self._queue.empty and not self._offers))
+        finally:
+            self._draining -= 1
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """What was being said is over; what follows is another stream."""
+        self._intake.end()
+        self._late = self._broken = False
+        self._waited = self._level = 0
 
     def pause(self) -> None:
         """Send silence instead and keep what is queued."""
@@ -116,9 +152,28 @@ class AudioOut:
     def read(self, rate: int) -> Samples | None:
         if self._paused:
             return None
-        samples = self._queue.take(rate)
-        if samples is not None:
-            self._moved.fire()
+        over = self._ended or self._draining > 0
+        samples = self._queue.take(rate, last=over or not self._late or self._waited >= _PATIENCE)
+        if samples is None:
+            self._waited += not self._queue.empty
+            level, self._level = self._level, 0
+            self._broken = self._late
+            return _fading(level, rate // FRAMES_PER_SECOND, rate) if level else None
+        self._moved.fire()
+        self._waited = 0
+        if self._broken:
+            samples, self._broken = _ease_in(samples, rate), False
+        if over:
+            self._level = 0
+            return samples
+        self._level = _audible(int(samples[-1]))
+        if self._queue.empty:
+            # Nobody has said that this was all: it may go on, and may have broken off in a word.
+            self._late = True
+            sounding = np.flatnonzero(samples)
+            end = int(sounding[-1]) + 1 if sounding.size else 0
+            if 0 < end < samples.size and (level := _audible(int(samples[end - 1]))):
+                samples, self._broken = np.concatenate((samples[:end], _fading(level, samples.size - end, rate))), True
         return samples
 
     def close(self) -> None:
@@ -126,3 +181,23 @@ class AudioOut:
         self._queue.clear()
         self._offers.clear()
         self._moved.fire()
+
+
+def _seconds(pieces: list[tuple[Samples, int]]) -> float:
+    return sum(samples.size / rate for samples, rate in pieces)
+
+
+def _audible(level: int) -> int:
+    """A level whose sudden end is heard; else 0."""
+    return level if abs(level) >= _AUDIBLE else 0
+
+
+def _fading(level: int, count: int, rate: int) -> Samples:
+    """From a level to silence."""
+    faded: Samples = np.rint(level * np.clip(1 - np.arange(1, count + 1) * _EASE / rate, 0, 1)).astype(np.int16)
+    return faded
+
+
+def _ease_in(samples: Samples, rate: int) -> Samples:
+    eased: Samples = np.rint(samples * np.clip(np.arange(1, samples.size + 1) * _EASE / rate, 0, 1)).astype(np.int16)
+    return eased
