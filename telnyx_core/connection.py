@@ -82,7 +82,13 @@ class Connection:
         self._draining: Intent | None = None
         self._reconnect_wanted = False
         self._attempts = 0
+        self._falls = 0
+        """Registrations in a row after each of which the socket was lost at once."""
+        self._ready_at: float | None = None
+        """When this socket was registered."""
         self._last_attempt = 0.0
+        self._not_before = float("-inf")
+        """When a server that is overloaded wants to be asked again."""
         self._canary_built = False
         self._regional_fallback = False
         self._punted_at: float | None = None
@@ -195,7 +201,7 @@ class Connection:
             self.liveness.went_offline(now)
             return
         self.liveness.came_online(now)
-        if self.state is S.BACKOFF and now - self._last_attempt >= timeouts.PATH_CHANGE_PAUSE:
+        if self.state is S.BACKOFF and now >= max(self._last_attempt + timeouts.PATH_CHANGE_PAUSE, self._not_before):
             self.timers.stop(Timer.RECONNECT)
             self._retry(now)
 
@@ -306,7 +312,7 @@ class Connection:
     # The socket.
 
     def _start_afresh(self, now: float) -> None:
-        self._attempts = 0
+        self._attempts = self._falls = 0
         self.auto_reconnect = self.options.auto_reconnect
         self.login.restart()
         self.registrar.registration.restart()
@@ -410,7 +416,7 @@ class Connection:
         self.owner.act(Notify(SocketClose(fact.socket, fact.code, fact.reason, fact.clean)))
         match intent:
             case Intent.RECOVER:
-                self._lost(now)
+                self._lost(now, fact.retry_after)
             case Intent.DISCONNECT:
                 self.owner.end_calls(now, bye=False)
                 self.move(Given.LOST_FINAL)
@@ -427,7 +433,7 @@ class Connection:
             self._attempts = 0
             self.connect(now)
 
-    def _lost(self, now: float) -> None:
+    def _lost(self, now: float, retry_after: float | None = None) -> None:
         maximum = self.options.max_reconnect_attempts
         if self.login.rejected:  # T35
             self.move(Given.LOST_REJECTED)
@@ -448,10 +454,17 @@ class Connection:
         else:  # T32
             self.owner.socket_lost(now)
             self._attempts += 1
+            if self._ready_at is not None:
+                self._falls = self._falls + 1 if now - self._ready_at < timeouts.STEADY else 0
+                self._ready_at = None
             self.move(Given.LOST_RETRY)
-            # With a live call every second is heard; without one, a fleet must not come back in step.
-            at_once = self._attempts == 1 and self.owner.has_calls
-            self.timers.set(Timer.RECONNECT, now if at_once else now + backoff(self._attempts, self.rng))
+            # With a live call every second is heard; without one, a fleet must not come back in step. A registration
+            # starts the count of attempts anew (SIG-244), but a server that falls over after each one is spared.
+            tried = max(self._attempts, self._falls)
+            at_once = tried == 1 and self.owner.has_calls
+            due = now if at_once else now + backoff(tried, self.rng)
+            self._not_before = now + min(retry_after or 0.0, timeouts.RETRY_AFTER)
+            self.timers.set(Timer.RECONNECT, max(due, self._not_before))
 
     def _abandon_attempt(self, now: float) -> None:
         assert self._socket is not None, "connecting, so there is a socket"
@@ -522,7 +535,7 @@ class Connection:
         pending = self._requests.take(reply.id)
         self.owner.saw_frame("RECV", reply.frame, size, None if pending is None else pending.call)
         if pending is None:
-            self.owner.act(Notify(SocketMessage(reply.frame)))
+            self.owner.act(Notify(SocketMessage(reply.frame, size)))
             self.registrar.told(m.gateway_report(mapping(reply.result, "params")), now)
             return
         failure: Failure | None = None
@@ -531,7 +544,7 @@ class Connection:
             said = self.owner.redactor.plain(reply.error.message)
             failure = Failure(FailureKind.SERVER_ERROR, said, reply.error.code, pending.method)
         elif pending.method == m.GATEWAY_STATE:
-            self.owner.act(Notify(SocketMessage(reply.frame)))  # SIG-407
+            self.owner.act(Notify(SocketMessage(reply.frame, size)))  # SIG-407
         self._settle(pending, failure, reply.error, reply.result, now)
 
     def _request_came(self, request: Request, size: int, now: float) -> None:
@@ -543,7 +556,7 @@ class Connection:
             self.liveness.monitor.confirmed(now)
             self._settle(pending, None, None, {}, now)
             return
-        self.owner.act(Notify(SocketMessage(request.frame)))
+        self.owner.act(Notify(SocketMessage(request.frame, size)))
         match request.method:
             case m.PING:
                 if self.logged_in:  # SIG-132
@@ -639,6 +652,7 @@ class Connection:
         self.close(Intent.PUNT, now)
 
     def ready(self, now: float) -> None:
+        self._ready_at = now
         self.liveness.registered(now)
 
     def registered(self) -> None:

@@ -356,9 +356,10 @@ class SocketError:
 
 @frozen
 class SocketMessage:
-    """``telnyx.socket.message``: a frame that no request of ours was waiting for (SIG-407)."""
+    """``telnyx.socket.message``: a frame of ``size`` characters that no request of ours was waiting for (SIG-407)."""
 
     frame: JsonView = field(repr=False)
+    size: int = field(default=0, eq=False)
 
 
 @frozen

@@ -55,6 +55,8 @@ class SocketClosed:
     """The socket is gone, for whatever reason; exactly one for each `OpenSocket` that was not refused or abandoned.
 
     ``error`` is the transport's own text when it failed rather than closed (SIG-033: then ``code`` is 1006).
+    ``retry_after``: the seconds after which a server that is overloaded wants to be asked again (RFC 9110 section
+    10.2.3).
     """
 
     socket: SocketId
@@ -62,6 +64,7 @@ class SocketClosed:
     reason: str
     clean: bool = field(kw_only=True)
     error: str = field(default="", kw_only=True)
+    retry_after: float | None = field(default=None, kw_only=True)
 
 
 @frozen

@@ -5,6 +5,9 @@ from typing import Final
 MAX_FRAME_CHARS: Final = 1_048_576
 """A frame is an SDP of a few kilobytes; a megabyte is a fault or an attack."""
 
+MAX_FRAME_PARTS: Final = 65_536
+"""Brackets and commas: each may stand for an object of sixty bytes, and a frame has some hundreds."""
+
 MAX_LIVE_CALLS: Final = 4_096
 """Far above what one process can carry in media; stops a flood of invites."""
 

@@ -24,6 +24,10 @@ ORPHAN_AGAIN: Final = 30.0  # SIG-304
 TOMBSTONE: Final = 90.0  # SIG-471
 PUNT_GUARD: Final = 60.0  # SIG-472
 PATH_CHANGE_PAUSE: Final = 1.0  # T40
+RETRY_AFTER: Final = 300.0
+"""At most: a server that asks for more has another reason, and a phone that is mute for an hour is of no use."""
+STEADY: Final = 30.0
+"""A registration that lasts shorter was worth nothing: the server falls over because we come."""
 
 AWAIT_REMOTE: Final = 10.0  # CALL-344
 GATHER_WINDOW: Final = 1.0  # MEDIA-600

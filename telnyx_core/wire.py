@@ -7,7 +7,7 @@ from typing import Final, TypeAlias, cast
 from attrs import field, frozen
 
 from telnyx_core.json_types import Json, JsonObject, JsonView
-from telnyx_core.limits import MAX_FRAME_CHARS, MAX_ID_CHARS, MAX_NAME_CHARS
+from telnyx_core.limits import MAX_FRAME_CHARS, MAX_FRAME_PARTS, MAX_ID_CHARS, MAX_NAME_CHARS
 
 ServerId: TypeAlias = int | str
 """The server numbers its requests and names its AI frames; both are echoed with their type (SIG-056)."""
@@ -85,6 +85,8 @@ def parse(text: str) -> Json:
     """JSON that can be written again. Raises `ValueError`, which says why, without quoting it."""
     if len(text) > MAX_FRAME_CHARS:
         raise ValueError(f"frame of {len(text)} characters")
+    if (parts := text.count("[") + text.count("{") + text.count(",")) > MAX_FRAME_PARTS:
+        raise ValueError(f"frame of {parts} parts")
     try:
         return cast("Json", _decoder.decode(text))
     except RecursionError:

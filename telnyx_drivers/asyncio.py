@@ -10,7 +10,7 @@ from typing import Final
 
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 
 from telnyx_core.facts import BinaryReceived, SocketClosed, SocketOpened, SocketRefused, TextReceived
 from telnyx_core.ids import SocketId
@@ -18,10 +18,13 @@ from telnyx_core.session import Session
 from telnyx_drivers import logs
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.client import MAX_FRAME, Client
-from telnyx_drivers.driver import Audience, CallSoon, Driver, Line
+from telnyx_drivers.driver import MAX_OUTBOX, TOO_LONG, Audience, Backlog, CallSoon, Driver, Line
 from telnyx_drivers.guard import isolated
+from telnyx_drivers.happy_eyeballs import connect_tcp
 from telnyx_drivers.media.ports import EngineFactory
 from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
+from telnyx_drivers.retry_after import seconds_of
+from telnyx_drivers.server_address import ServerAddress
 from telnyx_drivers.unreachable import is_for_good
 
 __all__ = [
@@ -183,6 +186,24 @@ class AsyncioDriver(Driver):
         return _Line(self, socket, url, self.ssl)
 
 
+class _Connection(ClientConnection):
+    """Answers pings by itself, and would go on to do so for a server that reads none of the answers."""
+
+    line: "_Line"
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.transport.get_write_buffer_size() > self.line.backlog + MAX_OUTBOX:
+            self.line.drop()
+
+
+class _Connect(connect):
+    """Follows no redirect: browsers do not, and another host is not to be given the login."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 class _Line:
     """One WebSocket: a task that opens it and reads, and a second one that writes."""
 
@@ -192,14 +213,28 @@ class _Line:
         self._url = url
         self._ssl = ssl
         self._outbox: asyncio.Queue[str | None] = asyncio.Queue()
-        self.backlog = 0
+        self._backlog = Backlog()
+        self._unread = ""
+        """Why the connection is dropped, where the server does not read what we send."""
         self._open = self._abandoned = False
         self._end: SocketClosed | SocketRefused = SocketClosed(socket, 1006, "", clean=False)
         self._task = driver.spawn(self._run, self._over)
 
     def send(self, text: str) -> None:
-        self.backlog += len(text)
-        self._outbox.put_nowait(text)
+        if self._backlog.add(len(text)):
+            self._outbox.put_nowait(text)
+        else:
+            self.drop()
+
+    @property
+    def backlog(self) -> int:
+        return self._backlog.waiting
+
+    def drop(self) -> None:
+        """What is owed to a server that does not read is not worth our memory."""
+        if not self._unread:
+            self._unread = self._backlog.reproach
+            self._task.cancel()
 
     def close(self) -> None:
         if self._open:
@@ -214,36 +249,59 @@ class _Line:
     def _over(self) -> None:
         """Whatever ended the task, also a cancellation before it began: exactly one end is told."""
         if not self._abandoned:
-            self._driver.tell(self._end)
+            self._driver.tell(_failed(self._socket, self._unread) if self._unread else self._end)
 
     async def _run(self) -> None:
         self._end = await self._live()
 
     async def _live(self) -> SocketClosed | SocketRefused:
-        tls_settings = (self._ssl or True) if self._url.startswith("wss:") else None
+        try:
+            address = ServerAddress.parse(self._url)
+        except ValueError as error:
+            return SocketRefused(self._socket, _text(error))
+        try:
+            sock = await connect_tcp(address.host, address.port)
+        except OSError as error:
+            if is_for_good(error):
+                self._driver.cannot_work(self._socket)
+            return _failed(self._socket, _text(error))
+
+        class Connection(_Connection):
+            line = self
+
         try:
             # The session has its own deadline for opening and pings by itself; proxies would hide where audio goes.
-            connection = await connect(
+            connection = await _Connect(
                 self._url,
+                sock=sock,
+                create_connection=Connection,
                 compression=None,
                 open_timeout=None,
                 ping_interval=None,
                 close_timeout=None,
                 max_size=MAX_FRAME,
                 proxy=None,
-                ssl=tls_settings,
+                ssl=(self._ssl or True) if address.secure else None,
                 logger=logs.websocket,
             )
         except (OSError, EOFError) as error:  # before ValueError: a certificate's error is both
             if is_for_good(error):
                 self._driver.cannot_work(self._socket)
-            return SocketClosed(self._socket, 1006, "", clean=False, error=_text(error))
+            return _failed(self._socket, _text(error))
         except (InvalidURI, ValueError, TypeError) as error:
             return SocketRefused(self._socket, _text(error))
+        except InvalidStatus as error:
+            again = seconds_of(error.response.headers.get("Retry-After"))
+            if again is None:
+                self._driver.cannot_work(self._socket)
+            return _failed(self._socket, _text(error), again)
         except WebSocketException as error:
             if not isinstance(error.__cause__, EOFError):  # it has answered, and not as a WebSocket server does
                 self._driver.cannot_work(self._socket)
-            return SocketClosed(self._socket, 1006, "", clean=False, error=_text(error))
+            return _failed(self._socket, _text(error))
+        except BaseException:
+            sock.close()  # cancelled before the transport had it
+            raise
         writer = self._driver.spawn(lambda: self._write(connection))
         try:
             self._open = True
@@ -260,9 +318,9 @@ class _Line:
                 message = await connection.recv()
                 if isinstance(message, str):
                     self._driver.tell(TextReceived(self._socket, message))
-                    await self._driver.room()
                 else:
                     self._driver.tell(BinaryReceived(self._socket, len(message)))
+                await self._driver.room()
         except ConnectionClosed as gone:
             return _closed(self._socket, gone)
 
@@ -270,7 +328,7 @@ class _Line:
         with contextlib.suppress(ConnectionClosed):  # the reader is told as well, and reports it
             while (text := await self._outbox.get()) is not None:
                 await connection.send(text)
-                self.backlog -= len(text)
+                self._backlog.sent(len(text))
             await connection.close()
 
 
@@ -280,9 +338,13 @@ def _closed(socket: SocketId, gone: ConnectionClosed) -> SocketClosed:
     if gone.rcvd is not None:
         return SocketClosed(socket, gone.rcvd.code, gone.rcvd.reason, clean=clean)
     if gone.sent is not None and gone.sent.code in _OURS:
-        return SocketClosed(socket, 1006, "", clean=False, error=f"{gone.sent.code} {gone.sent.reason}")
-    error = _text(gone.__cause__) if gone.__cause__ is not None else ""
-    return SocketClosed(socket, 1006, "", clean=False, error=error)
+        why = TOO_LONG if gone.sent.code == 1009 else gone.sent.reason
+        return _failed(socket, f"{gone.sent.code} {why}")
+    return _failed(socket, _text(gone.__cause__) if gone.__cause__ is not None else "")
+
+
+def _failed(socket: SocketId, error: str, retry_after: float | None = None) -> SocketClosed:
+    return SocketClosed(socket, 1006, "", clean=False, error=error, retry_after=retry_after)
 
 
 def _text(error: BaseException) -> str:

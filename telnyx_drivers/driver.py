@@ -65,6 +65,7 @@ from telnyx_core.facts import (
 )
 from telnyx_core.ids import CallId, SocketId, Ticket
 from telnyx_core.json_types import JsonView
+from telnyx_core.limits import MAX_FRAME_CHARS
 from telnyx_core.session import Session
 from telnyx_drivers import endings, logs
 from telnyx_drivers.audio_devices import AudioDevices
@@ -84,8 +85,35 @@ if TYPE_CHECKING:
     from telnyx_drivers.media.call_audio import AudioFault, CallAudio
     from telnyx_drivers.media.source_registry import SourceFactory
 
+INBOX_CHARS: Final = 1 << 20
 INBOX_TEXTS: Final = 64
-"""Frames waiting for the session; beyond it the socket's reader pauses, and with it the server (TCP's own pushback)."""
+"""So much, or so many frames, waiting for the session; beyond it the socket's reader pauses, and with it the server."""
+
+
+MAX_OUTBOX: Final = 4 << 20
+"""Characters that may wait for a server: the frames of a thousand calls. One that lets more wait reads nothing."""
+TOO_LONG: Final = f"a message of more than {MAX_FRAME_CHARS >> 20} MB was received"
+
+
+class Backlog:
+    """How many characters wait for a server, and whether that is still reasonable."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self._largest = 0
+
+    def add(self, size: int) -> bool:
+        """False: too much. What the application sends at once, such as an image, may be as large as it likes."""
+        self._largest = max(self._largest if self.waiting else 0, size)
+        self.waiting += size
+        return self.waiting - self._largest <= MAX_OUTBOX
+
+    def sent(self, size: int) -> None:
+        self.waiting -= size
+
+    @property
+    def reproach(self) -> str:
+        return f"the server does not read: {self.waiting} characters wait for it"
 
 
 CallSoon: TypeAlias = Callable[[Callable[[], None]], None]
@@ -199,6 +227,7 @@ class Driver(ABC):
         self._promises: dict[Ticket, Promise] = {}
         self._inbox: deque[Fact] = deque()
         self._texts = 0
+        self._chars = 0
         self._room: anyio.Event | None = None
 
     # What a loop provides.
@@ -370,14 +399,15 @@ class Driver(ABC):
 
     def tell(self, fact: Fact) -> None:
         """Report a fact, on the loop's own thread."""
-        if isinstance(fact, TextReceived):
+        if isinstance(fact, TextReceived | BinaryReceived):
             self._texts += 1
+            self._chars += _chars(fact)
         self._inbox.append(fact)
         self._wake()
 
     async def room(self) -> None:
-        """Wait while the inbox holds as many texts as it may."""
-        while self._texts >= INBOX_TEXTS:
+        """Wait while the inbox holds as much as it may."""
+        while self._texts >= INBOX_TEXTS or self._chars >= INBOX_CHARS:
             if self._room is None:
                 self._room = anyio.Event()
             await self._room.wait()
@@ -392,8 +422,9 @@ class Driver(ABC):
         while self._inbox:
             fact = self._as_it_counts(self._inbox.popleft())
             self._log_fact(fact)
-            if isinstance(fact, TextReceived):
+            if isinstance(fact, TextReceived | BinaryReceived):
                 self._texts -= 1
+                self._chars -= _chars(fact)
             elif isinstance(fact, SocketClosed | SocketRefused):
                 self._lines.pop(fact.socket, None)
                 self.network.left(fact.socket)
@@ -593,7 +624,7 @@ class Driver(ABC):
             line.abandon()
         self._lines.clear()
         self._inbox.clear()
-        self._texts = 0
+        self._texts = self._chars = 0
         for promise in self._promises.values():
             promise.settle(self.failure)
         self._promises.clear()
@@ -617,3 +648,7 @@ class Driver(ABC):
     def _log(self, logger: logging.Logger, level: int, what: object) -> None:
         if logger.isEnabledFor(level):
             logger.log(level, "%s", self.session.redactor.plain(str(what)))
+
+
+def _chars(fact: TextReceived | BinaryReceived) -> int:
+    return len(fact.text) if isinstance(fact, TextReceived) else 0

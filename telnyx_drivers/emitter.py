@@ -15,7 +15,7 @@ import anyio
 import anyio.lowlevel
 from attrs import define
 
-from telnyx_core.events import EVENT_NAMES, Event
+from telnyx_core.events import EVENT_NAMES, Event, SocketMessage
 from telnyx_drivers.exceptions import EventsOverrun
 from telnyx_drivers.guard import Handler, Spawn, run_isolated
 
@@ -23,7 +23,12 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Event)
 
 BACKLOG: Final = 4096
-"""Events one reader may be behind: over a minute of a busy session, and about a megabyte."""
+"""Events one reader may be behind: over a minute of a busy session."""
+MAX_COST: Final = 4 << 20
+"""Bytes, about, that the events may take which one reader is behind: as many as that, of a hundred characters each."""
+_EVENT: Final = 512
+_CHARACTER: Final = 4
+"""Bytes that an event takes, and each character of a frame in it once that is made of Python's objects."""
 
 _SILENT_NAMES: Final = frozenset({"telnyx.messages", "telnyx.calls", "telnyx.rtc.mediaError"})
 """Names of the reference that may be listened to although nothing emits them here (SIG-411, SIG-415)."""
@@ -51,6 +56,7 @@ class EventStream(AsyncIterator[T], Generic[T]):
 
     def __init__(self, backlog: int = BACKLOG) -> None:
         self._queue: deque[T] = deque()
+        self._cost = 0
         self._backlog = backlog
         self._arrived: anyio.Event | None = None
         self._ended = False
@@ -59,7 +65,8 @@ class EventStream(AsyncIterator[T], Generic[T]):
     def push(self, item: T) -> None:
         if self._ended:
             return
-        if len(self._queue) >= self._backlog:
+        self._cost += _cost(item)
+        if self._queue and (len(self._queue) >= self._backlog or self._cost > MAX_COST):
             lost = len(self._queue) + 1
             self._queue.clear()
             self.end(EventsOverrun(lost))
@@ -95,12 +102,18 @@ class EventStream(AsyncIterator[T], Generic[T]):
             if self._arrived is None:
                 self._arrived = anyio.Event()
             await self._arrived.wait()
-        return self._queue.popleft()
+        item = self._queue.popleft()
+        self._cost -= _cost(item)
+        return item
 
     def _wake(self) -> None:
         if self._arrived is not None:
             self._arrived.set()
             self._arrived = None
+
+
+def _cost(item: object) -> int:
+    return _EVENT + (_CHARACTER * item.size if isinstance(item, SocketMessage) else 0)
 
 
 class Broadcast(Generic[T]):

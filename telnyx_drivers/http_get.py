@@ -7,6 +7,8 @@ import anyio
 import anyio.to_thread
 import httpx2
 
+_AS_IT_IS: Final = {"accept-encoding": "identity"}
+"""What is compressed, perhaps twice, may be a million times as large once it is not (RFC 9110 section 12.5.3)."""
 SECONDS: Final = 10.0
 """For the whole of it."""
 
@@ -25,17 +27,27 @@ async def fetch(url: str, *, most: int, ssl: tls.SSLContext | None = None) -> by
     client = await anyio.to_thread.run_sync(make)
     try:
         with anyio.move_on_after(SECONDS) as patience:
-            async with client, client.stream("GET", url) as response:
+            async with client, client.stream("GET", url, headers=_AS_IT_IS) as response:
                 if response.status_code != 200:
                     raise OSError(f"the server answers {response.status_code}")
-                async for piece in response.aiter_bytes():
+                if response.headers.get("content-encoding", "identity") != "identity":
+                    raise OSError("the server compresses, though it was asked not to")
+                async for piece in response.aiter_raw():
                     body += piece
                     if len(body) > most:
                         patience.cancel()  # an iteration left otherwise would not be cleaned up at once
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise OSError(str(error) or type(error).__name__) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
+        raise OSError(reason(error)) from error
     if len(body) > most:
         raise ValueError(f"more than {most} bytes")
     if patience.cancelled_caught:
         raise TimeoutError(f"no answer within {SECONDS:g} s")
     return bytes(body)
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, from whichever layer says it."""
+    cause: BaseException | None = error
+    while cause is not None and not str(cause):
+        cause = cause.__cause__ or cause.__context__
+    return str(cause or type(error).__name__)

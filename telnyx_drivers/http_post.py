@@ -2,16 +2,32 @@
 
 import ssl as tls
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import httpx2
+
+from telnyx_drivers.http_get import reason
+from telnyx_drivers.retry_after import seconds_of
+
+_BUSY: Final = frozenset({429, 503})
+
+
+class Overloaded(OSError):
+    """The server says that it is, and when it wants to be asked again (RFC 9110 section 10.2.3)."""
+
+    def __init__(self, status: int, retry_after: float) -> None:
+        super().__init__(f"the server answers {status}: again in {retry_after:g} s")
+        self.retry_after = retry_after
 
 
 class Poster(Protocol):
     """Something that can post."""
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """The status of the answer. Raises `OSError` when there is none. The caller bounds the time."""
+        """The status of the answer. Raises `OSError` when there is none. The caller bounds the time.
+
+        `Overloaded` where the server says when to come again.
+        """
         ...
 
     async def aclose(self) -> None: ...
@@ -39,9 +55,12 @@ class HttpPoster:
             async with self._client.stream(
                 "POST", target, headers=named, content=body, extensions=extensions
             ) as response:
-                return response.status_code
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise OSError(str(error) or type(error).__name__) from error
+                status, again = response.status_code, seconds_of(response.headers.get("retry-after"))
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:  # the last: what no header can carry
+            raise OSError(reason(error)) from error
+        if status in _BUSY and again is not None:
+            raise Overloaded(status, again)
+        return status
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -23,6 +23,8 @@ PAUSES: Final = (0.5, 1.0, 2.0)
 """Seconds before each further attempt (STATS-242)."""
 ATTEMPT: Final = 10.0
 """Seconds for one attempt (STATS-243)."""
+MOST_PAUSE: Final = 60.0
+"""Seconds that a server may ask to be left alone; then the part is kept until the next one is sent."""
 DRAIN: Final = 10.0
 """Seconds that a client which disconnects waits for its reports (SIG-280)."""
 _MOST_WAITING: Final = 8
@@ -136,7 +138,10 @@ class Uploads:
     async def _empty(self, queue: _Queue, poster: "Poster") -> None:
         while queue.waiting:
             queue.current = action = queue.waiting.popleft()
-            await _send(action, queue, poster)
+            try:
+                await _send(action, queue, poster)
+            except Exception:  # noqa: BLE001  # a report is never worth a call, and one part none of the others
+                logs.reports.exception("a report broke on its way")
             queue.current = None
             if action.segment.last:
                 self._queues.pop(action.segment.call.id, None)
@@ -197,6 +202,8 @@ async def deliver(poster: "Poster", url: str, headers: Mapping[str, str], body: 
             with anyio.fail_after(ATTEMPT):
                 status = await poster.post(url, headers, body)
         except (OSError, TimeoutError) as error:
+            if pause is not None:
+                pause = max(pause, min(getattr(error, "retry_after", 0.0), MOST_PAUSE))
             logs.reports.debug("no answer to a call report: %s", str(error) or type(error).__name__)
         else:
             logs.reports.debug("a call report of %d bytes was answered with %d", len(body), status)

@@ -6,11 +6,10 @@ import ssl as tls
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
-from urllib.parse import urlsplit
 
 import trio
-from attrs import define, field, frozen
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+from attrs import define, field
+from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
 
 from telnyx_core.facts import BinaryReceived, SocketClosed, SocketOpened, SocketRefused, TextReceived
 from telnyx_core.ids import SocketId
@@ -18,11 +17,13 @@ from telnyx_core.session import Session
 from telnyx_drivers import logs
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.client import MAX_FRAME, Client
-from telnyx_drivers.driver import Audience, CallSoon, Driver, Line
+from telnyx_drivers.driver import TOO_LONG, Audience, Backlog, CallSoon, Driver, Line
 from telnyx_drivers.exceptions import MediaUnavailable
 from telnyx_drivers.guard import isolated
 from telnyx_drivers.media.ports import AnyLoop, EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
+from telnyx_drivers.retry_after import seconds_of
+from telnyx_drivers.server_address import ServerAddress
 from telnyx_drivers.unreachable import is_for_good
 
 __all__ = [
@@ -158,31 +159,6 @@ class TrioDriver(Driver):
         return BridgedEngine(setup, self._engine_factory, trio.lowlevel.current_trio_token().run_sync_soon)
 
 
-@frozen
-class _Address:
-    host: str
-    port: int
-    resource: str
-    secure: bool
-
-    @classmethod
-    def parse(cls, url: str) -> "_Address":
-        """Raises ``ValueError``."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.fragment:
-            raise ValueError(f"not a WebSocket URL: {parts.scheme}://{parts.netloc}")
-        secure = parts.scheme == "wss"
-        port = parts.port if parts.port is not None else (443 if secure else 80)
-        resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return cls(parts.hostname.encode("idna").decode("ascii"), port, resource, secure)
-
-    @property
-    def authority(self) -> str:
-        """The ``Host`` header, without the port where that is the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
-
-
 class _WatchedStream(trio.abc.Stream):
     """Notes how a stream ended: trio-websocket keeps that to itself, and waits for ever for a handshake cut short."""
 
@@ -240,15 +216,25 @@ class _Line:
         self._socket = socket
         self._url = url
         self._outbox, self._to_send = trio.open_memory_channel[str | None](math.inf)
-        self.backlog = 0
+        self._backlog = Backlog()
         self._open = self._abandoned = False
         self._closing: trio.Event | None = None
+        self._unread = ""
+        """Why the connection is dropped, where the server does not read what we send."""
         self._end: SocketClosed | SocketRefused = SocketClosed(socket, 1006, "", clean=False)
         self._scope = driver.spawn(self._run, self._over)
 
     def send(self, text: str) -> None:
-        self.backlog += len(text)
-        self._outbox.send_nowait(text)
+        if self._backlog.add(len(text)):
+            self._outbox.send_nowait(text)
+        elif not self._unread:
+            # What is owed to a server that does not read is not worth our memory.
+            self._unread = self._backlog.reproach
+            self._scope.cancel()
+
+    @property
+    def backlog(self) -> int:
+        return self._backlog.waiting
 
     def close(self) -> None:
         if self._open:
@@ -263,11 +249,11 @@ class _Line:
     def _over(self) -> None:
         """Whatever ended the task: exactly one end is told. Until the session has heard it, `send` may still come."""
         if not self._abandoned:
-            self._driver.tell(self._end)
+            self._driver.tell(self._failed(self._unread) if self._unread else self._end)
 
     async def _run(self) -> None:
         try:
-            address = _Address.parse(self._url)
+            address = ServerAddress.parse(self._url)
         except ValueError as error:
             self._end = SocketRefused(self._socket, _text(error))
             return
@@ -282,13 +268,15 @@ class _Line:
             self._end = await self._live(address, _WatchedStream(stream))
         except Exception as error:  # noqa: BLE001  # the WebSocket library's own tasks fail in any way the peer likes
             logs.signalling.debug("socket %d failed", self._socket, exc_info=error)
-            if not self._open:  # it has answered, and not as a WebSocket server does
+            first = _first(error)
+            again = _retry_after(first)
+            if not self._open and again is None:  # it has answered, and not as a WebSocket server does
                 self._driver.cannot_work(self._socket)
-            self._end = self._failed(_text(_first(error)))
+            self._end = self._failed(_text(first), again)
         finally:
             await trio.aclose_forcefully(stream)
 
-    async def _live(self, address: _Address, stream: _WatchedStream) -> SocketClosed:
+    async def _live(self, address: ServerAddress, stream: _WatchedStream) -> SocketClosed:
         async with trio.open_nursery() as nursery:
             connection: WebSocketConnection | None = None
             with trio.CancelScope() as opening:
@@ -321,15 +309,15 @@ class _Line:
                 return
             if isinstance(message, str):
                 self._driver.tell(TextReceived(self._socket, message))
-                await self._driver.room()
             else:
                 self._driver.tell(BinaryReceived(self._socket, len(message)))
+            await self._driver.room()
 
     async def _write(self, connection: WebSocketConnection) -> None:
         try:
             while (text := await self._to_send.receive()) is not None:
                 await connection.send_message(text)
-                self.backlog -= len(text)
+                self._backlog.sent(len(text))
         except ConnectionClosed:
             return  # the reader is told as well, and reports it
         self._closing = trio.Event()
@@ -343,14 +331,14 @@ class _Line:
             return self._failed(stream.error)
         code, text = int(reason.code), reason.reason or ""
         if code in _PROTOCOL_FAILURES:
-            return self._failed(f"{code} {text}")
+            return self._failed(f"{code} {TOO_LONG if code == 1009 else text}")
         return SocketClosed(self._socket, code, text, clean=True)
 
-    def _failed(self, error: str) -> SocketClosed:
-        return SocketClosed(self._socket, 1006, "", clean=False, error=error)
+    def _failed(self, error: str, retry_after: float | None = None) -> SocketClosed:
+        return SocketClosed(self._socket, 1006, "", clean=False, error=error, retry_after=retry_after)
 
 
-async def _connect(address: _Address, ssl: tls.SSLContext | None) -> trio.abc.Stream:
+async def _connect(address: ServerAddress, ssl: tls.SSLContext | None) -> trio.abc.Stream:
     if not address.secure:
         return await trio.open_tcp_stream(address.host, address.port)
     stream = await trio.open_ssl_over_tcp_stream(
@@ -369,6 +357,14 @@ def _first(error: Exception) -> Exception:
     if isinstance(error, ExceptionGroup):
         return _first(cast("ExceptionGroup[Exception]", error).exceptions[0])
     return error
+
+
+def _retry_after(error: Exception) -> float | None:
+    if isinstance(error, ConnectionRejected):
+        for name, value in error.headers or ():
+            if name.lower() == b"retry-after":
+                return seconds_of(value.decode("latin-1"))
+    return None
 
 
 def _text(error: BaseException) -> str:

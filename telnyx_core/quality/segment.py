@@ -6,6 +6,7 @@ A segment holds what was read; it is put into words by whoever sends it, in its 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal, TypeAlias
+from urllib.parse import quote
 
 from attrs import field, frozen
 
@@ -27,6 +28,7 @@ FlushReason: TypeAlias = Literal["buffer-limit", "manual", "socket-close", "sock
 MAX_BODY: Final = 1_900_000
 """Bytes; the platform refuses two million (STATS-227)."""
 
+_VISIBLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 _NUMBERING: Final = 100
 """Bytes for what tells one part from another."""
 
@@ -56,14 +58,12 @@ class ReportHome:
     dc: str | None = None
 
     def headers(self, call: CallId) -> dict[str, str]:
-        headers = {
-            "content-type": "application/json",
-            "x-call-report-id": self.call_report_id,
-            "x-call-id": call,
-        }
+        """An id may be any text, and a header may not: what is no visible ASCII is percent-encoded (RFC 3986)."""
+        ids = {"x-call-report-id": self.call_report_id, "x-call-id": call}
         if self.voice_sdk_id is not None:
-            headers["x-voice-sdk-id"] = self.voice_sdk_id
-        return headers
+            ids["x-voice-sdk-id"] = self.voice_sdk_id
+        encoded = {name: quote(ident, safe=_VISIBLE, errors="replace") for name, ident in ids.items()}
+        return {"content-type": "application/json", **encoded}
 
 
 @frozen

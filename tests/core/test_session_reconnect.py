@@ -4,7 +4,7 @@ import pytest
 
 from telnyx_core.actions import AbandonSocket, CloseSocket, OpenSocket
 from telnyx_core.events import CloseReason, ErrorRaised, SessionClosed, SocketClose, SocketError, SocketOpen
-from telnyx_core.facts import SocketOpened
+from telnyx_core.facts import NetworkChanged, SocketClosed, SocketOpened
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import Rig
 from telnyx_core.timers import Timer
@@ -481,3 +481,55 @@ def test_there_is_never_more_than_one_socket() -> None:
     rig.wait_for(S.CONNECTING)
     assert order == [AbandonSocket]
     assert list(rig.ledger.sockets) == [rig.socket]
+
+
+# A server that is in trouble.
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(12.0, 12.0), (0.2, 1.0), (0.0, 1.0), (86_400.0, 300.0)])
+def test_a_server_that_says_when_to_come_again_is_obeyed_within_reason(asked: float, waited: float) -> None:
+    """RFC 9110 section 10.2.3; never sooner than SIG-242 says."""
+    rig = Rig(r=0.5)
+    rig.ask_to_connect()
+    lost = rig.now
+    rig.tell(SocketClosed(rig.socket, 1006, "", clean=False, error="HTTP 503", retry_after=asked))
+    rig.wait_for(S.CONNECTING)
+    assert rig.now - lost == waited
+
+
+def test_not_even_a_live_call_or_another_network_makes_it_sooner() -> None:
+    rig = Rig.registered(r=0.5)
+    rig.outbound("active")
+    lost = rig.now
+    rig.tell(SocketClosed(rig.socket, 1006, "", clean=False, retry_after=20.0))
+    rig.advance(5.0)
+    rig.tell(NetworkChanged("path_changed"))
+    assert rig.state is S.BACKOFF
+    rig.wait_for(S.CONNECTING)
+    assert rig.now - lost == 20.0
+
+
+def test_a_server_that_falls_over_after_each_registration_is_spared() -> None:
+    """SIG-244 forgives the attempts, so that 45003 does not come; the pauses grow all the same."""
+    rig = Rig(r=0.5)
+    pauses: list[float] = []
+    for _ in range(8):
+        rig.ready()
+        rig.advance(2.0)
+        lost = rig.now
+        rig.lose()
+        rig.wait_for(S.CONNECTING)
+        pauses.append(rig.now - lost)
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+
+
+def test_a_registration_that_lasted_is_forgiven_everything() -> None:
+    rig = Rig(r=0.5)
+    for lasted in (1.0, 1.0, 31.0):
+        rig.ready()
+        rig.always("ping")
+        rig.advance(lasted)
+        lost = rig.now
+        rig.lose()
+        rig.wait_for(S.CONNECTING)
+    assert rig.now - lost == 1.0

@@ -140,7 +140,7 @@ def test_a_frame_has_an_upper_bound() -> None:
 
 
 def test_deep_nesting_is_garbage() -> None:
-    assert decode("[" * 200_000 + "]" * 200_000) == Garbage("nested too deeply")
+    assert decode("[" * 60_000 + "]" * 60_000) == Garbage("nested too deeply")
 
 
 def test_a_method_has_an_upper_bound() -> None:
@@ -211,3 +211,11 @@ def test_members_are_read_with_care() -> None:
 def test_a_number_that_cannot_be_written_again_is_no_json(number: str) -> None:
     """Python's reader takes them; found by fuzz/fuzz_wire.py."""
     assert decode(f'{{"id":1,"method":"telnyx_rtc.info","params":{{"x":{number}}}}}') == Garbage("not JSON")
+
+
+def test_a_frame_of_too_many_parts_is_garbage_before_it_is_made() -> None:
+    """A megabyte of empty lists is twenty-four in memory."""
+    text = '{"id":1,"method":"m","params":{"x":[' + "[]," * 100_000 + "[]]}}"
+    assert decode(text) == Garbage(f"frame of {text.count('[') + text.count('{') + text.count(',')} parts")
+    few = '{"id":1,"method":"m","params":{"x":[' + "[]," * 30_000 + "[]]}}"
+    assert isinstance(decode(few), Request)

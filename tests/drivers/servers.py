@@ -35,10 +35,10 @@ class Servers:
 
         return f"{'wss' if options.get('ssl') else 'ws'}://127.0.0.1:{self.run(begin())}/"
 
-    def start_raw(self, handler: Raw) -> str:
+    def start_raw(self, handler: Raw, **options: Any) -> str:
         async def begin() -> int:
             stack = contextlib.AsyncExitStack()
-            server = await asyncio.start_server(handler, "127.0.0.1", 0)
+            server = await asyncio.start_server(handler, "127.0.0.1", 0, **options)
             stack.callback(server.close)
             self._exits.append(stack)
             return int(server.sockets[0].getsockname()[1])

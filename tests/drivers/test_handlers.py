@@ -14,6 +14,7 @@ from telnyx_core.events import (
     Event,
     FrameIgnored,
     Ready,
+    SocketMessage,
     UserMediaError,
     WarningRaised,
 )
@@ -186,6 +187,20 @@ async def test_a_reader_that_falls_behind_is_told(make_client: MakeClient) -> No
         await anext(stream)
     assert caught.value.lost == BACKLOG + 1
     assert await anext(other) == 0
+
+
+async def test_a_reader_of_large_frames_is_cut_off_before_they_fill_the_memory() -> None:
+    """A frame may have a megabyte, and is several times as large once it is made of objects."""
+    broadcast = Broadcast[Event]()
+    stream = broadcast.stream()
+    for _ in range(3):
+        broadcast.publish(SocketMessage({"a": "frame"}, 1 << 20))
+    with pytest.raises(EventsOverrun):
+        await anext(stream)
+    stream = broadcast.stream()
+    for _ in range(20):
+        broadcast.publish(SocketMessage({"a": "frame"}, 1 << 20))
+        assert isinstance(await anext(stream), SocketMessage), "one who keeps up sees each"
 
 
 async def test_a_dropped_stream_costs_nothing_and_a_closed_one_ends() -> None:

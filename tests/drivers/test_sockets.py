@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import ipaddress
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -30,12 +31,12 @@ from telnyx_core.facts import BinaryReceived, Fact, SocketClosed, SocketOpened, 
 from telnyx_core.ids import SocketId
 from telnyx_drivers.asyncio import AsyncioDriver
 from telnyx_drivers.client import MAX_FRAME, Client
-from telnyx_drivers.driver import INBOX_TEXTS, Driver, Line
+from telnyx_drivers.driver import INBOX_TEXTS, MAX_OUTBOX, Backlog, Driver, Line
 from telnyx_drivers.media.ports import AnyLoop
 from telnyx_drivers.trio import TrioDriver
 from tests.drivers.conftest import held_now
 from tests.drivers.fakes import Server, World
-from tests.drivers.servers import Servers
+from tests.drivers.servers import Raw, Servers
 
 pytestmark = [pytest.mark.anyio, pytest.mark.net]
 ONE = SocketId(1)
@@ -528,3 +529,165 @@ async def test_connect_call_hangup_again_and_again_leaks_nothing(servers: Server
         await cycle(url)
     assert await held() == before
     assert all(engine.closed and not engine.open for engine in world.engines)
+
+
+# A server, or a network, that means no good.
+
+
+def answering(head: bytes, seen: list[str] | None = None) -> Raw:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        if seen is not None:
+            seen.append(request.decode())
+        writer.write(head)
+        await writer.drain()
+        writer.close()
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("target", ["https://portal.example/login", "ws://127.0.0.1:{port}/x", "/there", "nonsense:"])
+async def test_a_redirect_is_not_followed_and_not_the_end(
+    servers: Servers, make_facts: MakeFacts, status: int, target: str
+) -> None:
+    """A captive portal, or a balancer, answers for a while; whoever it names is not given the login."""
+    seen: list[str] = []
+    elsewhere = servers.start_raw(answering(b"", seen))
+    location = target.format(port=elsewhere.rstrip("/").rpartition(":")[2])
+    head = f"HTTP/1.1 {status} Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    facts = make_facts()
+    facts.dial(servers.start_raw(answering(head.encode())))
+    end = await facts.next()
+    assert isinstance(end, SocketClosed), "the next attempt may find the server"
+    assert str(status) in end.error
+    assert seen == []
+    await facts.no_more()
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("soon", None), ("", None), ("9" * 30, None)])
+async def test_a_server_that_is_overloaded_says_when_to_come_again(
+    servers: Servers, make_facts: MakeFacts, header: str, seconds: float | None
+) -> None:
+    """RFC 9110 section 10.2.3."""
+    head = f"HTTP/1.1 503 Busy\r\nRetry-After: {header}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    facts = make_facts()
+    facts.dial(servers.start_raw(answering(head.encode())))
+    end = await facts.next()
+    assert isinstance(end, SocketClosed)
+    assert end.retry_after == seconds
+    await facts.no_more()
+
+
+async def test_the_environments_proxies_and_stored_passwords_are_not_used(
+    servers: Servers, make_facts: MakeFacts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[str] = []
+    url = servers.start_raw(answering(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", seen))
+    stranger: list[str] = []
+    proxy = servers.start_raw(answering(b"HTTP/1.1 200 OK\r\n\r\n", stranger)).replace("ws:", "http:")
+    for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"):
+        monkeypatch.setenv(name, proxy)
+        monkeypatch.setenv(name.upper(), proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password pl4nt3d\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    facts = make_facts()
+    facts.dial(url)
+    await facts.next()
+    assert len(seen) == 1
+    assert "uthorization" not in seen[0]
+    assert stranger == []
+    await facts.no_more()
+
+
+async def test_the_first_address_of_a_name_may_be_a_black_hole(
+    servers: Servers, make_facts: MakeFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 8305: a network whose IPv6 leads nowhere must not cost more than a moment."""
+
+    async def quiet(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    port = int(servers.start(quiet).rstrip("/").rpartition(":")[2])
+    with contextlib.ExitStack() as stack:
+        hole = stack.enter_context(socket.socket())
+        hole.bind(("127.0.0.2", port))
+        hole.listen(0)
+        for _ in range(3):  # a full queue of connections: further ones are dropped, as by a firewall
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.2", port))
+        real = socket.getaddrinfo
+
+        def resolve(host: str | bytes, *rest: Any, **more: Any) -> Any:
+            if host in ("dual.test", b"dual.test"):
+                ends = [(address, port) for address in ("127.0.0.2", "127.0.0.1")]
+                return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", end) for end in ends]
+            return real(host, *rest, **more)
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        facts = make_facts()
+        line = facts.dial(f"ws://dual.test:{port}/")
+        await opened(facts)
+        line.close()
+        await facts.next()
+        await facts.no_more()
+
+
+@pytest.mark.parametrize("flood", ["acknowledgements", "pings"])
+async def test_a_server_that_does_not_read_is_left(servers: Servers, make_facts: MakeFacts, flood: str) -> None:
+    """What we owe it must not fill the memory: our answers to its requests, and the pongs to its pings."""
+    over = asyncio.Event()
+
+    async def deaf(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        if flood == "pings":
+            ping = bytes([0x89, 125]) + b"p" * 125
+            while not connection.transport.is_closing():
+                connection.transport.write(ping * 200)
+                await connection.drain()
+        await over.wait()
+        connection.transport.abort()
+
+    facts = make_facts()
+    line = facts.dial(servers.start(deaf, max_size=None, ping_interval=None))
+    await opened(facts)
+    if flood == "pings":
+        if isinstance(facts.driver, TrioDriver):
+            pytest.skip("its reader waits while a pong does, and so does the server")
+    else:
+        for _ in range(40):
+            line.send("a" * (1 << 20))
+    end = await facts.next()
+    servers.loop.call_soon_threadsafe(over.set)
+    assert isinstance(end, SocketClosed)
+    assert "does not read" in end.error
+    await facts.no_more()
+
+
+async def test_one_large_frame_of_the_applications_is_no_reproach(servers: Servers, make_facts: MakeFacts) -> None:
+    backlog = Backlog()
+    assert backlog.add(MAX_OUTBOX * 10)
+    assert backlog.add(MAX_OUTBOX)
+    assert not backlog.add(1)
+
+
+async def test_binary_frames_wait_for_the_session_like_texts(servers: Servers, make_facts: MakeFacts) -> None:
+    async def flood(connection: ServerConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(INBOX_TEXTS * 4):
+                await connection.send(b"")
+        await connection.wait_closed()
+
+    facts = make_facts()
+    facts.filling = True
+    line = facts.dial(servers.start(flood))
+    await opened(facts)
+    for _ in range(INBOX_TEXTS):
+        assert isinstance(await facts.next(), BinaryReceived)
+    await anyio.sleep(0.1)
+    assert facts.none_yet, "the reader waits"
+    line.abandon()
+    await facts.no_more()

@@ -16,6 +16,7 @@ from telnyx_core.actions import UploadReport
 from telnyx_core.ids import CallId
 from telnyx_core.quality.segment import Flush
 from telnyx_drivers import reports
+from telnyx_drivers.http_post import Overloaded
 from telnyx_drivers.reports import Uploads
 from tests.quality import test_call_report as made
 
@@ -277,3 +278,38 @@ async def test_a_report_that_breaks_is_logged_and_nothing_else(caplog: pytest.Lo
 
 def evolve_flush(action: UploadReport) -> UploadReport:
     return evolve(action, segment=evolve(action.segment, flush=Flush("manual")))
+
+
+async def test_a_server_that_is_overloaded_is_left_alone_as_long_as_it_asks() -> None:
+    """RFC 9110 section 10.2.3; within a minute, and never sooner than STATS-242 says."""
+
+    class Busy(Platform):
+        async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+            status = await super().post(url, headers, body)
+            if status != 200:
+                raise Overloaded(503, float(status))
+            return status
+
+    platform = Busy(0, 7, 86_400)
+    await send(platform, parts())
+    assert platform.waits == [0.5, 7.0, 60.0]
+
+
+async def test_a_part_that_breaks_costs_none_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = reports._send
+    broken = iter([UnicodeEncodeError("ascii", "ü", 0, 1, "no"), None])
+
+    async def once(*arguments: Any) -> None:
+        if (error := next(broken)) is not None:
+            raise error
+        await sent(*arguments)
+
+    monkeypatch.setattr(reports, "_send", once)
+    platform = Platform()
+    async with uploading(platform) as uploads:
+        for action in parts(2):
+            uploads.add(action)
+        await uploads.drain(60)
+        assert not uploads.busy
+        assert not uploads._queues
+    assert len(platform.accepted) == 1
