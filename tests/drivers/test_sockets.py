@@ -652,12 +652,11 @@ async def test_a_server_that_does_not_read_is_left(servers: Servers, make_facts:
         connection.transport.abort()
 
     facts = make_facts()
+    if flood == "pings" and isinstance(facts.driver, TrioDriver):
+        pytest.skip("its reader waits while a pong does, and so does the server")
     line = facts.dial(servers.start(deaf, max_size=None, ping_interval=None))
     await opened(facts)
-    if flood == "pings":
-        if isinstance(facts.driver, TrioDriver):
-            pytest.skip("its reader waits while a pong does, and so does the server")
-    else:
+    if flood == "acknowledgements":
         for _ in range(40):
             line.send("a" * (1 << 20))
     end = await facts.next()
