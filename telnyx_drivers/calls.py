@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias, overload
 
 import anyio
 import anyio.lowlevel
-from attrs import field, fields, frozen
+from attrs import evolve, field, fields, frozen
 
 from telnyx_core.actions import DigitsVia, Done, Failed, Outcome
 from telnyx_core.errors import InvalidCallState, TelnyxError
@@ -87,6 +87,8 @@ class CallHandle(Listens["CallNotification"]):
         self._driver = driver
         self._info = info
         self._error: TelnyxError | None = None
+        self._broken: Exception | None = None
+        """The client broke off with this call unfinished."""
         self._audio: CallAudio | None = None
         self._playbacks: list[Playback] = []
         self._way = 0.05
@@ -168,6 +170,8 @@ class CallHandle(Listens["CallNotification"]):
         return self.ended or Cause(None, None)
 
     async def _reach(self, states: frozenset[CallState]) -> CallState:
+        if self._broken is not None:
+            raise self._broken
         if self.state in states:
             await anyio.lowlevel.checkpoint()
             return self.state
@@ -494,6 +498,8 @@ class CallHandle(Listens["CallNotification"]):
 
     def give_up(self, error: Exception) -> None:
         """The client broke off with this call unfinished: neither its streams nor its waiters may wait for ever."""
+        self._broken = error
+        self._info = evolve(self._info, state=CallState.DESTROY, previous=self._info.state)
         self._broadcast.end(error)
         for waiter in self._waiters:
             if waiter.reached is None:
@@ -503,6 +509,8 @@ class CallHandle(Listens["CallNotification"]):
     # Inside.
 
     def _check_live(self) -> None:
+        if self._broken is not None:
+            raise self._broken
         if not self.live:
             raise InvalidCallState(f"the call has ended: it is {self.state.value}")
 

@@ -40,7 +40,7 @@ from telnyx_drivers.audio_devices import AudioDevice, SinkFactory
 from telnyx_drivers.calls import CallHandle, CallNotification, notification
 from telnyx_drivers.driver import Driver
 from telnyx_drivers.emitter import Broadcast, E, EventStream, Handlers, name_of, next_event
-from telnyx_drivers.exceptions import ConnectionFailed, LoginFailed, MediaUnavailable
+from telnyx_drivers.exceptions import ConnectionFailed, LoginFailed, MediaUnavailable, TelnyxClientError
 from telnyx_drivers.guard import Handler, isolated, run_isolated
 from telnyx_drivers.journal import Journal, RecordedSession
 from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
@@ -195,6 +195,8 @@ class Client(Listens[CallNotification]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._driver.shielded(self._shut_down)
+        if error is None and self._driver.failure is not None:
+            raise self._driver.failure
 
     async def connect(self) -> None:
         """Connect, log in, and wait until registered; at once when it is so already.
@@ -203,7 +205,9 @@ class Client(Listens[CallNotification]):
         `TokenProviderFailed`, and `ConnectionFailed` when the session gives up or ``connect_timeout`` passes (it then
         goes on trying).
         """
-        if self._session.state is SessionState.READY and self._driver.failure is None:
+        if self._driver.failure is not None:
+            await self._revive()
+        if self._session.state is SessionState.READY:
             await anyio.lowlevel.checkpoint()
             return
         stream = self.events()
@@ -232,6 +236,15 @@ class Client(Listens[CallNotification]):
             f"not registered within {self._connect_timeout:g} seconds at {self._driver.url}{_because(self._error)}",
             error=self._error,
         )
+
+    async def _revive(self) -> None:
+        """A fault of ours ended the client: what follows begins afresh, as a new process would."""
+        remembered: JsonView | None = None
+        if self._store is not None:
+            with isolated("the store"):
+                remembered = self._store.load()
+        self._session = Session(self._session.options, rng=random.SystemRandom(), remembered=remembered)
+        await self._driver.revive(self._session)
 
     async def disconnect(self) -> None:
         """Hang up every call and close the socket; returns when all is released, at most some seconds later.
@@ -328,12 +341,13 @@ class Client(Listens[CallNotification]):
 
     @property
     def state(self) -> SessionState:
-        return self._session.state
+        """Of the connection and the registration; ``idle`` also after a fault of this package ended the client."""
+        return self._session.state if self._driver.failure is None else SessionState.IDLE
 
     @property
     def connected(self) -> bool:
         """The socket is open."""
-        return self._session.connected
+        return self._session.connected and self._driver.failure is None
 
     @property
     def session_id(self) -> str | None:
@@ -537,7 +551,7 @@ class Client(Listens[CallNotification]):
         if handle is not None:
             handle.publish(event)
         if isinstance(event, SessionClosed):
-            self._broadcast.end()
+            self._broadcast.end(self._driver.failure)
         self._undelivered.append((event, handle))
 
     def deliver(self) -> None:
@@ -597,7 +611,9 @@ class Client(Listens[CallNotification]):
                 pass
         return self._calls.named_by(event)
 
-    def _refusal(self, reason: CloseReason) -> ConnectionFailed:
+    def _refusal(self, reason: CloseReason) -> TelnyxClientError:
+        if self._driver.failure is not None:
+            return self._driver.failure
         text = "the session has ended" if self._error is None else self._error.message.rstrip(".")
         at = f" at {self._driver.url}" if self._driver.url else ""
         return ConnectionFailed(f"{text}{at} ({reason.value}){_because(self._error)}", error=self._error, reason=reason)

@@ -50,7 +50,9 @@ from telnyx_core.actions import (
     UseMedia,
     WriteDebug,
 )
-from telnyx_core.events import CallUpdated, Event, SessionClosed
+from telnyx_core.catalogue import ErrorCode, make_error
+from telnyx_core.errors import Failure, FailureKind
+from telnyx_core.events import CallUpdated, CloseReason, ErrorRaised, Event, SessionClosed
 from telnyx_core.facts import (
     AudioBroke,
     BinaryReceived,
@@ -84,6 +86,9 @@ from telnyx_drivers.tones import TonePlayer
 if TYPE_CHECKING:
     from telnyx_drivers.media.call_audio import AudioFault, CallAudio
     from telnyx_drivers.media.source_registry import SourceFactory
+
+_LAST_WORDS: Final = 1.0
+"""Seconds for byes to reach the server after a fault of ours."""
 
 INBOX_CHARS: Final = 1 << 20
 INBOX_TEXTS: Final = 64
@@ -307,6 +312,7 @@ class Driver(ABC):
                 await self._close_engine()
         except Exception as error:  # noqa: BLE001  # whatever it is, the application learns of it
             self._fail(error)
+            await self._close_lines()
             await self._close_engine()
         except BaseException as error:
             self._fail(error)
@@ -614,22 +620,58 @@ class Driver(ABC):
 
     def _fail(self, error: BaseException | None) -> None:
         """The run loop broke off before the session was closed: nobody may wait for ever."""
+        if isinstance(error, Exception):
+            logs.client.critical("a fault stopped the client", exc_info=error)
         self.network.stop()
         self.at_rest = True
+        self._say_byes()
         if self.tones is not None:
             self.tones.stop()
         self.failure = DriverFailed("the client's run loop has ended")
         self.failure.__cause__ = error
         for line in self._lines.values():
-            line.abandon()
-        self._lines.clear()
+            if isinstance(error, Exception):
+                line.close()
+            else:
+                line.abandon()
         self._inbox.clear()
         self._texts = self._chars = 0
         for promise in self._promises.values():
             promise.settle(self.failure)
         self._promises.clear()
-        if isinstance(error, Exception):
-            logs.client.critical("a fault stopped the client", exc_info=error)
+        reason = Failure(FailureKind.PROTOCOL, "the client broke off" if error is None else reason_of(error))
+        self._audience.notify(ErrorRaised(error=make_error(ErrorCode.UNEXPECTED_ERROR, reason)))
+        self._audience.notify(SessionClosed(CloseReason.LOST))
+        self._audience.deliver()
+
+    def _say_byes(self) -> None:
+        """Of all that the session still orders, whatever is wrong with it, only what goes to the server is done."""
+        try:
+            self.session.disconnect(now=self.now())
+            while (action := self.session.next_action()) is not None:
+                if isinstance(action, SendText) and (line := self._lines.get(action.socket)) is not None:
+                    line.send(action.text)
+        except Exception as error:  # noqa: BLE001  # it has failed once already
+            logs.client.error("not every call could be hung up: %s", reason_of(error))
+
+    async def _close_lines(self) -> None:
+        """Politely, so that what was sent arrives; but not for long."""
+        until = self.now() + _LAST_WORDS
+        while self._lines and self.now() < until:
+            await self._wait(until)
+            for fact in self._inbox:
+                if isinstance(fact, SocketClosed | SocketRefused):
+                    self._lines.pop(fact.socket, None)
+            self._inbox.clear()
+        for line in self._lines.values():
+            line.abandon()
+        self._lines.clear()
+
+    async def revive(self, session: Session) -> None:
+        """After a failure: a fresh session, and nothing left of the former one."""
+        await self.aclose()
+        self.session, self.failure = session, None
+        self._ever_open = False
 
     # The log: what is said there went through the session's redactor, which knows the client's secrets.
 

@@ -24,7 +24,9 @@ from telnyx_core.events import Event, SocketOpen
 from telnyx_core.facts import Fact, NegotiationFailed, SocketClosed, SocketOpened, TextReceived
 from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
 from telnyx_core.options import CallOptions, ClientOptions
+from telnyx_core.states import SessionState
 from telnyx_drivers.driver import INBOX_TEXTS, Driver
+from telnyx_drivers.emitter import EventStream, name_of
 from telnyx_drivers.exceptions import ConnectionFailed, DriverFailed, MediaUnavailable
 from telnyx_drivers.keywords import CallKeywords, ClientKeywords
 from tests.drivers.conftest import MakeClient, tasks_now
@@ -229,7 +231,16 @@ async def test_a_fault_of_ours_stops_the_client_and_reaches_everybody_who_waits(
     before = tasks_now()
     client = make_client()
     caught: list[str] = []
-    async with client, anyio.create_task_group() as group:
+    told: list[str] = []
+    for name in ("telnyx.error", "telnyx.closed"):
+        client.on(name, lambda event: told.append(name_of(event)))  # type: ignore[call-overload]
+
+    async def read(stream: EventStream[Event]) -> None:
+        async for _ in stream:
+            pass
+
+    await client.connect()
+    async with anyio.create_task_group() as group:
         call = await client.new_call("+1555")
         await call.wait_for_state("active")
         world.server.mute.add("telnyx_rtc.info")
@@ -240,8 +251,8 @@ async def test_a_fault_of_ours_stops_the_client_and_reaches_everybody_who_waits(
             caught.append(f"{name}: {type(failure.value).__name__}")
 
         group.start_soon(expect, "command", lambda: call.dtmf("1"))
-        group.start_soon(expect, "events", lambda: anext(client.events()))
-        group.start_soon(expect, "call events", lambda: anext(call.events()))
+        group.start_soon(expect, "events", lambda: read(client.events()))
+        group.start_soon(expect, "call events", lambda: read(call.events()))
         group.start_soon(expect, "incoming", lambda: anext(client.incoming()))
         group.start_soon(expect, "end", call.wait_ended)
         await anyio.sleep(1)
@@ -259,9 +270,34 @@ async def test_a_fault_of_ours_stops_the_client_and_reaches_everybody_who_waits(
         "incoming: DriverFailed",
     ]
     assert "AssertionError: cannot be" in caplog.text
-    assert tasks_now() == before
+    assert told == ["telnyx.error", "telnyx.closed"]
+    assert (client.state, client.connected, call.live) == (SessionState.IDLE, False, False)
+    assert world.server.methods().count("telnyx_rtc.bye") == 1, "the far end is told all the same"
     with pytest.raises(DriverFailed):
-        await client.connect()
+        await call.hangup()
+    await client.disconnect()
+    # What the application does next begins afresh.
+    async with client:
+        world.server.mute.clear()
+        again = await client.new_call("+1666")
+        await again.wait_for_state("active")
+        assert await again.hold()
+    assert tasks_now() == before
+
+
+async def test_leaving_the_block_raises_what_ended_the_client(make_client: MakeClient, world: World) -> None:
+    def broken(fact: Fact, *, now: float) -> None:
+        raise AssertionError("cannot be")
+
+    async def program() -> None:
+        async with make_client() as client:
+            client._session.receive = broken  # type: ignore[method-assign]
+            world.server.ring("in-1")
+            await anyio.sleep(1)
+
+    with pytest.raises(DriverFailed) as failed:
+        await program()
+    assert isinstance(failed.value.__cause__, AssertionError)
 
 
 def test_a_failed_connection_is_no_fault_of_ours() -> None:

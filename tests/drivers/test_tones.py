@@ -17,6 +17,7 @@ from telnyx_core.events import ErrorRaised, ToneChanged
 from telnyx_core.facts import Fact
 from telnyx_core.options import CallOptions
 from telnyx_drivers import http_get, tones
+from telnyx_drivers.client import Client
 from telnyx_drivers.exceptions import DriverFailed
 from telnyx_drivers.media.audio.frames import AudioFrame
 from telnyx_drivers.media.call_audio import CallAudio
@@ -305,13 +306,20 @@ async def test_a_fault_of_ours_ends_the_ringing(make_client: MakeClient, world: 
         raise AssertionError("cannot be")
 
     sink = Sink()
-    async with make_client(ringtone_file=str(wav(tmp_path / "in.wav", 600)), tone_sink=sink) as client:
+    client = make_client(ringtone_file=str(wav(tmp_path / "in.wav", 600)), tone_sink=sink)
+    with pytest.raises(DriverFailed):
+        await ring_until_broken(client, world, sink, broken)
+
+
+async def ring_until_broken(client: Client, world: World, sink: Sink, broken: Any) -> None:
+    async with client:
         world.server.ring("in-1")
         await sink.enough(2)
         client._session.receive = broken  # type: ignore[method-assign]
         world.server.ring("in-2")
         with pytest.raises(DriverFailed):
-            await anext(client.events())
+            async for _ in client.events():
+                pass
         count = len(sink.frames)
         await anyio.sleep(0.1)
         assert len(sink.frames) == count
