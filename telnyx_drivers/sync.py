@@ -164,14 +164,7 @@ class TelnyxRTC(Listens[CallNotification]):
 
     def connect(self) -> None:
         """Connect and wait until registered. Raises `LoginFailed` or `ConnectionFailed`, and is then disconnected."""
-        if self._threads.running:
-            return
-        self._threads.start()
-        try:
-            self._threads.run(self._client.__aenter__)
-        except BaseException:
-            self._threads.stop()
-            raise
+        self._threads.connect(self._client.__aenter__)
 
     def disconnect(self) -> None:
         """Hang up, disconnect, and end both threads once the handlers have heard of it. Idempotent."""
@@ -188,9 +181,7 @@ class TelnyxRTC(Listens[CallNotification]):
             finally:
                 await self._client.__aexit__(None, None, None)
 
-        if self._threads.running:
-            self._threads.run(end)
-            self._threads.stop()
+        self._threads.disconnect(end, lambda: self.state is SessionState.READY)
 
     def login(self, credentials: Mapping[str, object] | None = None, **keywords: Unpack[LoginKeywords]) -> None:
         """Log in on the live socket with new credentials (SIG-245). Raises `LoginFailed`."""

@@ -6,7 +6,8 @@ import queue
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import anyio
@@ -24,6 +25,9 @@ UNHANDLED: Final = 4096
 """Events that may wait for slow handlers; later ones are dropped, and the log says so."""
 
 
+PATIENCE: Final = 5.0
+"""Seconds that a handler may take to end once the client is disconnected."""
+_CONNECTED: Final = 1.0
 EXIT: Final = 1.0
 """Seconds that the loop has to break off when the process ends without `Threads.stop`."""
 
@@ -36,53 +40,107 @@ class Threads:
         self.told = told
         """Makes of an event what is told to the application's threads."""
         self._portal: BlockingPortal | None = None
-        self._manager: AbstractContextManager[BlockingPortal] | None = None
+        self._loop: threading.Thread | None = None
         self._heard: queue.SimpleQueue[tuple[Handler, Event] | None] = queue.SimpleQueue()
         self._handlers: threading.Thread | None = None
+        self._changing = threading.Lock()
+        self._connecting: Future[None] | None = None
         _all.add(self)
 
     @property
     def running(self) -> bool:
         return self._portal is not None
 
-    def start(self) -> None:
-        assert self._portal is None, "started once"
-        self._manager = start_blocking_portal(name="telnyx-client")
-        self._portal = self._manager.__enter__()
+    def connect(self, function: Callable[[], Awaitable[object]]) -> None:
+        """Start both threads and run a function on the loop; at once when they run already, or another thread does it.
+
+        Where it raises, the threads are stopped again.
+        """
+
+        async def connected() -> None:
+            await function()
+
+        with self._changing:
+            if self._portal is not None:
+                return
+            self._start()
+            try:
+                self._connecting = self._begin(connected)
+                self._outcome(self._connecting)
+            except BaseException:
+                self._stop()
+                raise
+            finally:
+                self._connecting = None
+
+    def disconnect(self, function: Callable[[], Awaitable[None]], settled: Callable[[], bool]) -> None:
+        """Run a function on the loop, let the events heard so far be handled, and end both threads. Idempotent.
+
+        Breaks off a `connect` of another thread that has not ``settled``. A handler may call it; one that blocks is
+        left behind after `PATIENCE` seconds.
+        """
+        if not settled() and (connecting := self._connecting) is not None:
+            connecting.cancel()
+        # A handler does not wait for whoever waits for it; but for the end of a `connect`, which it has heard of.
+        if not self._changing.acquire(timeout=_CONNECTED if threading.current_thread() is self._handlers else -1):
+            return
+        try:
+            if self._portal is not None:
+                try:
+                    self.run(function)
+                finally:
+                    self._stop()
+        finally:
+            self._changing.release()
+
+    def _start(self) -> None:
+        started: Future[BlockingPortal] = Future()
+        self._loop = threading.Thread(target=_run_loop, args=(started,), name="telnyx-client", daemon=True)
+        self._loop.start()
+        self._portal = started.result()
         watch()  # the loop's own thread cannot
         atexit.register(self._break_off)
         self._heard = queue.SimpleQueue()
         self._handlers = threading.Thread(target=self._handle, args=(self._heard,), name="telnyx-handlers", daemon=True)
         self._handlers.start()
 
-    def stop(self) -> None:
-        """Let the events heard so far be handled, then end both threads."""
-        manager, handlers = self._manager, self._handlers
-        assert manager is not None
-        assert handlers is not None
+    def _stop(self) -> None:
+        portal, loop, handlers = self._portal, self._loop, self._handlers
         self._heard.put(None)
-        if threading.current_thread() is not handlers:
-            handlers.join()
-        self._portal = self._manager = self._handlers = None
+        if handlers is not None and threading.current_thread() is not handlers:
+            handlers.join(PATIENCE)
+            if handlers.is_alive():
+                logs.client.error("a handler does not end, and is left behind")
+        self._portal = self._loop = self._handlers = None
         atexit.unregister(self._break_off)
-        manager.__exit__(None, None, None)
+        if portal is not None and loop is not None:
+            with suppress(RuntimeError):  # the loop has ended by itself
+                portal.call(portal.stop, True)
+            loop.join()
 
     def run(self, function: Callable[[], Awaitable[T]]) -> T:
         """Run an asynchronous function on the loop and wait for its outcome.
 
         Raises what it raises, and `NotConnected`. A ``KeyboardInterrupt`` meanwhile cancels it.
         """
+        return self._outcome(self._begin(function))
+
+    def _begin(self, function: Callable[[], Awaitable[T]]) -> "Future[T]":
         portal = self._portal
         if portal is None:
             raise NotConnected("the client is not connected")
         try:
-            future = portal.start_task_soon(function)
+            return portal.start_task_soon(function)
         except RuntimeError:
-            if self._portal is None:  # another thread has just stopped it
+            if self._portal is not portal:  # another thread has just stopped it
                 raise NotConnected("the client is not connected") from None
             raise
+
+    def _outcome(self, future: "Future[T]") -> T:
         try:
             return future.result()
+        except CancelledError:
+            raise NotConnected("another thread has disconnected the client") from None
         except BaseException:
             future.cancel()
             raise
@@ -130,17 +188,18 @@ class Threads:
     def _break_off(self) -> None:
         """The application has ended and not said so: calls are hung up, and no codec may be at work after this."""
         portal, self._portal = self._portal, None
-        if portal is not None:
+        loop = self._loop
+        if portal is not None and loop is not None:
             with suppress(RuntimeError):  # the loop has ended by itself
-                with suppress(TimeoutError):
+                with suppress(TimeoutError, CancelledError):
                     portal.start_task_soon(self._farewell).result(SECONDS)
-                loop = portal.call(threading.current_thread)
                 portal.call(portal.stop, True)
                 loop.join(EXIT)
 
     def forget(self) -> None:
         """In the child of a fork, where neither thread is: the client there is one that is not connected."""
-        self._portal = self._manager = self._handlers = None
+        self._portal = self._loop = self._handlers = self._connecting = None
+        self._changing = threading.Lock()
         atexit.unregister(self._break_off)
 
     def _handle(self, heard: "queue.SimpleQueue[tuple[Handler, Event] | None]") -> None:
@@ -162,6 +221,15 @@ def _in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_in_child)
+
+
+def _run_loop(started: "Future[BlockingPortal]") -> None:
+    async def main() -> None:
+        async with BlockingPortal() as portal:
+            started.set_result(portal)
+            await portal.sleep_until_stopped()
+
+    anyio.run(main)
 
 
 class Relays:

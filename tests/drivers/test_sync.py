@@ -242,7 +242,7 @@ def test_slow_handlers_lose_events_not_memory(
 ) -> None:
     monkeypatch.setattr("telnyx_drivers.threads.UNHANDLED", 3)
     threads = Threads(lambda event: event, noop)
-    threads.start()
+    threads.connect(noop)
     release = threading.Event()
     heard: list[Event] = []
 
@@ -257,7 +257,7 @@ def test_slow_handlers_lose_events_not_memory(
     for _ in range(5):
         threads.hear(slow, Ready(None, "REGED"))
     release.set()
-    threads.stop()
+    threads.disconnect(noop, lambda: True)
     assert len(heard) == 4
     assert caplog.text.count("do not keep up") == 2
 
@@ -330,3 +330,92 @@ def test_a_tone_sink_may_block(make: Make, gateway: Gateway, servers: Servers, t
         assert client.is_registered(), "the client's own thread goes on"
         call.hangup()
     assert not {name for name in heard if "telnyx" in name}
+
+
+def race(count: int, target: Callable[[], object]) -> list[BaseException]:
+    """What so many threads raised that did the same at once."""
+    raised: list[BaseException] = []
+    barrier = threading.Barrier(count)
+
+    def go() -> None:
+        barrier.wait()
+        try:
+            target()
+        except BaseException as error:  # noqa: BLE001  # `CancelledError` among them
+            raised.append(error)
+
+    threads = [threading.Thread(target=go, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive(), "hangs"
+    return raised
+
+
+def ours() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name in ("telnyx-client", "telnyx-handlers")]
+
+
+def test_many_threads_connect_and_disconnect_one_client(make: Make) -> None:
+    for _ in range(3):
+        client = make()
+        assert race(4, client.connect) == []
+        assert client.is_registered()
+        assert race(4, client.disconnect) == []
+        assert ours() == []
+
+
+def test_a_handler_that_blocks_does_not_hold_up_the_end(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telnyx_drivers.threads.PATIENCE", 0.2)
+    release = threading.Event()
+    client = make()
+    client.on("telnyx.ready", lambda: release.wait(60))
+    client.connect()
+    assert race(2, client.disconnect) == []
+    release.set()
+    deadline = time.monotonic() + 10
+    while ours() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_a_handler_may_disconnect(make: Make) -> None:
+    client = make()
+    done = threading.Event()
+
+    def enough() -> None:
+        client.disconnect()
+        done.set()
+
+    client.on("telnyx.ready", enough)
+    client.connect()
+    assert done.wait(20)
+    deadline = time.monotonic() + 10
+    while ours() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert ours() == []
+
+
+def test_serve_answers_each_call_in_a_thread(make: Make, gateway: Gateway, servers: Servers) -> None:
+    names: list[str] = []
+
+    def handler(call: Call) -> None:
+        call.answer()
+        call.wait_for_state("active", timeout=20)
+        names.append(threading.current_thread().name)
+
+    with make() as client:
+        serving = threading.Thread(target=lambda: client.serve(handler, limit=2), daemon=True)
+        serving.start()
+
+        async def ring() -> None:
+            gateway.call_user("alice", from_number="+1555", behaviour="silence")
+
+        servers.run(ring())
+        deadline = time.monotonic() + 30
+        while not names and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert names
+        client.disconnect()
+        serving.join(20)
+        assert not serving.is_alive()
