@@ -80,8 +80,8 @@ class ProbedAudio(CallAudio):
         super().__init__()
         self.taken = self.heard = 0.0
 
-    def pull(self, rate: int) -> Samples:
-        samples = super().pull(rate)
+    def pull(self, rate: int, due: float | None = None) -> Samples:
+        samples = super().pull(rate, due)
         if not self.taken and np.abs(samples).max() > LOUD:
             self.taken = time.perf_counter()
         return samples

@@ -134,7 +134,7 @@ class CountingAudio(CallAudio):
         self.worst = 0.0
         self._start = 0.0
 
-    def pull(self, rate: int) -> Samples:
+    def pull(self, rate: int, due: float | None = None) -> Samples:
         now = time.perf_counter()
         if not self.pulled:
             self._start = now
@@ -147,11 +147,11 @@ class CountingAudio(CallAudio):
             # Nobody catches up with so much: count what was missed, and go on from here.
             self.late += int(lateness / BEAT)
             self._start += lateness
-        return super().pull(rate)
+        return super().pull(rate, due)
 
-    def push(self, samples: Samples, rate: int) -> None:
+    def push(self, samples: Samples, rate: int, due: float | None = None) -> None:
         self.pushed += samples.size / rate > BEAT / 2
-        super().push(samples, rate)
+        super().push(samples, rate, due)
 
 
 @define

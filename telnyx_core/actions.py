@@ -203,13 +203,16 @@ class DigitTone:
             raise ValueError(f"the volume of a digit is {QUIETEST_DIGIT} to 0 dBm0, whole, not {self.volume}")
 
 
+DEFAULT_TONE: Final = DigitTone()
+
+
 @frozen
 class SendDigits:
     """Send ``0-9 * # A-D`` in the audio stream (RFC 4733), with pauses: ``w`` half a second, ``W`` one, ``,`` two."""
 
     media: MediaId
     digits: str
-    tone: DigitTone = DigitTone()
+    tone: DigitTone = DEFAULT_TONE
 
 
 @frozen

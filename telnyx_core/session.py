@@ -13,6 +13,7 @@ from typing import Literal
 
 from telnyx_core import messages as m
 from telnyx_core.actions import (
+    DEFAULT_TONE,
     DIGITS,
     Action,
     DigitsVia,
@@ -345,7 +346,7 @@ class Session:
         sound = {name: value for name, value in given.items() if value is not None}
         if sound and via != "rtp":
             raise ValueError(f"{', '.join(sound)}: only digits in the audio stream (via='rtp') have a sound of ours")
-        default = DigitTone()
+        default = DEFAULT_TONE
         tone = DigitTone(
             default.duration if duration is None else duration,
             default.gap if gap is None else gap,

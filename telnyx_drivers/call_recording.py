@@ -28,7 +28,13 @@ PACKET_COST: Final = 160
 _FRAMES_A_SECOND: Final = 50
 _SMALLEST_PERIOD: Final = 1.0
 _GAP: Final = 4
-"""Frames sent since something was heard, when that counts as silence: both tracks are to stay as long as the call."""
+"""Frames that one direction is behind the other when that counts as silence: both tracks are to stay as long as the
+call.
+"""
+_MOST_SILENT: Final = 500
+"""Frames of silence, 10 s, that stand for time that did not run. More is told by the timestamps alone: hours of silence
+would push out what was said.
+"""
 _ENVELOPE: Final = 1_000
 """Bytes for what stands around the packets, and for each of them beside its payload."""
 _AROUND_PACKET: Final = 140
@@ -60,6 +66,8 @@ class TrackBuffer:
     _cost: int = 0
     _sequence: int = 0
     _timestamp: int = 0
+    next: int = 0
+    """Number of the call's frame that comes next."""
     _overflowed: bool = False
     _resampler: Resampler | None = None
     _lock: Lock = field(factory=Lock)
@@ -74,11 +82,20 @@ class TrackBuffer:
         payload = (audio.astype("<f4") / np.float32(32_768)).tobytes()
         self._sequence = (self._sequence + 1) & 0xFFFF
         packet = RecordedPacket(self._sequence, self._timestamp, wall, payload)
-        self._timestamp = (self._timestamp + audio.size) & 0xFFFF_FFFF
+        self.skip(audio.size)
         with self._lock:
             self._packets.append(packet)
             self._cost += packet.cost
             return self._shrink()
+
+    @property
+    def source_rate(self) -> int | None:
+        """Of what came last, in hertz."""
+        return None if self._resampler is None else self._resampler.source
+
+    def skip(self, samples: int) -> None:
+        """So much time has no packet."""
+        self._timestamp = (self._timestamp + samples) & 0xFFFF_FFFF
 
     def take(self) -> tuple[RecordedPacket, ...]:
         """Everything, which is then no longer here."""
@@ -159,27 +176,21 @@ class CallRecorder:
         self._started_at = wall()
         self._id = recording_id(call, self._started_at)
         self._tracks = {side: TrackBuffer(rate, most, dice.getrandbits(32)) for side in sides}
-        self._quiet = 0
-        """Frames sent since something was heard: while a peer is renewed, nothing is."""
+        self._start: int | None = None
+        """Number of the call's frame with which the recording begins."""
         self._ended = False
 
     @property
     def ended(self) -> bool:
         return self._ended
 
-    def sent(self, samples: Samples, rate: int) -> None:
-        """20 ms that were sent. Media loop."""
-        self._add("local", silence(samples.size) if self.held else samples, rate)
-        self._quiet += 1
-        if self._quiet >= _GAP:
-            missed = _GAP - 1 if self._quiet == _GAP else 1
-            for _ in range(missed):
-                self._add("remote", silence(samples.size), rate)
+    def sent(self, samples: Samples, rate: int, at: int) -> None:
+        """20 ms that were sent, as frame ``at`` of the call. Media loop."""
+        self._put("local", silence(samples.size) if self.held else samples, rate, at)
 
-    def heard(self, samples: Samples, rate: int) -> None:
-        """A piece that was heard. Media loop."""
-        self._quiet = 0
-        self._add("remote", samples, rate)
+    def heard(self, samples: Samples, rate: int, at: int) -> None:
+        """20 ms that were heard. Media loop."""
+        self._put("remote", samples, rate, at)
 
     def close(self) -> None:
         """Nothing more is taken; what is here can still be sent. Idempotent, any thread."""
@@ -203,9 +214,30 @@ class CallRecorder:
     def give_back(self, side: Side, packets: Sequence[RecordedPacket]) -> None:
         self._tracks[side].give_back(packets)
 
-    def _add(self, side: Side, samples: Samples, rate: int) -> None:
+    def _put(self, side: Side, samples: Samples, rate: int, at: int) -> None:
+        if self._ended:
+            return
+        if self._start is None:
+            self._start = at
+        frame = at - self._start
+        for other, behind in self._tracks.items():
+            # While a peer is renewed nothing is heard, and while nothing runs there is nothing at all.
+            self._catch_up(behind, frame if other == side else frame - _GAP, rate)
         track = self._tracks.get(side)
-        if track is not None and not self._ended and track.add(samples, rate, self._wall()):
+        if track is not None and frame == track.next:
+            self._add(track, samples, rate)
+
+    def _catch_up(self, track: TrackBuffer, frame: int, rate: int) -> None:
+        missing, rate = frame - track.next, track.source_rate or rate
+        for _ in range(min(missing, _MOST_SILENT)):
+            self._add(track, silence(rate // _FRAMES_A_SECOND), rate)
+        if missing > _MOST_SILENT:
+            track.skip((missing - _MOST_SILENT) * self._rate // _FRAMES_A_SECOND)
+            track.next = frame
+
+    def _add(self, track: TrackBuffer, samples: Samples, rate: int) -> None:
+        track.next += 1
+        if track.add(samples, rate, self._wall()):
             self._overflowed()
 
 

@@ -33,10 +33,10 @@ class Loudness:
     sent_anything: bool = False
     ended: bool = False
 
-    def sent(self, samples: "Samples", rate: int) -> None:
+    def sent(self, samples: "Samples", rate: int, at: int) -> None:
         self.sent_anything = self.sent_anything or audible(samples)
 
-    def heard(self, samples: "Samples", rate: int) -> None:
+    def heard(self, samples: "Samples", rate: int, at: int) -> None:
         self.heard_anything = self.heard_anything or audible(samples)
 
     def close(self) -> None:

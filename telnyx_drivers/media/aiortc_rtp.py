@@ -50,7 +50,7 @@ class PortTrack(MediaStreamTrack):
         elif now - due > _MOST_BEHIND:
             due = now
         self._due = due
-        samples = self._port.pull(self.rate)
+        samples = self._port.pull(self.rate, due)
         frame = AudioFrame(format="s16", layout="mono", samples=samples.size)
         frame.planes[0].update(samples.tobytes())
         frame.sample_rate = self.rate

@@ -32,6 +32,7 @@ from telnyx_drivers.media.audio.readers import AudioIn, Listeners
 from telnyx_drivers.media.audio.recorder import Channels, Recording
 from telnyx_drivers.media.audio.sources import FIRST_SECONDS, HIGH_SECONDS, Background, FileVoice, OnFault, SourceVoice
 from telnyx_drivers.media.audio.spawn import Spawn, spawn
+from telnyx_drivers.media.audio.timeline import Timeline
 from telnyx_drivers.media.audio.voice import Voice
 from telnyx_drivers.media.audio.wakeup import CallSoon, here
 from telnyx_drivers.media.audio.worker import in_background, in_own_thread
@@ -71,6 +72,9 @@ class AudioCounts:
     heard: int = 0
     dropped: int = 0
     """Frames that readers lost because nobody read them in time."""
+    sent_missed: int = 0
+    """Frames whose time passed while the process did not run: with ``sent`` they are as long as the call."""
+    heard_missed: int = 0
 
 
 class SampleTap(Protocol):
@@ -79,11 +83,13 @@ class SampleTap(Protocol):
     @property
     def ended(self) -> bool: ...
 
-    def sent(self, samples: Samples, rate: int) -> None:
-        """20 ms, silence while muted."""
+    def sent(self, samples: Samples, rate: int, at: int) -> None:
+        """20 ms, silence while muted. ``at`` is their number, from the start of the call; time that did not run is left
+        out in both directions alike.
+        """
         ...
 
-    def heard(self, samples: Samples, rate: int) -> None: ...
+    def heard(self, samples: Samples, rate: int, at: int) -> None: ...
 
     def close(self) -> None:
         """Idempotent, any thread."""
@@ -118,6 +124,7 @@ class CallAudio:
         self.audio_out = AudioOut(call_soon=call_soon)
         self._voices: tuple[Voice, ...] = (self.audio_out,)
         self._muted = self._deaf = self._closed = False
+        self._timeline = Timeline()
         self._sent = self._sent_silent = self._heard = 0
         self.sent_level = LevelMeter()
         self.heard_level = LevelMeter()
@@ -127,7 +134,7 @@ class CallAudio:
 
     # For the media loop.
 
-    def pull(self, rate: int) -> Samples:
+    def pull(self, rate: int, due: float | None = None) -> Samples:
         """The next 20 ms to send (MEDIA-405: while muted too, so that the stream and all clocks keep running)."""
         count = rate // FRAMES_PER_SECOND
         mixed: Samples | None = None
@@ -151,24 +158,23 @@ class CallAudio:
             mixed = silence(count)
             self._sent_silent += 1
         self.sent_level.add(mixed, rate)
-        for tap in self._taps:
-            with isolated("a tap of the audio") as tapping:
-                tap.sent(mixed, rate)
-            if tapping.fault is not None:
-                self._drop_tap(tap)
+        at = self._timeline.sent.place(due)
+        if at is not None:
+            self._let_tap(lambda tap: tap.sent(mixed, rate, at))
         return mixed
 
-    def push(self, samples: Samples, rate: int) -> None:
+    def push(self, samples: Samples, rate: int, due: float | None = None) -> None:
         """Remote audio just decoded (MEDIA-402: a deaf listener gets silence of equal length)."""
         if self._closed:
             return
         self._heard += 1
         self.heard_level.add(samples, rate)
-        for tap in self._taps:
-            with isolated("a tap of the audio") as tapping:
-                tap.heard(samples, rate)
-            if tapping.fault is not None:
-                self._drop_tap(tap)
+        time, missed = self._timeline.heard, self._timeline.heard.missed
+        at = time.place(due)
+        if at is not None:
+            self._let_tap(lambda tap: tap.heard(samples, rate, at))
+        if time.missed > missed:
+            self._listeners.skip((time.missed - missed) / FRAMES_PER_SECOND)
         for coupling in self._couplings:
             coupling.feed(samples, rate)
         self._listeners.feed(silence(samples.size) if self._deaf else samples, rate)
@@ -198,7 +204,14 @@ class CallAudio:
 
     @property
     def counts(self) -> AudioCounts:
-        return AudioCounts(self._sent, self._sent_silent, self._heard, self._listeners.dropped)
+        return AudioCounts(
+            self._sent,
+            self._sent_silent,
+            self._heard,
+            self._listeners.dropped,
+            self._timeline.sent.missed,
+            self._timeline.heard.missed,
+        )
 
     def set_muted(self, muted: bool) -> None:
         self._muted = muted
@@ -402,6 +415,13 @@ class CallAudio:
                 self._voices = tuple(each for each in self._voices if each is not voice)
             with isolated("an audio source"):
                 voice.close()
+
+    def _let_tap(self, pass_on: Callable[[SampleTap], None]) -> None:
+        for tap in self._taps:
+            with isolated("a tap of the audio") as tapping:
+                pass_on(tap)
+            if tapping.fault is not None:
+                self._drop_tap(tap)
 
     def _drop_tap(self, tap: SampleTap) -> None:
         with self._lock:

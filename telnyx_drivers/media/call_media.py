@@ -135,18 +135,18 @@ class _Port:
         self._media = media
         self._broken = False
 
-    def pull(self, rate: int) -> "Samples":
+    def pull(self, rate: int, due: float | None = None) -> "Samples":
         if self._call.used == self._media:
             try:
-                return self._call.audio.pull(rate)
+                return self._call.audio.pull(rate, due)
             except Exception as error:  # noqa: BLE001  a voice of the application's; the stream must not end with it
                 self._complain(error)
         return np.zeros(rate // 50, dtype=np.int16)
 
-    def push(self, samples: "Samples", rate: int) -> None:
+    def push(self, samples: "Samples", rate: int, due: float | None = None) -> None:
         if self._call.used == self._media:
             try:
-                self._call.audio.push(samples, rate)
+                self._call.audio.push(samples, rate, due)
             except Exception as error:  # noqa: BLE001  a reader of the application's; the stream must not end with it
                 self._complain(error)
 

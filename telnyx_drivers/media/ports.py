@@ -80,10 +80,14 @@ class AnyLoop:
 class AudioPort(Protocol):
     """What a peer's RTP path sees of its call: 20 ms in, 20 ms out, never waiting."""
 
-    def pull(self, rate: int) -> "Samples":
-        """The next 20 ms to send: mono PCM16, ``rate // 50`` samples; silence when there is nothing or when muted."""
+    def pull(self, rate: int, due: float | None = None) -> "Samples":
+        """The next 20 ms to send: mono PCM16, ``rate // 50`` samples; silence when there is nothing or when muted.
+
+        ``due`` is when they should leave, in seconds of the loop's clock, also when that is past: what is missing
+        between two calls is time that did not run. ``None``: right after those before.
+        """
         ...
 
-    def push(self, samples: "Samples", rate: int) -> None:
-        """Remote audio just decoded, mono PCM16 at ``rate`` samples per second."""
+    def push(self, samples: "Samples", rate: int, due: float | None = None) -> None:
+        """Remote audio just decoded, mono PCM16 at ``rate`` samples per second; ``due`` as in `pull`."""
         ...

@@ -60,7 +60,7 @@ async def test_only_what_was_received(tmp_path: Path) -> None:
     samples, _ = read_wav(tmp_path / "in.wav")
     assert samples.shape[1] == 1
     heard = samples[:, 0]
-    assert heard[np.flatnonzero(heard)].tolist() == [*range(1, 8_000 - 160 + 1)]
+    assert heard[np.flatnonzero(heard)].tolist() == [*range(1, 8_000 + 1)]
 
 
 async def test_without_anything_sent_what_is_heard_is_recorded_all_the_same(tmp_path: Path) -> None:
@@ -137,7 +137,8 @@ async def test_a_slow_disk_costs_audio_but_neither_memory_nor_the_beat(tmp_path:
     for job in jobs:
         job()
     assert recording.ended
-    assert read_wav(tmp_path / "call.wav")[0].shape[0] == 20 * 8_000
+    # As long as the call: silence stands for what the disk was too slow for.
+    assert read_wav(tmp_path / "call.wav")[0].shape[0] == 26 * 8_000
     await recording.stop()
 
 

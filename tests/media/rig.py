@@ -89,7 +89,7 @@ class HeardAudio(CallAudio):
         self.heard: list[NDArray[np.int16]] = []
         self.rate = 0
 
-    def push(self, samples: NDArray[np.int16], rate: int) -> None:
+    def push(self, samples: NDArray[np.int16], rate: int, due: float | None = None) -> None:
         super().push(samples, rate)
         self.heard.append(samples.copy())
         self.rate = rate

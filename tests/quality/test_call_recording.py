@@ -55,6 +55,8 @@ class Bench:
     ) -> None:
         self.clock = Clock()
         self.overflows = 0
+        self.said = self.listened = 0
+        """Frames of the call that each direction has reached."""
         self.recorder = CallRecorder(
             CALL, sides=sides, rate=rate, most=most, overflowed=self._overflowed, wall=self.clock, dice=Random(3)
         )
@@ -64,17 +66,22 @@ class Bench:
 
     def say(self, frames: int, said: Samples = LOUD, rate: int = 48_000) -> None:
         for _ in range(frames):
-            self.recorder.sent(said, rate)
+            at = max(self.said, self.listened - 1)
+            self.recorder.sent(said, rate, at)
+            self.said = at + 1
             self.clock.now = round(self.clock.now + 0.02, 3)
 
     def hear(self, frames: int, heard: Samples = LOUD, rate: int = 48_000) -> None:
         for _ in range(frames):
-            self.recorder.heard(heard, rate)
+            at = max(self.listened, self.said)
+            self.recorder.heard(heard, rate, at)
+            self.listened = at + 1
             self.clock.now = round(self.clock.now + 0.02, 3)
 
     def talk(self, frames: int) -> None:
         for _ in range(frames):
-            self.recorder.heard(QUIET, 48_000)
+            self.recorder.heard(QUIET, 48_000, self.said)
+            self.listened = self.said + 1
             self.say(1)
 
     def segment(self, side: RecordedTrack, *, final: bool = True) -> list[dict[str, Any]]:

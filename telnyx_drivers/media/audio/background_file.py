@@ -14,8 +14,9 @@ from telnyx_drivers.media.audio.wakeup import CallSoon, Wakeup
 class BackgroundFile(ABC):
     """What the media loop collects goes to the disk block by block, one job at a time, in the order of the blocks.
 
-    A disk that is too slow costs whole blocks, which are counted, never memory. The file is private to its owner (mode
-    0600). A subclass collects, and says with `_block_ready` that there is a block.
+    A disk that is too slow costs whole blocks, which are counted, never memory; a subclass may put a gap in their
+    place. The file is private to its owner (mode 0600). A subclass collects, and says with `_block_ready` that there
+    is a block.
     """
 
     def __init__(
@@ -46,7 +47,8 @@ class BackgroundFile(ABC):
         self._on_gap = on_gap
         self._finished = Wakeup(call_soon)
         self._file = create_private(path)
-        self._pending: deque[bytes] = deque()
+        self._pending: deque[bytes | int] = deque()
+        """Blocks, and gaps of so many of the subclass's units."""
         self._written = 0
         self._writing = False
         self._behind = False
@@ -62,6 +64,14 @@ class BackgroundFile(ABC):
     @abstractmethod
     def _write_block(self, block: bytes) -> None:
         """Background. May raise ``OSError``."""
+
+    def _gap_of(self, block: bytes) -> int:
+        """How long a gap a lost block leaves, in whatever unit; 0: none."""
+        return 0
+
+    def _write_gap(self, length: int) -> int:
+        """Background: fill a gap; returns how many bytes that took. May raise ``OSError``."""
+        return 0
 
     @abstractmethod
     def _close_file(self) -> None:
@@ -97,12 +107,20 @@ class BackgroundFile(ABC):
     def _hand_over(self) -> bool:
         """True: the block is lost, and it is the first since everything was written."""
         block, gap = self._take_block(), False
-        if block and len(self._pending) < self._most_blocks:
+        if block and sum(isinstance(each, bytes) for each in self._pending) < self._most_blocks:
             self._pending.append(block)
         elif block:
             self.lost_blocks += 1
+            self._leave_gap(self._gap_of(block))
             gap, self._behind = not self._behind, True
         return gap
+
+    def _leave_gap(self, length: int) -> None:
+        """Under the lock. Gaps that follow each other are one, so that their number is bounded by that of blocks."""
+        if self._pending and isinstance(self._pending[-1], int):
+            self._pending[-1] += length
+        elif length:
+            self._pending.append(length)
 
     def _go_on(self, gap: bool) -> None:
         if gap and self._on_gap is not None:  # not under the lock: the application may be told at once
@@ -117,8 +135,10 @@ class BackgroundFile(ABC):
         while (block := self._next()) is not None:
             if self.error is None:
                 try:
-                    if self._written + len(block) > self._most_bytes:
-                        raise OSError(f"{self.path.name} is as long as it may be")
+                    if isinstance(block, int):
+                        self._written += self._write_gap(block)
+                        continue
+                    self._require_room(len(block))
                     self._write_block(block)
                     self._written += len(block)
                 except OSError as error:
@@ -128,7 +148,11 @@ class BackgroundFile(ABC):
         if self._stopping:
             self._finish()
 
-    def _next(self) -> bytes | None:
+    def _require_room(self, size: int) -> None:
+        if self._written + size > self._most_bytes:
+            raise OSError(f"{self.path.name} is as long as it may be")
+
+    def _next(self) -> bytes | int | None:
         with self._lock:
             if self._pending:
                 return self._pending.popleft()

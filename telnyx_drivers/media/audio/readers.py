@@ -86,6 +86,15 @@ class AudioIn(AsyncIterator[AudioFrame]):
             self._arrived.fire()
         return dropped
 
+    def skip(self, seconds: float) -> None:
+        """So much time passed with nothing to hear: ``pts`` goes on, and what is begun is filled up. Media loop."""
+        count = round(seconds * self.sample_rate)
+        if self._rest.size:
+            fill = min(self._frame_samples - self._rest.size, count)
+            self.feed(silence(fill))
+            count -= fill
+        self._pts += count
+
 
 class Listeners:
     """All readers of a call. Those of one rate share a converter; a reader that nobody holds falls away."""
@@ -116,6 +125,12 @@ class Listeners:
             self.dropped += reader.feed(converted[target])
         if self._converters and len(self._converters) >= len(converted):
             self._converters = {k: v for k, v in self._converters.items() if k[0] == rate and k[1] in converted}
+
+    def skip(self, seconds: float) -> None:
+        """Time passed in which nothing could be heard, because nothing ran."""
+        for reference in self._readers:
+            if (reader := reference()) is not None:
+                reader.skip(seconds)
 
     def close(self) -> None:
         for reference in self._readers:

@@ -103,7 +103,7 @@ class JitterStats:
     packets_duplicated: int = 0
 
 
-MINIMUM_DELAY: Final = 0.010
+MINIMUM_DELAY: Final = 0.006
 MAXIMUM_DELAY: Final = 0.400
 REPAIR_DELAY: Final = 0.025
 """The least when packets carry copies of the frame before: the next packet must be there when one is missing."""
@@ -120,7 +120,11 @@ _SHORTEN_ABOVE: Final = 0.030
 _HURRY_ABOVE: Final = 0.1
 QUANTUM: Final = 0.004
 """Beats can be had every so many seconds."""
-_SPARE: Final = 0.006
+_LARGEST_SHIFT: Final = 0.016
+"""Less than a beat, which could not come again at once."""
+_INSTANT: Final = 0.0005
+"""What times may be off by their arithmetic, and by a timer, without a beat being lost for it."""
+_SPARE: Final = 0.0045
 """A little delay too much, which is given back only when it has been too much for `_CALM_SECONDS`."""
 _CALM_SECONDS: Final = 5.0
 _CUT_AFTER: Final = 1.0
@@ -151,7 +155,8 @@ class JitterBuffer:
         self._shortened = False
         self._excess_since: float | None = None
         self._calm_since: float | None = None
-        self._slack = self._least_slack = 0.0
+        self._slack = self._least_slack = self._least_since = 0.0
+        """How much earlier the last packet could have been taken, and the least of it since a time."""
         self._ahead = 0.0
         self._suspect: tuple[MediaPacket, float, float] | None = None
         """A packet off the clock: itself, its arrival, its transit."""
@@ -239,7 +244,7 @@ class JitterBuffer:
     def _begin(self, now: float) -> Instruction:
         if self._packets:
             first = min(self._packets)
-            if self._lead(first, now) >= self._estimator.target:
+            if self._lead(first, now) > self._estimator.target - 1e-6:
                 return self._play(first, now)
         return Wait()
 
@@ -284,11 +289,12 @@ class JitterBuffer:
         return (Pace.SHORTEN if self._shortened else Pace.NORMAL), slack + ahead
 
     def _note(self, slack: float, now: float) -> None:
-        if slack < 0 or self._calm_since is None:
-            self._calm_since, self._least_slack = now, slack
+        self._slack = slack
+        if slack < -_INSTANT or self._calm_since is None:
+            self._calm_since = self._least_since = now
+            self._least_slack = slack
         elif slack < self._least_slack:
             self._least_slack = slack
-        self._slack = slack
 
     def shift(self, now: float) -> float:
         """Seconds by which beats should come later from now on; negative: earlier. To be asked after a beat.
@@ -297,12 +303,12 @@ class JitterBuffer:
         little out of the audio would only make the next packet miss its beat.
         """
         slack, self._slack = self._slack, 0.0
-        if -QUANTUM <= slack < 0:
+        if -QUANTUM <= slack < -_INSTANT:
             return QUANTUM
-        if self._calm_since is None or now - self._calm_since < _CALM_SECONDS or self._least_slack < _SPARE:
+        if self._calm_since is None or now - self._least_since < _CALM_SECONDS:
             return 0.0
-        least, self._calm_since = self._least_slack, None
-        return -least
+        least, self._least_slack, self._least_since = self._least_slack, slack, now
+        return 0.0 if least < _SPARE else -min(least, _LARGEST_SHIFT)
 
     def _starve(self) -> Instruction:
         """Nothing has arrived in time: it may still come, so the place in the stream is kept."""
@@ -342,7 +348,7 @@ class JitterBuffer:
     def _resume(self, first: int, now: float) -> Instruction:
         """Go on with ``first`` when its time has come: a hole is the chance to get the delay right."""
         self._next = first
-        if self._lead(first, now) >= self._estimator.target:
+        if self._lead(first, now) > self._estimator.target - 1e-6:
             return self._play(first, now)
         self._starved += self._frame
         return Silence(self._frame) if self._paused else self._conceal(self._frame)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from math import ceil
 from typing import Final, TypeAlias
 
 _log = logging.getLogger(__name__)
@@ -27,15 +28,19 @@ _pacers: "dict[asyncio.AbstractEventLoop, list[_Phase]]" = {}
 """Of the loops that have legs, and only for as long as they do: a loop must not be kept alive by its clock."""
 
 
-def join(leg: Leg) -> Callable[[], None]:
-    """Call ``leg`` at every beat of the running loop from now on; returns a function that ends it."""
+def join(leg: Leg, after: float | None = None) -> Callable[[], None]:
+    """Call ``leg`` at every beat of the running loop from now on; returns a function that ends it.
+
+    ``after`` is a time of the loop within the next beat: of all beats, those are taken that come soonest after it.
+    """
     loop = asyncio.get_running_loop()
     phases = _pacers.get(loop)
     if phases is None:
         phases = _pacers[loop] = [_Phase(loop, index * BEAT / _PHASES) for index in range(_PHASES)]
-    phase = next((each for each in phases if each.size < _FILL), None)
-    if phase is None:
-        phase = min(phases, key=lambda each: each.size)
+    if after is None:
+        phase = next((each for each in phases if each.size < _FILL), None) or min(phases, key=lambda each: each.size)
+    else:
+        phase = min(phases, key=lambda each: each.first_from(after))
     remove = phase.add(leg)
 
     def leave() -> None:
@@ -75,6 +80,10 @@ class _Phase:
                 self._timer = None
 
         return remove
+
+    def first_from(self, time: float) -> float:
+        """The time of the first beat that is not before ``time``."""
+        return self._time(ceil((time - self._offset) / BEAT - 1e-6))
 
     def _due_by(self, now: float) -> int:
         return int((now - self._offset) / BEAT)

@@ -8,11 +8,12 @@ import asyncio
 import logging
 import secrets
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 
-from telnyx_core.actions import DigitTone
+from telnyx_core.actions import DEFAULT_TONE, DigitTone
 from telnyx_drivers.media.aiortc_private import Bypass, SrtpWire
 from telnyx_drivers.media.rtp import pacer, rtcp
 from telnyx_drivers.media.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
@@ -27,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 _REPORT_BEATS: Final = (25, 75)
 """Beats between two reports, at random (RFC 3550 section 6.2): half a second to one and a half."""
+_INSTANT: Final = 1e-6
 
 
 class DirectRtpPath:
@@ -36,12 +38,20 @@ class DirectRtpPath:
         self._wiring = wiring
         self._opus = opus
         self._bypass = Bypass(wiring.transceiver)
-        self._leg: _Leg | None = None
+        self._leg: Leg | None = None
 
     def start(self, agreed: AgreedAudio) -> None:
-        self._leg = _Leg(self._wiring, agreed, self._bypass, self._opus)
+        bypass = self._bypass
+        self._leg = Leg(
+            self._wiring,
+            agreed,
+            self._opus,
+            ssrc=bypass.ssrc,
+            cname=bypass.cname,
+            wire=lambda on_rtp, on_rtcp: SrtpWire(self._wiring.transceiver, on_rtp, on_rtcp),
+        )
 
-    def send_digits(self, digits: str, tone: DigitTone) -> bool:
+    def send_digits(self, digits: str, tone: DigitTone = DEFAULT_TONE) -> bool:
         sender = self._leg.sender.digits if self._leg is not None else None
         if sender is None:
             return False
@@ -65,13 +75,38 @@ class DirectRtpPath:
             self._leg.stop()
 
 
-class _Leg:
-    """A path that runs."""
+class Wire(Protocol):
+    """What carries the packets of a leg."""
 
-    def __init__(self, wiring: RtpWiring, agreed: AgreedAudio, bypass: Bypass, opus: OpusSettings) -> None:
+    @property
+    def open(self) -> bool: ...
+
+    def send(self, packet: bytes) -> None: ...
+
+    def send_rtcp(self, packet: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+OnData: TypeAlias = Callable[[bytes], None]
+
+
+class Leg:
+    """A path that runs. ``wire`` makes what carries its packets, given what takes RTP and what takes RTCP."""
+
+    def __init__(
+        self,
+        wiring: RtpWiring,
+        agreed: AgreedAudio,
+        opus: OpusSettings,
+        *,
+        ssrc: int,
+        cname: str | None,
+        wire: Callable[[OnData, OnData], Wire],
+    ) -> None:
         self._wiring = wiring
         self._agreed = agreed
-        self._bypass = bypass
+        self._cname = cname
         self._tap = wiring.tap or _untapped
         self._clock = asyncio.get_running_loop().time
         self._heard = False
@@ -87,7 +122,7 @@ class _Leg:
         self.sender = RtpSender(
             encoder,
             payload_type=payload_type,
-            ssrc=bypass.ssrc,
+            ssrc=ssrc,
             # The far end's rollover counter begins at 0 with the first packet that it gets (RFC 3711 section 3.3.1):
             # if we began shortly before a wrap and lost packets up to it, nothing could be decrypted.
             sequence=self._dice.getrandbits(15),
@@ -101,8 +136,10 @@ class _Leg:
             heard_digit=lambda heard: wiring.digit(heard.digit, heard.duration),
             rng=np.random.default_rng(),
         )
-        self._wire = SrtpWire(wiring.transceiver, self._on_rtp, self._on_rtcp)
-        self._leave_pacer = pacer.join(self._beat)
+        self._wire = wire(self._on_rtp, self._on_rtcp)
+        self._stop_speaking = pacer.join(self._speak)
+        self._stop_hearing: Callable[[], None] | None = None
+        self._hear_from = 0.0
 
     def stats(self) -> RtpStats:
         heard = self._receiver.stats
@@ -135,23 +172,38 @@ class _Leg:
 
     def stop(self) -> None:
         """Say farewell and let go of everything. Idempotent."""
-        self._leave_pacer()
+        self._stop_speaking()
+        if self._stop_hearing is not None:
+            self._stop_hearing()
         self._send_report(bye=True)
         self._wire.close()
 
-    def _beat(self, now: float, skipped: int) -> None:
-        audio = self._receiver.beat(now)
+    def _hear(self, due: float, skipped: int) -> None:
+        if due < self._hear_from - _INSTANT:
+            return
+        audio = self._receiver.beat(due)
         if audio is not None:
-            self._wiring.port.push(audio, self._receiver.sample_rate)
+            self._wiring.port.push(audio, self._receiver.sample_rate, due)
+        if shift := self._receiver.shift(due):
+            self._hear_at(due + pacer.BEAT + shift)
+
+    def _hear_at(self, time: float) -> None:
+        """Let beats be heard from then on: packets that come evenly are played as soon as they may be."""
+        if self._stop_hearing is not None:
+            self._stop_hearing()
+        self._hear_from = time
+        self._stop_hearing = pacer.join(self._hear, time)
+
+    def _speak(self, due: float, skipped: int) -> None:
         if skipped:
             self.sender.skip(skipped)
         if self._agreed.sends and self._wire.open:
-            packet = self.sender.next(self._wiring.port.pull)
+            packet = self.sender.next(lambda rate: self._wiring.port.pull(rate, due))
             self._tap(packet, True)
             self._wire.send(packet)
         else:
             # What is said meanwhile is lost, not kept for later.
-            self._wiring.port.pull(self.sender.sample_rate)
+            self._wiring.port.pull(self.sender.sample_rate, due)
         self._until_report -= 1
         if self._until_report <= 0:
             self._until_report = self._dice.randint(*_REPORT_BEATS)
@@ -162,8 +214,10 @@ class _Leg:
         packet = parse(data)
         if packet is None or not self._agreed.receives:
             return
-        if self._receiver.receive(packet, self._clock()) and not self._heard:
+        now = self._clock()
+        if self._receiver.receive(packet, now) and not self._heard:
             self._heard = True
+            self._hear_at(now + self._receiver.target_delay)
             self._wiring.heard()
 
     def _on_rtcp(self, data: bytes) -> None:
@@ -202,7 +256,7 @@ class _Leg:
             if self.sender.packets
             else rtcp.ReceiverReport(self.sender.ssrc, blocks)
         )
-        packet = rtcp.compound(report, self._bypass.cname, (self.sender.ssrc,) if bye else ())
+        packet = rtcp.compound(report, self._cname, (self.sender.ssrc,) if bye else ())
         self._tap(packet, True)
         self._wire.send_rtcp(packet)
 

@@ -89,6 +89,10 @@ class RtpReceiver:
         """Seconds that the jitter buffer means to hold audio back."""
         return self._buffer.target_delay
 
+    def shift(self, now: float) -> float:
+        """As `JitterBuffer.shift`."""
+        return self._buffer.shift(now)
+
     @property
     def stats(self) -> ReceiverStats:
         now, before = (self._reception.totals if self._reception else ReceptionTotals()), self._finished

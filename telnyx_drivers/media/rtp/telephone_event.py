@@ -10,11 +10,10 @@ from typing import Final
 
 from attrs import frozen
 
-from telnyx_core.actions import DigitTone
+from telnyx_core.actions import DEFAULT_TONE, DigitTone
 
 _PAYLOAD = Struct("!BBH")
 DIGITS: Final = "0123456789*#ABCD"
-_USUAL: Final = DigitTone()
 _END_REPEATS: Final = 3
 """RFC 4733 section 2.5.1.4: the last packet is sent three times, because everything hangs on it."""
 _SILENT_SECONDS: Final = 0.2
@@ -164,7 +163,7 @@ class DigitSender:
     def busy(self) -> bool:
         return bool(self._queue) or self._rest > 0
 
-    def send(self, digits: str, tone: DigitTone = _USUAL) -> None:
+    def send(self, digits: str, tone: DigitTone = DEFAULT_TONE) -> None:
         """Queue digits. Raises ``ValueError`` for anything but ``0-9 * # A-D``."""
         if not all(digit in DIGITS for digit in digits.upper()):
             raise ValueError(f"digits are any of {DIGITS}, not {digits!r}")
