@@ -37,6 +37,8 @@ DigitsVia: TypeAlias = Literal["info", "rtp"]
 """How digits go: as a message to the server, or in the audio stream (RFC 4733)."""
 DIGITS: Final = frozenset("0123456789*#ABCDabcd,wW")
 """Those, and pauses."""
+FLASH: Final = frozenset("Ff")
+"""The hook flash, which only the server can pass on."""
 SHORTEST_DIGIT: Final = 0.04
 LONGEST_DIGIT: Final = 8.0
 """Seconds. Less is not heard everywhere (ITU-T Q.24), and no menu asks for more."""

@@ -4,6 +4,7 @@ Private: the session is the only caller. A call acts only through its `CallHost`
 siblings. Media comes and goes in `MediaPath`; what has to be said about it is said here.
 """
 
+import math
 from random import Random
 from typing import Literal
 
@@ -38,6 +39,7 @@ from telnyx_core.events import (
 from telnyx_core.facts import MediaFact, SourceFault, StatsTaken
 from telnyx_core.hold import HoldQueue
 from telnyx_core.ids import CallId, MediaId, Ticket
+from telnyx_core.info_digits import InfoDigits
 from telnyx_core.json_types import JsonObject, JsonView
 from telnyx_core.media_path import MediaPath
 from telnyx_core.microphone import SOURCE_ERRORS, MicrophoneRecovery, Phase
@@ -79,6 +81,11 @@ _STAGE_ERRORS = {
     "set_local": ErrorCode.SDP_SET_LOCAL_DESCRIPTION_FAILED,
     "other": ErrorCode.UNEXPECTED_ERROR,
 }
+_REFUSED_WITHIN = 1.0
+"""Seconds in which the server says that it cannot use any of our candidates."""
+NO_USABLE_CANDIDATE = (
+    "no candidate could be used, for only addresses of this host were offered; no STUN or TURN server was reached"
+)
 _PRE_ANSWER = frozenset({CallState.REQUESTING, CallState.TRYING, CallState.RINGING})
 _OWED = frozenset({CallState.NEW, CallState.REQUESTING, CallState.ANSWERING})
 """States in which a request of ours is unanswered, or about to be sent."""
@@ -112,6 +119,12 @@ class Call:
         self._tone: ToneKind | None = None
         self._microphone = MicrophoneRecovery(host.options.media_permissions_recovery.enabled)
         self._holds = HoldQueue(ident, host, self._dialog)
+        self._digits = InfoDigits(ident, host, self._dialog)
+        self._far_sdp: str | None = None
+        """What the far end described last: whether it takes digits in the audio stands there."""
+        self._sdp_sent = -math.inf
+        self._only_private = False
+        """The description that was sent last had nothing but host candidates."""
         self._quality = QualityWatch(ident, direction, options, host, rng)
         self.media = MediaPath(ident, options, host, self._quality)
         self._leaving: bool | None = None
@@ -146,6 +159,7 @@ class Call:
             deaf=self.media.deaf,
             answered=self.answered,
             extension=parties.extension,
+            variables=parties.variables,
             recovered_call_id=self.id if self._recovered else None,
             ended=self.ended,
         )
@@ -173,7 +187,7 @@ class Call:
 
     def offer(self, sdp: str | None, control: JsonView) -> None:
         """The server rings (CALL-340)."""
-        self._remote_offer = sdp
+        self._remote_offer = self._far_sdp = sdp
         self.parties.take_ids(control)
         self.announce()
         self._move(CallInput.OFFERED)
@@ -181,6 +195,7 @@ class Call:
 
     def rebuild(self, control: JsonView) -> None:
         """The server attaches a call that this process never knew (CALL-533)."""
+        self._known = True
         self.parties.take_ids(control)
         self.answered = True
         self._holds.in_doubt()
@@ -231,10 +246,15 @@ class Call:
             raise InvalidCallState(f"digits cannot be sent while the call is {self.state.value}")
 
     def dtmf(self, digits: str, via: DigitsVia, tone: DigitTone, ticket: Ticket, now: float) -> None:
-        if via == "rtp":
+        if via == "rtp" and self._digits_in_audio:
             self.media.send_digits(digits, tone, ticket)
-            return
-        self._request(Purpose.TICKET, m.INFO, {"dtmf": digits, "dialogParams": self._dialog()}, now, ticket)
+        else:
+            self._digits.ask(digits, ticket, now)
+
+    @property
+    def _digits_in_audio(self) -> bool:
+        """An inbound call of the platform negotiates no telephone-event (PS-021): a digit in its audio goes nowhere."""
+        return self._far_sdp is None or "m=audio " not in self._far_sdp or "telephone-event/" in self._far_sdp
 
     def message(self, to: str, body: str, ticket: Ticket, now: float) -> None:
         text: JsonObject = {"from": self._host.options.login or "", "to": to, "body": body}
@@ -298,7 +318,7 @@ class Call:
             return
         self.attached_on = self._host.generation
         self.parties.take_offer(offer, params)
-        self._remote_offer = offer.sdp
+        self._remote_offer = self._far_sdp = offer.sdp
         timers.stop(Timer.MEDIA_RECOVERY, self.id)  # whoever is asked about the microphone is asked for the new answer
         self._microphone.phase = Phase.IDLE
         if self.state is CallState.RINGING and self.direction == "inbound":
@@ -338,6 +358,9 @@ class Call:
                 self._bye_replied(error, now)
             case _ if not self.live:
                 pass  # its tickets were settled when it ended
+            case Purpose.DIGITS:
+                assert pending.ticket is not None, "asked for by a command"
+                self._digits.replied(pending.ticket, result, error)
             case Purpose.HOLD:
                 self._hold_replied(result, error, now)
             case Purpose.RENEW:
@@ -349,7 +372,7 @@ class Call:
                     self._move(CallInput.INVITE_ACCEPTED)
             case Purpose.ANSWER | Purpose.ATTACH:
                 if error is not None:
-                    self._send_failed(error, server, now)
+                    self._send_failed(error, server, now, default=_refusal(server))
                 elif self.state in (CallState.ANSWERING, CallState.RECOVERING):
                     self._activate(now)
             case _:
@@ -368,6 +391,8 @@ class Call:
         match timer:
             case Timer.BYE_GUARD:
                 self._destroy(now, confirmed=False)
+            case Timer.DIGITS:
+                self._digits.due(now)
             case Timer.STATS:
                 self._quality.due(self.media.peer, now)
             case Timer.LAST_READING:
@@ -432,6 +457,10 @@ class Call:
         if self.owed:
             self._host.error(ErrorCode.SDP_SEND_FAILED, call=self.id, original=stale)
             self.end(TEMPORARY_FAILURE, now, bye=False, confirmed=not self._known)
+            return
+        self._digits.fail_all(stale)
+        if not self.options.recover:
+            self.end(UNREACHABLE, now, bye=False)  # The server ends it as well, and says nothing of it (PS-007).
             return
         self._holds.fail_all(stale)
         self.media.suspended()
@@ -499,7 +528,7 @@ class Call:
         if state is not self.state:
             self.previous, self.state = self.state, state
             self._quality.moved(self.previous, state)
-            if state in ESTABLISHED:
+            if state in ESTABLISHED and self.options.recover:
                 self._host.call_marked(self.id, held=state is CallState.HELD)
             elif state is CallState.HANGUP:
                 self._host.call_unmarked(self.id)
@@ -511,6 +540,7 @@ class Call:
                 return
             match step:
                 case SdpReady(sdp, only_host):
+                    self._only_private = only_host
                     if only_host:
                         self._host.warn(WarningCode.ONLY_HOST_ICE_CANDIDATES, call=self.id)
                     self._describe(sdp, media, now)
@@ -576,6 +606,7 @@ class Call:
 
     def _send_description(self, method: str, purpose: Purpose, sdp: str, now: float, *, trickle: bool) -> None:
         self._quality.mark(Mark.SEND_SDP)
+        self._sdp_sent = now
         dialog = self.parties.dialog(self._host.options, attach=method == m.ATTACH)
         self._request(purpose, method, m.description_params(sdp, dialog, trickle=trickle), now)
 
@@ -600,7 +631,7 @@ class Call:
             and self.state is CallState.RINGING
             and self.media.peer is None
         ):
-            self._remote_offer = sdp
+            self._remote_offer = self._far_sdp = sdp
             if self._wish:
                 self._host.timers.stop(Timer.AWAIT_REMOTE, self.id)
                 self.media.open_answer(sdp, now)
@@ -633,6 +664,7 @@ class Call:
 
     def _apply_answer(self, sdp: str) -> None:
         assert self.media.peer is not None, "an invite was sent, so there is a peer"
+        self._far_sdp = sdp
         self.media.peer.apply_answer(sdp)
 
     def _answer_in_place(self, now: float) -> None:
@@ -648,6 +680,10 @@ class Call:
         self.parties.client_state = m.client_state(params) or self.parties.client_state
         self.parties.headers += m.custom_headers(params)
         self.ended = m.bye_cause(params, self.default_cause)
+        if self.ended.cause_code == INCOMPATIBLE.cause_code and not self.answered:
+            refused = Failure(FailureKind.MEDIA, "the server found no media that both sides can use")
+            if (why := self._explained(refused, now)) is not refused:
+                self._host.error(ErrorCode.SDP_SEND_FAILED, call=self.id, original=why)
         self._move(CallInput.END)
         self._release(now, reading=True)
         self._leave(now, confirmed=True)
@@ -710,12 +746,22 @@ class Call:
         self._host.error(code, call=self.id, original=Failure(FailureKind.MEDIA, reason))
         self.end(self.default_cause, now)
 
-    def _send_failed(self, error: Failure, server: ServerError | None, now: float) -> None:
+    def _send_failed(
+        self, error: Failure, server: ServerError | None, now: float, *, default: Cause | None = None
+    ) -> None:
         """40005, then the end with the server's cause if it gave one (CALL-317, CALL-349, CALL-384)."""
+        if default is INCOMPATIBLE:
+            error = self._explained(error, now)
         self._host.error(ErrorCode.SDP_SEND_FAILED, call=self.id, original=error)
         self._quiet = True
-        default = self.default_cause
+        default = default or self.default_cause
         self.end(default if server is None else m.bye_cause(server.members, default), now)
+
+    def _explained(self, error: Failure, now: float) -> Failure:
+        """The server sends to no private address (PS-040): where it was offered no other, that is why it refused."""
+        if not self._only_private or now - self._sdp_sent > _REFUSED_WITHIN:
+            return error
+        return evolve(error, text=f"{error.text}: {NO_USABLE_CANDIDATE}")
 
     def _next_hold(self, now: float) -> None:
         """A command behind a renewal waits for its reply: one modify at a time (CALL-134)."""
@@ -766,6 +812,7 @@ class Call:
         if not self._quality.ending(self.media.peer if reading else None, now):
             self.media.close()
         self._holds.drop_all(Failure(FailureKind.CALL_ENDED, "the call ended"))
+        self._digits.fail_all(Failure(FailureKind.CALL_ENDED, "the call ended"))
 
     def _reading_taken(self, fact: StatsTaken, now: float) -> None:
         if self._media_in_use != fact.media:
@@ -827,6 +874,26 @@ class Call:
             tone, self._tone = self._tone, None
             self._host.act(StopTone(self.id, tone))
             self._host.act(Notify(ToneChanged(self.id, tone, "stop")))
+
+
+def _refusal(server: ServerError | None) -> Cause | None:
+    """What the caller hears when our answer was refused: never that we are busy (PS-027)."""
+    if server is None:
+        return None
+    return INCOMPATIBLE if server.message in ("CODEC ERROR", "MEDIA ERROR") else TEMPORARY_FAILURE
+
+
+def dialled_options(offer: m.Offered) -> CallOptions:
+    """Those of a call that this client dialled, in a process before this one, as the server attaches it."""
+    return CallOptions(
+        destination_number=offer.callee_number,
+        caller_number=offer.caller_number,
+        caller_name=offer.caller_name,
+        remote_caller_name=offer.callee_name,
+        remote_caller_number=offer.callee_number,
+        custom_headers=offer.headers,
+        client_state=offer.client_state,
+    )
 
 
 def inbound_options(offer: m.Offered, params: JsonView) -> CallOptions:

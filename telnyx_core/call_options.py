@@ -90,6 +90,8 @@ class CallOptions:
     telnyx_call_control_id: str | None = None
     telnyx_session_id: str | None = None
     telnyx_leg_id: str | None = None
+    recover: bool = True
+    """False: the call ends when the connection to the server is lost, on both sides, instead of being recovered."""
     setup_timeout: float | None = field(default=None, converter=_setup_timeout)
     """Seconds from `Session.new_call` to ``active``; ``timeoutSecs`` of the documents (CALL-052)."""
 

@@ -32,7 +32,7 @@ from telnyx_core.facts import (
 from telnyx_core.identity import Identity
 from telnyx_core.ids import CallId, SocketId, Ticket
 from telnyx_core.json_types import Json, JsonObject, JsonView
-from telnyx_core.limits import MAX_UNATTENDED
+from telnyx_core.limits import MAX_SENT_BYTES, MAX_UNATTENDED
 from telnyx_core.link import Intent, Owner
 from telnyx_core.liveness import Liveness
 from telnyx_core.login import Login
@@ -232,8 +232,13 @@ class Connection:
             failure = Failure(FailureKind.PROTOCOL, "too many requests wait", method=method)
             self._settle(pending, failure, None, {}, now)
             return
+        text = encode(frame)
+        if len(text) > MAX_SENT_BYTES:  # It is ASCII.
+            why = f"a frame of {len(text):,} bytes; the server drops the socket at more than {MAX_SENT_BYTES:,}"
+            self._settle(pending, Failure(FailureKind.PROTOCOL, why, method=method), None, {}, now)
+            return
         self._requests.add(ident, pending, now)
-        self._send(frame, call)
+        self._put(frame, text, call)
 
     def tell(self, method: str, params: JsonObject) -> None:
         """A frame without id, to which nothing is answered (SIG-054)."""
@@ -256,8 +261,10 @@ class Connection:
             self._send(ack, m.call_id(request.params))
 
     def _send(self, frame: JsonObject, call: CallId | None) -> None:
+        self._put(frame, encode(frame), call)
+
+    def _put(self, frame: JsonObject, text: str, call: CallId | None) -> None:
         assert self._socket is not None, "the caller has checked that there is a socket"
-        text = encode(frame)
         self.owner.act(SendText(self._socket, text))
         self.owner.saw_frame("SEND", frame, len(text), call)
 

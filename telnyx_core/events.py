@@ -56,6 +56,9 @@ class CallInfo:
     answered: bool = False
     """True once the call has been active or held."""
     extension: str | None = None
+    variables: Mapping[str, str] = field(factory=dict[str, str], repr=False, hash=False)
+    """What the server says of the node and the service that carry the call: ``Core-UUID``, ``FreeSWITCH-Hostname``
+    (both worth telling support), and service variables such as ``telnyx_rtc_svar_parent_call_id``."""
     recovered_call_id: CallId | None = None
     ended: Cause | None = None
 

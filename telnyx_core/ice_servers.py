@@ -20,7 +20,6 @@ TELNYX_STUN: Final = IceServer("stun:stun.telnyx.com:3478")
 TELNYX_TURN_UDP_3478: Final = IceServer("turn:turn.telnyx.com:3478?transport=udp", _USER, _CREDENTIAL)
 TELNYX_TURN_TCP_3478: Final = IceServer("turn:turn.telnyx.com:3478?transport=tcp", _USER, _CREDENTIAL)
 TELNYX_TURNS_TCP_443_PRIMARY: Final = IceServer("turns:turn.telnyx.com:443", _USER, _CREDENTIAL)
-TELNYX_TURNS_TCP_443: Final = IceServer("turns:turn2.telnyx.com:443", _USER, _CREDENTIAL)
 
 PRODUCTION: Final = (
     TELNYX_STUN,
@@ -28,7 +27,6 @@ PRODUCTION: Final = (
     TELNYX_TURN_UDP_3478,
     TELNYX_TURN_TCP_3478,
     TELNYX_TURNS_TCP_443_PRIMARY,
-    TELNYX_TURNS_TCP_443,
 )
 """The default list, in order of preference (MEDIA-021)."""
 

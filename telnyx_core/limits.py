@@ -26,6 +26,12 @@ MAX_QUEUED_CANDIDATES: Final = 64
 MAX_QUEUED_MODIFIES: Final = 16
 """Hold commands waiting behind one in flight (CALL-134)."""
 
+MAX_QUEUED_DIGITS: Final = 256
+"""Runs of digits of one call that wait for a pause to be over; at the shortest pause they take two minutes."""
+
+MAX_SENT_BYTES: Final = 1_000_000
+"""The server drops the socket at a longer frame (PS-029), and with it every call."""
+
 MAX_NAME_CHARS: Final = 256
 """Call ids, methods and gateway states worth remembering; longer ones are not ours."""
 

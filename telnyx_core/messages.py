@@ -3,7 +3,9 @@
 Section numbers of signaling.md 3 and calls.md 5. Builders return ``params``; ids and envelopes are `requests`' work.
 """
 
+import json
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from attrs import frozen
@@ -39,6 +41,11 @@ WEBRTC_EVENT: Final = "webrtc.event"
 AI_CONVERSATION: Final = "ai_conversation"
 
 USER_AGENT: Final = f"Python-{VERSION}"  # CALL-209
+
+HEADER_PREFIX: Final = "telnyx_rtc_h_"
+"""Of a SIP header that stands at the top level of ``params`` instead of among ``custom_headers`` (PS-024)."""
+MAX_VARIABLES: Final = 128
+"""Of one message; the server sends a dozen."""
 
 UNKNOWN_METHOD: Final = -32601  # JSON-RPC 2.0 section 5.1
 
@@ -103,7 +110,7 @@ def login_params(options: ClientOptions, *, reconnection: bool, session_id: str 
         anonymous: JsonObject = {
             "target_type": target.target_type,
             "target_id": target.target_id,
-            "userVariables": dict(options.user_variables),
+            "userVariables": kept(options.user_variables),
             "reconnection": reconnection,
             "User-Agent": agent,
         }
@@ -124,7 +131,7 @@ def login_params(options: ClientOptions, *, reconnection: bool, session_id: str 
     push = options.push_when_active
     if push is None:
         push = options.user_variables.get("push_when_active") is True
-    params["userVariables"] = {**options.user_variables, "push_when_active": push, "pn_late_fanout": push}
+    params["userVariables"] = {**kept(options.user_variables), "push_when_active": push, "pn_late_fanout": push}
     params["reconnection"] = reconnection
     params["loginParams"] = {"early_sdp_answer": options.early_sdp_answer}
     if session_id is not None:
@@ -162,13 +169,15 @@ class Dialog:
             "useStereo": options.use_stereo,
             "attach": self.attach,
             "screenShare": False,
-            "userVariables": dict(self.user_variables),
+            "userVariables": kept(self.user_variables),
             "mediaSettings": {
                 "useSdpASBandwidthKbps": options.max_kbps is not None,
                 "sdpASBandwidthKbps": options.max_kbps or 0,
             },
             "trickleIce": self.trickle,
         }
+        if not options.recover:
+            params["recoverCall"] = False
         if self.headers:
             params["custom_headers"] = header_list(self.headers)
         if self.client_state is not None:
@@ -182,6 +191,16 @@ class Dialog:
         if self.leg_id is not None:
             params["telnyxLegId"] = self.leg_id
         return params
+
+
+def kept(user_variables: JsonView) -> JsonObject:
+    """User variables as the server keeps them: it drops whatever is neither a string nor a boolean without a word, so
+    a number goes as its digits, a list or an object as JSON text, and what is ``None`` stays here (PS-025)."""
+    return {
+        name: value if isinstance(value, str | bool) else json.dumps(value, separators=(",", ":"))
+        for name, value in user_variables.items()
+        if value is not None
+    }
 
 
 def header_list(headers: Iterable[CustomHeader]) -> list[Json]:
@@ -286,15 +305,23 @@ def custom_headers(params: JsonView) -> tuple[CustomHeader, ...]:
     """The SIP headers of a message; entries that are not a pair of strings are left out."""
     dialog = mapping(params, "dialogParams")
     entries = dialog.get("custom_headers")
-    if not isinstance(entries, list):
-        return ()
-    headers: list[CustomHeader] = []
-    for entry in entries:
+    headers = [
+        CustomHeader(name.removeprefix(HEADER_PREFIX), value)
+        for name, value in params.items()
+        if name.startswith(HEADER_PREFIX) and isinstance(value, str)
+    ]
+    for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict):
             name, value = entry.get("name"), entry.get("value")
             if isinstance(name, str) and isinstance(value, str):
                 headers.append(CustomHeader(name, value))
     return tuple(headers)
+
+
+def variables(params: JsonView) -> dict[str, str]:
+    """What the server says of its node and its service: strings by name (PS-023)."""
+    said = mapping(params, "variables")
+    return {name: value for name, value in islice(said.items(), MAX_VARIABLES) if isinstance(value, str)}
 
 
 def bye_cause(params: JsonView, default: Cause) -> Cause:

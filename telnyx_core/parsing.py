@@ -22,6 +22,7 @@ _SEED_NAMES: Final = {
     "preferred_codecs": "preferred_codecs",
     "max_kbps": "sdpASBandwidthKbps",
     "setup_timeout": "timeoutSecs",
+    "recover": "recoverCall",
 }
 
 

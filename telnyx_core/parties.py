@@ -1,5 +1,7 @@
 """Who a call is between, and what the two sides say of it: ids, headers, client state, ``dialogParams``."""
 
+from collections.abc import Mapping
+
 from telnyx_core import messages as m
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import JsonObject, JsonView
@@ -8,7 +10,17 @@ from telnyx_core.wire import identifier
 
 
 class Parties:
-    __slots__ = ("call", "call_control_id", "client_state", "extension", "headers", "leg_id", "options", "session_id")
+    __slots__ = (
+        "call",
+        "call_control_id",
+        "client_state",
+        "extension",
+        "headers",
+        "leg_id",
+        "options",
+        "session_id",
+        "variables",
+    )
 
     def __init__(self, call: CallId, options: CallOptions) -> None:
         self.call = call
@@ -19,9 +31,12 @@ class Parties:
         self.session_id = options.telnyx_session_id
         self.leg_id = options.telnyx_leg_id
         self.extension: str | None = None
+        self.variables: Mapping[str, str] = {}
 
     def take_ids(self, params: JsonView) -> bool:
         """Non-empty telnyx ids replace the known ones (CALL-110); True when one changed."""
+        if variables := m.variables(params):  # The newest of each; that alone is no news (PS-023).
+            self.variables = {**self.variables, **variables}
         before = (self.call_control_id, self.session_id, self.leg_id)
         self.call_control_id = identifier(params, "telnyx_call_control_id") or self.call_control_id
         self.session_id = identifier(params, "telnyx_session_id") or self.session_id

@@ -28,13 +28,14 @@ class Purpose(Enum):
     BYE = "bye"
     LATE_BYE = "late bye"
     HOLD = "hold"
+    DIGITS = "digits"
     RENEW = "renew"
     TICKET = "ticket"
     UNATTENDED = "unattended"
 
 
 CALL_PURPOSES: Final = frozenset(
-    {Purpose.INVITE, Purpose.ANSWER, Purpose.ATTACH, Purpose.BYE, Purpose.HOLD, Purpose.RENEW}
+    {Purpose.INVITE, Purpose.ANSWER, Purpose.ATTACH, Purpose.BYE, Purpose.HOLD, Purpose.DIGITS, Purpose.RENEW}
 )
 
 _TIMEOUTS: Final = {m.INVITE: timeouts.INVITE_REPLY}

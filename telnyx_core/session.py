@@ -15,6 +15,7 @@ from telnyx_core import messages as m
 from telnyx_core.actions import (
     DEFAULT_TONE,
     DIGITS,
+    FLASH,
     Action,
     DigitsVia,
     DigitTone,
@@ -27,11 +28,20 @@ from telnyx_core.actions import (
     WriteDebug,
 )
 from telnyx_core.address import parse_address
-from telnyx_core.call import Call, inbound_options
+from telnyx_core.call import Call, dialled_options, inbound_options
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
 from telnyx_core.connection import Connection
 from telnyx_core.errors import Failure, FailureKind, InvalidCallParameters, InvalidCallState, NotConnected, NotReady
-from telnyx_core.events import AiConversation, CallInfo, Cause, ErrorRaised, FrameIgnored, ServerEvent, WarningRaised
+from telnyx_core.events import (
+    AiConversation,
+    CallInfo,
+    Cause,
+    Direction,
+    ErrorRaised,
+    FrameIgnored,
+    ServerEvent,
+    WarningRaised,
+)
 from telnyx_core.facts import (
     AudioBroke,
     BinaryReceived,
@@ -335,13 +345,16 @@ class Session:
     ) -> Ticket:
         """Send digits as an ``info`` message (CALL-135), or in the audio stream (``"rtp"``, RFC 4733).
 
-        `ValueError` for anything but ``0-9 * # A-D , w W``, for another way than these two, for a sound that
-        `DigitTone` refuses, and for any sound at all with ``"info"``: there the server decides.
+        Pauses (``w`` half a second, ``W`` one, ``,`` two) are kept here and never sent. Where the far end takes no
+        digits in the audio, as in most inbound calls, ``"rtp"`` means ``"info"``.
+
+        `ValueError` for anything but ``0-9 * # A-D , w W`` (and ``F`` with ``"info"``), for another way than these two,
+        for a sound that `DigitTone` refuses, and for any sound at all with ``"info"``: there the server decides.
         """
-        if not digits or not DIGITS.issuperset(digits):
-            raise ValueError(f"not DTMF digits: {digits!r}")
         if via not in ("info", "rtp"):
             raise ValueError(f"digits go by 'info' or by 'rtp', not by {via!r}")
+        if not digits or not (DIGITS | FLASH if via == "info" else DIGITS).issuperset(digits):
+            raise ValueError(f"not DTMF digits: {digits!r}")
         given = {"duration": duration, "gap": gap, "volume": volume}
         sound = {name: value for name, value in given.items() if value is not None}
         if sound and via != "rtp":
@@ -760,7 +773,9 @@ class Session:
                 self.warn(WarningCode.UNKNOWN_REATTACHED_SESSION, call=ident, details={"params": dict(params)})
                 return
             self._link.identity.claim(ident)
-            call = self._create(ident, params, now)
+            # Seen from the server, a call that this client once dialled comes in.
+            dialled = params.get("display_direction") == "inbound"
+            call = self._create(ident, params, now, direction="outbound" if dialled else "inbound")
             call.rebuild(params)
             call.media.held = marked is not None and marked.held
             self.call_marked(ident, held=call.media.held)
@@ -769,9 +784,10 @@ class Session:
         call.attach(offer, params, now)
         self._warn_of_others(call)
 
-    def _create(self, ident: CallId, params: JsonView, now: float) -> Call:
-        options = inbound_options(m.offered(params), params)
-        call = Call(ident, direction="inbound", options=options, host=self, rng=self._rng, now=now)
+    def _create(self, ident: CallId, params: JsonView, now: float, direction: Direction = "inbound") -> Call:
+        offer = m.offered(params)
+        options = inbound_options(offer, params) if direction == "inbound" else dialled_options(offer)
+        call = Call(ident, direction=direction, options=options, host=self, rng=self._rng, now=now)
         self._calls[ident] = call
         return call
 

@@ -45,6 +45,7 @@ class Timer(IntEnum):
     EPISODE_RESET = auto()
     STATS = auto()
     LAST_READING = auto()
+    DIGITS = auto()
 
 
 Owner: TypeAlias = Hashable

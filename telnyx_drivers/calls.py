@@ -283,13 +283,16 @@ class CallHandle(Listens["CallNotification"]):
         gap: float | None = None,
         volume: int | None = None,
     ) -> JsonView:
-        """Send digits, ``0-9 * # A-D`` and the pauses ``, w W``; returns the server's reply (CALL-135).
+        """Send digits, ``0-9 * # A-D`` (and ``F``) and the pauses ``w`` (0.5 s), ``W`` (1 s), ``,`` (2 s).
+
+        They go as messages to the server, whose last reply is returned (CALL-135); the pauses are kept here and not
+        sent. The platform passes digits on, but not to a WebRTC client: the far end's reach this one as tones at most.
 
         ``via="rtp"`` sends them in the audio stream (RFC 4733) instead and returns when the last one is out. There each
         takes ``duration`` seconds (0.1; 0.04 to 8), with ``gap`` seconds after it (0.05; 0.02 to 8), at ``volume`` dBm0
         (-10; -63 to 0). Raises ``ValueError`` for other characters, for values out of these ranges, and for any of them
-        without ``via="rtp"``; `CallFailed` when the server refuses or does not answer, or when the far end takes no
-        digits in the stream.
+        without ``via="rtp"``; `CallFailed` when the server refuses or does not answer. Where the far end takes no
+        digits in the stream, as in inbound calls of the platform, they go as messages all the same.
         """
         session = self._driver.session
         return await self._value(

@@ -95,4 +95,5 @@ class CallKeywords(TypedDict, total=False):
     telnyx_call_control_id: str | None
     telnyx_session_id: str | None
     telnyx_leg_id: str | None
+    recover: bool
     setup_timeout: float | None

@@ -81,6 +81,7 @@ DELIBERATE: Final = (
         for method in ("candidate", "endOfCandidates")
     ),
     Deliberate("anonymous_login", "params.userVariables", "ours", "SIG-120", "said also when there are none"),
+    Deliberate("*", "params.*userVariables.*", "both", "PS-025", "a number goes as text, or it would vanish"),
     Deliberate("ack telnyx_rtc.info", "", "ours", "SIG-062", "a message with an id is acknowledged"),
     Deliberate("ack telnyx_rtc.endOfCandidates", "", "ours", "SIG-062", "so is the end of the far end's candidates"),
 )

@@ -48,7 +48,8 @@ LOCAL_SDP: Final = (
     "a=candidate:1 1 udp 1694498815 203.0.113.1 40000 typ srflx raddr 192.0.2.1 rport 40000\r\n"
 )
 REMOTE_SDP: Final = (
-    "v=0\r\no=- 2 2 IN IP4 198.51.100.2\r\ns=-\r\nt=0 0\r\nm=audio 20000 RTP/SAVPF 111\r\n"
+    "v=0\r\no=- 2 2 IN IP4 198.51.100.2\r\ns=-\r\nt=0 0\r\nm=audio 20000 RTP/SAVPF 111 110\r\n"
+    "a=rtpmap:111 opus/48000/2\r\na=rtpmap:110 telephone-event/48000\r\n"
     "a=ice-ufrag:there\r\na=ice-pwd:therethertherethertherether\r\na=fingerprint:sha-256 BB:BB\r\n"
     "a=candidate:1 1 udp 2130706431 198.51.100.2 20000 typ host\r\n"
 )

@@ -202,7 +202,7 @@ class Conversation:
                     await self.call.answer()
                 await self.call.wait_for_state("active", timeout=timeout)
         except TimeoutError:
-            await self.call.hangup()
+            await self.call.hangup(cause="NO_ANSWER")
             raise CallFailed(f"the call was not active within {timeout:g} seconds") from None
 
     async def _talk(self) -> None:

@@ -202,7 +202,7 @@ def test_holding_is_signalling_only() -> None:
 # Digits and text: CALL-135, CALL-136.
 
 
-@pytest.mark.parametrize("digits", ["0123456789", "*#", "ABCD", "abcd", "1,2w3W", "1" * 500])
+@pytest.mark.parametrize("digits", ["0123456789", "*#", "ABCD", "abcd", "Ff", "1" * 500])
 def test_digits_may_be_sent(digits: str) -> None:
     rig = Rig.registered()
     call = rig.outbound("active")

@@ -56,6 +56,7 @@ DOCUMENTED: list[tuple[str, object, str, object]] = [
     ("telnyxSessionId", "s", "telnyx_session_id", "s"),
     ("telnyxLegId", "l", "telnyx_leg_id", "l"),
     ("timeoutSecs", 30, "setup_timeout", 30.0),
+    ("recoverCall", False, "recover", False),
 ]
 
 

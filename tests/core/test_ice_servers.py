@@ -17,14 +17,13 @@ def client(**options: object) -> ClientOptions:
 
 
 def test_the_platforms_list_in_order() -> None:
-    """MEDIA-021, MEDIA-727."""
+    """MEDIA-021, MEDIA-727, PS-046: "`turns:turn2.telnyx.com:443` is **gone**"."""
     assert [server.urls for server in PRODUCTION] == [
         ("stun:stun.telnyx.com:3478",),
         ("stun:stun.l.google.com:19302",),
         ("turn:turn.telnyx.com:3478?transport=udp",),
         ("turn:turn.telnyx.com:3478?transport=tcp",),
         ("turns:turn.telnyx.com:443",),
-        ("turns:turn2.telnyx.com:443",),
     ]
     assert [server.urls for server in DEVELOPMENT] == [
         ("stun:stundev.telnyx.com:3478",),
@@ -46,7 +45,6 @@ def test_the_platforms_list_in_order() -> None:
         "TELNYX_STUN",
         "TELNYX_TURN_UDP_3478",
         "TELNYX_TURN_TCP_3478",
-        "TELNYX_TURNS_TCP_443",
         "TELNYX_TURNS_TCP_443_PRIMARY",
     ],
 )

@@ -66,7 +66,7 @@ def test_both_spellings_of_the_client_state() -> None:
         ({}, BUSY),
         ({"cause": "CALL_REJECTED", "causeCode": 21}, Cause("CALL_REJECTED", 21)),
         ({"cause": "LOSE_RACE", "causeCode": 702}, Cause("LOSE_RACE", 702)),
-        ({"cause": "ALLOTTED_TIMEOUT"}, Cause("ALLOTTED_TIMEOUT", 602)),
+        ({"cause": "ALLOTTED_TIMEOUT"}, Cause("ALLOTTED_TIMEOUT", 802)),
         ({"cause": "SOMETHING_NEW"}, Cause("SOMETHING_NEW", None)),
         ({"causeCode": 487}, Cause("ORIGINATOR_CANCEL", 487)),
         ({"causeCode": "16"}, Cause("NORMAL_CLEARING", 16)),
@@ -97,14 +97,14 @@ CAUSES = {
     "MANDATORY_IE_MISSING": 96,
     "RECOVERY_ON_TIMER_EXPIRE": 102,
     "ORIGINATOR_CANCEL": 487,
-    "ALLOTTED_TIMEOUT": 602,
-    "INVALID_GATEWAY": 608,
+    "ALLOTTED_TIMEOUT": 802,
+    "INVALID_GATEWAY": 808,
 }
 
 
 @pytest.mark.parametrize(("cause", "code"), CAUSES.items(), ids=CAUSES)
 def test_the_table_of_causes(cause: str, code: int) -> None:
-    """CALL-410 to CALL-410k."""
+    """CALL-410 to CALL-410k, PS-026."""
     assert m.bye_cause({"cause": cause}, BUSY).cause_code == code
     assert m.bye_cause({"causeCode": code}, BUSY).cause == cause
 

@@ -417,7 +417,6 @@ def test_the_default_servers() -> None:
         "turn:turn.telnyx.com:3478?transport=udp",
         "turn:turn.telnyx.com:3478?transport=tcp",
         "turns:turn.telnyx.com:443",
-        "turns:turn2.telnyx.com:443",
     ]
 
 

@@ -303,7 +303,7 @@ def test_a_rejected_microphone_tells_why() -> None:
         ({}, "remote_caller_id_number", "+15551230000"),
         ({"remoteCallerNumber": "+1"}, "remote_caller_id_number", "+1"),
         ({"clientState": "c3RhdGU="}, "clientState", "c3RhdGU="),
-        ({"userVariables": {"a": 1}}, "userVariables", {"a": 1}),
+        ({"userVariables": {"a": 1}}, "userVariables", {"a": "1"}),
         ({"customHeaders": [{"name": "X-Ref", "value": "42"}]}, "custom_headers", [{"name": "X-Ref", "value": "42"}]),
         ({"telnyxCallControlId": "v3:a"}, "telnyxCallControlId", "v3:a"),
         ({"telnyxSessionId": "s"}, "telnyxSessionId", "s"),

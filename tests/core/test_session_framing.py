@@ -221,7 +221,7 @@ def test_an_echo_of_our_request_completes_it_and_starts_no_exchange() -> None:
 
 def test_an_echo_of_an_info_completes_it_with_an_empty_result() -> None:
     rig = Rig.registered()
-    ticket = rig.dtmf(rig.outbound("active"), "1")
+    ticket = rig.message(rig.outbound("active"), "them", "hi")
     rig.say(rig.frames("info")[-1])
     assert rig.outcomes[ticket] == Done({})
     assert not rig.heard_of(ServerEvent)

@@ -688,7 +688,7 @@ def test_an_attach_beside_other_calls_is_also_a_warning() -> None:
 
 
 def test_an_attach_that_the_server_refuses_ends_the_call() -> None:
-    """SIG-347, CALL-384: 40005, BYE with the cause of an answered call (SIG-577)."""
+    """SIG-347, CALL-384: 40005, and a BYE that says why (PS-027)."""
     rig, call = lost_with()
     rig.client_ready(call)
     rig.gateway()
@@ -697,7 +697,7 @@ def test_an_attach_that_the_server_refuses_ends_the_call() -> None:
     rig.clear()
     rig.reply("attach", error=(-32002, "CODEC ERROR"))
     assert rig.codes == [40005]
-    assert rig.params("bye")["causeCode"] == 16
+    assert rig.params("bye")["causeCode"] == 88
     assert rig.states(call) == ["hangup"]
 
 

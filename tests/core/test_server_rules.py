@@ -1,0 +1,276 @@
+"""What the client makes of Telnyx's own server, rule by rule; each test quotes its rule."""
+
+from typing import Any
+
+import pytest
+
+from telnyx_core import messages as m
+from telnyx_core.actions import Done, Failed, Remember, SendDigits
+from telnyx_core.events import CallUpdated, ErrorRaised
+from telnyx_core.ids import CallId
+from telnyx_core.json_types import Json
+from telnyx_core.options import CustomHeader
+from telnyx_core.testing import Rig
+from telnyx_core.testing.stage import LOCAL_SDP, REMOTE_SDP
+
+WITHOUT_DIGITS = REMOTE_SDP.replace(" 110\r", "\r").replace("a=rtpmap:110 telephone-event/48000\r\n", "")
+ONLY_PRIVATE = "".join(f"{line}\r\n" for line in LOCAL_SDP.splitlines() if "srflx" not in line) + (
+    "a=candidate:1 1 udp 2130706431 192.168.1.2 40000 typ host\r\n"
+)
+VARIABLES: dict[str, Json] = {
+    "Core-UUID": "d70c2cb3-cf48-455a-afae-df1ecd94a04a",
+    "FreeSWITCH-Hostname": "node-7",
+    "telnyx_rtc_svar_parent_call_id": "c-1",
+    "odd": 7,
+}
+
+
+def digits_sent(rig: Rig) -> list[tuple[float, str]]:
+    params: list[Any] = [(at, frame["params"]) for at, frame in rig.sent_at if frame.get("method") == "telnyx_rtc.info"]
+    return [(at, said["dtmf"]) for at, said in params]
+
+
+def test_a_call_that_is_not_to_be_recovered_ends_with_the_socket() -> None:
+    """PS-007: "`dialogParams.recoverCall: false`: the call ends at the loss instead of being detached."."""
+    rig = Rig.registered()
+    kept = rig.outbound("active")
+    call = rig.outbound("active", recover=False)
+    dialogs: list[Any] = [frame["params"] for frame in rig.frames("invite")]
+    assert [said["dialogParams"].get("recoverCall") for said in dialogs] == [None, False]
+    rig.lose()
+    assert rig.states(call)[-2:] == ["hangup", "destroy"]
+    assert rig.states(kept)[-1] == "recovering"
+    cause = rig.heard_of(CallUpdated)[-1].call.ended or rig.heard_of(CallUpdated)[-2].call.ended
+    assert cause is None or cause.cause_code == 27
+
+
+def test_a_call_that_is_not_to_be_recovered_is_not_remembered_for_another_process() -> None:
+    """PS-007."""
+    rig = Rig.registered()
+    rig.outbound("active", recover=False)
+    assert not rig.session._marked
+
+
+# Digits: PS-020, PS-021.
+
+
+def test_pauses_are_never_sent_and_the_pieces_are_paced() -> None:
+    """PS-020: "never put `,` `w` `W` on the wire; split there and pace the pieces by the client's own timer (0.5 s for
+    w, 1 s for W, 2 s for a comma, as by `rtp`)"."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.always("info", {"message": "SENT"})
+    begun = rig.now
+    ticket = rig.dtmf(call, "12w34,5W")
+    assert digits_sent(rig) == [(begun, "12")]
+    rig.advance(10)
+    assert [(round(at - begun, 6), text) for at, text in digits_sent(rig)] == [(0.0, "12"), (1.0, "34"), (3.5, "5")]
+    assert rig.outcomes[ticket] == Done({})
+
+
+def test_a_command_of_digits_waits_for_the_one_before() -> None:
+    """PS-020: in order, whoever asks first."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.always("info", {"message": "SENT"})
+    tickets = [rig.dtmf(call, "1w2"), rig.dtmf(call, "3"), rig.dtmf(call, "w")]
+    rig.advance(5)
+    assert [text for _, text in digits_sent(rig)] == ["1", "2", "3"]
+    assert all(isinstance(rig.outcomes[ticket], Done) for ticket in tickets)
+
+
+@pytest.mark.parametrize("how", ["lost", "hangup", "refused", "without SENT"])
+def test_digits_that_were_not_sent_fail_once_and_leave_no_timer(how: str) -> None:
+    """PS-020: "The reply `SENT` proves delivery; a reply without it means the call is unknown."."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    ticket = rig.dtmf(call, "1w2")
+    if how == "lost":
+        rig.lose()
+    elif how == "hangup":
+        rig.hangup(call)
+    elif how == "refused":
+        rig.reply("info", error=(-32002, "CALL ERROR"))
+    else:
+        rig.reply("info", {})
+    outcome = rig.outcomes[ticket]
+    assert isinstance(outcome, Failed)
+    rig.advance(5)
+    assert [text for _, text in digits_sent(rig)] == ["1"]
+
+
+def test_too_many_digits_that_wait_are_refused() -> None:
+    """Every queue has a bound."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    outcome = rig.outcomes[rig.dtmf(call, "1w" * 300)]
+    assert isinstance(outcome, Failed)
+    assert "too many" in outcome.failure.text
+    assert digits_sent(rig) == []
+
+
+def test_the_hook_flash_goes_to_the_server_only() -> None:
+    """PS-020: "Accept `F`."."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.dtmf(call, "1F")
+    assert digits_sent(rig)[-1][1] == "1F"
+    with pytest.raises(ValueError, match="not DTMF digits"):
+        rig.session.dtmf(call, "F", "rtp", now=rig.now)
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_digits_in_the_audio_fall_back_to_messages(takes: bool) -> None:
+    """PS-021: "`via="rtp"` without telephone-event falls back to `info`"."""
+    rig = Rig.registered()
+    call = rig.ring(sdp=REMOTE_SDP if takes else WITHOUT_DIGITS)
+    rig.answer(call)
+    rig.describe_answer(call)
+    rig.reply("answer", {})
+    rig.peer("connected", call)
+    rig.session.dtmf(call, "5", "rtp", now=rig.now)
+    rig.drain()
+    assert [text for _, text in digits_sent(rig)] == ([] if takes else ["5"])
+    assert any(isinstance(action, SendDigits) for action in rig.actions) is takes
+
+
+# What the server says beside the call: PS-022 to PS-025.
+
+
+def test_a_call_without_ringing_becomes_active() -> None:
+    """PS-022: "a SIP leg's 180 is silent (`trying` then `active`); `display` follows the answer"."""
+    rig = Rig.registered()
+    call = rig.outbound("trying")
+    rig.request("answer", callID=call, sdp=REMOTE_SDP)
+    rig.remote_applied(call)
+    rig.peer("connected", call)
+    rig.request("display", callID=call, display_name="9196", display_number="9196", display_direction="inbound")
+    assert rig.states(call) == ["new", "requesting", "trying", "active"]
+    assert rig.info(call).extension == "9196"
+
+
+def test_variables_are_the_application_s() -> None:
+    """PS-023: "Give them to the application (`call.info.variables`)"."""
+    rig = Rig.registered()
+    call = rig.ring(variables=VARIABLES)
+    assert rig.info(call).variables == {name: value for name, value in VARIABLES.items() if name != "odd"}
+    rig.request("display", callID=call, display_number="1")
+    other = rig.outbound("trying")
+    rig.request("answer", callID=other, sdp=REMOTE_SDP, variables={"Core-UUID": "x"})
+    assert rig.info(other).variables == {"Core-UUID": "x"}
+    assert "node-7" not in repr(rig.info(call)), "whatever a service puts in there is for its application only"
+
+
+def test_headers_at_the_top_level_are_headers() -> None:
+    """PS-024: "Custom headers of the server may stand at the **top level** of params with a prefix"."""
+    rig = Rig.registered()
+    listed: dict[str, Json] = {"custom_headers": [{"name": "X-A", "value": "1"}]}
+    call = rig.ring(**{"telnyx_rtc_h_X-Hello": "world", "telnyx_rtc_h_odd": 7, "dialogParams": listed})
+    assert rig.info(call).custom_headers == (CustomHeader("X-Hello", "world"), CustomHeader("X-A", "1"))
+
+
+def test_user_variables_go_as_the_server_keeps_them() -> None:
+    """PS-025: "strings and booleans are kept, numbers and objects vanish without a word: convert or refuse"."""
+    given: dict[str, Json] = {"a": "x", "b": True, "c": 7, "d": {"e": [1, None]}, "f": None}
+    assert m.kept(given) == {"a": "x", "b": True, "c": "7", "d": '{"e":[1,null]}'}
+
+
+# Ends: PS-026, PS-027, PS-029, PS-040.
+
+
+def test_a_cause_by_its_code_carries_its_name() -> None:
+    """PS-026 and Q.850: whoever hangs up with 34 says NORMAL_CIRCUIT_CONGESTION."""
+    for code, name in ((34, "NORMAL_CIRCUIT_CONGESTION"), (816, "DECLINE"), (802, "ALLOTTED_TIMEOUT")):
+        rig = Rig.registered()
+        call = rig.outbound("active")
+        rig.session.hangup(call, now=rig.now, cause_code=code)
+        rig.drain()
+        assert (rig.params("bye")["cause"], rig.params("bye")["causeCode"]) == (name, code)
+
+
+@pytest.mark.parametrize(("said", "code"), [("CODEC ERROR", 88), ("MEDIA ERROR", 88), ("CALL ERROR", 41)])
+def test_a_refused_answer_is_followed_by_a_bye_that_is_not_busy(said: str, code: int) -> None:
+    """PS-027: "the client must send the bye, and with **88**, never USER_BUSY 17: the caller of an answered call must
+    not hear busy."."""
+    rig = Rig.registered()
+    call = rig.inbound("answering")
+    rig.reply("answer", error=(-32002, said))
+    assert rig.params("bye")["causeCode"] == code
+    assert rig.codes[-1] == 40005
+    assert rig.states(call)[-1] == "hangup"
+
+
+def test_a_frame_that_is_too_long_is_refused_before_it_is_sent() -> None:
+    """PS-029: "Refuse it before sending, in bytes, with the size in the message."."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    for text, fits in (("\u20ac" * 160_000, True), ("\u20ac" * 170_000, False)):
+        rig.clear()
+        ticket = rig.message(call, "them", text)
+        assert bool(rig.frames("info")) is fits
+    outcome = rig.outcomes[ticket]
+    assert isinstance(outcome, Failed)
+    assert "bytes" in outcome.failure.text
+    assert "1,000,000" in outcome.failure.text
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("inbound", [False, True])
+def test_a_refusal_of_private_candidates_says_so(inbound: bool, late: bool) -> None:
+    """PS-040: "If only private hosts were offered and 88 or CODEC ERROR comes within a second, the failure says that no
+    candidate could be used and that STUN/TURN was not reached."."""
+    rig = Rig.registered()
+    if inbound:
+        call = rig.ring()
+        rig.answer(call)
+        rig.remote_applied(call)
+        rig.media_ok(call)
+        rig.describe(ONLY_PRIVATE, call)
+    else:
+        call = rig.dial()
+        rig.media_ok(call)
+        rig.describe(ONLY_PRIVATE, call)
+        rig.reply("invite", {"message": "CALL CREATED", "callID": call})
+    rig.advance(2.0 if late else 0.1)
+    if inbound:
+        rig.reply("answer", error=(-32002, "CODEC ERROR"))
+    else:
+        rig.request("bye", callID=call, causeCode=88, cause="INCOMPATIBLE_DESTINATION")
+    errors = [event.error.original for event in rig.heard_of(ErrorRaised)]
+    told = any(failure is not None and "no STUN or TURN server was reached" in failure.text for failure in errors)
+    assert told is not late
+
+
+# Another process: how a call comes back.
+
+
+def test_a_dialled_call_that_another_process_takes_over_is_outbound_with_its_parties() -> None:
+    """As recorded: the attach of a dialled call says `"display_direction": "inbound"`, the caller first."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.leave()
+    remembered = [action.values for action in rig.actions if isinstance(action, Remember)][-1]
+    again = Rig(remembered=remembered)
+    again.ready(call)
+    again.attach(
+        call,
+        caller_id_number="+15550001111",
+        caller_id_name="Me",
+        callee_id_name="Outbound Call",
+        callee_id_number="9196",
+        display_direction="inbound",
+    )
+    (info,) = again.session.calls.values()
+    assert info.direction == "outbound"
+    assert (info.destination_number, info.caller_number) == ("9196", "+15550001111")
+    assert (info.remote_caller_name, info.remote_caller_number) == ("Outbound Call", "9196")
+
+
+def test_every_named_call_id_is_a_call_id() -> None:
+    """PS-004: "`clientReady.reattached_sessions` lists **call ids** (channel uuid = callID"."."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.lose()
+    rig.ready(call)
+    rig.attach(call)
+    assert rig.info(CallId(call)).state.value == "recovering"
