@@ -200,7 +200,10 @@ class Connection:
         if change == "offline":
             self.liveness.went_offline(now)
             return
-        self.liveness.came_online(now)
+        if change == "resumed":
+            self.liveness.probe(now)  # nothing that was heard before it slept says that the server is still there
+        else:
+            self.liveness.came_online(now)
         if self.state is S.BACKOFF and now >= max(self._last_attempt + timeouts.PATH_CHANGE_PAUSE, self._not_before):
             self.timers.stop(Timer.RECONNECT)
             self._retry(now)

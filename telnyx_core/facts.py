@@ -17,7 +17,7 @@ Stage: TypeAlias = Literal["create_offer", "create_answer", "set_local", "other"
 PeerState: TypeAlias = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
 """W3C ``RTCPeerConnectionState`` names. ``closed`` means: closed by something else than `ClosePeer`."""
 TransportLayer: TypeAlias = Literal["gathering", "ice", "dtls", "signaling"]
-NetworkChange: TypeAlias = Literal["offline", "online", "path_changed"]
+NetworkChange: TypeAlias = Literal["offline", "online", "path_changed", "resumed"]
 
 
 @frozen
@@ -69,7 +69,10 @@ class SocketClosed:
 
 @frozen
 class NetworkChanged:
-    """The host's own network news, where something can observe it (SIG-272 to SIG-274)."""
+    """The host's own network news, where something can observe it (SIG-272 to SIG-274).
+
+    ``resumed``: the host has slept, and its monotonic clock with it; servers and routers have not.
+    """
 
     change: NetworkChange
 

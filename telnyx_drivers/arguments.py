@@ -249,7 +249,7 @@ ARGUMENTS: Final[Mapping[str, Check]] = {
     "call": text("the id of a call"),
     "cause": text("the name of a cause, such as 'USER_BUSY',", optional=True),
     "cause_code": whole(0, 999, wanted="a whole number, such as 17,", optional=True),
-    "change": one_of("offline", "online", "path_changed"),
+    "change": one_of("offline", "online", "path_changed", "resumed"),
     "channels": whole(1, 2),
     "credentials": mapping,
     "custom_headers": headers,

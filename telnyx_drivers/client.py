@@ -330,7 +330,8 @@ class Client(Listens[CallNotification]):
 
     @checked
     def network_changed(self, change: NetworkChange) -> None:
-        """Pass on what the host says of its network: ``"offline"``, ``"online"`` again, or ``"path_changed"``.
+        """Pass on what the host says of its network: ``"offline"``, ``"online"`` again,
+        ``"path_changed"``, or ``"resumed"`` from a sleep.
 
         Recovery needs no such news, but begins earlier with it (SIG-272, SIG-273, T40). Offline is error 48001.
         """

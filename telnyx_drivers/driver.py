@@ -81,6 +81,7 @@ from telnyx_drivers.recordings import Recordings
 from telnyx_drivers.redact import redact_url
 from telnyx_drivers.reports import Uploads, http_poster
 from telnyx_drivers.sinks import CallSinks
+from telnyx_drivers.stalls import Sleep, Stall
 from telnyx_drivers.tones import TonePlayer
 
 if TYPE_CHECKING:
@@ -234,6 +235,8 @@ class Driver(ABC):
         self._texts = 0
         self._chars = 0
         self._room: anyio.Event | None = None
+        self._stall = Stall()
+        self._sleep = Sleep()
 
     # What a loop provides.
 
@@ -425,6 +428,8 @@ class Driver(ABC):
 
     def _turn(self) -> float | None:
         session = self.session
+        if self._sleep.noticed():
+            self._inbox.append(NetworkChanged("resumed"))
         while self._inbox:
             fact = self._as_it_counts(self._inbox.popleft())
             self._log_fact(fact)
@@ -440,12 +445,13 @@ class Driver(ABC):
             self._room.set()
             self._room = None
         deadline = session.next_timeout()
-        if deadline is not None and deadline <= (now := self.now()):
+        if deadline is not None and deadline <= (now := self.now()) and not self._stall.reads_first(deadline, now):
             logs.signalling.debug("timer %s", session.next_timeout_reason())
             session.handle_timeout(now=now)
             self.drain()
         self._audience.deliver()
-        return session.next_timeout()
+        deadline = session.next_timeout()
+        return deadline if deadline is None or self._stall.until is None else max(deadline, self._stall.until)
 
     # Commands.
 

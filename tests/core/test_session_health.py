@@ -364,6 +364,28 @@ def test_a_network_that_changed_is_probed_when_it_is_silent(change: str, silence
     assert len(rig.frames("ping")) == probes
 
 
+def test_a_host_that_says_it_has_slept_probes_at_once_and_comes_back_soon() -> None:
+    """Its monotonic clock has slept too, so nothing seems old; the server is long gone, and no packet says so."""
+    rig = Rig.registered(r=0.5)
+    rig.advance(0.5)
+    rig.network("resumed")
+    assert len(rig.frames("ping")) == 1
+    resumed = rig.now
+    rig.wait_for(S.CONNECTING)
+    assert rig.now - resumed < 12
+
+
+def test_a_host_that_wakes_between_two_attempts_does_not_wait() -> None:
+    rig = Rig.registered(r=0.5)
+    for _ in range(6):
+        rig.lose(error="refused")
+        rig.wait_for(S.CONNECTING)
+    rig.lose(error="refused")
+    rig.advance(1.0)
+    rig.network("resumed")
+    assert rig.state is S.CONNECTING
+
+
 def test_a_host_that_slept_probes_before_anything_else() -> None:
     """SIG-482: silence is seen on resume; two hours make one probe, not four hundred."""
     rig = Rig.registered()

@@ -116,7 +116,7 @@ class Player:
             case "media":
                 self.receive(self._media_fact(a, MediaId(b % (self.media + 2))))
             case "network":
-                self.receive(NetworkChanged(("offline", "online", "path_changed")[a % 3]))
+                self.receive(NetworkChanged(("offline", "online", "path_changed", "resumed")[a % 4]))
             case "wait":
                 self.wait(a / 4)
             case "wake":

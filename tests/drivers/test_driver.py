@@ -1,5 +1,6 @@
 """The contract with the core: mutate, drain, wait. And what happens when the fault is ours."""
 
+import time
 from collections import deque
 from typing import Any, get_type_hints
 
@@ -21,7 +22,7 @@ from telnyx_core.actions import (
     Settle,
 )
 from telnyx_core.events import Event, SocketOpen
-from telnyx_core.facts import Fact, NegotiationFailed, SocketClosed, SocketOpened, TextReceived
+from telnyx_core.facts import Fact, NegotiationFailed, NetworkChanged, SocketClosed, SocketOpened, TextReceived
 from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.states import SessionState
@@ -29,6 +30,7 @@ from telnyx_drivers.driver import INBOX_TEXTS, Driver
 from telnyx_drivers.emitter import EventStream, name_of
 from telnyx_drivers.exceptions import ConnectionFailed, DriverFailed, MediaUnavailable
 from telnyx_drivers.keywords import CallKeywords, ClientKeywords
+from telnyx_drivers.stalls import LATE, READING
 from tests.drivers.conftest import MakeClient, tasks_now
 from tests.drivers.fakes import World
 
@@ -195,6 +197,48 @@ def test_a_deadline_fires_once_when_it_is_due() -> None:
     world.time = 5.0
     assert world.driver.turn() is None
     assert world.session.fired == [5.0]
+
+
+@pytest.mark.parametrize("stalled", [5.0, 11.0, 25.0])
+def test_after_a_stall_what_has_arrived_is_read_before_a_deadline_is_judged(stalled: float) -> None:
+    """A loop that was blocked says nothing of the far end, whose answer may lie in a buffer."""
+    world = Recorder()
+    world.session.deadline = 5.0
+    world.time = 5.0 + stalled
+    assert world.driver.turn() == world.time + READING, "and then it looks again"
+    assert world.session.fired == []
+    world.time += READING / 2
+    world.driver.tell(TextReceived(ONE, "the answer"))
+    world.driver.turn()
+    assert world.session.told == [TextReceived(ONE, "the answer")]
+    assert world.session.fired == []
+    world.time += READING / 2
+    world.driver.turn()
+    assert world.session.fired == [world.time], "without an answer it is judged, once"
+    world.session.deadline = world.time + 3.0
+    world.time += 3.0 + LATE
+    world.driver.turn()
+    assert len(world.session.fired) == 2, "a deadline that is met in time waits for nothing"
+
+
+def test_a_loop_that_is_always_late_judges_all_the_same() -> None:
+    world = Recorder()
+    world.session.deadline = 5.0
+    for _ in range(3):
+        world.time += 10.0
+        world.driver.turn()
+    assert len(world.session.fired) == 1
+
+
+def test_a_host_that_has_slept_is_noticed_when_it_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wall clock is ahead of the monotonic one."""
+    world, ahead = Recorder(), 0.0
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + ahead)
+    world.driver.turn()
+    for ahead in (9.0, 3_609.0, 3_609.0, -90.0):  # noqa: B007  # the clock reads it
+        world.driver.turn()
+    assert world.session.told == [NetworkChanged("resumed")]
 
 
 def test_media_without_an_engine_is_a_failed_negotiation() -> None:

@@ -296,7 +296,7 @@ class Alone(RuleBasedStateMachine):
             case _:
                 pass
 
-    @step(change=st.sampled_from(["offline", "online", "path_changed"]))
+    @step(change=st.sampled_from(["offline", "online", "path_changed", "resumed"]))
     def the_host_s_network_changes(self, change: Any) -> None:
         self.tell(NetworkChanged(change))
 

@@ -373,7 +373,7 @@ class Together(RuleBasedStateMachine):
                 self.sim.gateway_media.remote_trouble.append("nonsense")
         self.ask(lambda: None)
 
-    @rule(change=st.sampled_from(["offline", "online", "path_changed"]))
+    @rule(change=st.sampled_from(["offline", "online", "path_changed", "resumed"]))
     def the_host_s_network_changes(self, change: Any) -> None:
         self.ask(lambda: self.alice.network(change))
 
