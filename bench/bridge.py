@@ -1,4 +1,4 @@
-"""What it costs that trio's media runs in a thread of its own: latency per audio frame, beside the asyncio driver.
+"""What it costs that media runs in a thread of its own, on trio and for the asking: latency per audio frame.
 
     python bench/bridge.py [--seconds 10] [--rounds 3] [--busy 0]
 
@@ -68,10 +68,10 @@ def compute(milliseconds: float) -> None:
         pass
 
 
-async def measure(loop: str, url: str, seconds: float, busy: float) -> Found:
+async def measure(loop: str, url: str, seconds: float, busy: float, *, thread: bool | None) -> Found:
     found = Found()
     async with client_of(loop)(
-        login=USER, password=PASSWORD, env=url, ice_servers=[], enable_call_reports=False
+        login=USER, password=PASSWORD, env=url, ice_servers=[], enable_call_reports=False, media_thread=thread
     ) as client:
         call = await client.new_call("echo", caller_number="1")
         await call.wait_for_state("active", timeout=20)
@@ -100,30 +100,35 @@ async def measure(loop: str, url: str, seconds: float, busy: float) -> Found:
 
 def row(name: str, seconds: list[float]) -> str:
     us = [1e6 * each for each in seconds]
-    return f"{name:24}{median(us):10.0f}{quantiles(us, n=100)[98]:10.0f}{max(us):10.0f}{len(us):9}"
+    return f"{name:30}{median(us):10.0f}{quantiles(us, n=100)[98]:10.0f}{max(us):10.0f}{len(us):9}"
 
 
 def main(seconds: float, rounds: int, busy: float) -> None:
     watch_media()
-    all_found = {"asyncio": Found(), "trio": Found()}
+    all_found = {"asyncio": Found(), "asyncio, media thread": Found(), "trio": Found()}
     with FarEnd() as far:
         for _ in range(rounds):
-            for loop, sum_ in all_found.items():
+            for name, sum_ in all_found.items():
+                loop, _, thread = name.partition(",")
 
-                async def run(loop: str = loop) -> Found:
-                    return await measure(loop, far.url, seconds, busy)
+                async def run(loop: str = loop, thread: bool | None = bool(thread) or None) -> Found:
+                    return await measure(loop, far.url, seconds, busy, thread=thread)
 
                 found = anyio.run(run, backend=loop)
                 sum_.heard += found.heard
                 sum_.said += found.said
-    print(f"{'microseconds per frame':24}{'median':>10}{'p99':>10}{'most':>10}{'frames':>9}")
+    print(f"{'microseconds per frame':30}{'median':>10}{'p99':>10}{'most':>10}{'frames':>9}")
     for what in ("heard", "said"):
         for loop, found in all_found.items():
             print(row(f"{what}, {loop}", getattr(found, what)))
-        own, bridged = (getattr(found, what) for found in all_found.values())
-        added = median(bridged) - median(own)
-        tail = quantiles(bridged, n=100)[98] - quantiles(own, n=100)[98]
-        print(f"{what}: the bridge adds {1e6 * added:.0f} us in the median, {1e6 * tail:.0f} us at the 99th percentile")
+        own, *bridged = all_found
+        for name in bridged:
+            here, there = getattr(all_found[own], what), getattr(all_found[name], what)
+            added = median(there) - median(here)
+            tail = quantiles(there, n=100)[98] - quantiles(here, n=100)[98]
+            print(
+                f"{what}, {name}: adds {1e6 * added:.0f} us in the median, {1e6 * tail:.0f} us at the 99th percentile"
+            )
 
 
 if __name__ == "__main__":

@@ -200,6 +200,11 @@ def _tone_sink(name: str, value: object) -> None:
         raise _refuse(name, "a function that takes a frame, or what has write(frame)", value)
 
 
+def _media_thread(name: str, value: object) -> None:
+    if value is not None and not isinstance(value, bool):
+        raise _refuse(name, "True, False or None", value)
+
+
 _CLIENT: Final[Mapping[str, Check]] = {
     "options": _client_options,
     "token_provider": function("a function that returns a login token", optional=True),
@@ -210,6 +215,7 @@ _CLIENT: Final[Mapping[str, Check]] = {
     "connect_timeout": seconds(most=3_600),
     "journal": _journal,
     "tone_sink": _tone_sink,
+    "media_thread": _media_thread,
 }
 
 

@@ -93,6 +93,10 @@ class Client(Listens[CallNotification]):
     ``tone_sink`` is given the ringtone and the ringback tone, where the options name files for them, as frames of 20 ms
     (`telnyx_drivers.tones`).
 
+    ``media_thread=True`` gives media a thread and a loop of its own, ``telnyx-media``, one for all clients: audio that
+    is queued or played goes on leaving on time while a handler blocks this loop, and what is heard waits. Sources that
+    are registered are opened there too. On trio it is always so; elsewhere it costs CPU time and is for the asking.
+
     Raises `telnyx_core.errors.OptionsError` for options that cannot be used.
     """
 
@@ -108,6 +112,7 @@ class Client(Listens[CallNotification]):
         connect_timeout: float | None = CONNECT_TIMEOUT,
         journal: str | os.PathLike[str] | None = None,
         tone_sink: ToneSink | None = None,
+        media_thread: bool | None = None,
         **keywords: Unpack[ClientKeywords],
     ) -> None:
         client_arguments(
@@ -120,6 +125,7 @@ class Client(Listens[CallNotification]):
             connect_timeout=connect_timeout,
             journal=journal,
             tone_sink=tone_sink,
+            media_thread=media_thread,
         )
         keywords_of(ClientOptions, keywords, "TelnyxRTC.from_mapping({...})")
         if options is not None and keywords:
@@ -139,6 +145,8 @@ class Client(Listens[CallNotification]):
             else RecordedSession(self.options, journal=self._journal, rng=rng, remembered=remembered)
         )
         self._driver = self._make_driver(self._session, engine, ssl)
+        if media_thread is not None:
+            self._driver.use_media_thread(media_thread)
         if tone_sink is not None:
             self._driver.tones = TonePlayer(tone_sink, self.options, self._driver.spawn, ssl=ssl)
         self._tokens = None if token_provider is None else self._ask_for_tokens(token_provider)
@@ -163,6 +171,7 @@ class Client(Listens[CallNotification]):
         connect_timeout: float | None = CONNECT_TIMEOUT,
         journal: str | os.PathLike[str] | None = None,
         tone_sink: ToneSink | None = None,
+        media_thread: bool | None = None,
     ) -> Self:
         """As the constructor, from the documents' spelling: ``{"login_token": ..., "trickleIce": True}``."""
         options = ClientOptions.from_mapping(mapping if token_provider is None else with_stand_in(mapping))
@@ -176,6 +185,7 @@ class Client(Listens[CallNotification]):
             connect_timeout=connect_timeout,
             journal=journal,
             tone_sink=tone_sink,
+            media_thread=media_thread,
         )
 
     @abstractmethod

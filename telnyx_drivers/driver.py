@@ -75,7 +75,7 @@ from telnyx_drivers.debug_file import DebugFiles
 from telnyx_drivers.exceptions import DriverFailed, MediaUnavailable
 from telnyx_drivers.guard import isolated, reason_of
 from telnyx_drivers.last_reports import LastReports
-from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
+from telnyx_drivers.media.ports import AnyLoop, EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.network import NetworkWatch
 from telnyx_drivers.recordings import Recordings
 from telnyx_drivers.redact import redact_url
@@ -208,6 +208,8 @@ class Driver(ABC):
         self.at_rest = True
         """No run loop is wanted: the session is closed, or has not been started."""
         self.tones: TonePlayer | None = None
+        self.media_thread = False
+        """Whether an engine that needs asyncio has a thread and a loop of its own, where this loop could run it."""
         """Performs the tone actions; without one they are the engine's."""
         self.failure: DriverFailed | None = None
         """The run loop broke off; this driver will do nothing more."""
@@ -504,9 +506,21 @@ class Driver(ABC):
         logs.media.warning("call %s is heard through no sink: %s", call, error)
         self._audio_broke(call, AudioFault("sink", error))
 
+    def use_media_thread(self, wanted: bool) -> None:
+        """Raises ``ValueError`` where media cannot do without it."""
+        if self.media_thread and not wanted:
+            raise ValueError("media_thread cannot be False here: aiortc does not run on trio")
+        self.media_thread = wanted
+
     def _make_engine(self, setup: EngineSetup) -> MediaEngine:
         """An engine for this loop."""
-        return self._engine_factory(setup)
+        if not self.media_thread or isinstance(self._engine_factory, AnyLoop):
+            return self._engine_factory(setup)
+        try:
+            from telnyx_drivers.media.bridge import BridgedEngine
+        except ModuleNotFoundError as error:
+            raise MediaUnavailable.without(error) from error
+        return BridgedEngine(setup, self._engine_factory, self._soon())
 
     def release(self, call: CallId) -> None:
         if self.tones is not None:

@@ -97,6 +97,7 @@ class TelnyxRTC(Listens[CallNotification]):
         connect_timeout: float | None = CONNECT_TIMEOUT,
         journal: str | os.PathLike[str] | None = None,
         tone_sink: ToneSink | None = None,
+        media_thread: bool | None = None,
         **keywords: Unpack[ClientKeywords],
     ) -> None:
         self._client = AsyncTelnyxRTC(
@@ -109,6 +110,7 @@ class TelnyxRTC(Listens[CallNotification]):
             connect_timeout=connect_timeout,
             journal=journal,
             tone_sink=None if tone_sink is None else in_a_thread(tone_sink),
+            media_thread=media_thread,
             **keywords,
         )
         self._threads = Threads(self._told, self._client.farewell)
@@ -127,6 +129,7 @@ class TelnyxRTC(Listens[CallNotification]):
         connect_timeout: float | None = CONNECT_TIMEOUT,
         journal: str | os.PathLike[str] | None = None,
         tone_sink: ToneSink | None = None,
+        media_thread: bool | None = None,
     ) -> Self:
         """As the constructor, from the documents' spelling: ``{"login_token": ..., "trickleIce": True}``."""
         options = ClientOptions.from_mapping(mapping if token_provider is None else with_stand_in(mapping))
@@ -140,6 +143,7 @@ class TelnyxRTC(Listens[CallNotification]):
             connect_timeout=connect_timeout,
             journal=journal,
             tone_sink=tone_sink,
+            media_thread=media_thread,
         )
 
     def _told(self, event: Event) -> Event:

@@ -18,9 +18,8 @@ from telnyx_drivers import logs
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.client import MAX_FRAME, Client
 from telnyx_drivers.driver import TOO_LONG, Audience, Backlog, CallSoon, Driver, Line
-from telnyx_drivers.exceptions import MediaUnavailable
 from telnyx_drivers.guard import isolated
-from telnyx_drivers.media.ports import AnyLoop, EngineFactory, EngineSetup, MediaEngine
+from telnyx_drivers.media.ports import EngineFactory
 from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
 from telnyx_drivers.retry_after import seconds_of
 from telnyx_drivers.server_address import ServerAddress
@@ -57,6 +56,7 @@ class TrioDriver(Driver):
         self, session: Session, engine: EngineFactory, audience: Audience, *, ssl: tls.SSLContext | None = None
     ) -> None:
         super().__init__(session, engine, audience, ssl=ssl)
+        self.media_thread = True  # aiortc does not run on trio
         self._woken = trio.Event()
         self._tasks: set[_Task] = set()
         self._sentinel: trio.CancelScope | None = None
@@ -148,15 +148,6 @@ class TrioDriver(Driver):
 
     def _dial(self, socket: SocketId, url: str) -> Line:
         return _Line(self, socket, url)
-
-    def _make_engine(self, setup: EngineSetup) -> MediaEngine:
-        if isinstance(self._engine_factory, AnyLoop):
-            return self._engine_factory(setup)
-        try:
-            from telnyx_drivers.media.bridge import BridgedEngine
-        except ModuleNotFoundError as error:
-            raise MediaUnavailable.without(error) from error
-        return BridgedEngine(setup, self._engine_factory, trio.lowlevel.current_trio_token().run_sync_soon)
 
 
 class _WatchedStream(trio.abc.Stream):
