@@ -4,17 +4,22 @@ with FarEnd() as far: ... far.url ... far.drop()
 """
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.append(str(ROOT))
 
 USER, PASSWORD = "alice", "secret"
+_LOUD = 500
+"""Mean of the absolute samples of 20 ms: a tone of -12 dBFS has ten times that."""
 
 
 class FarEnd:
@@ -23,7 +28,7 @@ class FarEnd:
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(ROOT)])},
             text=True,
             bufsize=1,
         )
@@ -40,19 +45,87 @@ class FarEnd:
 
     def drop(self) -> None:
         """Abort the client's socket; the network is back at once."""
+        self._say("drop")
+
+    def away(self) -> None:
+        """Abort the client's socket, and refuse others."""
+        self._say("away")
+
+    def back(self) -> None:
+        self._say("back")
+
+    def mute(self) -> None:
+        """Send no RTP any more, in any call; answer every check."""
+        self._say("mute")
+
+    def cut(self, call: str) -> None:
+        """Lose every packet of this call's present path, both ways."""
+        self._say(f"cut {call}")
+
+    def heard(self, call: str) -> int:
+        """How many loud frames of 20 ms of this call were heard since the last time that this was asked."""
+        self._say(f"heard {call}")
+        assert self._process.stdout is not None
+        return int(json.loads(self._process.stdout.readline()))
+
+    def _say(self, what: str) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write("drop\n")
+        self._process.stdin.write(f"{what}\n")
 
 
 async def serve() -> None:
-    from telnyx_drivers.gateway import Gateway
+    import numpy as np
 
-    loop = asyncio.get_running_loop()
-    async with Gateway(users={USER: PASSWORD}) as gateway:
-        print(gateway.url, flush=True)
+    from telnyx_drivers.gateway import Gateway
+    from telnyx_drivers.media import aiortc_private as private
+    from telnyx_drivers.media.rtp import path
+    from tests.recovery.cable import Cable
+
+    loop, quiet, loud = asyncio.get_running_loop(), False, Counter[str]()
+    legs = cast("Any", path)._Leg
+    beat: Callable[[Any, float, int], None] = legs._beat
+
+    def without_sending(leg: Any, now: float, skipped: int) -> None:  # noqa: ANN401  # of another module's inside
+        if not quiet:
+            beat(leg, now, skipped)
+        elif (audio := leg._receiver.beat(now)) is not None:
+            leg._wiring.port.push(audio, leg._receiver.sample_rate)
+
+    legs._beat = without_sending
+
+    async def ear(call: str) -> None:
+        async for frame in gateway.audio(cast("Any", call)).audio_in(16_000, 1, 20):
+            loud[call] += int(np.abs(np.frombuffer(frame.data, "<i2").astype(float)).mean() > _LOUD)
+
+    def cut(call: str) -> None:
+        engine = cast("Any", gateway)._engine
+        for peer, media in engine._peers.values():
+            if media is engine._calls.get(call):
+                for protocol in cast("Any", private.connection_of(peer._transceiver))._protocols:
+                    protocol.datagram_received = lambda data, addr: None
+                    protocol.transport.sendto = lambda data, addr=None: None
+
+    ears: dict[str, asyncio.Task[None]] = {}
+    async with Gateway(users={USER: PASSWORD}, reattach_window=120.0) as gateway, Cable(gateway.url) as cable:
+        print(cable.url, flush=True)
         while line := await loop.run_in_executor(None, sys.stdin.readline):
-            assert line == "drop\n", line
-            gateway.drop(USER)
+            match line.split():
+                case ["drop"]:
+                    gateway.drop(USER)
+                case ["away"]:
+                    cable.cut()
+                case ["back"]:
+                    cable.mend()
+                case ["mute"]:
+                    quiet = True
+                case ["cut", call]:
+                    cut(call)
+                case ["heard", call]:
+                    if call not in ears:
+                        ears[call] = asyncio.create_task(ear(call))
+                    print(json.dumps(loud.pop(call, 0)), flush=True)
+                case _:
+                    raise AssertionError(line)
 
 
 if __name__ == "__main__":

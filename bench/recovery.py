@@ -1,28 +1,45 @@
-"""How long a lost socket is missed: from its loss to the registration, and to the re-attached call.
+"""How long a lost socket is missed, and what a fault costs whom: from its loss to the re-attached call, and by frames.
 
-    python bench/recovery.py [--runs 20] [--loop asyncio] [--loop trio]
+    python bench/recovery.py [--runs 20] [--loop asyncio] [--loop trio] [--long] [--beside TREE]
 
 The gateway is another process, and aborts the socket; the network is back at once. Without a call the first attempt
 waits for 0.75 to 1.25 s on purpose, so that a fleet does not come back in step; with one it does not wait.
+
+Then a call's dead path beside another call: how many of our frames are missing at the far end of the other. ``--long``
+adds what takes its time: a far end that sends nothing for a minute, and a network that is away for up to 115 s.
+``--beside TREE`` measures another checkout in the same run, turn by turn.
 """
 
 import argparse
+import asyncio
+import os
+import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median, quantiles
 
 import anyio
 from attrs import define, field
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from bench.far_end import PASSWORD, USER, FarEnd
 from telnyx_core.events import CallUpdated, Ready, SocketClose
 from telnyx_core.states import CallState
+from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.client import Client
+from telnyx_drivers.exceptions import CallEnded
+from telnyx_drivers.media.audio.tones import Tone
 
 REST = 0.5
 """Seconds between two losses."""
+FRAME = 0.02
+AWAY = (1.0, 10.0, 30.0, 60.0, 90.0, 115.0)
 
 
 def client_of(loop: str) -> type[Client]:
@@ -90,7 +107,7 @@ def row(name: str, what: str, seconds: list[float]) -> str:
     return f"{name:36}{what:13}{median(ms):9.1f}{quantiles(ms, n=10)[8]:9.1f}{min(ms):9.1f}{max(ms):9.1f}{len(ms):6}"
 
 
-def main(loops: list[str], runs: int) -> None:
+def losses(loops: list[str], runs: int) -> None:
     print(f"{'ms after the loss':36}{'until':13}{'median':>9}{'p90':>9}{'least':>9}{'most':>9}{'runs':>6}")
     for loop in loops:
         for name, calling, keep in (
@@ -109,9 +126,102 @@ def main(loops: list[str], runs: int) -> None:
                 print(row("", "re-attached", found.attached), flush=True)
 
 
+# What a fault costs, in frames of ours that the far end does not hear.
+
+
+@asynccontextmanager
+async def talking(far: FarEnd, *numbers: str) -> AsyncGenerator[list[CallHandle]]:
+    """Calls over which a tone is being said, and has been heard."""
+    async with TelnyxRTC(login=USER, password=PASSWORD, env=far.url, ice_servers=[]) as client:
+        calls = [await client.new_call(number, caller_number="1") for number in numbers]
+        for call in calls:
+            await call.wait_for_state("active", timeout=20)
+            await call.play(Tone(440))
+        await anyio.sleep(2)
+        for call in calls:
+            far.heard(call.id)
+        await anyio.sleep(1)
+        yield calls
+
+
+async def missing(far: FarEnd, call: CallHandle, seconds: float) -> int:
+    """How many frames of 20 ms of ours were not heard. A jitter buffer that moves may be one or two beside it."""
+    far.heard(call.id)
+    begun = time.monotonic()
+    await anyio.sleep(seconds)
+    heard = far.heard(call.id)
+    return max(0, round((time.monotonic() - begun) / FRAME) - heard - 2)
+
+
+async def one_of_two_is_cut(seconds: float = 40.0) -> None:
+    with FarEnd() as far:
+        async with talking(far, "tone", "tone") as (cut, other):
+            far.cut(cut.id)
+            lost = await missing(far, other, seconds)
+            far.heard(cut.id)
+            await anyio.sleep(2)
+            back = far.heard(cut.id)
+    print(
+        f"two calls, one path cut for good, {seconds:g} s: frames missing in the other {lost};"
+        f" heard of the first in 2 s after that {back}",
+        flush=True,
+    )
+
+
+async def far_end_is_silent(seconds: float = 60.0) -> None:
+    with FarEnd() as far:
+        async with talking(far, "silence") as (call,):
+            far.mute()
+            lost = await missing(far, call, seconds)
+    print(f"far end silent for {seconds:g} s: frames of ours missing there {lost}", flush=True)
+
+
+async def network_is_away(seconds: float) -> None:
+    with FarEnd() as far:
+        async with talking(far, "tone") as (call,):
+            far.away()
+            await anyio.sleep(seconds)
+            far.back()
+            begun = time.monotonic()
+            try:
+                await call.wait_for_state("active", timeout=60)
+                alive = True
+            except (CallEnded, TimeoutError):
+                alive = False
+            took = time.monotonic() - begun
+    print(f"network away for {seconds:g} s: {'back after' if alive else 'lost, known after'} {took:.2f} s", flush=True)
+
+
+async def faults(*, long: bool) -> None:
+    await one_of_two_is_cut()
+    if long:
+        await far_end_is_silent()
+        for seconds in AWAY:
+            await network_is_away(seconds)
+
+
+def beside(tree: Path, arguments: list[str]) -> None:
+    """This very program on the product of another checkout, and on this one's, in turn."""
+    for place in (tree, Path(__file__).resolve().parent.parent):
+        with tempfile.TemporaryDirectory() as folder:
+            for package in ("telnyx_core", "telnyx_drivers"):
+                (Path(folder) / package).symlink_to(place / package)
+            print(f"== {place.name}", flush=True)
+            environment = {**os.environ, "PYTHONPATH": folder}
+            subprocess.run([sys.executable, __file__, *arguments], env=environment, check=True)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=20, help="losses for each line (default: 20)")
+    parser.add_argument("--runs", type=int, default=20, help="losses for each line (default: 20; 0: none)")
     parser.add_argument("--loop", choices=["asyncio", "trio"], action="append")
+    parser.add_argument("--long", action="store_true", help="also what takes minutes")
+    parser.add_argument("--beside", type=Path, help="another checkout, measured in the same run")
     given = parser.parse_args()
-    main(given.loop or ["asyncio", "trio"], given.runs)
+    if given.beside is not None:
+        at = sys.argv.index("--beside")
+        beside(given.beside.resolve(), sys.argv[1:at] + sys.argv[at + 2 :])
+    else:
+        if given.runs:
+            losses(given.loop or ["asyncio", "trio"], given.runs)
+        asyncio.run(faults(long=given.long))

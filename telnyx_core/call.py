@@ -36,7 +36,7 @@ from telnyx_core.events import (
     ToneChanged,
     UserMediaError,
 )
-from telnyx_core.facts import MediaFact, SourceFault, StatsTaken
+from telnyx_core.facts import MediaFact, PeerStateChanged, SourceFault, StatsTaken
 from telnyx_core.hold import HoldQueue
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.info_digits import InfoDigits
@@ -104,6 +104,9 @@ class Call:
         self.ended: Cause | None = None
         self.created_on = host.generation
         self.attached_on = 0
+        self._listed_at = 0.0
+        self._kept_until = 0.0
+        """The server forgets the call, whose socket is lost."""
         self._named_on = 0
         """The socket on which the server last named this call as one of its own: it can be told of its end there even
         before the registration (SIG-083)."""
@@ -168,6 +171,17 @@ class Call:
     def owed(self) -> bool:
         """Its own request decides what becomes of it: no attach (SIG-144), and no loss of the socket (CALL-511)."""
         return self.state in _OWED
+
+    @property
+    def on_this_socket(self) -> bool:
+        """Made, attached or kept on the current one: no list of kept calls decides about it any more."""
+        return self._host.generation in (self.created_on, self.attached_on, self._named_on)
+
+    def saved_until(self, now: float) -> float | None:
+        """Until when the server keeps the call if its socket is lost now, or since it was; ``None``: it does not."""
+        if not self.live or not self.answered:
+            return None
+        return self._kept_until if self._host.timers.is_set(Timer.ORPHAN, self.id) else now + timeouts.ORPHAN
 
     @property
     def held(self) -> bool:
@@ -344,9 +358,23 @@ class Call:
         """The server says that it kept this call: its attach has to follow (SIG-326). Once on each socket (SIG-138)."""
         if self._named_on == self._host.generation:
             return
-        self._named_on = self._host.generation
+        self._named_on, self._listed_at = self._host.generation, now
         self._host.timers.stop(Timer.ORPHAN, self.id)  # this was the verdict
-        self._host.timers.set(Timer.ATTACH_WAIT, now + timeouts.ATTACH_WAIT, self.id)
+        plays_on = self.media.peer is not None and self.media.peer.alive
+        limit = timeouts.RETAIN if plays_on else timeouts.ATTACH_WAIT
+        self._host.timers.set(Timer.ATTACH_WAIT, now + limit, self.id)
+
+    def unlisted(self, now: float) -> None:
+        """The list of kept calls does not have it. A server that restores its calls after a crash is not that fast, so
+        there is a moment for an attach (PS-005).
+        """
+        wait = self._host.options.reattach_wait
+        if self.on_this_socket or self._host.timers.is_set(Timer.ATTACH_WAIT, self.id):
+            return
+        if wait:
+            self._host.timers.set(Timer.ATTACH_WAIT, now + wait, self.id)
+        else:
+            self.not_reattached(now)
 
     # Replies. `error` is what went wrong, `result` what came otherwise.
 
@@ -386,6 +414,8 @@ class Call:
             self._reading_taken(fact, now)
         elif self.live:
             self._progress(self.media.told(fact, now), fact.media, now)
+            if isinstance(fact, PeerStateChanged) and fact.state == "connected":
+                self._next_hold(now)
 
     def timed_out(self, timer: Timer, media: MediaId | None, now: float) -> None:
         match timer:
@@ -404,16 +434,14 @@ class Call:
             case Timer.MEDIA_RECOVERY:
                 self._give_up_media("no answer from the application in time", now)
             case Timer.ATTACH_WAIT:
-                peer = self.media.peer
-                if peer is not None and peer.alive:
-                    self.retain(now)
+                self._attach_missing(now)
+            case Timer.ORPHAN:
+                if self._host.connected and not self._host.usable and not self._host.stranded:
+                    self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN_AGAIN, self.id)  # the verdict is near
                 else:
                     self.not_reattached(now)
-            case Timer.ORPHAN:
-                if self._host.usable or self._host.stranded:
-                    self.not_reattached(now, bye=self._named_on == self._host.generation)
-                else:
-                    self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN_AGAIN, self.id)
+            case Timer.HOLD_AGAIN:
+                self._next_hold(now)
             case _:
                 self._progress(self.media.timed_out(timer, media, now), media, now)
                 self._next_hold(now)
@@ -447,8 +475,8 @@ class Call:
 
     # What befalls the session.
 
-    def lost(self, now: float) -> None:
-        """The socket is gone (CALL-510 to CALL-512)."""
+    def lost(self, now: float, *, logged_in: bool) -> None:
+        """The socket is gone (CALL-510 to CALL-512). Where the server had taken us, its patience begins anew."""
         stale = Failure(FailureKind.STALE_REQUEST, "the socket was lost")
         self._host.timers.stop(Timer.ATTACH_WAIT, self.id)
         if self.state is CallState.HANGUP:
@@ -465,7 +493,9 @@ class Call:
         self._holds.fail_all(stale)
         self.media.suspended()
         self._quality.socket_lost(self.info(), now)
-        self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN, self.id)
+        if logged_in or not self._host.timers.is_set(Timer.ORPHAN, self.id):
+            self._kept_until = now + timeouts.ORPHAN
+            self._host.timers.set(Timer.ORPHAN, self._kept_until, self.id)
         if self.state in ESTABLISHED:
             self._move(CallInput.LOST)
 
@@ -481,10 +511,23 @@ class Call:
         self.media.established(now)
         self._next_hold(now)
 
-    def not_reattached(self, now: float, *, bye: bool = False) -> None:
-        """48501 first, then the end (SIG-311, CALL-372); with a BYE where the server still has the call."""
+    def _attach_missing(self, now: float) -> None:
+        """A listed call that plays on is kept as it is; any other was waited for, and is given up (SIG-326)."""
+        peer, listed = self.media.peer, self._named_on == self._host.generation
+        rest = self._listed_at + timeouts.ATTACH_WAIT
+        if listed and peer is not None and peer.alive:
+            self.retain(now)
+        elif listed and now < rest:
+            self._host.timers.set(Timer.ATTACH_WAIT, rest, self.id)
+        else:
+            self.not_reattached(now)
+
+    def not_reattached(self, now: float, cause: Cause = LOST) -> None:
+        """48501 first, then the end (SIG-311, CALL-372); with a BYE where the server has named the call on this socket,
+        and elsewhere as soon as it does.
+        """
         self._host.error(ErrorCode.SESSION_NOT_REATTACHED, call=self.id)
-        self.end(NORMAL, now, bye=bye)
+        self.end(cause, now, bye=self._named_on == self._host.generation, confirmed=False)
 
     def purge(self, now: float, *, bye: bool) -> None:
         """The session ends (CALL-370, CALL-371). Without a BYE the server may still hold the call (SIG-314)."""
@@ -743,18 +786,24 @@ class Call:
         self.end(self.default_cause, now)
 
     def _fail(self, code: ErrorCode, reason: str, now: float) -> None:
+        """Media cannot be agreed: whoever called must not hear that we were busy (PS-027)."""
         self._host.error(code, call=self.id, original=Failure(FailureKind.MEDIA, reason))
-        self.end(self.default_cause, now)
+        self.end(INCOMPATIBLE, now)
 
     def _send_failed(
         self, error: Failure, server: ServerError | None, now: float, *, default: Cause | None = None
     ) -> None:
-        """40005, then the end with the server's cause if it gave one (CALL-317, CALL-349, CALL-384)."""
+        """40005, then the end with the server's cause if it gave one (CALL-317, CALL-349, CALL-384).
+
+        What is never answered is lost.
+        """
         if default is INCOMPATIBLE:
             error = self._explained(error, now)
         self._host.error(ErrorCode.SDP_SEND_FAILED, call=self.id, original=error)
         self._quiet = True
-        default = default or self.default_cause
+        default = default or TEMPORARY_FAILURE
+        if error.kind is FailureKind.REQUEST_TIMEOUT:
+            default = LOST
         self.end(default if server is None else m.bye_cause(server.members, default), now)
 
     def _explained(self, error: Failure, now: float) -> Failure:
@@ -766,7 +815,7 @@ class Call:
     def _next_hold(self, now: float) -> None:
         """A command behind a renewal waits for its reply: one modify at a time (CALL-134)."""
         if self.state in ESTABLISHED and self._told and self.media.renewal.phase is not RenewalPhase.WAITING:
-            self._holds.next(now, held=self.media.held)
+            self._holds.next(now, held=self.media.held, connected=self.media.reached)
 
     @property
     def _told(self) -> bool:
@@ -775,7 +824,7 @@ class Call:
 
     def _hold_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
         before = self.media.held
-        held = self.media.held = self._holds.replied(result, error, held=before)
+        held = self.media.held = self._holds.replied(result, error, now, held=before)
         if held != before:
             self._quality.held_changed()
         if held and self.state is CallState.ACTIVE:

@@ -30,6 +30,11 @@ class CallHost(Protocol):
         ...
 
     @property
+    def connected(self) -> bool:
+        """The socket is open."""
+        ...
+
+    @property
     def usable(self) -> bool:
         """A request can be sent now: the socket is open and this session has been registered on it (SIG-082)."""
         ...

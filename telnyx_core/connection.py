@@ -37,7 +37,7 @@ from telnyx_core.link import Intent, Owner
 from telnyx_core.liveness import Liveness
 from telnyx_core.login import Login
 from telnyx_core.options import ClientOptions
-from telnyx_core.reconnect import backoff
+from telnyx_core.reconnect import backoff, hurried
 from telnyx_core.registrar import Registrar
 from telnyx_core.requests import CALL_PURPOSES, DISTRUSTED, Pending, Purpose, RequestTable, new_uuid
 from telnyx_core.states import SessionInput, SessionState, move_session
@@ -82,6 +82,8 @@ class Connection:
         self._draining: Intent | None = None
         self._reconnect_wanted = False
         self._attempts = 0
+        self._hurried = 0
+        """Attempts in a row to save a call. They do not count against the maximum: a call is not lost to a number."""
         self._falls = 0
         """Registrations in a row after each of which the socket was lost at once."""
         self._ready_at: float | None = None
@@ -89,6 +91,8 @@ class Connection:
         self._last_attempt = 0.0
         self._not_before = float("-inf")
         """When a server that is overloaded wants to be asked again."""
+        self._opened_in = 0.0
+        """Seconds that the last socket took to open."""
         self._canary_built = False
         self._regional_fallback = False
         self._punted_at: float | None = None
@@ -201,7 +205,7 @@ class Connection:
             self.liveness.went_offline(now)
             return
         if change == "resumed":
-            self.liveness.probe(now)  # nothing that was heard before it slept says that the server is still there
+            self.liveness.resumed(now)
         else:
             self.liveness.came_online(now)
         if self.state is S.BACKOFF and now >= max(self._last_attempt + timeouts.PATH_CHANGE_PAUSE, self._not_before):
@@ -230,7 +234,7 @@ class Connection:
         elif call is not None and method != m.AI_CONVERSATION:
             params = {"sessid": self.identity.session_id or "", **params}
         frame["params"] = params
-        pending = Pending(method, purpose, call, ticket)
+        pending = Pending(method, purpose, call, ticket, now)
         if self._requests.full:
             failure = Failure(FailureKind.PROTOCOL, "too many requests wait", method=method)
             self._settle(pending, failure, None, {}, now)
@@ -322,7 +326,7 @@ class Connection:
     # The socket.
 
     def _start_afresh(self, now: float) -> None:
-        self._attempts = self._falls = 0
+        self._attempts = self._hurried = self._falls = 0
         self.auto_reconnect = self.options.auto_reconnect
         self.login.restart()
         self.registrar.registration.restart()
@@ -350,12 +354,20 @@ class Connection:
         self._canary_built = self._canary_built or target.canary
         self.call_report_voice_sdk_id = target.voice_sdk_id
         self.url = target.url
-        self.timers.set(Timer.CONNECT_TIMEOUT, now + timeouts.CONNECT)
+        self.timers.set(Timer.CONNECT_TIMEOUT, now + self._patience(now))
         self.owner.act(OpenSocket(self.generation, target.url))
+
+    def _patience(self, now: float) -> float:
+        """Seconds to wait for a socket. While a call can be saved, a packet that was lost is not waited for long."""
+        until = self.owner.saved_until(now)
+        if until is None or until <= now:
+            return timeouts.CONNECT
+        return min(timeouts.CONNECT, max(hurried(self._hurried + 16, until - now, self.rng), 3 * self._opened_in))
 
     def _opened(self, wall: float, now: float) -> None:  # T08
         if self.state is not S.CONNECTING:
             return
+        self._opened_in = now - self._last_attempt
         self._open = True
         self._wall_offset = wall - now
         self.identity.set_wall(wall, now)
@@ -380,7 +392,7 @@ class Connection:
         self.owner.act(AbandonSocket(self.generation))
         self._closed(SocketClosed(self.generation, 1006, reason, clean=False, error=error), now)
 
-    def close(self, intent: Intent, now: float) -> None:
+    def close(self, intent: Intent, now: float, *, within: float = timeouts.CLOSE_SAFETY) -> None:
         """Ask the socket to close, and bound the wait (SIG-276). What was to follow the good-byes follows this."""
         assert self._open, "only an open socket is closed"
         self._intent, self._draining = self._draining or intent, None
@@ -388,7 +400,7 @@ class Connection:
         self._fail_pending("the socket is being closed", now)
         self._stop_timers()
         self.owner.act(CloseSocket(self.generation))
-        self.timers.set(Timer.CLOSE_SAFETY, now + timeouts.CLOSE_SAFETY)
+        self.timers.set(Timer.CLOSE_SAFETY, now + within)
 
     def drain(self, intent: Intent, reason: CloseReason, now: float) -> None:
         """End the calls with BYE, together, then close (SIG-280, SIG-221 b). A second intent joins the first."""
@@ -418,7 +430,8 @@ class Connection:
             self.owner.act(Notify(SocketError(fact.socket, fact.error)))
         intent = self._draining or (self._intent if self.state is S.CLOSING else Intent.RECOVER)
         self._draining = None
-        if self.login.succeeded and self.identity.session_id is not None:
+        logged_in = self.login.succeeded
+        if logged_in and self.identity.session_id is not None:
             self.identity.stamp(now)  # SIG-231
         if not self._open and self.options.region is not None:
             self._regional_fallback = True  # SIG-007
@@ -426,7 +439,7 @@ class Connection:
         self.owner.act(Notify(SocketClose(fact.socket, fact.code, fact.reason, fact.clean)))
         match intent:
             case Intent.RECOVER:
-                self._lost(now, fact.retry_after)
+                self._lost(now, fact.retry_after, logged_in=logged_in)
             case Intent.DISCONNECT:
                 self.owner.end_calls(now, bye=False)
                 self.move(Given.LOST_FINAL)
@@ -440,11 +453,13 @@ class Connection:
                 self._rest(CloseReason.EXHAUSTED)
         if self._reconnect_wanted:  # T06: as T01
             self._reconnect_wanted = False
-            self._attempts = 0
+            self._attempts = self._hurried = 0
             self.connect(now)
 
-    def _lost(self, now: float, retry_after: float | None = None) -> None:
+    def _lost(self, now: float, retry_after: float | None, *, logged_in: bool) -> None:
         maximum = self.options.max_reconnect_attempts
+        until = self.owner.saved_until(now)
+        saving = until is not None and until > now
         if self.login.rejected:  # T35
             self.move(Given.LOST_REJECTED)
             self._warn_final("login_failed")
@@ -455,26 +470,40 @@ class Connection:
             self._warn_final("auto_reconnect_disabled")
             self.owner.end_calls(now, bye=False)
             self._rest(CloseReason.LOST)
-        elif 0 < maximum <= self._attempts and not self._reconnect_wanted:  # T33
+        elif 0 < maximum <= self._attempts and not saving and not self._reconnect_wanted:  # T33
             self.move(Given.LOST_EXHAUSTED)
             self.owner.end_calls(now, bye=False)
             failure = Failure(FailureKind.SOCKET, f"{maximum} attempts to reconnect have failed")
             self.owner.report_error(ErrorCode.RECONNECTION_EXHAUSTED, original=failure)
             self._rest(CloseReason.EXHAUSTED)
         else:  # T32
-            self.owner.socket_lost(now)
-            self._attempts += 1
+            self.owner.socket_lost(now, logged_in=logged_in)
             if self._ready_at is not None:
-                self._falls = self._falls + 1 if now - self._ready_at < timeouts.STEADY else 0
+                fell = self.state is not S.CLOSING and now - self._ready_at < timeouts.STEADY
+                self._falls = self._falls + 1 if fell else 0
                 self._ready_at = None
             self.move(Given.LOST_RETRY)
-            # With a live call every second is heard; without one, a fleet must not come back in step. A registration
-            # starts the count of attempts anew (SIG-244), but a server that falls over after each one is spared.
-            tried = max(self._attempts, self._falls)
-            at_once = tried == 1 and self.owner.has_calls
-            due = now if at_once else now + backoff(tried, self.rng)
+            due = self._next_attempt(now, until if saving else None)
             self._not_before = now + min(retry_after or 0.0, timeouts.RETRY_AFTER)
             self.timers.set(Timer.RECONNECT, max(due, self._not_before))
+
+    def _next_attempt(self, now: float, until: float | None) -> float:
+        """When to try again; ``until`` is when it is too late for the calls.
+
+        A registration starts the count of attempts anew (SIG-244), but a server that falls over after each one is
+        spared.
+        """
+        if until is None:
+            self._attempts += 1
+            # With a live call every second is heard; without one, a fleet must not come back in step.
+            tried = max(self._attempts, self._falls)
+            return now if tried == 1 and self.owner.has_calls else now + backoff(tried, self.rng)
+        self._hurried += 1
+        tried = max(self._hurried, self._falls)
+        if tried == 1:
+            return now
+        at = max(now, self._last_attempt + hurried(tried - 1, until - now, self.rng))
+        return at if at < until else until + backoff(1, self.rng)
 
     def _abandon_attempt(self, now: float) -> None:
         assert self._socket is not None, "connecting, so there is a socket"
@@ -492,7 +521,7 @@ class Connection:
 
     def _rest(self, reason: CloseReason) -> None:
         """Nothing more happens by itself."""
-        self._attempts = 0
+        self._attempts = self._hurried = 0
         self.timers.stop(Timer.RECONNECT)
         self.timers.stop(Timer.TOKEN_EXPIRY)
         if reason in (CloseReason.DISCONNECTED, CloseReason.PUNTED):  # SIG-235, SIG-291
@@ -538,11 +567,12 @@ class Connection:
     def _reply(self, reply: Reply, size: int, now: float) -> None:
         self._take_token(reply.voice_sdk_id)
         self.liveness.dispatched = True
-        self.liveness.monitor.confirmed(now)
         if reply.id in self._unattended:
+            self.liveness.monitor.confirmed(now)
             del self._unattended[reply.id]
             return
         pending = self._requests.take(reply.id)
+        self.liveness.monitor.confirmed(now, pending.at if pending is not None and pending.prompt else None)
         self.owner.saw_frame("RECV", reply.frame, size, None if pending is None else pending.call)
         if pending is None:
             self.owner.act(Notify(SocketMessage(reply.frame, size)))
@@ -575,6 +605,7 @@ class Connection:
                 sessions = request.params.get("reattached_sessions")
                 if isinstance(sessions, list):
                     self.owner.reattached(tuple(item for item in sessions if isinstance(item, str)), now)
+                self.owner.came_back(now)
                 self.registrar.ask(now)
             case m.GATEWAY_STATE:
                 self.registrar.told(m.gateway_report(request.params), now)
@@ -666,7 +697,7 @@ class Connection:
         self.liveness.registered(now)
 
     def registered(self) -> None:
-        self._attempts = 0
+        self._attempts = self._hurried = 0
         self.identity.skip_last_once = False
         self._regional_fallback = False
 

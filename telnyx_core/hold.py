@@ -10,6 +10,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from telnyx_core import messages as m
+from telnyx_core import timeouts
 from telnyx_core.actions import Done, Failed
 from telnyx_core.call_host import CallHost
 from telnyx_core.catalogue import ErrorCode
@@ -18,6 +19,7 @@ from telnyx_core.ids import CallId, Ticket
 from telnyx_core.json_types import JsonObject, JsonView
 from telnyx_core.limits import MAX_QUEUED_MODIFIES
 from telnyx_core.requests import Purpose
+from telnyx_core.timers import Timer
 from telnyx_core.wire import string
 
 
@@ -26,6 +28,8 @@ class _Command:
     action: str
     ticket: Ticket | None
     """``None``: nobody asked; it repeats what the call is taken for."""
+    again: bool = False
+    """The server had said that it is not so."""
 
 
 class HoldQueue:
@@ -48,17 +52,27 @@ class HoldQueue:
         else:
             self._waiting.append(_Command(action, ticket))
 
-    def next(self, now: float, *, held: bool) -> None:
-        """Send what is due; ``held`` is what the call is taken for."""
-        if self._sent is None and self._doubt:
+    def next(self, now: float, *, held: bool, connected: bool) -> None:
+        """Send what is due; ``held`` is what the call is taken for.
+
+        What the server did not do is asked again once media is ``connected``, and a moment later: before that it does
+        not count the call as answered, and says of a ``hold`` that the call is active (PS-009).
+        """
+        if self._sent is not None:
+            return
+        if self._doubt:
             self._doubt = False
             self._waiting.appendleft(_Command("hold" if held else "unhold", None))
-        if self._sent is None and self._waiting:
-            self._sent = self._waiting.popleft()
-            params: JsonObject = {"action": self._sent.action, "dialogParams": self._dialog()}
-            self._host.request(Purpose.HOLD, m.MODIFY, params, now, call=self._call, ticket=self._sent.ticket)
+        if not self._waiting:
+            return
+        early = not connected or self._host.timers.is_set(Timer.HOLD_AGAIN, self._call)
+        if self._waiting[0].again and early:
+            return
+        self._sent = self._waiting.popleft()
+        params: JsonObject = {"action": self._sent.action, "dialogParams": self._dialog()}
+        self._host.request(Purpose.HOLD, m.MODIFY, params, now, call=self._call, ticket=self._sent.ticket)
 
-    def replied(self, result: JsonView, error: Failure | None, *, held: bool) -> bool:
+    def replied(self, result: JsonView, error: Failure | None, now: float, *, held: bool) -> bool:
         """The reply to the command in flight; is the call held now? What the server says decides (CALL-222)."""
         command = self._sent
         if command is None:
@@ -68,10 +82,17 @@ class HoldQueue:
             self._doubt = error.kind is FailureKind.REQUEST_TIMEOUT
             self._refuse(command, error)
             return held
-        if command.ticket is not None:
-            self._host.settle(command.ticket, Done(result))
         asked = command.action == "hold" or (command.action == "toggleHold" and not held)
-        return {"held": True, "active": False, "unheld": False}.get(string(result, "holdState") or "", asked)
+        said = {"held": True, "active": False, "unheld": False}.get(string(result, "holdState") or "", asked)
+        if said == asked:
+            if command.ticket is not None:
+                self._host.settle(command.ticket, Done(result))
+        elif command.again:
+            self._refuse(command, Failure(FailureKind.PROTOCOL, f"the server says {string(result, 'holdState')!r}"))
+        else:
+            self._waiting.appendleft(_Command("hold" if asked else "unhold", command.ticket, again=True))
+            self._host.timers.set(Timer.HOLD_AGAIN, now + timeouts.HOLD_AGAIN, self._call)
+        return said
 
     def refuse(self, ticket: Ticket, failure: Failure) -> None:
         """44001, and the state is as it was (CALL-362)."""

@@ -86,10 +86,14 @@ class Identity:
         self.stamped_at = now
         self.dirty = True
 
-    def resumable(self, now: float) -> str | None:
-        """The session id if the server may still hold its calls; a stale one is forgotten (SIG-232)."""
-        if self.session_id is None or self.stamped_at is None:
-            return None
+    def resumable(self, now: float, *, wanted: bool = False) -> str | None:
+        """The session id if the server may still hold its calls; a stale one is forgotten (SIG-232).
+
+        ``wanted``: there is a call to come back to. Then its age does not matter: the server takes any id, a stale one
+        costs nothing, and a missing one costs the call (PS-002).
+        """
+        if self.session_id is None or self.stamped_at is None or wanted:
+            return self.session_id if wanted else None
         if now - self.stamped_at > timeouts.SESSION_FRESH:
             self.session_id, self.stamped_at, self.dirty = None, None, True
             return None

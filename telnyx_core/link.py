@@ -4,6 +4,7 @@ from enum import Enum, auto
 from random import Random
 from typing import Literal, Protocol
 
+from telnyx_core import timeouts
 from telnyx_core.actions import Action
 from telnyx_core.catalogue import ErrorCode, WarningCode
 from telnyx_core.errors import Failure
@@ -44,6 +45,10 @@ class Owner(Protocol):
         """Takes this client's secrets out of what is shown."""
         ...
 
+    def saved_until(self, now: float) -> float | None:
+        """Until when a call can be saved whose socket is lost now, or has been; ``None``: there is no such call."""
+        ...
+
     def act(self, action: Action) -> None: ...
 
     def report_error(self, code: ErrorCode, *, original: Failure | None = None, fatal: bool | None = None) -> None: ...
@@ -60,11 +65,17 @@ class Owner(Protocol):
 
     def reattached(self, sessions: tuple[str, ...], now: float) -> None: ...
 
+    def came_back(self, now: float) -> None:
+        """The server is ready for this client on this socket."""
+        ...
+
     def forgotten(self) -> None:
         """The server's session is given up."""
         ...
 
-    def socket_lost(self, now: float) -> None: ...
+    def socket_lost(self, now: float, *, logged_in: bool) -> None:
+        """``logged_in``: until now the server had the calls here, so what it keeps of them it keeps from now on."""
+        ...
 
     def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int, call: CallId | None) -> None:
         """A frame of ``size`` characters passed, about this call or about none in particular."""
@@ -131,7 +142,7 @@ class Link(Protocol):
         ticket: Ticket | None = None,
     ) -> None: ...
 
-    def close(self, intent: Intent, now: float) -> None: ...
+    def close(self, intent: Intent, now: float, *, within: float = timeouts.CLOSE_SAFETY) -> None: ...
 
     def drain(self, intent: Intent, reason: CloseReason, now: float) -> None: ...
 

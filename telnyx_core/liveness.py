@@ -1,5 +1,7 @@
 """Keeping a socket honest: keepalive, probes, and the decision to replace it (signaling.md 4.9, 4.10)."""
 
+from typing import Final
+
 from telnyx_core import messages as m
 from telnyx_core import timeouts
 from telnyx_core.catalogue import ErrorCode, WarningCode
@@ -7,7 +9,11 @@ from telnyx_core.health import Health, HealthMonitor, Source, Verdict
 from telnyx_core.ids import CallId
 from telnyx_core.link import Intent, Link
 from telnyx_core.requests import Purpose
+from telnyx_core.states import SessionState
 from telnyx_core.timers import Timer
+
+_AT_LEAST: Final = 0.1
+"""Seconds between two looks: a socket over which frames pour is not looked at for each of them."""
 
 
 class Liveness:
@@ -20,7 +26,16 @@ class Liveness:
 
     def start(self, now: float) -> None:
         self.monitor.start(now)
-        self._link.timers.set(Timer.HEALTH_CHECK, now + timeouts.HEALTH_CHECK)
+        self._arm(now)
+
+    def talking(self, now: float) -> None:
+        """There is a call now: silence is looked into sooner."""
+        if self._link.connected:
+            self._arm(now)
+
+    def _arm(self, now: float) -> None:
+        due = self.monitor.due(now, talking=self._link.owner.has_calls)
+        self._link.timers.set(Timer.HEALTH_CHECK, max(due, now + _AT_LEAST))
 
     def stop(self) -> None:
         self._link.timers.stop(Timer.HEALTH_CHECK)
@@ -43,8 +58,12 @@ class Liveness:
         link.timers.set(Timer.KEEPALIVE, now + timeouts.KEEPALIVE)
 
     def check(self, now: float) -> None:
-        self._link.timers.set(Timer.HEALTH_CHECK, now + timeouts.HEALTH_CHECK)
-        match self.monitor.check(now):
+        link = self._link
+        if link.draining or link.state is SessionState.LOGGING_IN:  # what is asked already has its own deadline
+            link.timers.set(Timer.HEALTH_CHECK, now + timeouts.QUIET)
+            return
+        self._arm(now)
+        match self.monitor.check(now, talking=link.owner.has_calls):
             case Verdict.PROBE:
                 self.probe(now)
             case Verdict.RECOVER:
@@ -56,10 +75,13 @@ class Liveness:
         if self._link.connected and self.monitor.probed_at is None:
             self.monitor.probed_at = now
             self._link.request(Purpose.PROBE, m.PING, {}, now)
+        if self._link.connected:
+            self._arm(now)
 
     def probe_answered(self, now: float) -> None:
         """Also by an error: what arrived there and back is alive (SIG-266)."""
         self.monitor.probe_answered(now)
+        self._arm(now)
         waiting = dict(self.monitor.waiting)
         self.monitor.waiting.clear()
         for call, reason in waiting.items():
@@ -86,14 +108,20 @@ class Liveness:
             link.owner.end_calls(now, bye=False)
             link.drained(now)
         else:
-            link.close(Intent.RECOVER, now)
+            link.close(Intent.RECOVER, now, within=timeouts.CLOSE_SILENT)
 
     def went_offline(self, now: float) -> None:
         """48001, once in each offline period (SIG-272)."""
         if not self._offline:
             self._offline = True
             self._link.owner.report_error(ErrorCode.NETWORK_OFFLINE)
+            self.monitor.suspicion = True
             self.probe(now)
+
+    def resumed(self, now: float) -> None:
+        """The host slept. The server has missed us for longer than it waits, and no packet will say so (SIG-482)."""
+        self.monitor.suspicion = True
+        self.probe(now)
 
     def came_online(self, now: float) -> None:
         self._offline = False

@@ -89,11 +89,13 @@ class Login:
 
     def send(self, now: float) -> None:
         link = self._link
-        resume = link.identity.voice_sdk_id is not None and not link.first_canary
+        identity = link.identity
+        wanted = identity.session_id is not None and (link.owner.has_calls or bool(identity.markers))
+        resume = wanted or (identity.voice_sdk_id is not None and not link.first_canary)
         session_id: str | None = None
-        if resume and not self._omit_session:
+        if resume and (wanted or not self._omit_session):
             # On a live socket the id is good by definition (SIG-233).
-            session_id = link.identity.session_id if self.succeeded else link.identity.resumable(now)
+            session_id = identity.session_id if self.succeeded else identity.resumable(now, wanted=wanted)
         self._omit_session = False
         self.stop()  # whatever was put off, this is it
         self.rejected = False  # that was another one

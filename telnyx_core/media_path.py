@@ -82,7 +82,6 @@ class MediaPath:
         "_max_bit_rate",
         "_old",
         "_options",
-        "_reached",
         "_source",
         "_started",
         "_watcher",
@@ -90,6 +89,7 @@ class MediaPath:
         "held",
         "muted",
         "peer",
+        "reached",
         "renewal",
         "renewing",
     )
@@ -102,7 +102,7 @@ class MediaPath:
         self._old: Negotiation | None = None
         self._started = False
         self._answered = False
-        self._reached = False
+        self.reached = False
         """Media was connected once, so the server counts the call as answered; before, it would end the call for an
         ``updateMedia`` (PS-008)."""
         self._source = options.mic_id
@@ -130,7 +130,7 @@ class MediaPath:
     def open_attach(self, remote: str, now: float) -> None:
         """A peer for the server's new offer; the one in use plays on until this one is connected (CALL-532)."""
         self.stop_renewal()
-        self._reached = True  # what is offered again was answered
+        self.reached = True  # what is offered again was answered
         if self.peer is not None and self.peer.alive and self._old is None:
             self._old = self.peer
         elif self.peer is not None:  # dead, or never got as far as the one that still plays
@@ -290,7 +290,7 @@ class MediaPath:
 
     def renew(self, reason: str, now: float) -> None:
         """Renew the media path, where that can be done (MEDIA-218)."""
-        if self._answered and self._reached and self.peer is not None and self.renewal.idle:
+        if self._answered and self.reached and self.peer is not None and self.renewal.idle:
             self._begin_renewal(reason, now)
 
     def renewal_answered(self, sdp: str, now: float) -> None:
@@ -372,7 +372,7 @@ class MediaPath:
         timers, ours = self._host.timers, self.renewing is not None
         match state:
             case "connected":
-                self._reached = True
+                self.reached = True
                 timers.stop(Timer.DISCONNECTED_GRACE, self._call)
                 timers.stop(Timer.CONNECT_LIMIT, self._call)
                 if self._old is not None:
@@ -400,7 +400,7 @@ class MediaPath:
         """The path does not work. Where it never has, nothing but its end is left to say."""
         if not self._answered or self.peer is None or self.peer.healthy:
             return ()
-        if not self._reached:
+        if not self.reached:
             return (Unconnected(),)
         if self.renewal.idle:
             self._host.media_failed(self._call, reason, now)

@@ -137,6 +137,10 @@ def _report_flush_interval(value: float) -> float:
     return _interval("call_report_flush_interval", value)
 
 
+def _reattach_wait(value: float) -> float:
+    return _interval("reattach_wait", value)
+
+
 def _recording_flush_interval(value: float) -> float:
     return _interval("call_recording_flush_interval", value)
 
@@ -189,7 +193,11 @@ class ClientOptions:
     use_canary_rtc_server: bool = False
     auto_reconnect: bool = True
     max_reconnect_attempts: int = 10
-    """0 means no limit (SIG-241)."""
+    """In a row; 0 means no limit (SIG-241). Attempts that can still save a call are not counted."""
+    reattach_wait: float = field(default=3.0, converter=_reattach_wait)
+    """Seconds for which a call that the server does not list after a reconnection waits for an attach all the same, as
+    it comes from a server that restores its calls after a crash; the mapping gives milliseconds. Ours, not the seed's.
+    """
     hangup_on_before_unload: bool = True
 
     ice_servers: tuple[IceServer, ...] | None = field(default=None, converter=_ice_servers)
@@ -315,6 +323,7 @@ _NAMES: Final[Mapping[str, Name]] = {
     "passwd": Name("password"),
     "callReportInterval": Name("call_report_interval", milliseconds),
     "callReportFlushInterval": Name("call_report_flush_interval", milliseconds),
+    "reattachWait": Name("reattach_wait", milliseconds),
     "callRecordingFlushInterval": Name("call_recording_flush_interval", milliseconds),
     "callRecordingFlushIntervalMs": Name("call_recording_flush_interval", milliseconds),
     "mediaPermissionsRecovery": Name("media_permissions_recovery", _recovery_in_ms),

@@ -3,6 +3,8 @@
 from random import Random
 from typing import Final
 
+from telnyx_core import timeouts
+
 _FIRST: Final = 1.0
 _LARGEST: Final = 30.0
 _JITTER: Final = 0.25
@@ -12,6 +14,15 @@ def backoff(attempt: int, rng: Random) -> float:
     """Seconds before reconnect attempt ``attempt`` (from 1): doubling to 30 s, give or take a quarter (SIG-242)."""
     delay = min(_FIRST * 2.0 ** min(attempt - 1, 16), _LARGEST)
     return delay + delay * _JITTER * (2 * rng.random() - 1)
+
+
+def hurried(attempt: int, left: float, rng: Random) -> float:
+    """Seconds from one attempt to the next while a call can still be saved, for ``left`` more seconds.
+
+    At most 5 s, and less towards the end, so that one falls into what is left whenever the network returns (PS-003).
+    """
+    most = min(timeouts.HURRIED, max(timeouts.HURRIED_LEAST, left / 4))
+    return min(backoff(attempt, rng), most * (1 - _JITTER * rng.random()))
 
 
 def registration_pause(rng: Random) -> float:

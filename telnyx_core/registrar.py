@@ -7,7 +7,7 @@ from telnyx_core import timeouts
 from telnyx_core.actions import Notify, PrepareMedia
 from telnyx_core.catalogue import ErrorCode
 from telnyx_core.errors import Failure, FailureKind
-from telnyx_core.events import CloseReason, Ready
+from telnyx_core.events import Ready
 from telnyx_core.ice_servers import ice_servers_for
 from telnyx_core.link import Intent, Link
 from telnyx_core.options import CallOptions
@@ -94,13 +94,15 @@ class Registrar:
                 pass
 
     def retry_gateway(self, now: float) -> None:
-        """T24, SIG-221: calls whose media is fine are kept, if that is wanted."""
+        """T24, SIG-221: another socket, another gateway. Calls need no registration, so while there are any it is asked
+        for beside them, and the socket stays.
+        """
         link = self._link
-        keep = link.options.keep_connection_alive_on_socket_close and link.owner.media_alive
-        if keep or not link.owner.has_calls:
-            link.close(Intent.RECOVER, now)
+        if link.owner.has_calls:
+            self.ask(now)
+            self._retry_soon(now)
         else:
-            link.drain(Intent.RECOVER, CloseReason.LOST, now)
+            link.close(Intent.RECOVER, now)
 
     def _ready(self, state: str, now: float) -> None:  # T15, T22, T26
         link = self._link
@@ -126,14 +128,16 @@ class Registrar:
         self.stop()
         link.owner.report_error(ErrorCode.GATEWAY_FAILED, original=_failure(state))
         link.identity.skip_last_once = True
-        if gone or not link.auto_reconnect:
-            link.owner.end_calls(now, bye=False)
+        if (gone or not link.auto_reconnect) and not link.owner.has_calls:
             link.owner.report_error(ErrorCode.RECONNECTION_EXHAUSTED, original=_failure(state))
             link.auto_reconnect = False
             link.close(Intent.FATAL, now)
         else:
             link.move(Given.GATEWAY_FAILED)
-            link.timers.set(Timer.GATEWAY_RETRY, now + registration_pause(link.rng))
+            self._retry_soon(now)
+
+    def _retry_soon(self, now: float) -> None:
+        self._link.timers.set(Timer.GATEWAY_RETRY, now + registration_pause(self._link.rng))
 
 
 def _failure(state: str) -> Failure:

@@ -50,6 +50,16 @@ class Pending:
     purpose: Purpose
     call: CallId | None = None
     ticket: Ticket | None = None
+    at: float = 0.0
+    """When it was sent."""
+
+    @property
+    def prompt(self) -> bool:
+        """The server has nothing to wait for before it answers: how long that takes tells of the way to it."""
+        return self.method in _PROMPT
+
+
+_PROMPT: Final = frozenset({m.PING, m.GATEWAY_STATE, m.LOGIN, m.ANONYMOUS_LOGIN})
 
 
 class RequestTable:

@@ -12,6 +12,7 @@ from random import Random
 from typing import Literal
 
 from telnyx_core import messages as m
+from telnyx_core import timeouts
 from telnyx_core.actions import (
     DEFAULT_TONE,
     DIGITS,
@@ -28,7 +29,7 @@ from telnyx_core.actions import (
     WriteDebug,
 )
 from telnyx_core.address import parse_address
-from telnyx_core.call import Call, dialled_options, inbound_options
+from telnyx_core.call import LOST, UNREACHABLE, Call, dialled_options, inbound_options
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
 from telnyx_core.connection import Connection
 from telnyx_core.errors import Failure, FailureKind, InvalidCallParameters, InvalidCallState, NotConnected, NotReady
@@ -89,6 +90,23 @@ _CONNECTION_TIMERS = frozenset(
         Timer.LOGIN_AGAIN,
     }
 )
+_OF_SILENCE = frozenset(
+    {
+        Timer.CLOSE_SAFETY,
+        Timer.CONNECT_TIMEOUT,
+        Timer.REQUEST,
+        Timer.DISCONNECT_BYE,
+        Timer.HEALTH_CHECK,
+        Timer.BYE_GUARD,
+        Timer.ATTACH_WAIT,
+        Timer.ORPHAN,
+        Timer.DISCONNECTED_GRACE,
+        Timer.CONNECT_LIMIT,
+        Timer.RENEW_LIMIT,
+        Timer.RENEW_VERIFY,
+    }
+)
+"""Deadlines for something that the server, the network or the media engine was to say."""
 _MEDIA_TIMERS = frozenset({Timer.GATHER_WINDOW, Timer.GATHER_SAFETY})
 
 
@@ -209,8 +227,15 @@ class Session:
                         call.told(fact, now)
 
     def handle_timeout(self, *, now: float) -> None:
-        """Do what is due; nothing when nothing is. Late is the same as on time, once."""
+        """Do what is due; nothing when nothing is. Late is the same as on time, once.
+
+        Who comes very late has not listened meanwhile, and what the server said may still wait to be read: its silence
+        is judged a moment later.
+        """
         with self._at(now) as now:
+            due = self.next_timeout()
+            if due is not None and now - due > timeouts.STALL:
+                self._timers.defer(_OF_SILENCE, now, now + timeouts.STALL)
             for key in self._timers.expired(now):
                 self._expired(key, now)
 
@@ -276,6 +301,7 @@ class Session:
             ident = CallId(options.id if options.id is not None else new_uuid(self._rng))
             call = Call(ident, direction="outbound", options=options, host=self, rng=self._rng, now=now)
             self._calls[ident] = call
+            self._link.liveness.talking(now)
             self._tombstones.forget(ident)
             call.announce()
             self._warn_of_others(call)
@@ -520,19 +546,30 @@ class Session:
             if call.id in kept or call.attached_on == self.generation:
                 call.listed(now)
             else:
-                call.not_reattached(now)
+                call.unlisted(now)
         for marker in self._link.identity.markers:
             if marker.id not in kept:
                 self._link.identity.claim(marker.id)
                 self.error(ErrorCode.SESSION_NOT_REATTACHED, call=CallId(marker.id))
 
+    def came_back(self, now: float) -> None:
+        """What was not answered is gone with its socket, whatever this message says of it or leaves out (PS-006)."""
+        for call in list(self._calls.values()):
+            if call.live and not call.answered and not call.on_this_socket:
+                call.not_reattached(now, UNREACHABLE)
+
     def forgotten(self) -> None:
         """The server's session is given up: nothing of it can come back (SIG-315)."""
         self._tombstones.clear()
 
-    def socket_lost(self, now: float) -> None:
+    def socket_lost(self, now: float, *, logged_in: bool) -> None:
         for call in list(self._calls.values()):
-            call.lost(now)
+            call.lost(now, logged_in=logged_in)
+
+    def saved_until(self, now: float) -> float | None:
+        return max(
+            (until for call in self._calls.values() if (until := call.saved_until(now)) is not None), default=None
+        )
 
     def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int, call: CallId | None) -> None:
         """LOG-012: to the log of the call that it names; one that names none is of interest to all.
@@ -761,7 +798,7 @@ class Session:
         params = request.params
         ident = m.call_id(params)
         self._link.acknowledge(request)
-        if ident is None or self._bye_again(ident, now):
+        if ident is None or self._bye_again(ident, now, always=True):
             return
         offer = m.offered(params)
         call = self._calls.get(ident)
@@ -771,6 +808,7 @@ class Session:
             known = marked is not None or (self._link.login.resumes and not self._calls)
             if offer.sdp is None or not known or self._link.draining:
                 self.warn(WarningCode.UNKNOWN_REATTACHED_SESSION, call=ident, details={"params": dict(params)})
+                self._late_bye(ident, LOST, {"callID": ident}, now)
                 return
             self._link.identity.claim(ident)
             # Seen from the server, a call that this client once dialled comes in.
@@ -789,6 +827,7 @@ class Session:
         options = inbound_options(offer, params) if direction == "inbound" else dialled_options(offer)
         call = Call(ident, direction=direction, options=options, host=self, rng=self._rng, now=now)
         self._calls[ident] = call
+        self._link.liveness.talking(now)
         return call
 
     def _call_message(self, request: Request, now: float) -> None:
@@ -821,15 +860,23 @@ class Session:
         else:
             self.act(Notify(FrameIgnored("an event without a channel")))
 
-    def _bye_again(self, call: CallId, now: float) -> bool:
-        """The server names a call that has ended here: it is told, once (SIG-314). True: there was such a call."""
+    def _bye_again(self, call: CallId, now: float, *, always: bool = False) -> bool:
+        """The server names a call that has ended here: it is told, once (SIG-314). True: there was such a call.
+
+        ``always``: it has the call on its hands, whatever it was told before.
+        """
         stone = self._tombstones.find(call, now)
         if stone is None:
             return False
-        if stone.owes_bye and self._link.logged_in:
+        if stone.owes_bye or always:
             self._tombstones.settle(call, now)
-            self.request(Purpose.LATE_BYE, m.BYE, m.bye_params(stone.cause, dict(stone.dialog)), now, call=call)
+            self._late_bye(call, stone.cause, dict(stone.dialog), now)
         return True
+
+    def _late_bye(self, call: CallId, cause: Cause, dialog: JsonObject, now: float) -> None:
+        """An attach that is acknowledged and then ignored would leave the far end in silence (PS-005)."""
+        if self._link.logged_in:
+            self.request(Purpose.LATE_BYE, m.BYE, m.bye_params(cause, dialog), now, call=call)
 
     def _warn_of_others(self, call: Call) -> None:
         """33010, with ids only (CALL-451)."""

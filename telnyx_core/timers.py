@@ -5,7 +5,7 @@ handler may stop another timer that is due in the same wake-up; what belongs to 
 """
 
 import heapq
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from enum import IntEnum, auto
 from typing import TypeAlias
 
@@ -37,6 +37,7 @@ class Timer(IntEnum):
     MEDIA_RECOVERY = auto()
     ATTACH_WAIT = auto()
     ORPHAN = auto()
+    HOLD_AGAIN = auto()
     DISCONNECTED_GRACE = auto()
     CONNECT_LIMIT = auto()
     RENEW_LIMIT = auto()
@@ -114,6 +115,12 @@ class TimerTable:
             key = first[1]
             self.stop(key.timer, key.owner)
             yield key
+
+    def defer(self, timers: Collection[Timer], now: float, to: float) -> None:
+        """Let those of these kinds that are due be due later."""
+        for (timer, owner), (at, _) in list(self._at.items()):
+            if at <= now and timer in timers:
+                self.set(timer, to, owner)
 
     def _disown(self, timer: Timer, owner: Owner) -> None:
         timers = self._owned.get(owner)

@@ -1,4 +1,4 @@
-"""Ended calls that the server may still speak of (SIG-314, CALL-424): ninety seconds, and never too many."""
+"""Ended calls of which the server may still speak (SIG-314, CALL-424): for longer than it keeps one, never too many."""
 
 from attrs import define, frozen
 

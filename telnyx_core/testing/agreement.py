@@ -82,6 +82,7 @@ DELIBERATE: Final = (
     ),
     Deliberate("anonymous_login", "params.userVariables", "ours", "SIG-120", "said also when there are none"),
     Deliberate("*", "params.*userVariables.*", "both", "PS-025", "a number goes as text, or it would vanish"),
+    Deliberate("telnyx_rtc.ping", "", "ours", "SIG-458", "a silent server is soon asked whether it is there"),
     Deliberate("ack telnyx_rtc.info", "", "ours", "SIG-062", "a message with an id is acknowledged"),
     Deliberate("ack telnyx_rtc.endOfCandidates", "", "ours", "SIG-062", "so is the end of the far end's candidates"),
 )

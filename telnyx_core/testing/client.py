@@ -85,6 +85,8 @@ class SimClient:
         renew a path that works."""
         self._clock = clock
         self._strict = strict
+        self._frozen_until = 0.0
+        self._unread: list[Fact] = []
 
     # The application's side.
 
@@ -211,9 +213,31 @@ class SimClient:
 
     # The world's side.
 
+    def freeze(self, seconds: float) -> None:
+        """The process stands still: nothing is read, no deadline is met, and then all at once, deadlines first."""
+        self._frozen_until = self._clock.now + seconds
+        self._clock.at(self._frozen_until, self._thaw)
+
+    @property
+    def due(self) -> float | None:
+        """When it wants to be woken, or can be."""
+        due = self.session.next_timeout()
+        return None if due is None else max(due, self._frozen_until)
+
+    def _thaw(self) -> None:
+        due = self.session.next_timeout()
+        if due is not None and due <= self._clock.now:
+            self.wake()
+        unread, self._unread = self._unread, []
+        for fact in unread:
+            self.tell(fact)
+
     def tell(self, fact: Fact) -> None:
         """One fact for the session, then drain."""
         if self.gone:
+            return
+        if self._clock.now < self._frozen_until:
+            self._unread.append(fact)
             return
         self.ledger.heard(fact)
         self.session.receive(fact, now=self._clock.now)

@@ -59,6 +59,8 @@ PATIENCE: Final = 5.0
 """Seconds of virtual time that our client may take longer for a frame than the recorded one."""
 SOCKET_PATIENCE: Final = 60.0
 """And for a new socket: the dice of the backoff are each client's own."""
+_NOW: Final = 0.5
+"""Seconds between two things that happen at the same time."""
 _CONTEXT: Final = 6
 """A difference shows so many things that happened before it."""
 _SOURCE_FAULTS: Final[Mapping[str, SourceFault]] = {"NotAllowedError": "permission", "NotFoundError": "not_found"}
@@ -178,17 +180,20 @@ class _Player:
 
     # What our client says.
 
-    def _ours(self, socket: SocketId, frame: JsonObject) -> None:
+    def _ours(self, socket: SocketId, frame: JsonObject) -> bool:
+        """False: ours says it alone. A ping is such a one unless the recorded client said one now, too."""
         name = title(frame)
         line = self._expected[0] if self._expected else None
-        if line is not None and title(line.frame) == name and self._sockets.get(line.socket) == socket:
+        said = line is not None and title(line.frame) == name and self._sockets.get(line.socket) == socket
+        if line is not None and said and (name != m.PING or abs(line.at + self._late - self.rig.now) < _NOW):
             self._expected.popleft()
             self._compare(line, frame)
-        elif alone := meant_alone(frame, self._deliberate):
+            return True
+        if alone := meant_alone(frame, self._deliberate):
             self.met.add(alone)
             self._note(f"our client alone: {name}")
-        else:
-            raise self._differ(line, Difference("", NOTHING if line is None else _brief(line.frame), _brief(frame)))
+            return False
+        raise self._differ(line, Difference("", NOTHING if line is None else _brief(line.frame), _brief(frame)))
 
     def _compare(self, line: Line, ours: JsonObject) -> None:
         ident, own = line.frame.get("id"), ours.get("id")
@@ -222,7 +227,9 @@ class _Player:
         match action:
             case SendText(socket, text):
                 frame = cast("JsonObject", json.loads(text))
-                self._ours(socket, frame)
+                if not self._ours(socket, frame) and title(frame) == m.PING:
+                    pong: JsonObject = {"jsonrpc": "2.0", "id": frame["id"], "result": {"message": "PONG"}}
+                    yield TextReceived(socket, encode(pong))
             case CloseSocket(socket) | AbandonSocket(socket):
                 self._let_go(socket)
             case OpenSource(media):

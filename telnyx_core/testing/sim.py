@@ -126,7 +126,7 @@ class Sim:
         """When something happens next, if nothing is asked meanwhile."""
         first = _earlier(self.clock.next(), self.gateway.next_timeout())
         for client in self.clients:
-            first = _earlier(first, client.session.next_timeout())
+            first = _earlier(first, client.due)
         return first
 
     def settle(self) -> None:
@@ -152,8 +152,7 @@ class Sim:
         else:
             self.clock.now = max(at, self.now)
             for client in list(self.clients):
-                due = client.session.next_timeout()
-                if due is not None and due <= self.now:
+                if client.due is not None and client.due <= self.now:
                     client.wake()
             due = self.gateway.next_timeout()
             if due is not None and due <= self.now:

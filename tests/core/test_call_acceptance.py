@@ -58,7 +58,7 @@ def test_call_954_invite_error() -> None:
     assert len(rig.frames("bye")) == 1
     ended = rig.heard_of(CallUpdated)[-1].call.ended
     assert ended is not None
-    assert (ended.cause, ended.cause_code) == ("USER_BUSY", 17)
+    assert (ended.cause, ended.cause_code) == ("NORMAL_TEMPORARY_FAILURE", 41)
 
 
 def test_call_955_hang_up_before_the_description() -> None:
@@ -173,7 +173,7 @@ def test_call_965_disconnect_with_three_calls() -> None:
 
 
 def test_call_966_one_of_two_is_listed() -> None:
-    rig = Rig.registered()
+    rig = Rig.registered(reattachWait=0)
     kept, gone = rig.outbound("active"), rig.outbound("active")
     rig.come_back(kept)
     assert [event.call for event in rig.heard_of(ErrorRaised)] == [gone]

@@ -163,7 +163,7 @@ def test_call_316_an_acceptance_that_comes_late_moves_nothing_back(until: str) -
 
 @pytest.mark.parametrize("until", ["requesting", "ringing"])
 def test_call_317_the_server_refuses(until: str) -> None:
-    """CALL-317, CALL-954: 40005, BYE with the default cause; a failure of that BYE is no event."""
+    """CALL-317, CALL-954: 40005, BYE 41; a failure of that BYE is no event."""
     rig = Rig.registered()
     call = rig.invite()
     if until == "ringing":
@@ -172,7 +172,7 @@ def test_call_317_the_server_refuses(until: str) -> None:
     rig.reply("invite", error=(-32002, "CALL ERROR"))
     assert [(event.code, event.fatal, event.call) for event in rig.heard_of(ErrorRaised)] == [(40005, True, call)]
     assert rig.states(call) == ["hangup"]
-    assert (rig.params("bye")["cause"], rig.params("bye")["causeCode"]) == ("USER_BUSY", 17)
+    assert (rig.params("bye")["cause"], rig.params("bye")["causeCode"]) == ("NORMAL_TEMPORARY_FAILURE", 41)
     rig.reply("bye", error=(-32602, "Permission Denied"))
     assert rig.codes == [40005]
     assert rig.states(call) == ["hangup", "destroy"]
@@ -190,7 +190,7 @@ def test_call_317_the_server_says_why() -> None:
 
 
 def test_call_318_the_server_says_nothing() -> None:
-    """CALL-318, CALL-700: thirty seconds, as if refused; the socket is not blamed."""
+    """CALL-318, CALL-700: thirty seconds; the socket is not blamed."""
     rig = Rig.registered()
     rig.always("ping", {})
     call = rig.invite()
@@ -198,7 +198,7 @@ def test_call_318_the_server_says_nothing() -> None:
         rig.advance(10)
         rig.request("event", eventChannel="x")
     assert rig.codes == [40005]
-    assert ended(rig, call) == BUSY
+    assert ended(rig, call) == Cause("RECOVERY_ON_TIMER_EXPIRE", 102)
     assert rig.frames("bye")
 
 
@@ -289,26 +289,26 @@ def test_call_326_an_answer_after_early_media() -> None:
 
 
 def test_call_327_an_answer_without_any_description() -> None:
-    """CALL-327, SIG-152: 40004, BYE 17."""
+    """CALL-327, SIG-152: 40004, BYE 88."""
     rig = Rig.registered()
     call = rig.outbound("ringing")
     rig.clear()
     rig.request("answer", callID=call)
     assert rig.codes == [40004]
-    assert rig.params("bye")["causeCode"] == 17
+    assert rig.params("bye")["causeCode"] == 88
     assert rig.states(call) == ["hangup"]
 
 
 @pytest.mark.parametrize("method", ["media", "answer"])
 def test_call_328_a_description_that_cannot_be_applied(method: str) -> None:
-    """CALL-328, MEDIA-052, CALL-614."""
+    """CALL-328, MEDIA-052, CALL-614, PS-027."""
     rig = Rig.registered()
     call = rig.outbound("ringing")
     rig.request(method, callID=call, sdp="junk")
     rig.clear()
     rig.remote_refused("no common codec")
     assert [(event.code, event.fatal) for event in rig.heard_of(ErrorRaised)] == [(40004, True)]
-    assert rig.params("bye")["causeCode"] == 17
+    assert rig.params("bye")["causeCode"] == 88
     assert rig.states(call) == ["hangup"]
 
 

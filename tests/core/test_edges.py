@@ -141,7 +141,7 @@ def test_a_rejected_login_survives_its_socket() -> None:
     rig = Rig()
     rig.connect()
     rig.login_refused()
-    rig.advance(27)
+    rig.advance(12)
     assert rig.state is S.CLOSING
     rig.lose(1000)
     assert rig.state is S.AUTH_FAILED

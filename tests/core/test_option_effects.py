@@ -317,6 +317,7 @@ def test_a_call_says_what_its_options_say(given: dict[str, object], wire: str, v
 
 def test_a_call_that_is_not_answered_in_time_is_given_up() -> None:
     rig = Rig.registered()
+    rig.always("ping", {})
     call = rig.invite(timeoutSecs=20)
     rig.advance(19.9)
     assert rig.info(call).state is CallState.REQUESTING

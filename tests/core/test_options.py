@@ -76,11 +76,12 @@ SEED: list[tuple[str, object, str, object]] = [
     ("skipTrailing", True, "skip_trailing", True),
     ("autoReconnect", False, "auto_reconnect", False),
     ("maxReconnectAttempts", 0, "max_reconnect_attempts", 0),
+    ("reattachWait", 500, "reattach_wait", 0.5),
     ("hangupOnBeforeUnload", False, "hangup_on_before_unload", False),
 ]
 
 
-IN_SECONDS = {"call_report_interval", "call_report_flush_interval", "call_recording_flush_interval"}
+IN_SECONDS = {"call_report_interval", "call_report_flush_interval", "call_recording_flush_interval", "reattach_wait"}
 
 
 @pytest.mark.parametrize(("name", "given_value", "keyword", "held"), SEED, ids=[row[0] for row in SEED])

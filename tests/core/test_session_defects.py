@@ -122,9 +122,7 @@ def test_sig_537_after_a_rejection_no_socket() -> None:
 def test_sig_538_one_warning_and_one_close() -> None:
     rig = Rig.registered()
     rig.outbound("active")
-    rig.peer("failed")
-    rig.media_ok()
-    rig.describe()
+    rig.hold(next(iter(rig.session.calls)))
     rig.advance(12)
     assert rig.codes.count(36003) == 1
     assert sum(isinstance(action, CloseSocket) for action in rig.actions) == 1
@@ -330,7 +328,7 @@ def test_sig_560_a_call_that_was_hung_up_meanwhile_is_not_resurrected() -> None:
 
 
 def test_sig_561_the_lost_one_of_two_is_told() -> None:
-    rig = Rig.registered()
+    rig = Rig.registered(reattachWait=0)
     kept, gone = rig.outbound("active"), rig.outbound("active")
     rig.come_back(kept)
     assert [event.call for event in rig.heard_of(ErrorRaised) if event.code == 48501] == [gone]

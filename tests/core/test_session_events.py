@@ -110,7 +110,7 @@ def test_every_error_of_signalling_is_raised_by_something() -> None:
     rig.lose(error="refused")
     seen |= raised(rig)
 
-    rig = Rig.registered()
+    rig = Rig.registered(reattachWait=0)
     call = rig.outbound("active")
     rig.network("offline")
     rig.gateway("DOWN")
@@ -154,7 +154,7 @@ def test_the_order_of_a_start() -> None:
 
 def test_the_order_of_a_start_with_a_lost_call() -> None:
     """SIG-425: 48501 comes before ready."""
-    rig = Rig.registered()
+    rig = Rig.registered(reattachWait=0)
     rig.outbound("active")
     rig.lose()
     rig.clear()

@@ -309,6 +309,7 @@ def test_a_stale_failure_triggers_no_recovery() -> None:
     rig.request("ping")
     rig.is_registered()
     rig.come_back()
+    rig.always("ping", {})
     rig.clear()
     rig.advance(15)
     assert 36003 not in rig.codes
@@ -555,9 +556,9 @@ def test_frames_of_a_socket_that_is_not_open_are_ignored() -> None:
 def test_what_means_nothing_is_ignored_and_counts_as_activity(text: str) -> None:
     """SIG-086, SIG-088, SIG-558, SIG-090: any text frame is a sign of life, and the next one is read as usual."""
     rig = Rig.registered()
-    rig.advance(17)
+    rig.advance(3.5)
     rig.say(text)
-    rig.advance(17)
+    rig.advance(3.5)
     assert not rig.frames("ping")
     assert len(rig.heard_of(FrameIgnored)) == 1
     rig.say(text)
@@ -574,9 +575,9 @@ def test_a_frame_of_a_megabyte_and_more_is_ignored() -> None:
 def test_a_binary_frame_counts_as_activity_and_is_otherwise_ignored() -> None:
     """SIG-086."""
     rig = Rig.registered()
-    rig.advance(17)
+    rig.advance(3.5)
     rig.tell(BinaryReceived(rig.socket, 12))
-    rig.advance(17)
+    rig.advance(3.5)
     assert (rig.sent, rig.events) == ([], [])
 
 

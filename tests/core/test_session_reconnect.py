@@ -53,7 +53,7 @@ def test_with_a_live_call_the_first_attempt_is_immediate() -> None:
     rig.wait_for(S.CONNECTING)
     rig.lose(error="refused")
     rig.wait_for(S.CONNECTING)
-    assert opened_at(rig) == [0.0, 2.0]
+    assert opened_at(rig) == [0.0, 1.0]
 
 
 def test_a_call_that_does_not_survive_the_loss_makes_no_hurry() -> None:
@@ -476,7 +476,7 @@ def test_there_is_never_more_than_one_socket() -> None:
     """SIG-295, SIG-296; the ledger of the rig watches every action."""
     rig = Rig.registered()
     rig.request("ping")
-    rig.advance(15)
+    rig.advance(11)
     order = [type(action) for action in rig.actions if isinstance(action, AbandonSocket | OpenSocket)]
     rig.wait_for(S.CONNECTING)
     assert order == [AbandonSocket]

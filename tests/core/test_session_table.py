@@ -252,7 +252,7 @@ def test_t08_an_open_socket_is_told_watched_and_used_for_the_login() -> None:
     assert rig.state is S.LOGGING_IN
     assert [type(action) for action in rig.actions] == [Notify, SendText]
     assert rig.events == [SocketOpen(SocketId(1))]
-    assert rig.session.next_timeout() == 3.0
+    assert rig.session.next_timeout() == 4.0
     assert rig.session.next_timeout_reason() == TimerKey(Timer.HEALTH_CHECK)
 
 
@@ -442,7 +442,7 @@ def test_t18_after_a_rejected_login_a_gateway_state_means_nothing() -> None:
 
 
 def test_t19_the_fifth_failure_ends_the_session() -> None:
-    """SIG-223, SIG-571: calls first, then 45003, and the socket is closed."""
+    """SIG-223, SIG-571: 45003, and the socket is closed. With calls there is none: `test_kept_calls`."""
     rig = Rig.registered(r=0.0)
     for _ in range(4):
         rig.gateway("FAIL_WAIT")
@@ -452,15 +452,10 @@ def test_t19_the_fifth_failure_ends_the_session() -> None:
         rig.open()
         rig.login_ok()
         rig.gateway("REGISTER")
-    call = rig.outbound("active")
     rig.clear()
     rig.gateway("FAIL_WAIT")
     assert rig.state is S.CLOSING
     assert rig.codes == [45004, 45003]
-    order = [type(event).__name__ for event in rig.events]
-    assert order.index("CallUpdated") < len(order) - 1 == order.index("ErrorRaised", order.index("CallUpdated"))
-    assert rig.states(call) == ["purge", "hangup", "destroy"]
-    assert not rig.frames("bye")
     rig.lose(1000, clean=True)
     assert (rig.state, rig.at_rest) == (S.EXHAUSTED, True)
     assert rig.events[-1] == SessionClosed(CloseReason.EXHAUSTED)
@@ -496,11 +491,12 @@ def test_t22_the_gateway_comes_back_by_itself(state: str) -> None:
 
 def test_t24_after_a_pause_the_socket_is_replaced() -> None:
     rig = gateway_waiting(r=0.5)
+    rig.always("ping", {})
     rig.advance(3.9)
     assert rig.state is S.GATEWAY_WAIT
     rig.advance(0.1)
     assert rig.state is S.CLOSING
-    assert [type(action) for action in rig.actions] == [CloseSocket]
+    assert isinstance(rig.actions[-1], CloseSocket)
     rig.lose(1000, clean=True)
     assert rig.state is S.BACKOFF
 
@@ -579,13 +575,14 @@ def test_t27b_a_new_token_on_a_ready_session_changes_no_state(waiting: bool, acc
 
 @pytest.mark.parametrize("reconnect", [True, False])
 def test_t28_a_broken_path_is_replaced(reconnect: bool) -> None:
+    """SIG-277: what is silent is not waited for long."""
     rig = Rig.registered(autoReconnect=reconnect)
     rig.request("ping")
     rig.advance(10)
     assert rig.state is S.CLOSING
     assert rig.codes == [36003]
     assert isinstance(rig.actions[-1], CloseSocket)
-    assert rig.session.next_timeout() == 15.0
+    assert rig.session.next_timeout() == 11.0
     assert rig.session.next_timeout_reason() == TimerKey(Timer.CLOSE_SAFETY)
 
 
@@ -718,7 +715,7 @@ def test_t35_after_a_rejection_no_socket_is_opened() -> None:
 
 def test_t35_also_when_the_socket_was_closed_by_us() -> None:
     rig = rejected()
-    rig.advance(28)  # nobody answers the probe
+    rig.advance(12)  # nobody answers the probe
     assert rig.state is S.CLOSING
     rig.lose(1000)
     assert rig.state is S.AUTH_FAILED

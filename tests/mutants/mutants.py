@@ -56,13 +56,13 @@ MUTANTS: Final = (
     Mutant(
         "a socket that never opens is waited for without end",
         "connection.py",
-        "        self.timers.set(Timer.CONNECT_TIMEOUT, now + timeouts.CONNECT)\n",
+        "        self.timers.set(Timer.CONNECT_TIMEOUT, now + self._patience(now))\n",
         "",
     ),
     Mutant(
         "a socket that never closes is waited for without end",
         "connection.py",
-        "        self.timers.set(Timer.CLOSE_SAFETY, now + timeouts.CLOSE_SAFETY)\n",
+        "        self.timers.set(Timer.CLOSE_SAFETY, now + within)\n",
         "",
     ),
     Mutant(
@@ -86,13 +86,13 @@ MUTANTS: Final = (
     Mutant(
         "calls that the server did not keep stay as ghosts",
         "session.py",
-        "            else:\n                call.not_reattached(now)",
+        "            else:\n                call.unlisted(now)",
         "            else:\n                pass",
     ),
     Mutant(
         "a kept call whose attach never comes waits for ever",
         "call.py",
-        "        self._host.timers.set(Timer.ATTACH_WAIT, now + timeouts.ATTACH_WAIT, self.id)\n",
+        "        self._host.timers.set(Timer.ATTACH_WAIT, now + limit, self.id)\n",
         "",
     ),
     Mutant(

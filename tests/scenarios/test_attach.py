@@ -77,7 +77,7 @@ def test_the_call_was_not_kept() -> None:
     alice.wire.heal()
     sim.run(10)
     assert ended(alice, call)
-    assert alice.cause_of(call) == Cause("NORMAL_CLEARING", 16)
+    assert alice.cause_of(call) == Cause("RECOVERY_ON_TIMER_EXPIRE", 102)
     assert alice.errors()[-1] == 48501
     assert alice.requests("telnyx_rtc.bye") == []
 
@@ -88,9 +88,9 @@ def test_the_attach_never_comes_and_the_media_is_fine(options) -> None:
     sim, alice, call = talking(options=options)
     sim.gateway.add_fault(Fault(do=Swallow(), on="push", method="telnyx_rtc.attach"), now=sim.now)
     alice.wire.drop()
-    sim.run(10)
+    sim.run(2)
     assert alice.state_of(call) is RECOVERING
-    sim.run(10)
+    sim.run(1)
     assert alice.state_of(call) is ACTIVE
     peer = alice.media.peer_in_use(call)
     assert peer.state == "connected"
@@ -170,14 +170,14 @@ def test_an_attach_for_a_call_that_nobody_knows() -> None:
 
 
 def test_an_attach_for_a_call_that_has_ended() -> None:
-    """SIG-340: a call that ended by a confirmed BYE is not called back to life, and nothing more is said."""
+    """SIG-340, PS-005: a call that ended by a confirmed BYE is not called back to life; the server hears so again."""
     sim, alice, call = talking()
     alice.hangup(call)
     sim.run(1)
     say(sim, alice, "telnyx_rtc.attach", offer(call))
     sim.run(5)
     assert ended(alice, call)
-    assert len(alice.requests("telnyx_rtc.bye")) == 1
+    assert len(alice.requests("telnyx_rtc.bye")) == 2
     assert alice.warnings() == []
 
 

@@ -3,12 +3,12 @@
 import pytest
 from attrs import evolve
 
-from telnyx_core.events import CallUpdated, Cause, ErrorRaised, Ready, SessionClosed, SocketClose
-from telnyx_core.gateway import Fault, Garble, Refuse
+from telnyx_core.events import Ready, SocketClose
+from telnyx_core.gateway import Fault, Refuse
 from telnyx_core.states import SessionState
 from telnyx_core.testing import ALICE, WONDERLAND, Sim, SimClient
 from telnyx_core.wire import encode
-from tests.scenarios.story import ACTIVE, KEEPING, at_the_phone, ended, rung, talking
+from tests.scenarios.story import ACTIVE, KEEPING, at_the_phone, rung, talking
 
 FAILED = encode({"jsonrpc": "2.0", "id": 7, "method": "telnyx_rtc.gatewayState", "params": {"state": "FAILED"}})
 
@@ -44,16 +44,19 @@ def test_a_gateway_failure_with_a_call_that_is_kept() -> None:
     assert alice.requests("telnyx_rtc.bye") == []
 
 
-def test_a_gateway_failure_with_a_call_that_is_not_kept() -> None:
-    """SIG-221 b: good-bye, then a new socket; the session and its listeners stay."""
-    sim, alice, call = talking()
+@pytest.mark.parametrize("options", [ALICE, KEEPING], ids=["replacing", "keeping"])
+def test_a_gateway_failure_during_a_call(options) -> None:
+    """SIG-221: the call needs no registration; when it is over, another gateway is looked for."""
+    sim, alice, call = talking(options=options)
     push(sim, alice, "FAIL_WAIT")
+    sim.run(120)
     assert alice.state_of(call) is ACTIVE
+    assert sim.media_flows(call)
+    assert alice.all_of(SocketClose) == []
+    assert alice.errors() == [45004]
+    alice.hangup(call)
     sim.run(20)
-    assert ended(alice, call)
-    assert len(alice.requests("telnyx_rtc.bye")) == 1
     assert alice.state is SessionState.READY
-    assert alice.all_of(SessionClosed) == []
 
 
 def test_the_gateway_recovers_before_the_retry() -> None:
@@ -85,28 +88,17 @@ def test_the_fifth_failure_is_the_last() -> None:
     sim.client.ledger.at_rest()
 
 
-def test_the_fifth_failure_ends_the_calls_first() -> None:
-    """SIG-311: with the call kept over four failures."""
-    sim, alice, call = talking(options=KEEPING)
-    sim.gateway.add_fault(Fault(do=Garble(FAILED), on="reply", method="telnyx_rtc.gatewayState", nth=None), now=sim.now)
-    push(sim, alice, "FAILED")
-    sim.run_until(lambda: alice.state is SessionState.EXHAUSTED, within=120)
-    assert ended(alice, call)
-    assert alice.cause_of(call) == Cause("NORMAL_TEMPORARY_FAILURE", 41)
-    assert alice.errors() == [45004] * 5 + [45003]
-    ends = [index for index, (_, event) in enumerate(alice.events) if isinstance(event, CallUpdated)]
-    last_error = [index for index, (_, event) in enumerate(alice.events) if isinstance(event, ErrorRaised)][-1]
-    assert ends[-1] < last_error
-
-
-def test_a_gateway_failure_with_reconnection_off() -> None:
-    """T20: at once the last."""
-    sim, alice, call = talking(options=evolve(ALICE, auto_reconnect=False))
+@pytest.mark.parametrize("calling", [False, True])
+def test_a_gateway_failure_with_reconnection_off(calling: bool) -> None:
+    """T20: at once the last, but for a call."""
+    options = evolve(ALICE, auto_reconnect=False)
+    sim, alice, call = talking(options=options) if calling else (*at_the_phone(options), None)
     push(sim, alice, "FAILED")
     sim.run(1)
-    assert alice.state is SessionState.EXHAUSTED
-    assert alice.errors() == [45004, 45003]
-    assert ended(alice, call)
+    assert (alice.state is SessionState.EXHAUSTED) is not calling
+    assert alice.errors() == ([45004] if calling else [45004, 45003])
+    if call is not None:
+        assert alice.state_of(call) is ACTIVE
 
 
 def test_failing_and_recovering_for_a_long_life() -> None:
@@ -163,14 +155,14 @@ def test_a_registration_that_takes_its_time() -> None:
 
 
 def test_a_failure_while_a_phone_rings() -> None:
-    """The ringing call has no media yet: it is ended with a BYE, and nothing is left ringing."""
+    """It goes on ringing, and can be answered."""
     sim, alice, call = rung()
     push(sim, alice, "FAIL_WAIT")
     sim.run(20)
-    assert ended(alice, call)
-    assert alice.state is SessionState.READY
-    assert not sim.gateway.calls
-    assert alice.ledger.tones == set()
+    alice.answer(call)
+    sim.run(2)
+    assert alice.state_of(call) is ACTIVE
+    assert sim.media_flows(call)
 
 
 def test_disconnect_while_waiting_for_the_gateway() -> None:

@@ -7,7 +7,7 @@ from telnyx_core.events import SocketClose, WarningRaised
 from telnyx_core.gateway import Fault, GatewayOptions, Swallow
 from telnyx_core.states import SessionState
 from telnyx_core.testing import WONDERLAND, SimClient
-from tests.scenarios.story import ACTIVE, at_the_phone, ended, talking
+from tests.scenarios.story import ACTIVE, HELD, at_the_phone, ended, talking
 
 QUIET: GatewayOptions = evolve(WONDERLAND, ping_interval=None)
 
@@ -35,14 +35,14 @@ def test_it_receives_but_does_not_send() -> None:
 
 
 def test_it_sends_but_does_not_receive() -> None:
-    """SIG-265: a probe after 20 s of silence, the verdict within 8 s more."""
+    """SIG-265: a probe after 2 s of silence, the verdict after 12."""
     sim, alice, call = talking()
     begun = sim.now
     alice.wire.stall("down")
     sim.run(40)
     ((at, source),) = recoveries(alice)
     assert source == "probe"
-    assert at - begun <= 20 + 3 + 5 + 3
+    assert at - begun <= 12
     alice.wire.heal()
     sim.run(20)
     assert alice.state_of(call) is ACTIVE
@@ -62,26 +62,25 @@ def test_it_is_dead_both_ways_while_nothing_happens() -> None:
 
 
 def test_silence_from_the_moment_the_socket_opened() -> None:
-    """SIG-602 to the second: probe at 21, verdict at 27, forced loss at 32."""
+    """SIG-602 to the second: probe at 4, verdict at 12, forced loss at 13."""
     sim, alice = at_the_phone(gateway=QUIET)
-    opened = next(at for at, event in alice.events if type(event).__name__ == "SocketOpen")
     heard = sim.now
     alice.wire.stall()
     sim.run(60)
     ((at, source),) = recoveries(alice)
     assert source == "probe"
     probed = next(frame.at for frame in alice.wire.log if frame.way == "up" and ".ping" in frame.text)
-    assert probed - heard == pytest.approx(21, abs=1.1)
-    assert at - probed == pytest.approx(6)
+    assert probed - heard == pytest.approx(4, abs=0.1)
+    assert at - heard == pytest.approx(12, abs=0.1)
     lost = next(when for when, event in alice.events if isinstance(event, SocketClose))
-    assert lost - at == pytest.approx(5)
-    assert (probed - opened) % 3 == pytest.approx(0, abs=1e-6)
+    assert lost - at == pytest.approx(1)
 
 
-def test_slow_but_alive_must_survive() -> None:
-    """Four seconds each way: a probe takes eight and would fail, but nothing is ever silent for twenty."""
+@pytest.mark.parametrize("latency", [1.0, 2.0, 2.5, 4.0, 4.9])
+def test_slow_but_alive_must_survive(latency: float) -> None:
+    """So many seconds each way, from one moment to the next: what takes ten seconds to come back is not dead."""
     sim, alice, call = talking()
-    alice.wire.latency = 2.0
+    alice.wire.latency = latency
     sim.run(600)
     assert recoveries(alice) == []
     assert alice.state_of(call) is ACTIVE
@@ -89,7 +88,7 @@ def test_slow_but_alive_must_survive() -> None:
 
 
 def test_slow_and_quiet_but_alive_must_survive() -> None:
-    """No server pings at all: our own probes and keepalives hold it, at two seconds each way."""
+    """No server pings at all: our own probes hold it, at two seconds each way."""
     sim, alice = at_the_phone(gateway=QUIET)
     alice.wire.latency = 2.0
     sim.run(600)
@@ -99,18 +98,18 @@ def test_slow_and_quiet_but_alive_must_survive() -> None:
 
 
 def test_an_idle_day_costs_one_probe_in_each_quiet_spell() -> None:
-    """SIG-605: probes at 21, 42, ...; the keepalive finds that something was dispatched."""
+    """SIG-605: probes at 4, 8, ...; the keepalive finds that something was dispatched."""
     sim, alice = at_the_phone(gateway=QUIET)
     sim.run(3600)
     assert alice.all_of(SocketClose) == []
-    assert len(alice.requests("telnyx_rtc.ping")) == pytest.approx(3600 / 21, abs=2)
+    assert len(alice.requests("telnyx_rtc.ping")) == pytest.approx(3600 / 4.04, abs=10)
 
 
 def test_a_stall_that_passes_in_time_is_no_loss() -> None:
-    """Fifteen seconds of nothing, and then everything in order: the socket stays."""
+    """Ten seconds of nothing, and then everything in order: the socket stays."""
     sim, alice, call = talking()
     alice.wire.stall()
-    sim.run(15)
+    sim.run(10)
     alice.hold(call)
     alice.wire.heal()
     sim.run(5)
@@ -120,23 +119,23 @@ def test_a_stall_that_passes_in_time_is_no_loss() -> None:
 
 
 def test_other_traffic_does_not_prove_that_we_are_heard() -> None:
-    """SIG-604, SIG-264: events every two seconds, nothing of ours is answered; a probe at 45 s."""
+    """SIG-604, SIG-264: events every second, nothing of ours is answered; a probe at 45 s."""
     sim, alice = at_the_phone(gateway=QUIET)
     last_answer = sim.now
     sim.gateway.blackhole(alice.wire.far_socket, "in", now=sim.now)
     while not recoveries(alice) and sim.now < 100:
         sim.gateway.push(alice.wire.far_socket, "telnyx_rtc.info", {"note": "tick"}, now=sim.now)
-        sim.run(2)
+        sim.run(1)
     ((at, source),) = recoveries(alice)
     assert source == "probe"
-    assert at - last_answer == pytest.approx(51, abs=3)
+    assert at - last_answer == pytest.approx(55, abs=2)
 
 
 def test_the_server_never_answers_a_ping() -> None:
     """SIG-131 quirk: a server that is silent on pings is not fit to be kept."""
     sim, alice = at_the_phone(gateway=evolve(WONDERLAND, quirks=evolve(WONDERLAND.quirks, silent_on_ping=True)))
     sim.run(45)
-    assert [source for _, source in recoveries(alice)] == ["probe"]
+    assert [source for _, source in recoveries(alice)] == ["probe"] * 3
     assert alice.state is SessionState.READY
 
 
@@ -195,6 +194,21 @@ def test_a_login_that_nobody_answers() -> None:
     sim.run(20)
     assert sim.client.state is SessionState.READY
     assert sim.client.errors()[0] == 46001
+
+
+@pytest.mark.parametrize("latency", [0.02, 2.5, 4.9])
+@pytest.mark.parametrize("seconds", [5, 20, 40])
+def test_our_own_process_stands_still(seconds: float, latency: float) -> None:
+    """SIG-482: a blocked loop, a debugger, a paused container. What was said meanwhile is read before it is judged."""
+    sim, alice, call = talking()
+    alice.wire.latency = latency
+    sim.run(30)
+    alice.hold(call)
+    alice.freeze(seconds)
+    sim.run(seconds + 60)
+    assert recoveries(alice) == []
+    assert alice.all_of(SocketClose) == []
+    assert alice.state_of(call) is HELD
 
 
 def test_the_host_slept_for_two_hours() -> None:

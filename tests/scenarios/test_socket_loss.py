@@ -218,20 +218,43 @@ def test_the_socket_is_lost_at_any_point_of_a_hang_up(frame: int) -> None:
 
 
 def test_every_attempt_is_refused_until_they_are_used_up() -> None:
-    """SIG-601, SIG-241: ten attempts, and the eleventh loss is the end of the call, then of the trying."""
-    sim, alice, call = talking()
+    """SIG-601, SIG-241: ten attempts, and the eleventh loss is the end of the trying."""
+    sim, alice = at_the_phone()
     alice.wire.connecting = Connecting.REFUSED
     alice.wire.drop()
     sim.run_until(lambda: alice.state is SessionState.EXHAUSTED, within=400)
     assert alice.errors() == [45002] * 11 + [45003]
-    assert ended(alice, call)
-    assert alice.cause_of(call) == Cause("NORMAL_TEMPORARY_FAILURE", 41)
     assert isinstance(alice.events[-1][1], SessionClosed)
     alice.ledger.at_rest()
     alice.wire.heal()
     alice.connect()
     sim.run(2)
     assert alice.state is SessionState.READY
+
+
+def test_a_call_that_cannot_be_saved_ends_before_the_trying() -> None:
+    """PS-001, PS-003: after 120 s the server has forgotten it. What is tried after that is for the next call."""
+    sim, alice, call = talking()
+    lost = sim.now
+    alice.wire.connecting = Connecting.REFUSED
+    alice.wire.drop()
+    sim.run_until(lambda: call not in alice.calls, within=130)
+    assert sim.now - lost == pytest.approx(120)
+    assert alice.cause_of(call) == Cause("RECOVERY_ON_TIMER_EXPIRE", 102)
+    assert alice.errors()[-1] == 48501
+    sim.run_until(lambda: alice.state is SessionState.EXHAUSTED, within=400)
+
+
+@pytest.mark.parametrize("how", [Connecting.REFUSED, Connecting.SILENT], ids=["refused", "silent"])
+@pytest.mark.parametrize("seconds", [1, 10, 30, 47, 60, 90, 105, 110, 115, 117, 118, 119])
+def test_whenever_the_network_returns_in_time_the_call_is_back_soon(seconds: float, how: Connecting) -> None:
+    """PS-002, PS-003: within six seconds, by whatever second of the 120 it returns."""
+    sim, alice, call = talking(gateway=evolve(WONDERLAND, reattach_window=120.0))
+    alice.wire.connecting = how
+    alice.wire.drop()
+    sim.run(seconds)
+    alice.wire.heal()
+    sim.run_until(lambda: alice.state_of(call) is ACTIVE and sim.media_flows(call), within=6)
 
 
 def test_the_first_attempts_fail_and_a_later_one_succeeds() -> None:
@@ -252,18 +275,18 @@ def test_the_host_says_that_the_network_is_back() -> None:
     sim, alice, call = talking()
     alice.wire.connecting = Connecting.REFUSED
     alice.wire.drop()
-    sim.run(20)
+    sim.run(22)
     alice.wire.heal()
     alice.network("online")
     sim.run_until(lambda: alice.state_of(call) is ACTIVE, within=1)
 
 
 def test_the_outage_outlasts_the_server_s_patience() -> None:
-    """SIG-232, SIG-321: after ninety seconds another session begins, and the call is told to be lost."""
+    """SIG-232, SIG-304, PS-001: after two minutes another session begins, and the call is told to be lost."""
     sim, alice, call = talking()
     alice.wire.connecting = Connecting.REFUSED
     alice.wire.drop()
-    sim.run(100)
+    sim.run(125)
     alice.wire.heal()
     sim.run_until(lambda: alice.state is SessionState.READY, within=60)
     sim.run(1)
@@ -310,14 +333,14 @@ def test_not_even_a_socket_can_be_made() -> None:
 
 
 def test_closing_never_completes() -> None:
-    """SIG-277: five seconds, then the socket is abandoned, and the next one is made."""
+    """SIG-277: one second, for it is silent anyway, then the socket is abandoned, and the next one is made."""
     sim, alice, call = talking()
     alice.wire.stall("up")
     alice.wire.closes = False
     sim.run_until(lambda: alice.state is SessionState.CLOSING)
     closing = sim.now
     sim.run_until(lambda: bool(alice.all_of(SocketClose)))
-    assert sim.now - closing == pytest.approx(5)
+    assert sim.now - closing == pytest.approx(1)
     alice.wire.heal()
     sim.run(2)
     assert alice.state_of(call) is ACTIVE
@@ -403,7 +426,7 @@ def test_the_driver_still_reports_what_the_dead_socket_had_said() -> None:
     assert alice.state_of(call) is RECOVERING
     sim.run(10)
     assert ended(alice, call)
-    assert alice.cause_of(call).cause == "NORMAL_CLEARING"
+    assert alice.cause_of(call).cause == "RECOVERY_ON_TIMER_EXPIRE"
     assert 48501 in alice.errors()
 
 
@@ -444,7 +467,7 @@ def test_the_gateway_forgets_everything() -> None:
     sim.run(10)
     assert ended(alice, call)
     assert alice.errors() == [48501]
-    assert alice.cause_of(call) == Cause("NORMAL_CLEARING", 16)
+    assert alice.cause_of(call) == Cause("RECOVERY_ON_TIMER_EXPIRE", 102)
 
 
 def test_the_gateway_closes_politely_with_a_code() -> None:

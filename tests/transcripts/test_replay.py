@@ -116,7 +116,7 @@ def test_attach() -> None:
 
 def test_server_pings() -> None:
     rig = replayed("server-pings")
-    assert len(rig.frames("ping")) == 4
+    assert len([at for at in rig.times("ping") if round(at) in (15, 30, 45, 60)]) == 4
     assert rig.state is SessionState.READY
 
 

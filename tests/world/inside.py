@@ -122,7 +122,7 @@ def failed_media_is_being_mended(session: Session) -> None:
     for call in calls_of(session):
         peer, media = call.media.peer, call.media
         if call.state in ESTABLISHED and media._answered and peer is not None and not peer.alive and link.connected:
-            again = any(session._timers.is_set(timer, call.id) for timer in (Timer.EPISODE_RESET, Timer.CONNECT_LIMIT))
+            again = session._timers.is_set(Timer.CONNECT_LIMIT, call.id)
             doubted = call.id in link.liveness.monitor.waiting
             assert not media.renewal.idle or again or doubted, f"the media of call {call.id} is given up"
 
@@ -134,9 +134,13 @@ def has_tombstone(session: Session, call: str) -> bool:
 
 
 def not_on_this_socket_yet(session: Session) -> list[str]:
-    """The calls that a list of kept calls decides about: made before this socket, and not attached on it."""
-    here = session.generation
-    return [call.id for call in calls_of(session) if call.live and here not in (call.created_on, call.attached_on)]
+    """The calls that a list of kept calls decides about: made before this socket, neither attached nor kept on it."""
+    return [call.id for call in calls_of(session) if call.live and not call.on_this_socket]
+
+
+def waits_for_an_attach(session: Session, call: str) -> bool:
+    """For a moment, whatever a list says of it."""
+    return session._timers.is_set(Timer.ATTACH_WAIT, call)
 
 
 def being_recovered(session: Session, call: str) -> bool:
