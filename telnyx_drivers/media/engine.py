@@ -173,19 +173,27 @@ class AiortcEngine:
         closing.add_done_callback(self._closing.discard)
 
 
-def engine_with(*, opus: OpusSettings) -> EngineFactory:
+def engine_with(*, opus: OpusSettings | None = None, silence_suppression: bool = False) -> EngineFactory:
     """The default engine with other settings, for the client's ``engine``. ::
 
     from telnyx_drivers.media.engine import OpusSettings, engine_with
 
     TelnyxRTC(..., engine=engine_with(opus=OpusSettings(complexity=9, full_band=True)))
+
+    ``silence_suppression``: leave out what is silent, by Opus's own means (DTX) and otherwise with comfort noise (RFC
+    3389) where the far end takes it, and ask the far end for the same.
     """
+    opus = opus or OpusSettings()
 
     def make(setup: EngineSetup) -> AiortcEngine:
         return AiortcEngine(
             setup.report,
             source_factories=setup.sources,
-            settings=evolve(settings_for(setup.url, setup.tls), rtp_path=partial(direct_rtp_path, opus=opus)),
+            settings=evolve(
+                settings_for(setup.url, setup.tls),
+                rtp_path=partial(direct_rtp_path, opus=opus),
+                silence_suppression=silence_suppression,
+            ),
             call_audio=setup.call_audio,
         )
 

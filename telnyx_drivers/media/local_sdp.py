@@ -21,7 +21,9 @@ _TELEPHONE_EVENTS: Final = (RtpMap(101, sdp.TELEPHONE_EVENT, 8_000), RtpMap(110,
 """What an offer proposes: one for each clock rate that the codecs use (RFC 4733 section 2.1)."""
 _DIGITS: Final = "0-16"
 _OPUS_PARAMETERS: Final = "minptime=10;useinbandfec=1"
+_DTX: Final = ";usedtx=1"
 _STEREO: Final = ";stereo=1;sprop-stereo=1"
+_NOISE: Final = RtpMap(13, sdp.COMFORT_NOISE, 8_000)
 _UNROUTED: Final = "IN IP4 0.0.0.0"
 
 
@@ -32,6 +34,8 @@ class Style:
     stereo: bool = False
     max_kbps: int | None = None
     trickle: bool = False
+    silence_suppression: bool = False
+    """Pauses need not be sent: comfort noise (RFC 3389), and ``usedtx`` for Opus (RFC 7587 section 6.1)."""
     reflexive_first: bool = True
     """List the address that a STUN or TURN server saw before the host's own (see `by_likelihood`)."""
 
@@ -68,6 +72,9 @@ def finish(
     maps = sdp.rtp_maps(audio)
     events = _TELEPHONE_EVENTS if remote is None else remote.telephone_events
     events = tuple(event for event in events if _wanted(event, maps))
+    noise = style.silence_suppression and (remote is None or _NOISE in sdp.rtp_maps(remote.audio))
+    if noise and any(entry.clock_rate == _NOISE.clock_rate for entry in maps):
+        maps = (*maps, _NOISE)
     ordered = by_likelihood(candidates, style)
     mid = audio.first("mid") or ""
     numbered = remote is None or remote.mid is not None
@@ -171,7 +178,7 @@ def _kept(audio: Section, *, numbered: bool) -> Iterator[str]:
 
 
 def _formats(maps: tuple[RtpMap, ...], style: Style) -> Iterator[str]:
-    opus = f"{_OPUS_PARAMETERS}{_STEREO if style.stereo else ''}"
+    opus = f"{_OPUS_PARAMETERS}{_STEREO if style.stereo else ''}{_DTX if style.silence_suppression else ''}"
     if style.max_kbps is not None:
         opus += f";maxaveragebitrate={bit_rate.of_bandwidth(style.max_kbps)}"
     for entry in maps:

@@ -272,6 +272,7 @@ class Peer:
                 stereo=self._config.use_stereo,
                 max_kbps=self._config.max_kbps,
                 trickle=self._config.trickle,
+                silence_suppression=self._settings.silence_suppression,
                 reflexive_first=self._settings.reflexive_first,
             ),
             remote=self._remote if self._config.role == "answer" else None,
@@ -438,8 +439,14 @@ class Peer:
         theirs = {entry.payload_type: entry.clock_rate for entry in self._remote.telephone_events}
         ours = {number: rate for number, rate in self._local.telephone_events.items() if rate in theirs.values()}
         direction = self._transceiver.currentDirection
+        noise = all(
+            any(each.name.upper() == sdp.COMFORT_NOISE for each in maps)
+            for maps in (self._local.rtp_maps, sdp.rtp_maps(self._remote.audio))
+        )
         return AgreedAudio(
             codecs=codecs,
+            silence_suppression=self._settings.silence_suppression,
+            comfort_noise=noise,
             telephone_events={number: rate for number, rate in (ours | theirs).items() if number not in spoken},
             sends=direction in ("sendrecv", "sendonly"),
             receives=direction in ("sendrecv", "recvonly"),

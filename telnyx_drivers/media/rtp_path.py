@@ -33,6 +33,10 @@ class AgreedAudio:
     """Payload types of RFC 4733 events, with their clock rate in hertz."""
     sends: bool
     receives: bool
+    silence_suppression: bool = False
+    """What is silent need not be sent."""
+    comfort_noise: bool = False
+    """The far end takes a description of the silence instead (RFC 3389)."""
 
 
 @frozen(kw_only=True)

@@ -24,6 +24,7 @@ MAX_CANDIDATES: Final = 64
 CLOCK_RATES: Final[Mapping[str, int]] = {"opus": 48_000, "g722": 8_000, "pcmu": 8_000, "pcma": 8_000}
 """The codecs that can be spoken, with the clock their RTP timestamps count in (RFC 3551, RFC 7587)."""
 TELEPHONE_EVENT: Final = "telephone-event"
+COMFORT_NOISE: Final = "CN"
 
 
 class SdpError(ValueError):
@@ -48,6 +49,7 @@ STATIC: Final[Mapping[int, RtpMap]] = {
     0: RtpMap(0, "PCMU", 8_000),
     8: RtpMap(8, "PCMA", 8_000),
     9: RtpMap(9, "G722", 8_000),
+    13: RtpMap(13, COMFORT_NOISE, 8_000),
 }
 
 

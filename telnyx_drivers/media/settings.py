@@ -16,6 +16,8 @@ from telnyx_drivers.media.rtp_path import RtpPathFactory
 @frozen(kw_only=True)
 class PeerSettings:
     rtp_path: RtpPathFactory = direct_rtp_path
+    silence_suppression: bool = False
+    """Leave out what is silent, where the codec or the far end knows how (DTX, RFC 3389), and ask for the same."""
     loopback: bool = False
     reflexive_first: bool = True
     patience: ice.Patience = field(factory=ice.Patience)

@@ -14,6 +14,7 @@ from telnyx_drivers.media.audio.resampler import Resampler
 from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.measure import dominant_frequency
 from telnyx_drivers.media.rtp.codecs import make_decoder, make_encoder
+from telnyx_drivers.media.rtp.comfort_noise import Pauses
 from telnyx_drivers.media.rtp.libopus import OpusSettings
 from telnyx_drivers.media.rtp.packet import RtpPacket, parse
 from telnyx_drivers.media.rtp.receiver import RtpReceiver
@@ -253,6 +254,89 @@ def test_a_pause_of_opus_fades_and_does_not_click() -> None:
     pause = np.abs(np.concatenate(ear.heard[75:95]).astype(int))
     assert pause.max() < 1_000
     assert dominant_frequency(np.concatenate(ear.heard[105:]), 48_000) == pytest.approx(300, abs=2)
+
+
+def pausing(name: str, ssrc: int = 1) -> RtpSender:
+    encoder = make_encoder(name)
+    assert encoder is not None
+    return RtpSender(
+        encoder,
+        payload_type=next(number for number, known in TYPES.items() if known == name),
+        ssrc=ssrc,
+        sequence=65_500,
+        timestamp=2**32 - 20_000,
+        silence_suppression=True,
+        noise_taken=True,
+    )
+
+
+@pytest.mark.parametrize("name", ["PCMU", "G722", "opus"])
+@pytest.mark.parametrize("percent", [0, 10])
+def test_pauses_are_left_out_by_whoever_sends_and_are_no_loss_to_whoever_hears(name: str, percent: int) -> None:
+    """RFC 3389, and Opus's own DTX: both ends of it, also over a network that loses."""
+    one, ear, dice = pausing(name), Ear(), random.Random(percent)
+    rate = one.sample_rate
+    # Rooms are not digitally silent: -62 dB.
+    room = np.random.default_rng(4).normal(0, 26, rate * 10).astype(np.int16)
+    spoken = voiced(10.0)[:: 48_000 // rate].astype(np.int32)
+    spoken[2 * rate : 7 * rate] = 0
+    whole = (spoken + room).astype(np.int16)
+    pieces = iter(whole.reshape(-1, rate // 50))
+    arrivals = []
+    for number in range(500):
+        data = one.next(lambda rate: next(pieces))
+        if data is not None and dice.randrange(100) >= percent:
+            arrivals.append((number * 0.02 + 0.03, data))
+    # Of 195: comfort noise once a second; Opus goes by its own detector, which takes white noise for speech at times.
+    assert 3 <= sum(1 for when, _ in arrivals if 3.0 < when < 6.9) <= (60 if name == "opus" else 5)
+    network(iter(arrivals), ear, seconds=10)
+    stats = ear.receiver.stats
+    rate = ear.receiver.sample_rate
+    level = 20 * np.log10(np.sqrt(np.mean(ear.audio[3 * rate : 6 * rate].astype(float) ** 2)) / 32_768 + 1e-9)
+    assert level < -50
+    assert np.abs(ear.audio[int(7.3 * rate) :].astype(int)).max() > 5_000, "heard again"
+    if not percent:
+        assert (stats.totals.lost, stats.buffer.concealed_samples, stats.buffer.concealment_events) == (0, 0, 0)
+        if name != "opus":
+            assert level == pytest.approx(-62, abs=2)
+
+
+def test_a_pause_of_which_nothing_is_told_is_no_loss_either() -> None:
+    ear, one = Ear(), sender("PCMU")
+    arrivals = list(talk(one, Tone(300), 50))
+    one.skip(100)
+    arrivals += talk(one, Tone(300), 50, begin=3.0)
+    network(iter(arrivals), ear, seconds=3.9)
+    stats = ear.receiver.stats
+    assert (stats.totals.lost, stats.buffer.concealed_samples, stats.buffer.concealment_events) == (0, 0, 0)
+
+
+def test_a_loud_room_has_no_pauses_and_one_that_grows_loud_has_them_again() -> None:
+    pauses, dice = Pauses(), np.random.default_rng(2)
+
+    def frames(decibels: float, count: int) -> list[bool]:
+        level = 32_768 * 10 ** (decibels / 20)
+        return [pauses.add(dice.normal(0, level, 160).astype(np.int16)) for _ in range(count)]
+
+    assert not any(frames(-30, 500))
+    assert frames(-70, 50).index(True) == 10
+    assert not any(frames(-45, 40)), "speech may be as quiet as this"
+    assert frames(-45, 600)[-1], "but not for twelve seconds on end"
+    assert not frames(-30, 1)[0]
+
+
+def test_the_copies_of_opus_begin_at_one_percent_and_go_on_between_reports_of_none() -> None:
+    one = sender("opus")
+    asked: list[float] = []
+    one._encoder.expect_loss = asked.append  # type: ignore[method-assign]
+    for fraction in (0.0, 1 / 256, 0.0, 0.02, *[0.0] * 8):
+        one.hear_report(ReportBlock(1, fraction, 10, 0, 0, 0, 0))
+    assert asked[0] == 0
+    assert asked[1] == 0.0 or asked[1] >= 0.01
+    assert all(each >= 0.01 for each in asked[3:10])
+    for _ in range(40):
+        one.hear_report(ReportBlock(1, 0.0, 10, 0, 0, 0, 0))
+    assert asked[-1] == 0
 
 
 made_up = st.builds(

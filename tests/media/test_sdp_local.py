@@ -65,6 +65,18 @@ def test_opus_packet_time_and_telephone_events_are_described() -> None:
     assert dict(offer().telephone_events) == {101: 8_000, 110: 48_000}
 
 
+def test_silence_suppression_is_offered_when_asked_for_and_answered_when_offered() -> None:
+    """RFC 3389 and RFC 7587 section 6.1; without the option nothing of it is said."""
+    section = audio(offer(Style(silence_suppression=True)))
+    assert "13 CN/8000" in section.values("rtpmap")
+    assert "13" in section.formats
+    assert next(iter(section.values("fmtp"))).endswith(";usedtx=1")
+    assert "13" not in audio(offer()).formats
+    invited = remote("offer-freeswitch")
+    assert ("13" in audio(answer(invited, Style(silence_suppression=True))).formats) == ("13" in invited.audio.formats)
+    assert "13" not in audio(answer(invited)).formats
+
+
 def test_an_offer_without_opus_has_no_wide_telephone_event() -> None:
     text = PRINTED.replace("SAVPF 96 9 0 8", "SAVPF 0").replace("a=rtpmap:96 opus/48000/2\r\n", "")
     assert dict(finished(text).telephone_events) == {101: 8_000}

@@ -29,6 +29,10 @@ class Encoder(Protocol):
         """The far end reports this share of packets lost: protect against it, if the codec can."""
         ...
 
+    def suppress_silence(self) -> bool:
+        """Make next to nothing of silence from now on (DTX); false for a codec that cannot."""
+        ...
+
     def limit(self, bits_per_second: int) -> bool:
         """Use at most so much for payloads from now on (MEDIA-046); false for a codec of one rate."""
         ...

@@ -1,4 +1,4 @@
-"""Comfort noise (RFC 3389): what a pause of the far end sounds like."""
+"""Comfort noise (RFC 3389): what a pause of the far end sounds like, and what is sent of a pause of our own."""
 
 from typing import Final
 
@@ -10,6 +10,51 @@ from telnyx_drivers.media.audio.frames import Samples, silence, to_int16
 PAYLOAD_TYPE: Final = 13
 _TAPS: Final = 64
 _MOST_COEFFICIENTS: Final = 16
+
+
+_SILENT_DB: Final = -55.0
+"""dBov below which nothing is said, whatever the room is like."""
+_LOUDEST_DB: Final = -35.0
+"""What is louder is sent, also where it is always so loud."""
+_ABOVE_FLOOR_DB: Final = 6.0
+_FLOOR_RISE_DB: Final = 0.05
+"""For each frame: in a room that grows louder the pauses come back within seconds."""
+_HANGOVER: Final = 10
+"""Silent frames that are sent all the same: words have quiet ends."""
+_REPEAT: Final = 50
+"""Frames after which noise is described again: a packet may be lost, and the room may change (section 5)."""
+
+
+class Pauses:
+    """Tells what of one's own audio need not be sent."""
+
+    def __init__(self) -> None:
+        self.level = -127.0
+        """Of the latest silent frame, in dBov."""
+        self._floor = 0.0
+        self._silent = 0
+
+    def add(self, samples: Samples) -> bool:
+        """The next 20 ms; true: they are part of a pause."""
+        values = samples.astype(np.float32)
+        power = float(values @ values) / max(samples.size, 1)
+        level = 10 * np.log10(power / 32_768**2 + 1e-13)
+        self._floor = min(level, self._floor + _FLOOR_RISE_DB)
+        if level < max(_SILENT_DB, min(self._floor + _ABOVE_FLOOR_DB, _LOUDEST_DB)):
+            self._silent += 1
+            self.level = level
+        else:
+            self._silent = 0
+        return self._silent > _HANGOVER
+
+    @property
+    def describes(self) -> bool:
+        """Now is the time to send a description of the noise."""
+        return (self._silent - _HANGOVER - 1) % _REPEAT == 0
+
+    def description(self) -> bytes:
+        """The payload: the level in -dBov."""
+        return bytes([min(round(-self.level), 127)])
 
 
 class ComfortNoise:

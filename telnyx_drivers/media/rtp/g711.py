@@ -66,6 +66,9 @@ class G711:
     def expect_loss(self, fraction: float) -> None:
         """Nothing in G.711 can prepare for loss."""
 
+    def suppress_silence(self) -> bool:
+        return False
+
     def limit(self, bits_per_second: int) -> bool:
         return False
 

@@ -16,6 +16,9 @@ class G722Encoder:
     def expect_loss(self, fraction: float) -> None:
         """Nothing in G.722 can prepare for loss."""
 
+    def suppress_silence(self) -> bool:
+        return False
+
     def limit(self, bits_per_second: int) -> bool:
         return False
 

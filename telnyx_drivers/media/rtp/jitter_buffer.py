@@ -151,6 +151,8 @@ class JitterBuffer:
         self._starved = 0
         """Clock units filled since ``_next`` was due."""
         self._concealing = False
+        self._unsure = 0
+        """Clock units filled since packets have been missing of which it is not known whether they were sent at all."""
         self._paused = False
         self._shortened = False
         self._excess_since: float | None = None
@@ -180,7 +182,7 @@ class JitterBuffer:
         self._unwrapper = Unwrapper(32)
         self._next = None
         self._last_sequence = -1
-        self._starved = 0
+        self._starved = self._unsure = 0
         self._concealing = self._paused = self._shortened = False
         self._excess_since = self._calm_since = None
         self._suspect = None
@@ -254,7 +256,9 @@ class JitterBuffer:
         lead, target = now - timestamp / self._clock - estimator.base, estimator.target
         self._next = timestamp + max(packet.duration, 1)
         self._last_sequence = packet.sequence
-        self._starved = 0
+        if self._unsure:
+            self._conceal(self._unsure)
+        self._starved = self._unsure = 0
         self._concealing = False
         self._paused = packet.pauses
         stats = self.stats
@@ -316,7 +320,8 @@ class JitterBuffer:
         if self._paused or self._starved > _STARVED_SECONDS * self._clock:
             self._paused = True
             return Silence(self._frame)
-        return self._conceal(self._frame)
+        self._unsure += self._frame
+        return Conceal(self._frame)
 
     def _bridge(self, upcoming: int, first: int, now: float) -> Instruction:
         """What should come next is missing, or time has been filled already, and later packets are there."""
@@ -327,11 +332,12 @@ class JitterBuffer:
         if packet.sequence == (self._last_sequence + 1) & 0xFFFF:
             # Nothing was lost in between: the sender paused.
             upcoming = first
+            self._unsure = 0
         self._next = upcoming
         gap = first - upcoming
         if gap == 0 or self._paused:
             return self._resume(first, now)
-        if self._concealing and self._lead(first, now) > self._estimator.target + _LEAP_ABOVE:
+        if (self._concealing or self._unsure) and self._lead(first, now) > self._estimator.target + _LEAP_ABOVE:
             # A hole is the chance to get the delay right: only what is led over from is made up.
             return self._resume(first, now)
         if self._lead(upcoming, now) < self._estimator.target:

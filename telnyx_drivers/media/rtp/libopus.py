@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 _VOIP: Final = 2_048
 _SET_BITRATE, _SET_COMPLEXITY, _SET_INBAND_FEC, _SET_LOSS_PERCENT = 4_002, 4_010, 4_012, 4_014
+_SET_DTX: Final = 4_016
 _RESET_STATE: Final = 4_028
 _LEAST_BIT_RATE: Final = 6_000
 _MOST_BYTES: Final = 1_275
@@ -133,6 +134,10 @@ class OpusEncoder:
         if percent != self._loss_percent:
             self._loss_percent = percent
             self._set(_SET_LOSS_PERCENT, percent)
+
+    def suppress_silence(self) -> bool:
+        self._set(_SET_DTX, 1)
+        return True
 
     def limit(self, bits_per_second: int) -> bool:
         self._set(_SET_BITRATE, min(max(bits_per_second, _LEAST_BIT_RATE), BIT_RATE))

@@ -26,6 +26,9 @@ class AvOpusEncoder:
     def expect_loss(self, fraction: float) -> None:
         """FFmpeg takes this only when the encoder is opened."""
 
+    def suppress_silence(self) -> bool:
+        return False
+
     def limit(self, bits_per_second: int) -> bool:
         return False
 

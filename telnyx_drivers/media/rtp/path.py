@@ -129,6 +129,8 @@ class Leg:
             timestamp=self._dice.getrandbits(32),
             digits=DigitSender(event_rate) if events else None,
             digits_payload_type=events.get(event_rate, 0),
+            silence_suppression=agreed.silence_suppression,
+            noise_taken=agreed.comfort_noise,
         )
         self._receiver = RtpReceiver(
             _decoders(agreed),
@@ -199,8 +201,9 @@ class Leg:
             self.sender.skip(skipped)
         if self._agreed.sends and self._wire.open:
             packet = self.sender.next(lambda rate: self._wiring.port.pull(rate, due))
-            self._tap(packet, True)
-            self._wire.send(packet)
+            if packet is not None:
+                self._tap(packet, True)
+                self._wire.send(packet)
         else:
             # What is said meanwhile is lost, not kept for later.
             self._wiring.port.pull(self.sender.sample_rate, due)
