@@ -195,6 +195,8 @@ class CallHandle(Listens["CallNotification"]):
         A microphone that cannot be opened, an answer twice and the like are events, not exceptions (CALL-131).
         """
         self._check_live()
+        await self._driver.engine_loaded()
+        self._check_live()
         self._driver.engine()
         self._driver.session.answer(self.id, now=self._driver.now(), custom_headers=_headers(custom_headers))
         self._driver.commanded()

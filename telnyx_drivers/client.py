@@ -51,7 +51,7 @@ from telnyx_drivers.registry import CallRegistry
 from telnyx_drivers.serving import DRAIN, Serve, Service
 from telnyx_drivers.store import Store
 from telnyx_drivers.tokens import TokenProvider, Tokens, with_stand_in
-from telnyx_drivers.tones import TonePlayer, ToneSink
+from telnyx_drivers.tones import Loudspeaker, TonePlayer, ToneSink
 
 if TYPE_CHECKING:
     from telnyx_drivers.media.source_registry import SourceFactory
@@ -64,6 +64,10 @@ READY_TIMEOUT: Final = 10.0
 """Seconds for `Client.new_call` with ``wait_for_ready`` (CALL-121)."""
 
 _LOGIN_ERRORS: Final = frozenset({46001, 46002})
+
+
+def _load_engine() -> None:
+    import telnyx_drivers.media.engine  # noqa: F401
 
 
 def default_engine(setup: EngineSetup) -> MediaEngine:
@@ -91,7 +95,8 @@ class Client(Listens[CallNotification]):
     ``connect_timeout`` is in seconds, ``None`` for as long as the session itself goes on trying; ``journal`` names a
     file for everything that the session is told and does, without its secrets (`telnyx_drivers.journal`);
     ``tone_sink`` is given the ringtone and the ringback tone, where the options name files for them, as frames of 20 ms
-    (`telnyx_drivers.tones`).
+    (`telnyx_drivers.tones`); without one they are played through this machine's loudspeaker, with the ``devices``
+    extra.
 
     ``media_thread=True`` gives media a thread and a loop of its own, ``telnyx-media``, one for all clients: audio that
     is queued or played goes on leaving on time while a handler blocks this loop, and what is heard waits. Sources that
@@ -147,8 +152,10 @@ class Client(Listens[CallNotification]):
         self._driver = self._make_driver(self._session, engine, ssl)
         if media_thread is not None:
             self._driver.use_media_thread(media_thread)
-        if tone_sink is not None:
-            self._driver.tones = TonePlayer(tone_sink, self.options, self._driver.spawn, ssl=ssl)
+        if engine is default_engine:
+            self._driver.preload = _load_engine
+        if tone_sink is not None or self.options.ringtone_file or self.options.ringback_file:
+            self._play_tones(tone_sink or Loudspeaker())
         self._tokens = None if token_provider is None else self._ask_for_tokens(token_provider)
         self._connect_timeout = connect_timeout
         self._calls = CallRegistry(self._driver)
@@ -187,6 +194,10 @@ class Client(Listens[CallNotification]):
             tone_sink=tone_sink,
             media_thread=media_thread,
         )
+
+    def _play_tones(self, sink: ToneSink) -> TonePlayer:
+        tones = self._driver.tones = TonePlayer(sink, self.options, self._driver.spawn, ssl=self._driver.ssl)
+        return tones
 
     @abstractmethod
     def _make_driver(self, session: Session, engine: EngineFactory, ssl: tls.SSLContext | None) -> Driver: ...
@@ -415,11 +426,11 @@ class Client(Listens[CallNotification]):
             options = destination if isinstance(destination, CallOptions) else CallOptions.from_mapping(destination)
         if wait_for_ready:
             await self._wait_ready()
-        await anyio.lowlevel.checkpoint()
+        await self._driver.engine_loaded()
         self._driver.engine()
         call = self._session.new_call(options, now=self._driver.now())
-        if self._driver.tones is not None:
-            self._driver.tones.choose(call, options)
+        if options.ringback_file is not None:
+            (self._driver.tones or self._play_tones(Loudspeaker())).choose(call, options)
         if options.speaker_id is not None:
             self._driver.sinks.choose(call, options.speaker_id)
         handle = CallHandle(self._driver, self._session.call(call), on_notification)

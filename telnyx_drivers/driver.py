@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, assert_never
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 
 from telnyx_core.actions import (
     AbandonSocket,
@@ -227,6 +229,9 @@ class Driver(ABC):
             spawn=self.spawn,
             broke=self._sink_broke,
         )
+        self.preload: Callable[[], object] | None = None
+        """Loads what the engine is made of; in a thread, for it takes half a second."""
+        self._loading: anyio.Event | None = None
         self._engine: MediaEngine | None = None
         self._url = ""
         self._ever_open = False
@@ -305,6 +310,9 @@ class Driver(ABC):
             if not self._running:
                 self._running = True
                 self._home = self._soon()
+                if self.preload is not None and self._loading is None:
+                    self._loading = anyio.Event()
+                    self.spawn(partial(self._load, self.preload, self._loading))
                 endings.join(self)
                 self.spawn(self._run, self._run_ended)
 
@@ -479,6 +487,19 @@ class Driver(ABC):
         self.commanded()
         return await promise.wait()
 
+    async def _load(self, preload: Callable[[], object], loaded: anyio.Event) -> None:
+        try:
+            with contextlib.suppress(ImportError):  # told, with a remedy, to whoever needs the engine
+                await anyio.to_thread.run_sync(preload, abandon_on_cancel=True)
+        finally:
+            loaded.set()
+
+    async def engine_loaded(self) -> None:
+        """Until making the engine does not stop the loop any more."""
+        await anyio.lowlevel.checkpoint()
+        if self._loading is not None:
+            await self._loading.wait()
+
     def engine(self) -> MediaEngine:
         """The media engine, made on first use. Raises `MediaUnavailable`, whatever keeps it from being made."""
         if self._engine is None:
@@ -608,6 +629,7 @@ class Driver(ABC):
 
     async def _prepare(self, action: PrepareMedia) -> None:
         """After the application has heard that it may place calls: to load an engine takes half a second."""
+        await self.engine_loaded()
         if not self.at_rest:
             with contextlib.suppress(MediaUnavailable):
                 self._perform(self.engine(), action)

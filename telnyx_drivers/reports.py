@@ -4,6 +4,7 @@ import ssl as tls
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from enum import Enum, auto
+from functools import cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
@@ -231,9 +232,13 @@ def make_poster(ssl: tls.SSLContext | None, address: str | None = None) -> "Post
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("telnyx_"):
             raise
-        logs.reports.warning(
-            "call reports are not sent, for %s is missing: pip install 'telnyx-rtc[http]', or switch them off",
-            error.name,
-        )
+        install = "pip install 'telnyx-rtc[http]', or enable_call_reports=False"
+        _say_once(f"call reports are not sent, for {error.name} is missing: {install}")
         return None
     return HttpPoster(ssl, address)
+
+
+@cache
+def _say_once(text: str) -> None:
+    """An error, for it is seen without any set-up: reports are on by default, and somebody counts on them."""
+    logs.reports.error("%s", text)

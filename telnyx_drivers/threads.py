@@ -111,6 +111,7 @@ class Threads:
             handlers.join(PATIENCE)
             if handlers.is_alive():
                 logs.client.error("a handler does not end, and is left behind")
+                handlers.name = f"left behind by {handlers.name}"
         self._portal = self._loop = self._handlers = None
         atexit.unregister(self._break_off)
         if portal is not None and loop is not None:

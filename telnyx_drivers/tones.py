@@ -18,11 +18,12 @@ from telnyx_core.actions import StartTone, StopTone, ToneAction, ToneKind
 from telnyx_core.ids import CallId
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_drivers import logs
-from telnyx_drivers.exceptions import UnplayableAudio
+from telnyx_drivers.exceptions import MediaUnavailable, UnplayableAudio
 from telnyx_drivers.guard import isolated
 
 if TYPE_CHECKING:
     from telnyx_drivers.media.audio.frames import AudioFrame, Samples
+    from telnyx_drivers.media.devices import Speaker
 
 RATE: Final = 48_000
 """Of the frames that a sink is given, whatever the file has: mono, 20 ms each."""
@@ -70,6 +71,35 @@ def _writer(sink: ToneSink) -> "Callable[[AudioFrame], object]":
     return sink.write if isinstance(sink, FrameWriter) else sink
 
 
+class Loudspeaker:
+    """The sink of an application that gives none: this machine's loudspeaker, open while a tone sounds."""
+
+    def __init__(self) -> None:
+        self._speaker: Speaker | None = None
+
+    async def write(self, frame: "AudioFrame") -> None:
+        """Raises `NoLoudspeaker`."""
+        if self._speaker is None:
+            try:
+                from telnyx_drivers.media.devices import open_speaker
+
+                self._speaker = await open_speaker()
+            except ImportError as error:
+                raise NoLoudspeaker(f"{error.name} is not installed: pip install 'telnyx-rtc[devices]'") from error
+            except (MediaUnavailable, OSError, LookupError) as error:
+                raise NoLoudspeaker(str(error)) from error
+        self._speaker.write(frame)
+
+    def close(self) -> None:
+        speaker, self._speaker = self._speaker, None
+        if speaker is not None:
+            speaker.close()
+
+
+class NoLoudspeaker(Exception):
+    """There is none, or none that can be used."""
+
+
 def in_a_thread(sink: ToneSink) -> ToneSink:
     """For a sink that may block, such as an audio device."""
     write = _writer(sink)
@@ -87,6 +117,9 @@ class TonePlayer:
         self, sink: ToneSink, options: ClientOptions, spawn: Spawn, *, ssl: tls.SSLContext | None = None
     ) -> None:
         self._write = _writer(sink)
+        self._close: Callable[[], None] = sink.close if isinstance(sink, Loudspeaker) else _nothing
+        self._silent = False
+        """Nothing can be heard, and that has been said."""
         self._files: dict[ToneKind, str | None] = {
             "ringtone": options.ringtone_file,
             "ringback": options.ringback_file,
@@ -155,9 +188,12 @@ class TonePlayer:
     async def _run(self) -> None:
         beat = anyio.current_time()
         while self._tones:
-            with isolated("the tone sink") as playing:
+            with isolated("the tone sink", expected=(NoLoudspeaker, OSError)) as playing:
                 await self._play()
             if playing.fault is not None:
+                if isinstance(playing.fault, NoLoudspeaker | OSError) and not self._silent:
+                    self._silent = True
+                    logs.media.error("tones are not heard; give a tone_sink, or use the devices: %s", playing.fault)
                 break
             beat = max(beat + _BEAT, anyio.current_time() - _BEAT)
             await anyio.sleep_until(beat)
@@ -165,6 +201,7 @@ class TonePlayer:
 
     def _ended(self) -> None:
         self._running = False
+        self._close()
 
     async def _play(self) -> None:
         count = round(RATE * _BEAT)
@@ -224,3 +261,7 @@ def _decode(path: Path) -> "Samples":
 def _name(file: str) -> str:
     """A URL's query may be a signature, and its user part a password."""
     return Path(file.partition("?")[0]).name
+
+
+def _nothing() -> None:
+    pass
