@@ -12,7 +12,7 @@ class Exit(IntEnum):
     DEGRADED = 3
     """The call was had, but not as it should be: a direction was silent, or a part was cut off."""
     INTERRUPTED = 130
-    """Ctrl-C or SIGTERM. What was going on was ended politely first."""
+    """Ctrl-C, SIGTERM, or a terminal that was closed (SIGHUP). What was going on was ended politely first."""
 
 
 class UsageError(Exception):

@@ -64,7 +64,7 @@ def gateway(
                     output.say(f"[dim]{datetime.now().astimezone():%H:%M:%S}[/]  {line}")
         return Exit.OK
 
-    perform(output, work)
+    perform(output, work, serves=True)
 
 
 def _introduce(running: "Gateway", made_up: dict[str, str], given: dict[str, str], output: Output) -> None:

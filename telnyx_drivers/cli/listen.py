@@ -65,7 +65,7 @@ def listen(
             document["calls"] = calls
         return max((each.status for each in conversations), key=_GRAVITY.index, default=Exit.OK)
 
-    perform(output, work)
+    perform(output, work, serves=True)
 
 
 async def _serve(

@@ -20,17 +20,23 @@ Work: TypeAlias = Callable[[JsonObject], Coroutine[None, None, Exit]]
 _MEDIA = frozenset({"aiortc", "aioice", "av", "numpy"})
 
 
-def perform(output: Output, work: Work) -> NoReturn:
-    """Run the work, say how it ended, emit its document, and leave with its status."""
+def perform(output: Output, work: Work, *, serves: bool = False) -> NoReturn:
+    """Run the work, say how it ended, emit its document, and leave with its status.
+
+    ``serves``: it goes on until it is told to end, so that a SIGTERM is no failure.
+    """
     document: JsonObject = {}
-    status = _attempt(output, work, document)
+    status = _attempt(output, work, document, serves)
     output.emit({"ok": status is Exit.OK, "status": status.name.lower(), **document})
     raise typer.Exit(status)
 
 
-def _attempt(output: Output, work: Work, document: JsonObject) -> Exit:
+def _attempt(output: Output, work: Work, document: JsonObject, serves: bool) -> Exit:
     try:
         return asyncio.run(_until_told(work(document)))
+    except _Told:
+        output.errors.print("[yellow]Told to end.[/]")
+        return Exit.OK if serves else Exit.INTERRUPTED
     except (KeyboardInterrupt, asyncio.CancelledError):
         output.errors.print("[yellow]Interrupted.[/]")
         return Exit.INTERRUPTED
@@ -50,9 +56,25 @@ def _attempt(output: Output, work: Work, document: JsonObject) -> Exit:
         return Exit.FAILED
 
 
+class _Told(Exception):
+    """SIGTERM has ended the work, and all of it was ended politely."""
+
+
 async def _until_told(work: Coroutine[None, None, Exit]) -> Exit:
-    """SIGTERM, like Ctrl-C, cancels the work, so that calls are hung up and files are finished."""
+    """SIGTERM and SIGHUP, like Ctrl-C, cancel the work, so that calls are hung up and files are finished."""
     task = asyncio.ensure_future(work)
-    with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows; not the main thread
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
+    told: list[signal.Signals] = []
+
+    def end(number: signal.Signals) -> None:
+        told.append(number)
+        task.cancel()
+
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows; not the main thread
+            asyncio.get_running_loop().add_signal_handler(number, end, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if signal.SIGTERM in told:
+            raise _Told from None
+        raise

@@ -260,3 +260,19 @@ def test_a_gateway_of_its_own_tells_where_it_is(tmp_path: Path) -> None:
         assert "alice calls busy" in ended.err
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(("told", "status"), [(signal.SIGTERM, Exit.OK), (signal.SIGHUP, Exit.INTERRUPTED)])
+def test_a_listener_that_is_told_to_end_hangs_up(tmp_path: Path, told: signal.Signals, status: Exit) -> None:
+    async def story(gateway: Gateway) -> None:
+        async with command("bob", gateway.url, "listen", "--record-dir", str(tmp_path), "--json") as process:
+            await gateway.wait_for(StateTold, lambda event: event.user == "bob")
+            gateway.call_user("bob", from_number="+1555", behaviour="tone")
+            await gateway.wait_for(CallAnswered)
+            await asyncio.sleep(1)
+            process.send_signal(told)
+            ended = await end_of(process)
+        assert ended.status == status, ended.err
+        assert (await gateway.wait_for(CallEnded)).by == "client"
+
+    with_gateway(story)
