@@ -1,5 +1,6 @@
 """What an application holds: the client, the same on every loop. Import it from `telnyx_drivers.asyncio` or `.trio`."""
 
+import importlib
 import os
 import random
 import ssl as tls
@@ -67,7 +68,7 @@ _LOGIN_ERRORS: Final = frozenset({46001, 46002})
 
 
 def _load_engine() -> None:
-    import telnyx_drivers.media.engine  # noqa: F401
+    importlib.import_module("telnyx_drivers.media.engine")
 
 
 def default_engine(setup: EngineSetup) -> MediaEngine:
