@@ -91,6 +91,7 @@ PRIVATE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "receiver": ("_handle_rtcp_packet", "_handle_rtp_packet", "_track", "_RTCRtpReceiver__remote_streams"),
     "sender": ("_ssrc", "_RTCRtpSender__octet_count", "_RTCRtpSender__packet_count", "_RTCRtpSender__rtt"),
     "srtp": ("_buffer", "_cdata", "_srtp"),
+    "transaction": ("_Transaction__addr", "_Transaction__request"),
     "turn": ("_TurnTransport__close_task", "_TurnTransport__inner_protocol"),
     "turn client": ("_send", "channel_refresh_at", "lifetime", "peer_to_channel", "request_with_retry"),
     "udp transport": ("max_size",),

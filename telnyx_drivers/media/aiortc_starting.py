@@ -15,19 +15,25 @@ import asyncio
 import secrets
 from collections.abc import Coroutine
 from struct import unpack_from
-from typing import Final
+from typing import Final, cast
 
 from aioice import Connection
 from aioice.ice import CandidatePair
+from aioice.stun import Message, Transaction
 from aiortc import RTCRtpTransceiver
 from aiortc.rtcdtlstransport import State
 from OpenSSL import SSL
 
 from telnyx_drivers.media.aiortc_private import connection_of, dtls_of, nominated
-from telnyx_drivers.media.aiortc_socket import door_of, sender_of
+from telnyx_drivers.media.aiortc_socket import door_of, mangled, sender_of
 
 NOMINATE_SECONDS: Final = 0.1
 """Between two nominations of the selected pair: as long as the server may listen elsewhere."""
+CHECK_SECONDS: Final = 0.1
+"""Between two repeats of the checks that have not been answered. aioice waits twice as long each time, so that a path
+that opens after six seconds would be found by chance only."""
+CHECKS_AT_ONCE: Final = 16
+"""Repeated in one go, in turn if there are more: an eighth of a megabit per second."""
 AFTER_SECONDS: Final = 1.0
 """For so long after our own handshake: the server's may not be over, and a late check of another pair may reach it."""
 REPEAT_SECONDS: Final = 0.1
@@ -73,6 +79,46 @@ def insist_on_pair(transceiver: RTCRtpTransceiver) -> None:
                 connected = now()
 
     connection.query_consent = begin  # type: ignore[method-assign]
+
+
+class Checks:
+    """Repeats the checks of a path that is not connected yet, for as long as it takes; nothing else is sent."""
+
+    def __init__(self, transceiver: RTCRtpTransceiver) -> None:
+        self._ice = dtls_of(transceiver).transport
+        self._connection = connection_of(transceiver)
+        self._turn = 0
+        self._ice.add_listener("statechange", self._on_state)
+
+    def _on_state(self) -> None:
+        if self._ice.state == "checking":
+            self._later()
+
+    def _later(self) -> None:
+        asyncio.get_running_loop().call_later(CHECK_SECONDS, self._repeat)
+
+    def _repeat(self) -> None:
+        connection = self._connection
+        if self._ice.state != "checking" or connection._closing:
+            return
+        open_checks = [
+            (protocol, request, address)
+            for protocol in connection._protocols
+            for transaction in protocol.transactions.values()
+            for request, address in [_asked(transaction)]
+            if "USERNAME" in request.attributes
+        ]
+        for number in range(min(CHECKS_AT_ONCE, len(open_checks))):
+            protocol, request, address = open_checks[(self._turn + number) % len(open_checks)]
+            protocol.send_stun(request, address)
+        self._turn += CHECKS_AT_ONCE
+        self._later()
+
+
+def _asked(transaction: Transaction) -> tuple[Message, tuple[str, int]]:
+    request = mangled(transaction, Transaction, "request")
+    assert isinstance(request, Message)
+    return request, cast("tuple[str, int]", mangled(transaction, Transaction, "addr"))
 
 
 def nominate(connection: Connection) -> None:

@@ -51,6 +51,7 @@ class Groundwork:
         )
         private.replace_gathering(self.transceiver, self.gathering.open_hosts)
         starting.insist_on_pair(self.transceiver)
+        starting.Checks(self.transceiver)
         starting.Flight(self.transceiver)
         private.offer_ciphers(self.transceiver, CIPHERS)
         private.check_raw_certificate(self.transceiver)

@@ -540,6 +540,9 @@ def test_every_private_name_is_where_it_is_expected() -> None:
             "receiver": transceiver.receiver,
             "sender": transceiver.sender,
             "srtp": dtls._tx_srtp,
+            "transaction": private.Transaction(
+                private.Message(private.Method.BINDING, private.Class.REQUEST), None, None
+            ),  # type: ignore[arg-type]
             "turn": private.TurnTransport(None),  # type: ignore[arg-type]
             "turn client": turn.TurnClientUdpProtocol(("192.0.2.1", 1), None, None, 600, 500),
             "udp transport": private.connection_of(transceiver)._protocols[0].transport,
