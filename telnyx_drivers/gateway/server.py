@@ -61,7 +61,7 @@ class Gateway(Commands):
 
     Options are those of `GatewayOptions`, as one object, as keywords, or both. It listens on loopback, on a free port,
     unless told otherwise; with ``ssl`` on ``wss``. ``engine`` makes the media engine; by default real media is
-    negotiated and sent. ``rng`` is where ids come from.
+    negotiated and sent, ``media_delay`` seconds later each way than it would be. ``rng`` is where ids come from.
 
     Leaving the block closes every socket (1001), peer and task within a few seconds, also when cancelled. A fault of
     the gateway itself is raised there.
@@ -75,6 +75,7 @@ class Gateway(Commands):
         port: int = 0,
         ssl: tls.SSLContext | None = None,
         engine: EngineFactory | None = None,
+        media_delay: float = 0.0,
         rng: Random | None = None,
         **keywords: Unpack[GatewayKeywords],
     ) -> None:
@@ -85,7 +86,7 @@ class Gateway(Commands):
         self._host = host
         self._port = port
         self._ssl = ssl
-        self._make_engine = engine or _engine_for(host)
+        self._make_engine = engine or _engine_for(host, media_delay)
         self._engine: MediaEngine | None = None
         self._feeds: Feeds | None = None
         self._server: Server | None = None
@@ -316,13 +317,13 @@ class Gateway(Commands):
         self._events.end()
 
 
-def _engine_for(host: str) -> EngineFactory:
-    """Real media. On loopback it leaves this machine under no circumstances."""
+def _engine_for(host: str, delay: float) -> EngineFactory:
+    """Real media, on a path chosen as the platform chooses it. On loopback it leaves this machine never."""
 
     def make(report: Report) -> MediaEngine:
         from telnyx_drivers.media.engine import AiortcEngine, settings_for
 
-        settings = settings_for("ws://localhost")
+        settings = evolve(settings_for("ws://localhost"), stands_in_for_server=True, delay=delay)
         return AiortcEngine(report, settings=evolve(settings, addresses=list[str]) if _is_loopback(host) else settings)
 
     return make

@@ -51,6 +51,10 @@ class Door:
         """Datagrams, by what they looked like."""
         self.media: Callable[[bytes], bool] | None = None
         """Takes what looks like SRTP or SRTCP, and says whether it is authentic. Without it there are no keys yet."""
+        self.only: Address | None = None
+        """Takes DTLS and SRTP from this address only: a server does, `aiortc_serving` says why."""
+        self.delay = 0.0
+        """Seconds that each datagram takes more, in and out, for a far end that shall be far away. Set it first."""
 
     def open(self) -> None:
         """A pair is selected: the handshake begins, with what the far end has said of it by now."""
@@ -62,7 +66,9 @@ class Door:
     def handshake(self, data: bytes, address: Address, came_to: "IceSocket") -> None:
         if not self._connection._nominated:
             self._early.append((data, address, came_to))
-        elif self._knows(address) and self._connection._queue.qsize() < MOST_QUEUED:
+        elif (
+            address == self.only if self.only else self._knows(address)
+        ) and self._connection._queue.qsize() < MOST_QUEUED:
             self._connection.data_received(data, 1)
         else:
             self.dropped["DTLS"] += 1
@@ -113,11 +119,13 @@ class IceSocket(StunProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.direct = self.transport
+        if self._door.delay:
+            self.direct = self.transport = _Delayed(self.transport, self._door.delay)
         if isinstance(transport, TurnTransport):
             self.direct = Relay(transport)
             return
-        if hasattr(self.transport, "max_size"):
-            self.transport.max_size = MOST_BYTES  # pyright: ignore[reportAttributeAccessIssue]
+        if hasattr(transport, "max_size"):
+            transport.max_size = MOST_BYTES  # pyright: ignore[reportAttributeAccessIssue]
         host, port = transport.get_extra_info("sockname")[:2]
         # Before the first datagram, which the library answers in the name of this candidate.
         self.local_candidate = Candidate(
@@ -132,12 +140,19 @@ class IceSocket(StunProtocol):
 
     def datagram_received(self, data: bytes | str, addr: tuple[object, ...]) -> None:
         assert isinstance(data, bytes), "asyncio's type is wider than what it does"
+        if self._door.delay:
+            asyncio.get_running_loop().call_later(self._door.delay, self._take, data, addr)
+        else:
+            self._take(data, addr)
+
+    def _take(self, data: bytes, addr: tuple[object, ...]) -> None:
         door, first = self._door, data[0] if data else None
         match first:
             case None:
                 door.dropped["empty"] += 1
             case _ if 127 < first < 192:
-                if door.media is None or len(data) < 12 or not door.media(data):
+                elsewhere = door.only is not None and door.only != addr[:2]
+                if elsewhere or door.media is None or len(data) < 12 or not door.media(data):
                     door.dropped["media"] += 1
             case _ if 19 < first < 64:
                 door.handshake(data, cast("Address", addr[:2]), self)
@@ -157,6 +172,34 @@ class IceSocket(StunProtocol):
         except Exception as error:  # noqa: BLE001  strangers send anything, and the parser raises anything
             log.debug("STUN message dropped: %r", error)
         self._door.dropped["STUN"] += 1
+
+
+class _Delayed(asyncio.DatagramTransport):
+    """Datagrams leave some time after they were sent, in their order."""
+
+    def __init__(self, transport: asyncio.DatagramTransport, delay: float) -> None:
+        super().__init__()
+        self._transport = transport
+        self._delay = delay
+
+    def sendto(self, data: bytes | bytearray | memoryview, addr: object = None) -> None:
+        asyncio.get_running_loop().call_later(self._delay, self._leave, bytes(data), cast("Address", addr))
+
+    def _leave(self, data: bytes, addr: Address) -> None:
+        if not self._transport.is_closing():
+            self._transport.sendto(data, addr)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self._transport.get_extra_info(name, default)
 
 
 class Relay:

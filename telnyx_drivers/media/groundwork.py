@@ -14,6 +14,7 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from telnyx_core.options import IceServer
 from telnyx_drivers.media import aiortc_private as private
+from telnyx_drivers.media import aiortc_serving as serving
 from telnyx_drivers.media import aiortc_starting as starting
 from telnyx_drivers.media import ice_plan, sdp
 from telnyx_drivers.media.ice import Gathering, ServerFailure
@@ -50,9 +51,13 @@ class Groundwork:
             tls=settings.turn_tls,
         )
         private.replace_gathering(self.transceiver, self.gathering.open_hosts)
-        starting.insist_on_pair(self.transceiver)
+        if settings.stands_in_for_server:
+            serving.Following(self.transceiver)
+        else:
+            starting.insist_on_pair(self.transceiver)
+            starting.Flight(self.transceiver)
         starting.Checks(self.transceiver)
-        starting.Flight(self.transceiver)
+        private.door_of(private.connection_of(self.transceiver)).delay = settings.delay
         private.offer_ciphers(self.transceiver, CIPHERS)
         private.check_raw_certificate(self.transceiver)
         self._gatherer = self.transceiver.receiver.transport.transport.iceGatherer

@@ -21,6 +21,10 @@ class PeerSettings:
     loopback: bool = False
     reflexive_first: bool = True
     patience: ice.Patience = field(factory=ice.Patience)
+    stands_in_for_server: bool = False
+    """Choose the path as the platform's server does (see `aiortc_serving`)."""
+    delay: float = 0.0
+    """Seconds that each datagram takes more, each way: as if the other end were that far away."""
     consent: ConsentTiming = field(factory=ConsentTiming)
     addresses: ice.Addresses = ice.host_addresses
     turn_tls: ssl.SSLContext | None = None
