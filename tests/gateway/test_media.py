@@ -188,7 +188,7 @@ def test_the_gateway_calls_and_its_audio_can_be_used() -> None:
             await asyncio.gather(hears(call, 800.0), hears(audio, 500.0))
             gateway.hangup(ringing, cause="ALLOTTED_TIMEOUT")
             ended = await call.wait_ended(timeout=10)
-            assert (ended.cause, ended.cause_code) == ("ALLOTTED_TIMEOUT", 602)
+            assert (ended.cause, ended.cause_code) == ("ALLOTTED_TIMEOUT", 802)
 
     run(main())
 
