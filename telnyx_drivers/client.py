@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self, Unpack, overload
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
 from telnyx_core.actions import Done, Failed, Outcome
 from telnyx_core.errors import Failure, TelnyxError
@@ -50,7 +51,7 @@ from telnyx_drivers.media.ports import EngineFactory, EngineSetup, MediaEngine
 from telnyx_drivers.recovery import call_back, with_ways_on
 from telnyx_drivers.registry import CallRegistry
 from telnyx_drivers.serving import DRAIN, Serve, Service
-from telnyx_drivers.store import Store
+from telnyx_drivers.store import FileStore, Store
 from telnyx_drivers.tokens import TokenProvider, Tokens, with_stand_in
 from telnyx_drivers.tones import Loudspeaker, TonePlayer, ToneSink
 
@@ -292,6 +293,8 @@ class Client(Listens[CallNotification]):
             self._driver.commanded()
         await self._stopped.wait()
         await self._driver.uploads.drain()
+        if isinstance(self._store, FileStore):
+            await anyio.to_thread.run_sync(self._store.flush)
         if self._driver.at_rest:
             self._driver.reported()
 

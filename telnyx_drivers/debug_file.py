@@ -86,7 +86,7 @@ def write_private(path: Path, text: str) -> None:
     """All of it or nothing, readable for the owner alone. Raises `OSError`."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
         os.replace(name, path)  # both are on one file system
     except BaseException:

@@ -1,14 +1,25 @@
 """Two readers: a person, and a script that asked for ``--json``."""
 
+import io
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.status import Status
 
 from telnyx_core.json_types import Json
+
+
+class Terminal(Console):
+    """Prints no control character that is not its own, whoever put it into a text: a file, a server, a caller."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            ours = segment.control or segment.text.isprintable()
+            yield segment if ours else Segment(visible(segment.text), segment.style)
 
 
 class Output:
@@ -22,8 +33,11 @@ class Output:
         self.json = json
         self._emitted = False
         self._warned = ""
-        self.errors = Console(stderr=True, highlight=False)
-        self.console = self.errors if json else Console(highlight=False)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a narrow code page costs a character, not the command
+        self.errors = Terminal(stderr=True, highlight=False)
+        self.console = self.errors if json else Terminal(highlight=False)
 
     def say(self, text: str) -> None:
         """One line of rich's markup; what came from elsewhere must have gone through `clean`."""
@@ -53,10 +67,18 @@ class Output:
         """
         if self.json and not self._emitted:
             self._emitted = True
-            sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+            # Half an emoji in a name, or a code page without it, must not cost the document.
+            sys.stdout.write(json.dumps(document, ensure_ascii=True, allow_nan=False) + "\n")
             sys.stdout.flush()
 
 
 def clean(text: str) -> str:
     """Text from elsewhere as it may be printed: a caller's name must not colour, move or clear the terminal."""
-    return escape("".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text))
+    return escape(visible(text).replace("\n", "\N{REPLACEMENT CHARACTER}"))
+
+
+def visible(text: str) -> str:
+    """Without control characters, marks of direction and halves of characters; lines stay lines."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}" for character in text
+    )

@@ -22,7 +22,12 @@ OPEN_SECONDS: Final = 10.0
 MAX_HEAD: Final = 16_384
 MAX_BODY: Final = 4 * 1_048_576
 """The reference's reports are about 40 kB for each minute of a call, in pieces of three minutes."""
+MAX_PARTS: Final = 400_000
+"""Brackets and commas in a body, each of which may stand for an object of sixty bytes; the reference's have a tenth."""
+MAX_AT_ONCE: Final = 16
+"""Uploads under way: more are told to come again."""
 
+_PART: Final = 64
 _POST: Final = b"POST "
 
 
@@ -33,6 +38,8 @@ class Upload:
     path: str
     headers: dict[str, str]
     report: JsonObject
+    cost: int = 0
+    """Bytes of memory, about."""
 
 
 Take: TypeAlias = Callable[[Upload], None]
@@ -43,6 +50,8 @@ class Reception:
 
     def __init__(self, take: Take) -> None:
         self.take = take
+        self.uploads = 0
+        """How many are under way."""
         self._transports: set[asyncio.BaseTransport] = set()
 
     def door(self) -> type[ServerConnection]:
@@ -113,10 +122,14 @@ class _Upload(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._reception.uploads += 1
         self._hurry = asyncio.get_running_loop().call_later(OPEN_SECONDS, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
         if self._done:
+            return
+        if self._reception.uploads > MAX_AT_ONCE:
+            self._respond(HTTPStatus.SERVICE_UNAVAILABLE)
             return
         self._received += data
         head, separator, body = bytes(self._received).partition(b"\r\n\r\n")
@@ -136,10 +149,15 @@ class _Upload(asyncio.Protocol):
             self._take(path, headers, body[: int(length)])
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._reception.uploads -= 1
         self._reception.left(self._transport)
         self._hurry.cancel()
 
     def _take(self, path: str, headers: dict[str, str], body: bytes) -> None:
+        parts = sum(map(body.count, (b"[", b"{", b",")))
+        if parts > MAX_PARTS:
+            self._respond(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return
         try:
             report = cast("Json", json.loads(body))
         except (ValueError, RecursionError):
@@ -148,7 +166,7 @@ class _Upload(asyncio.Protocol):
             self._respond(HTTPStatus.BAD_REQUEST)
             return
         self._respond(HTTPStatus.OK)
-        self._reception.take(Upload(path, headers, report))
+        self._reception.take(Upload(path, headers, report, len(body) + _PART * parts))
 
     def _respond(self, status: HTTPStatus) -> None:
         self._done = True

@@ -48,6 +48,8 @@ EngineFactory: TypeAlias = Callable[[Report], MediaEngine]
 
 HISTORY: Final = 10_000
 """Events remembered for `Gateway.wait_for`; the oldest go."""
+MAX_UPLOADED: Final = 64 << 20
+"""Bytes of memory for the uploads among them: whoever reaches the port may send any number."""
 
 _log = logging.getLogger("telnyx_drivers.gateway")
 _websockets_log = logging.getLogger("telnyx_drivers.gateway.websockets")
@@ -83,6 +85,8 @@ class Gateway(Commands):
         self.core = GatewayCore(options, rng=rng or SystemRandom())
         """The machine itself, to look at; its commands are this object's methods."""
         self.history: deque[GatewayEvent] = deque(maxlen=HISTORY)
+        self._uploads: deque[tuple[GatewayEvent, int]] = deque(maxlen=HISTORY)
+        """The uploads among them, with the memory that each takes."""
         self._host = host
         self._port = port
         self._ssl = ssl
@@ -254,9 +258,16 @@ class Gateway(Commands):
     def _report_uploaded(self, upload: Upload) -> None:
         call, report_id = (upload.headers.get(name, "") for name in ("x-call-id", "x-call-report-id"))
         if upload.path == RECORDING:
-            self._notify(CallRecordingReceived(call, str(upload.report.get("track")), upload.report))
+            event: GatewayEvent = CallRecordingReceived(call, str(upload.report.get("track")), upload.report)
         else:
-            self._notify(CallReportReceived(call, report_id, upload.report))
+            event = CallReportReceived(call, report_id, upload.report)
+        self._notify(event)
+        self._uploads.append((event, upload.cost))
+        while sum(cost for _, cost in self._uploads) > MAX_UPLOADED and len(self._uploads) > 1:
+            oldest, _ = self._uploads.popleft()
+            kept = [one for one in self.history if one is not oldest]
+            self.history.clear()
+            self.history.extend(kept)
 
     # Sockets.
 

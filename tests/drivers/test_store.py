@@ -3,8 +3,13 @@
 import json
 import os
 import stat
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import pytest
 
 from telnyx_drivers.store import LIMIT, FileStore, MemoryStore
@@ -84,3 +89,68 @@ def test_memory_keeps_a_copy() -> None:
     store.save(values)
     values.clear()
     assert store.load() == VALUES
+
+
+def test_what_a_killed_process_left_behind_is_cleaned(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / f".session.json.{dead.pid}.new"
+    alive = tmp_path / f".session.json.{os.getppid()}.new"
+    other = tmp_path / ".session.json.notes.new"
+    for path in (left, alive, other):
+        path.write_text("token")
+    FileStore(tmp_path / "session.json").save(VALUES)
+    assert not left.exists(), "it has a token in it"
+    assert alive.exists(), "its owner may be writing"
+    assert other.exists(), "not ours"
+
+
+def test_a_link_to_somebody_elses_file_is_replaced_and_not_written_through(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "session.json").symlink_to(victim)
+    FileStore(tmp_path / "session.json").save(VALUES)
+    assert victim.read_text() == "mine"
+    assert not (tmp_path / "session.json").is_symlink()
+
+
+def test_a_pipe_under_its_name_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "session.json")
+    assert FileStore(tmp_path / "session.json").load() is None
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_on_a_loop_a_slow_disk_is_not_waited_for_and_the_last_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    """The thread that the loop runs in never meets ``fsync``; of what is saved meanwhile only the last is written."""
+    threads: list[int] = []
+    free = threading.Event()
+    real = os.fsync
+
+    def slow(descriptor: int) -> None:
+        threads.append(threading.get_ident())
+        free.wait(10)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    store = FileStore(tmp_path / "session.json")
+
+    async def story() -> None:
+        for number in range(50):
+            store.save({"n": number})
+        free.set()
+        await anyio.to_thread.run_sync(store.flush)
+
+    anyio.run(story, backend=backend)
+    assert FileStore(tmp_path / "session.json").load() == {"n": 49}
+    assert threading.get_ident() not in threads
+    assert len(threads) <= 3
+
+
+def test_outside_of_a_loop_it_is_on_the_disk_when_save_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), real(descriptor)))
+    FileStore(tmp_path / "session.json").save(VALUES)
+    assert len(synced) == 1

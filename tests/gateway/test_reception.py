@@ -8,7 +8,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from telnyx_core.gateway.events import CallRecordingReceived, CallReportReceived, ClientConnected
-from telnyx_drivers.gateway import Gateway, reception
+from telnyx_drivers.gateway import Gateway, reception, server
 from tests.gateway.test_server import gateway, phone
 from tests.media.rig import run
 
@@ -160,5 +160,47 @@ def test_a_client_that_leaves_at_the_door() -> None:
             writer.close()
             async with connect(gw.url):
                 await gw.wait_for(ClientConnected)
+
+    run(main())
+
+
+def test_uploads_are_kept_by_the_byte_and_not_by_the_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reaches the port may send any number: the oldest are forgotten."""
+    monkeypatch.setattr(server, "MAX_UPLOADED", 5_000)
+
+    async def main() -> None:
+        async with gateway() as gw:
+            for number in range(20):
+                assert (await http(gw, post({"n": number, "pad": "x" * 1_000})))[0] == 200
+            kept = [event.report["n"] for event in gw.history if isinstance(event, CallReportReceived)]
+            assert kept == [16, 17, 18, 19]
+
+    run(main())
+
+
+def test_a_body_that_would_be_many_times_as_large_in_memory_is_refused() -> None:
+    async def main() -> None:
+        async with gateway() as gw:
+            body = b'{"a":[' + b"[]," * 1_000_000 + b"[]]}"
+            assert (await http(gw, post(body)))[0] == 413
+            assert not any(isinstance(event, CallReportReceived) for event in gw.history)
+
+    run(main())
+
+
+def test_more_uploads_at_once_than_there_is_room_for_are_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reception, "MAX_AT_ONCE", 2)
+
+    async def main() -> None:
+        async with gateway() as gw:
+            begun = [await asyncio.open_connection("127.0.0.1", gw.port) for _ in range(2)]
+            for _, writer in begun:
+                writer.write(post({"a": 1})[:50])
+            await asyncio.sleep(0.05)
+            assert (await http(gw, post({"a": 1})))[0] == 503
+            for _, writer in begun:
+                writer.close()
+            await asyncio.sleep(0.05)
+            assert (await http(gw, post({"a": 1})))[0] == 200
 
     run(main())

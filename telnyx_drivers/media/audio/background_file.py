@@ -173,7 +173,9 @@ class BackgroundFile(ABC):
 
 def create_private(path: Path) -> BinaryIO:
     """A file for its owner alone, empty. Raises ``OSError``."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    # No link is followed: what stands at its end is somebody else's.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o600)
     try:
         if hasattr(os, "fchmod"):
             # The file may have been there before, readable for others.
