@@ -71,7 +71,7 @@ REFUSALS = (TypeError, ValueError, LocalProtocolError, TelnyxClientError, OSErro
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 async def test_no_junk_given_to_any_public_method_costs_the_call(
     make_client: MakeClient, world: World, seed: int, faults: list[object], tmp_path: Any, monkeypatch: Any
 ) -> None:
@@ -83,7 +83,7 @@ async def test_no_junk_given_to_any_public_method_costs_the_call(
         called: set[str] = set()
         for owner in (client, call, call.audio, call.audio_out):
             for name, method in methods(owner):
-                for _ in range(8):
+                for _ in range(6):
                     values = junk()
                     given = [values[rng.randrange(len(values))] for _ in range(parameters(method))]
                     called.add(name)
@@ -141,10 +141,15 @@ async def test_a_refusal_says_what_to_give(
     async with make_client() as client:
         call = await client.new_call("+1555")
         await call.wait_for_state("active")
-        before = world.server.methods()
+
+        def said() -> list[str]:
+            # A virtual clock runs on while a thread fetches a first frame: keepalives come and go.
+            return [method for method in world.server.methods() if method not in ("", "telnyx_rtc.ping")]
+
+        before = said()
         with pytest.raises((TypeError, ValueError), match=re.escape(hint)):
             await getattr(call, method)(*arguments)
-        assert world.server.methods() == before, "nothing reaches the wire"
+        assert said() == before, "nothing reaches the wire"
         assert call.live
 
 

@@ -15,7 +15,7 @@ import pytest
 from telnyx_drivers.gateway import Gateway
 from tests.drivers.servers import Servers
 
-pytestmark = [pytest.mark.net, pytest.mark.media]
+pytestmark = [pytest.mark.net, pytest.mark.media, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
