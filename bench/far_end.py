@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -78,32 +78,37 @@ async def serve() -> None:
 
     from telnyx_drivers.gateway import Gateway
     from telnyx_drivers.media import aiortc_private as private
-    from telnyx_drivers.media.rtp import path
     from tests.recovery.cable import Cable
 
-    loop, quiet, loud = asyncio.get_running_loop(), False, Counter[str]()
-    legs = cast("Any", path)._Leg
-    beat: Callable[[Any, float, int], None] = legs._beat
-
-    def without_sending(leg: Any, now: float, skipped: int) -> None:  # noqa: ANN401  # of another module's inside
-        if not quiet:
-            beat(leg, now, skipped)
-        elif (audio := leg._receiver.beat(now)) is not None:
-            leg._wiring.port.push(audio, leg._receiver.sample_rate)
-
-    legs._beat = without_sending
+    loop, loud = asyncio.get_running_loop(), Counter[str]()
 
     async def ear(call: str) -> None:
         async for frame in gateway.audio(cast("Any", call)).audio_in(16_000, 1, 20):
             loud[call] += int(np.abs(np.frombuffer(frame.data, "<i2").astype(float)).mean() > _LOUD)
 
-    def cut(call: str) -> None:
+    def protocols(call: str | None = None) -> Iterator[Any]:
+        """The ends of the paths that the gateway has now: of one call, or of all."""
         engine = cast("Any", gateway)._engine
         for peer, media in engine._peers.values():
-            if media is engine._calls.get(call):
-                for protocol in cast("Any", private.connection_of(peer._transceiver))._protocols:
-                    protocol.datagram_received = lambda data, addr: None
-                    protocol.transport.sendto = lambda data, addr=None: None
+            if call is None or media is engine._calls.get(call):
+                yield from cast("Any", private.connection_of(peer._transceiver))._protocols
+
+    def mute() -> None:
+        for protocol in protocols():
+            send = protocol.transport.sendto
+
+            def without_rtp(data: bytes, addr: object = None, send: Callable[..., None] = send) -> None:
+                if not (data[0] & 0xC0 == 0x80 and not 64 <= data[1] & 0x7F < 96):  # RFC 5761 section 4
+                    send(data, addr)
+
+            protocol.transport.sendto = without_rtp
+
+    def cut(call: str) -> None:
+        def lose(data: bytes, addr: object = None) -> None:
+            pass
+
+        for protocol in protocols(call):
+            protocol.datagram_received = protocol.transport.sendto = lose
 
     ears: dict[str, asyncio.Task[None]] = {}
     async with Gateway(users={USER: PASSWORD}, reattach_window=120.0) as gateway, Cable(gateway.url) as cable:
@@ -117,7 +122,7 @@ async def serve() -> None:
                 case ["back"]:
                     cable.mend()
                 case ["mute"]:
-                    quiet = True
+                    mute()
                 case ["cut", call]:
                     cut(call)
                 case ["heard", call]:
