@@ -15,6 +15,7 @@ FUZZED = {
     "fuzz_recorded": MESSAGES,
     "fuzz_wire": MESSAGES,
     "fuzz_sdp": DESCRIPTIONS,
+    "fuzz_udp": ("fuzz/udp.dict", "fuzz/udp_corpus"),
 }
 """Each harness with its words and what it begins with."""
 

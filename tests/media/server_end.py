@@ -103,7 +103,7 @@ class ServerEnd(asyncio.DatagramProtocol):
         self._ufrag, self._password = secrets.token_hex(4), secrets.token_hex(12)
         self._remote, self.follows, self.up, self.heard = None, None, False, 0
         self._seen.clear()
-        self._early: list[tuple[bytes, Address]] = []
+        self._repeating = False
         self._rx: Session | None = None
         self._tx: Session | None = None
 
@@ -245,7 +245,8 @@ class ServerEnd(asyncio.DatagramProtocol):
         except SSL.Error:
             self.counted["DTLS errors"] += 1
         self._flush()
-        if not self.up:
+        if not (self.up or self._repeating):
+            self._repeating = True
             self._spawn(self._repeat(self._ssl))
 
     def _flush(self) -> None:
@@ -258,9 +259,9 @@ class ServerEnd(asyncio.DatagramProtocol):
             self._send(data, self.follows)
 
     async def _repeat(self, ssl: SSL.Connection) -> None:
-        timeout = ssl.DTLSv1_get_timeout()
-        if timeout is not None:
-            await asyncio.sleep(timeout)
+        """OpenSSL tells how long to wait, and doubles it; what came meanwhile makes it wait anew."""
+        while (timeout := ssl.DTLSv1_get_timeout()) is not None and ssl is self._ssl and not self.up:
+            await asyncio.sleep(max(timeout, 0.01))
             if ssl is self._ssl and not self.up and ssl.DTLSv1_handle_timeout():
                 self.counted["repeated flights"] += 1
                 self._flush()
