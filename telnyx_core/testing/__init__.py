@@ -6,13 +6,13 @@ the client to what the recorded one said.
 `telnyx_core.testing.strategies` has Hypothesis strategies; it alone needs Hypothesis.
 """
 
-from telnyx_core.testing.agreement import DELIBERATE, ODD_FRAMES, REATTACHED, Deliberate
+from telnyx_core.testing.agreement import BARE_SOCKET, DELIBERATE, ODD_FRAMES, OWN_PAST, REATTACHED, Deliberate
 from telnyx_core.testing.client import SimClient
 from telnyx_core.testing.clock import VirtualClock
 from telnyx_core.testing.journal import Replay, ReplayDiffers
 from telnyx_core.testing.ledger import Broken, Debt, Ledger, SocketPhase
 from telnyx_core.testing.media import MediaModel, SimEngine, SimPeer
-from telnyx_core.testing.replay import Replayed, TranscriptDiffers, replay
+from telnyx_core.testing.replay import Replayed, TranscriptDiffers, replay, replay_roughly
 from telnyx_core.testing.rig import Rig
 from telnyx_core.testing.sim import ALICE, WONDERLAND, Sim
 from telnyx_core.testing.snapshot import snapshot
@@ -21,9 +21,11 @@ from telnyx_core.testing.wire import EPOCH, Connecting, Frame, Wire
 
 __all__ = [
     "ALICE",
+    "BARE_SOCKET",
     "DELIBERATE",
     "EPOCH",
     "ODD_FRAMES",
+    "OWN_PAST",
     "REATTACHED",
     "WONDERLAND",
     "Broken",
@@ -47,5 +49,6 @@ __all__ = [
     "VirtualClock",
     "Wire",
     "replay",
+    "replay_roughly",
     "snapshot",
 ]

@@ -105,6 +105,18 @@ ODD_FRAMES: Final = (
 )
 """Besides, where the server's frames lack what they should have."""
 
+OWN_PAST: Final = (
+    Deliberate("telnyx_rtc.bye", "params.cause*", "both", "PS-027", "who was answered is never told that we are busy"),
+    Deliberate("telnyx_rtc.*", f"{_DIALOG}custom_headers*", "ours", "PS-024", "a header at the top level is a header"),
+)
+"""Besides, where the recorded client is this one as it was when the server was met."""
+
+BARE_SOCKET: Final = tuple(
+    Deliberate(frame, "", "ours", "PS-002", "the second login was made by hand, and no more was said")
+    for frame in ("telnyx_rtc.gatewayState", "telnyx_rtc.attach", "ack telnyx_rtc.attach")
+)
+"""Besides, where a bare socket spoke for the client."""
+
 
 @frozen
 class Difference:

@@ -15,6 +15,7 @@ itself in the words and at the time of the recorded client's frames.
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Final, cast
 from urllib.parse import urlsplit
 
@@ -83,6 +84,17 @@ class Replayed:
     """The deliberate differences that were met."""
 
 
+def replay_roughly(transcript: Transcript) -> Rig:
+    """Play the server's half and the application's, whatever our client makes of it: nothing is compared.
+
+    For records that were changed: a reply to what was not asked is left out, as is a command that is refused, and a
+    socket that our client does not want. From the end on the server is silent; let time pass, and look at the rig.
+    """
+    player = _RoughPlayer(transcript, ())
+    player.play()
+    return player.rig
+
+
 def replay(transcript: Transcript, deliberate: Iterable[Deliberate] = DELIBERATE) -> Replayed:
     """Play it all. ``deliberate`` are the differences from the recorded client that are meant.
 
@@ -145,7 +157,10 @@ class _Player:
 
     def _net(self, line: Line) -> None:
         rig, what = self.rig, line.record.get("what")
-        if what == "ws.open":
+        if what == "offline" or what == "online":
+            self._note(f"the network is {what}")
+            rig.network(what)
+        elif what == "ws.open":
             last = max(self._sockets.values(), default=SocketId(0))
             self._wait(lambda: rig.socket > last, line, "a new socket", SOCKET_PATIENCE)
             self._sockets[line.socket] = rig.socket
@@ -209,6 +224,8 @@ class _Player:
     def _let_go(self, socket: SocketId) -> None:
         """Of a socket on which the recorded client said more: ours has given it up."""
         number = next((number for number, ours in self._sockets.items() if ours == socket), 0)
+        if not number:
+            return  # It never opened: a network that was away is not in the record.
         rest = [line for line in self._lines if line.socket == number and line.kind != "s2c"]
         if not rest or rest[0].kind != "net":
             raise self._differ(next(iter(rest), None), Difference("", f"socket {number} lives on", "closes it"))
@@ -377,6 +394,43 @@ class _Player:
             what = f", {title(line.frame)}" if line.frame else ""
             where = f"line {line.number}, at {line.at:.3f} s of the record{what}"
         return TranscriptDiffers("\n".join([where, *map(str, found), "before it:", *self._before]))
+
+
+class _RoughPlayer(_Player):
+    """One replay of which nothing is asked."""
+
+    def _app(self, line: Line) -> None:
+        with suppress(TranscriptDiffers):
+            super()._app(line)
+
+    def _net(self, line: Line) -> None:
+        if line.record.get("what") == "ws.closed" and line.socket not in self._sockets:
+            return
+        with suppress(TranscriptDiffers):
+            super()._net(line)
+
+    def _server_says(self, line: Line) -> None:
+        if line.socket in self._sockets:
+            with suppress(TranscriptDiffers):
+                super()._server_says(line)
+
+    def _client_said(self, line: Line) -> None:
+        if line in self._expected:
+            self._describe(line.frame)
+
+    def _ours(self, socket: SocketId, frame: JsonObject) -> None:
+        """What was recorded of the same kind next is what it stands for: replies to it are replies to ours."""
+        name = title(frame)
+        line = next((line for line in self._expected if title(line.frame) == name), None)
+        if line is not None:
+            self._expected.remove(line)
+            self._ids[str(line.frame.get("id"))] = frame.get("id")
+
+    def _let_go(self, socket: SocketId) -> None:
+        pass
+
+    def _compare_url(self, line: Line) -> None:
+        pass
 
 
 def _connected(media: MediaId) -> tuple[Fact, ...]:

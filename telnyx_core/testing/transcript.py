@@ -6,6 +6,7 @@ JSON lines, the first one ``{"dir": "meta"}``; then, in the order in which it ha
 |---|---|
 | `app` | a command of the application; ``op``: ``create``, ``invoke``, ``newCall``, ``call``, ``media``, ``recovery`` |
 | `net` | ``what``: ``ws.open``, or ``ws.closed`` with ``code`` and ``reason``; ``sock`` counts sockets from 1 |
+| `net` | ``what``: ``offline``, ``online``: what the host says of its network |
 | `s2c` | what the server said on a ``sock``: ``frame``, or ``raw`` for a text that is no JSON object |
 | `c2s` | the ``frame`` that the recorded client said on a ``sock`` |
 
