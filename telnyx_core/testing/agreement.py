@@ -107,6 +107,7 @@ ODD_FRAMES: Final = (
 
 OWN_PAST: Final = (
     Deliberate("telnyx_rtc.bye", "params.cause*", "both", "PS-027", "who was answered is never told that we are busy"),
+    Deliberate("telnyx_rtc.modify", "", "ours", "PS-009", "a hold that held nothing is asked again"),
     Deliberate("telnyx_rtc.*", f"{_DIALOG}custom_headers*", "ours", "PS-024", "a header at the top level is a header"),
 )
 """Besides, where the recorded client is this one as it was when the server was met."""

@@ -60,6 +60,8 @@ PATIENCE: Final = 5.0
 """Seconds of virtual time that our client may take longer for a frame than the recorded one."""
 SOCKET_PATIENCE: Final = 60.0
 """And for a new socket: the dice of the backoff are each client's own."""
+_SOON: Final = 1.6
+"""Seconds: our client may take so much longer for a ping that the replay waits for."""
 _NOW: Final = 0.5
 """Seconds between two things that happen at the same time."""
 _CONTEXT: Final = 6
@@ -122,6 +124,8 @@ class _Player:
         self._calls: dict[str, CallId] = {}
         """The transcript's names of calls."""
         self._fault: SourceFault | None = None
+        self._awaited: Line | None = None
+        """What the recorded client said at the point that the replay has come to."""
         self._late = 0.0
         """Seconds that our client has taken longer so far."""
         self._before: deque[str] = deque(maxlen=_CONTEXT)
@@ -191,6 +195,7 @@ class _Player:
         """By now ours has said it too, or says it soon."""
         if line in self._expected:
             self._describe(line.frame)
+        self._awaited = line
         self._wait(lambda: line not in self._expected, line, _brief(line.frame))
 
     # What our client says.
@@ -200,7 +205,9 @@ class _Player:
         name = title(frame)
         line = self._expected[0] if self._expected else None
         said = line is not None and title(line.frame) == name and self._sockets.get(line.socket) == socket
-        if line is not None and said and (name != m.PING or abs(line.at + self._late - self.rig.now) < _NOW):
+        patience = _SOON if line is not None and line is self._awaited else _NOW
+        due = line is not None and abs(line.at + self._late - self.rig.now) < patience
+        if line is not None and said and (name != m.PING or due):
             self._expected.popleft()
             self._compare(line, frame)
             return True
@@ -418,13 +425,15 @@ class _RoughPlayer(_Player):
         if line in self._expected:
             self._describe(line.frame)
 
-    def _ours(self, socket: SocketId, frame: JsonObject) -> None:
-        """What was recorded of the same kind next is what it stands for: replies to it are replies to ours."""
+    def _ours(self, socket: SocketId, frame: JsonObject) -> bool:
+        """What was recorded of the same kind next is what it stands for: replies to it are replies to ours. A ping
+        that was not recorded is answered as long as the server speaks."""
         name = title(frame)
         line = next((line for line in self._expected if title(line.frame) == name), None)
         if line is not None:
             self._expected.remove(line)
             self._ids[str(line.frame.get("id"))] = frame.get("id")
+        return line is not None or not self._lines
 
     def _let_go(self, socket: SocketId) -> None:
         pass
