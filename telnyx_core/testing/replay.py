@@ -160,10 +160,10 @@ class _Player:
             raise self._differ(line, Difference("", what, f"refused: {error}")) from error
 
     def _net(self, line: Line) -> None:
-        rig, what = self.rig, line.record.get("what")
-        if what == "offline" or what == "online":
+        rig, what = self.rig, string(line.record, "what")
+        if what in ("offline", "online"):
             self._note(f"the network is {what}")
-            rig.network(what)
+            rig.network("offline" if what == "offline" else "online")
         elif what == "ws.open":
             last = max(self._sockets.values(), default=SocketId(0))
             self._wait(lambda: rig.socket > last, line, "a new socket", SOCKET_PATIENCE)
