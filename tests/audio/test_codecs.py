@@ -166,6 +166,26 @@ def test_opus_carries_no_copies_while_nothing_is_lost() -> None:
     assert not any(map(opus_payload.repairs, encode_all(encoder, wideband(0.5))))
 
 
+def test_copies_go_beside_the_frames_and_not_at_their_cost_but_within_the_limit() -> None:
+    """From one percent on. What that is worth in PESQ is measured by `bench/hearing.py`."""
+    told = ctypes.c_int32()
+
+    def bit_rate(encoder: libopus.OpusEncoder) -> int:
+        library().encoder_ctl(encoder._state, 4_003, ctypes.byref(told))  # OPUS_GET_BITRATE
+        return told.value
+
+    encoder = libopus.OpusEncoder(library())
+    before = bit_rate(encoder)
+    encoder.expect_loss(0.01)
+    assert bit_rate(encoder) == before + 16_000
+    assert sum(map(opus_payload.repairs, encode_all(encoder, wideband(2.0)))) > 60
+    encoder.limit(20_000)
+    assert bit_rate(encoder) == 20_000
+    encoder.limit(1_000_000)
+    encoder.expect_loss(0.0)
+    assert bit_rate(encoder) == before
+
+
 def test_the_bit_rate_of_opus_can_be_limited() -> None:
     """MEDIA-046."""
 

@@ -48,6 +48,12 @@ class DelayEstimator:
         self._minima.clear()
         self._until_refresh = 0
 
+    def require(self, minimum: float) -> None:
+        """At least so much from now on, in seconds."""
+        if minimum != self.minimum:
+            self.minimum = minimum
+            self._refresh()
+
     def add(self, transit: float, now: float) -> None:
         if not self._minima or now >= self._bucket_end:
             self._begin_bucket(transit, now)

@@ -198,7 +198,7 @@ class JitterBuffer:
         self._suspect = None
         estimator.add(transit, now)
         if packet.repairs:
-            estimator.minimum = REPAIR_DELAY
+            estimator.require(REPAIR_DELAY)
         if self._next is not None and timestamp < self._next:
             self.stats.packets_late += 1
             self.stats.packets_discarded += 1

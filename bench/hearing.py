@@ -1,0 +1,181 @@
+"""What a listener makes of speech over a bad network: our receiver beside stock aiortc's, on the same packets.
+
+    pip install -e '.[bench]'; python bench/hearing.py [--sentences 3]
+
+Sentences of espeak-ng are sent by our encoders; the same packets are lost, late or early for both receivers. Ours runs
+whole, jitter buffer, repair and changes of pace, on a virtual clock; aiortc's jitter buffer and decoder are driven by
+the same clock as its receiver drives them: what it cannot give when its time has come is silence. The score is PESQ
+(ITU-T P.862.2 wideband for Opus, P.862 narrowband for PCMU) against what was said, averaged over sentences and dice.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+from aiortc.codecs import get_decoder
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.rtp import RtpPacket as StockPacket
+from pesq import NoUtterancesError, pesq
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.quality import RATE, read, speak
+from telnyx_drivers.media.audio.frames import Samples
+from telnyx_drivers.media.audio.resampler import Resampler
+from telnyx_drivers.media.rtp.codecs import make_decoder, make_encoder
+from telnyx_drivers.media.rtp.packet import parse
+from telnyx_drivers.media.rtp.receiver import RtpReceiver
+from telnyx_drivers.media.rtp.rtcp import ReportBlock
+from telnyx_drivers.media.rtp.sender import RtpSender
+
+BEAT = 0.02
+ARRIVES = 0.04
+Network = Callable[[random.Random, int], list[float | None]]
+"""When each packet arrives after it was sent, in seconds; ``None``: never."""
+TYPES = {"PCMU": 0, "opus": 111}
+
+
+def losing(percent: float) -> Network:
+    return lambda dice, count: [None if dice.random() * 100 < percent else ARRIVES for _ in range(count)]
+
+
+def bursts(dice: random.Random, count: int) -> list[float | None]:
+    """Three to five in a row, every second or so."""
+    delays: list[float | None] = [ARRIVES] * count
+    at = 20
+    while at < count:
+        length = dice.randint(3, 5)
+        delays[at : at + length] = [None] * len(delays[at : at + length])
+        at += dice.randint(35, 65)
+    return delays
+
+
+def jitter(dice: random.Random, count: int) -> list[float | None]:
+    return [ARRIVES + dice.uniform(0, 0.03) for _ in range(count)]
+
+
+NETWORKS: dict[str, tuple[Network, float]] = {
+    "clean": (losing(0), 0.0),
+    "1 % lost": (losing(1), 0.01),
+    "2 % lost": (losing(2), 0.02),
+    "5 % lost": (losing(5), 0.05),
+    "10 % lost": (losing(10), 0.1),
+    "bursts of 3 to 5": (bursts, 0.08),
+    "30 ms jitter": (jitter, 0.0),
+}
+"""With the share of losses that the far end has told of before."""
+
+
+def packets(codec: str, speech: Samples, told: float) -> list[bytes]:
+    encoder = make_encoder(codec)
+    assert encoder is not None
+    sender = RtpSender(encoder, payload_type=TYPES[codec], ssrc=1, sequence=0, timestamp=0)
+    if told:
+        sender.hear_report(ReportBlock(1, told, 10, 0, 0, 0, 0))
+    given = Resampler(RATE, encoder.sample_rate).process(np.concatenate((speech, np.zeros(RATE // 4, np.int16))))
+    size = encoder.sample_rate // 50
+    pieces = iter([given[at : at + size] for at in range(0, given.size - size + 1, size)])
+    made = [sender.next(lambda rate, piece=piece: piece) for piece in pieces]
+    return [packet for packet in made if packet is not None]
+
+
+def arrivals(sent: list[bytes], delays: list[float | None]) -> Iterator[tuple[float, bytes]]:
+    return iter(
+        sorted(
+            (number * BEAT + late, data) for number, (data, late) in enumerate(zip(sent, delays, strict=True)) if late
+        )
+    )
+
+
+def ours(codec: str, sent: list[bytes], delays: list[float | None]) -> tuple[Samples, int]:
+    decoder = make_decoder(codec)
+    assert decoder is not None
+    receiver = RtpReceiver(
+        {TYPES[codec]: decoder}, events={}, heard_digit=lambda digit: None, rng=np.random.default_rng(1)
+    )
+    coming, heard = list(arrivals(sent, delays))[::-1], list[Samples]()
+    phase = ARRIVES + receiver.target_delay + 0.002
+    for beat in range(len(sent) + 20):
+        now = beat * BEAT + phase
+        while coming and coming[-1][0] <= now:
+            when, data = coming.pop()
+            packet = parse(data)
+            assert packet is not None
+            receiver.receive(packet, when)
+        audio = receiver.beat(now)
+        if audio is not None:
+            heard.append(audio)
+    return np.concatenate(heard), receiver.sample_rate
+
+
+def stock(codec: str, sent: list[bytes], delays: list[float | None]) -> tuple[Samples, int]:
+    rate, channels = (8_000, 1) if codec == "PCMU" else (48_000, 2)
+    decoder = get_decoder(
+        RTCRtpCodecParameters(mimeType=f"audio/{codec}", clockRate=rate, channels=channels, payloadType=TYPES[codec])
+    )
+    buffer = JitterBuffer(capacity=16, prefetch=4)
+    heard: dict[int, Samples] = {}
+    first: float | None = None
+    for when, data in arrivals(sent, delays):
+        packet = StockPacket.parse(data)
+        packet._data = packet.payload  # type: ignore[attr-defined]
+        _, frame = buffer.add(packet)
+        if frame is None:
+            continue
+        for decoded in decoder.decode(JitterFrame(frame.data, frame.timestamp)):
+            plane = np.frombuffer(bytes(decoded.planes[0]), np.int16)  # type: ignore[union-attr]
+            samples = plane[: channels * rate // 50 : channels]
+            number = frame.timestamp // (rate // 50)
+            # What is played at an even pace: late is as good as never.
+            first = when - number * BEAT if first is None else first
+            heard[number] = samples
+    silent = np.zeros(rate // 50, np.int16)
+    return np.concatenate([heard.get(number, silent) for number in range(len(sent))]), rate
+
+
+RECEIVERS = {"stock": stock, "ours": ours}
+
+
+def score(codec: str, said: Samples, heard: Samples, rate: int) -> float:
+    if codec == "PCMU":
+        return float(pesq(8_000, Resampler(RATE, 8_000).process(said), heard, "nb"))
+    return float(pesq(RATE, said, Resampler(rate, RATE).process(heard), "wb"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sentences", type=int, default=3)
+    parser.add_argument("--dice", type=int, default=3)
+    parser.add_argument("--only", choices=sorted(RECEIVERS))
+    given = parser.parse_args()
+    names = [given.only] if given.only else list(RECEIVERS)
+    with tempfile.TemporaryDirectory() as folder:
+        spoken = [read(path) for voice, path in speak(Path(folder)) if "espeak" in voice][: given.sentences]
+    print("| codec | network |", " | ".join(names), "|")
+    print("|---" * (len(names) + 2) + "|")
+    for codec in TYPES:
+        for network, (deliver, told) in NETWORKS.items():
+            scores: dict[str, list[float]] = {name: [] for name in names}
+            for index, speech in enumerate(spoken):
+                sent = packets(codec, speech, told)
+                for die in range(given.dice if network != "clean" else 1):
+                    delays = deliver(random.Random(100 * index + die), len(sent))
+                    for name in names:
+                        heard, rate = RECEIVERS[name](codec, sent, delays)
+                        try:
+                            scores[name].append(score(codec, speech, heard, rate))
+                        except NoUtterancesError:
+                            scores[name].append(1.0)
+            print(
+                f"| {codec} | {network} |", " | ".join(f"{mean(scores[name]):.2f}" for name in names), "|", flush=True
+            )
+
+
+if __name__ == "__main__":
+    main()
