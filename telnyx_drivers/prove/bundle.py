@@ -103,11 +103,11 @@ class Strangers(Stand):
                 stand = f"{kind}-{count}"
         return self._stands.setdefault((kind, value), stand)
 
-    def text(self, text: str) -> str:
+    def text(self, text: str, *, numbers: bool = True) -> str:
         text = _SIP_USER.sub(lambda found: self._known.get(found[0]) or self.name("user", found[0]), text)
         if self._pattern is not None:
             text = self._pattern.sub(lambda found: self._known[found[0]], text)
-        return super().text(text)
+        return self.addresses(text)
 
     def value(self, value: Json, member: str = "") -> Json:
         if isinstance(value, str):

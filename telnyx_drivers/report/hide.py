@@ -34,9 +34,28 @@ _MEMBERS: Final[Mapping[str, str]] = {
     )
 }
 """Members of frames that say who somebody is, with the kind of stand-in."""
+_MORE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("login", "from", "to", "user", "username", "displayName", "cnam"), "name"),
+    **dict.fromkeys(("dtmf", "digits", "digit"), "digits"),
+    "body": "message",
+    "email": "email",
+}
+"""Members that say it too, or what somebody says."""
+_OPAQUE: Final = frozenset({"sdp", "candidate", "callID", "callId", "id", "jsonrpc", "method", "sessid"})
+"""Members whose digits are no numbers of people."""
 _IPV4: Final = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
 _IPV6: Final = re.compile(r"(?<![\w.:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
-_NUMBER: Final = re.compile(r"(?<![\w.:-])\+\d{7,15}(?!\d)")
+_URI: Final = re.compile(r"\b(sips?|tel|mailto):([^\s<>\"';,@]+)(@[^\s<>\"';,]+)?", re.IGNORECASE)
+_EMAIL: Final = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_DISPLAY: Final = re.compile(
+    r"\"([^\"<>]{1,80})\"(?=\s*<sips?:)|(?<![\w\"])([^\s\"<>:,;][^\"<>:,;]{0,80}?)(?=\s*<sips?:)"
+)
+"""The name before a SIP address (RFC 3261 section 20.10)."""
+_NUMBER: Final = re.compile(r"(?<![\w.:/-])\+?\(?\d[\d ().-]{5,22}\d(?![\w-])")
+_E164: Final = re.compile(r"(?<![\w.:-])\+\d{7,15}(?!\d)")
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_DIGITS: Final = range(7, 20)
+"""How many a number of a person, or of a card, has."""
 _KEPT: Final = frozenset({"0.0.0.0", "127.0.0.1", "::", "::1"})  # noqa: S104  # not bound to: they say nothing
 
 
@@ -45,30 +64,64 @@ class Stand:
 
     def __init__(self) -> None:
         self._names: dict[tuple[str, str], str] = {}
+        self._learned: dict[str, str] = {}
+        """Names that a member has told: they are looked for in every text."""
 
     def name(self, kind: str, value: str) -> str:
         if not value:
             return value
+        if kind == "number":
+            value = _plain(value)
         count = sum(known == kind for known, _ in self._names)
-        return self._names.setdefault((kind, value), f"{kind} {count + 1}")
+        stand = self._names.setdefault((kind, value), f"{kind} {count + 1}")
+        if kind == "name" and len(value) > 2:
+            self._learned[value] = stand
+        return stand
 
-    def text(self, text: str) -> str:
-        """Free text: what looks like an address or a number."""
+    def text(self, text: str, *, numbers: bool = True) -> str:
+        """Free text: what looks like an address, a number or a name, and every name that is known."""
+        text = _DISPLAY.sub(lambda found: self.name("name", (found[1] or found[2]).strip()), text)
+        text = _URI.sub(self._uri, text)
+        text = _EMAIL.sub(lambda found: self.name("email", found[0]), text)
+        text = self.addresses(text)
+        if numbers:
+            text = _NUMBER.sub(lambda found: self._number(found[0]), text)
+        for known, stand in self._learned.items():
+            if known in text:
+                text = re.sub(rf"(?<!\w){re.escape(known)}(?!\w)", stand, text)
+        return text
+
+    def addresses(self, text: str) -> str:
+        """As `text`, but only what has one unmistakable form: addresses of hosts, and numbers with a plus (E.164)."""
         for address in (_IPV4, _IPV6):
             text = address.sub(lambda found: self._address(found[0]), text)
-        return _NUMBER.sub(lambda found: self.name("number", found[0]), text)
+        return _E164.sub(lambda found: self.name("number", found[0]), text)
 
     def value(self, value: Json, member: str = "") -> Json:
         match value:
             case str():
-                kind = _MEMBERS.get(member)
-                return self.text(value) if kind is None else self.name(kind, value)
+                kind = _MEMBERS.get(member, _MORE.get(member))
+                if kind is not None:
+                    return self.name("number" if kind == "name" and _is_number(value) else kind, value)
+                return self.text(value, numbers=member not in _OPAQUE)
             case list():
-                return [self.value(item) for item in value]
+                return [self.value(item, member) for item in value]
             case dict():
                 return {name: self.value(item, name) for name, item in value.items()}
+            case int() if member in _MORE and not isinstance(value, bool):
+                return self.name(_MORE[member], str(value))
             case _:
                 return value
+
+    def _uri(self, found: re.Match[str]) -> str:
+        person, host = found[2], found[3] or ""
+        kind = "number" if _is_number(person) else "name"
+        return f"{found[1]}:{self.name(kind, person)}{'@host' if host else ''}"
+
+    def _number(self, text: str) -> str:
+        if _DATE.match(text) or not _is_number(text):
+            return text
+        return self.name("number", text)
 
     def detail(self, detail: str) -> str:
         """A frame, or text."""
@@ -86,13 +139,27 @@ class Stand:
         return text if text in _KEPT else self.name("address", text)
 
 
+def _is_number(text: str) -> bool:
+    digits = sum(character.isdigit() for character in text)
+    return digits in _DIGITS and not any(character.isalpha() for character in text)
+
+
+def _plain(number: str) -> str:
+    """One number, however it is spelled."""
+    digits = "".join(character for character in number if character.isdigit())
+    return digits or number
+
+
 def without_people(story: Story) -> Story:
     """A copy that may be shown to strangers."""
     stand = Stand()
+    for message in story.messages:
+        stand.detail(message.detail)  # first every name is learned, and then it is hidden also where it stands earlier
     return evolve(
         story,
         calls=tuple(_call(call, stand) for call in story.calls),
         messages=tuple(_message(message, stand) for message in story.messages),
+        remarks=tuple(stand.text(remark) for remark in story.remarks),
     )
 
 

@@ -77,3 +77,36 @@ def test_texts_that_stay_as_they_are(text: str) -> None:
 @pytest.mark.parametrize("text", ["10.1.2.3", "[fe80::1]:80", "via 10.1.2.3:5060;x", "+4930123456"])
 def test_texts_that_do_not(text: str) -> None:
     assert Stand().text(text) != text
+
+
+PEOPLE = ("15557654321", "Jane Roe", "jane.roe", "Jim", "4111111111111111", "555-765-4321", "alice77", "secret words")
+
+
+def test_people_are_hidden_in_every_spelling_and_wherever_they_stand() -> None:
+    """Numbers, SIP and telephone addresses, names in headers, e-mail, the login, bodies of messages, dialled digits."""
+    said = [
+        {"method": "telnyx_rtc.info", "params": {"note": "later call Jane Roe at 15557654321 or +1 (555) 765-4321"}},
+        {"params": {"custom_headers": [{"name": "From", "value": '"Jane Roe" <sip:15557654321@10.1.2.3;user=phone>'}]}},
+        {"params": {"custom_headers": [{"name": "X", "value": "Jim <sip:jane.roe@example.com>, tel:+1-555-765-4321"}]}},
+        {"params": {"x": "mail jane.roe@example.com", "login": "alice77", "caller_id_name": "Jane Roe"}},
+        {
+            "params": {
+                "dtmf": "4111111111111111",
+                "msg": {"from": "jane.roe", "to": "15557654321", "body": "secret words"},
+            }
+        },
+        {"params": {"card": "4111 1111 1111 1111", "at": "2026-11-30 10:00:00", "callID": "12345678901"}},
+    ]
+    rows = tuple(Message(0.0, "server", "info", False, detail=json.dumps(frame)) for frame in said)
+    hidden = without_people(Story(source="journal", made_by="", calls=(), messages=rows, remarks=("Jane Roe left",)))
+    text = "\n".join((*(row.detail for row in hidden.messages), *hidden.remarks))
+    assert [person for person in PEOPLE if person in text] == []
+    assert "765-4321" not in text
+    assert "2026-11-30 10:00:00" in text
+    assert "12345678901" in text, "an id of a call names nobody"
+
+
+def test_one_number_has_one_stand_in_however_it_is_spelled() -> None:
+    stand = Stand()
+    spellings = ("+15557654321", "1 (555) 765-4321", "1.555.765.4321", "15557654321")
+    assert {stand.text(f"call {spelling} now") for spelling in spellings} == {"call number 1 now"}
