@@ -16,8 +16,11 @@ FUZZED = {
     "fuzz_wire": MESSAGES,
     "fuzz_sdp": DESCRIPTIONS,
     "fuzz_udp": ("fuzz/udp.dict", "fuzz/udp_corpus"),
+    "fuzz_http": ("fuzz/http.dict", "fuzz/http_corpus"),
 }
 """Each harness with its words and what it begins with."""
+NEWEST = ("websockets", "pylibsrtp", "aiortc", "aioice", "av", "anyio", "trio", "trio-websocket", "httpx2", "attrs")
+"""What the bounds hold back, or what reaches into a call."""
 
 
 @nox.session
@@ -49,6 +52,14 @@ def nightly(session: nox.Session) -> None:
     """Ten thousand examples of the worlds, or some slices (`SLICES=4-9 nox -s nightly`). Arguments go to pytest."""
     session.install(".[test]")
     session.run("python", "-m", "pytest", "-q", "tests/world", *session.posargs, env={"WORLD": "nightly"})
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """Every test with the newest of everything, pre-releases too: what the bounds in pyproject.toml will meet next."""
+    session.install(".[test]")
+    session.install("--upgrade", "--pre", *NEWEST)
+    session.run("python", "-m", "pytest", "-q", *session.posargs)
 
 
 @nox.session

@@ -1,0 +1,147 @@
+"""What a hostile server can make a client keep: peaks of memory, each in a process of its own. Loopback only.
+
+    python bench/floods.py [--seconds 8] [asyncio] [trio]
+
+Exit status 1 where one of them is more than `LIMIT` megabytes. Linux only.
+"""
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+from websockets.asyncio.server import ServerConnection, serve
+
+LIMIT = 20.0
+MB = 1 << 20
+FLOODS = ("frames", "brackets", "binary", "fragments", "acknowledgements", "pings", "tokens", "slow reader")
+
+
+def frame(opcode: int, data: bytes = b"", *, fin: bool = True) -> bytes:
+    """RFC 6455 section 5.2."""
+    head = bytes([opcode | (0x80 if fin else 0)])
+    size = len(data)
+    if size < 126:
+        return head + bytes([size]) + data
+    return head + (bytes([126]) + size.to_bytes(2) if size < 1 << 16 else bytes([127]) + size.to_bytes(8)) + data
+
+
+def text(**members: object) -> bytes:
+    return frame(1, json.dumps({"jsonrpc": "2.0", "method": "telnyx_rtc.info", "params": {}, **members}).encode())
+
+
+async def flood(connection: ServerConnection, what: str) -> None:
+    """Two hundred thousand frames, or some hundred megabytes."""
+    many: dict[str, tuple[bytes, int]] = {
+        "frames": (text() * 500, 400),
+        "brackets": (text(params={"x": [[]] * 250_000}), 40),
+        "slow reader": (text(params={"x": "y" * (MB - 200)}), 200),
+        "binary": (frame(2) * 2_000, 100),
+        "fragments": (frame(0, fin=False) * 2_000, 100),
+        "acknowledgements": (text(id="I" * 100_000), 2_000),
+        "pings": (frame(9, b"p" * 125) * 200, 2_000),
+    }
+    if what == "fragments":
+        connection.transport.write(frame(1, fin=False))
+    if what in ("acknowledgements", "pings"):
+        connection.transport.pause_reading()
+    if what == "tokens":
+        for number in range(20_000):
+            connection.transport.write(text(voice_sdk_id=f"{number:08}" + "V" * 900))
+            await connection.drain()
+        return
+    piece, times = many[what]
+    for _ in range(times):
+        connection.transport.write(piece)
+        await connection.drain()
+
+
+async def server(what: str) -> None:
+    async def handle(connection: ServerConnection) -> None:
+        async for message in connection:
+            asked = json.loads(message)
+            if asked.get("method") == "login":
+                await connection.send(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": {"sessid": "s"}}))
+                await connection.send('{"jsonrpc":"2.0","id":1,"method":"telnyx_rtc.clientReady","params":{}}')
+            elif asked.get("method") == "telnyx_rtc.gatewayState":
+                state = {"params": {"state": "REGED", "call_report_id": "r"}}
+                await connection.send(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": state}))
+                break
+        await asyncio.sleep(0.3)
+        await flood(connection, what)
+        await asyncio.sleep(60)
+
+    async with serve(handle, "127.0.0.1", 0, compression=None, max_size=None, ping_interval=None) as running:
+        print(running.sockets[0].getsockname()[1], flush=True)
+        await asyncio.sleep(600)
+
+
+def resident() -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError("Linux tells it")
+
+
+async def client(loop: str, port: int, seconds: float, what: str) -> float:
+    if loop == "trio":
+        from telnyx_drivers.trio import TelnyxRTC
+    else:
+        from telnyx_drivers.asyncio import TelnyxRTC
+    url, worst = f"ws://127.0.0.1:{port}", 0.0
+    async with TelnyxRTC(login="a", password="b", env=url, auto_reconnect=False) as it:  # type: ignore[attr-defined]
+        late = it.events() if what == "slow reader" else None
+        before = resident()
+        with anyio.move_on_after(seconds):
+            while True:
+                worst = max(worst, resident() - before)
+                await anyio.sleep(0.02)
+        del late
+    return worst
+
+
+def measure(loop: str, what: str, seconds: float) -> float:
+    here = [sys.executable, __file__]
+    with subprocess.Popen([*here, "--serve", what], stdout=subprocess.PIPE, text=True) as far:
+        try:
+            assert far.stdout is not None
+            port = far.stdout.readline().strip()
+            ours = [*here, "--client", port, "--seconds", str(seconds), "--flood", what, loop]
+            out = subprocess.run(ours, capture_output=True, text=True, timeout=seconds + 120, check=False)
+            return float(out.stdout.split()[-1]) if out.returncode == 0 else float("inf")
+        finally:
+            far.kill()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("loops", nargs="*", default=["asyncio", "trio"])
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--client", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--flood", default="", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve is not None:
+        asyncio.run(server(given.serve))
+        return 0
+    if given.client is not None:
+        run: Callable[[], Awaitable[float]] = lambda: client(  # noqa: E731
+            given.loops[0], given.client, given.seconds, given.flood
+        )
+        print(anyio.run(run, backend=given.loops[0]), flush=True)
+        return 0
+    bad = 0
+    for loop in given.loops:
+        for what in FLOODS:
+            grew = measure(loop, what, given.seconds)
+            bad += grew > LIMIT
+            print(f"{loop:8} {what:17} {grew:6.1f} MB{'  too much' if grew > LIMIT else ''}", flush=True)
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
