@@ -348,6 +348,7 @@ class Driver(ABC):
 
     async def aclose(self) -> None:
         """Leave nothing behind: no task, no socket, no engine. Idempotent; the session should be closed by then."""
+        endings.leave(self)  # also where a loop that was taken down has not told of the end of `_run`
         await self.cancel_tasks()
         await self.uploads.aclose()
         self.reported()
