@@ -361,6 +361,7 @@ class Driver(ABC):
 
     async def farewell(self) -> None:
         """Say good-bye within `endings.SECONDS`, whatever else is being taken down."""
+        endings.leave(self)
         with anyio.move_on_after(endings.SECONDS, shield=True):
             await self._audience.farewell()
 
