@@ -18,7 +18,7 @@ from telnyx_core.requests import Purpose
 from telnyx_core.states import SessionInput, SessionState
 from telnyx_core.timers import Timer
 from telnyx_core.token import expiry
-from telnyx_core.wire import identifier
+from telnyx_core.wire import identifier, integer
 
 _MAX_RETRIES: Final = 2
 _REJECTED: Final = -32001
@@ -114,6 +114,7 @@ class Login:
         self.restart()
         self._link.identity.logged_in(identifier(result, "sessid"), now)
         self._note_expiry(self._good.login_token, now)
+        self._renew_ahead(self._good.login_token, integer(result, "auth-expires"), now)
         self._settle(Done(result))
         if purpose is Purpose.LOGIN:
             self._link.move(SessionInput.LOGGED_IN)
@@ -185,6 +186,19 @@ class Login:
         for ticket in self._tickets:
             self._link.owner.act(Settle(ticket, outcome))
         self._tickets.clear()
+
+    def _renew_ahead(self, token: str | None, ends: int | None, now: float) -> None:
+        """Log in again before the server's patience ends: then it closes the socket, and calls are cut (PS-012).
+
+        A token that ends no later is no good for that (its own end is warned of), and a login of a few seconds would
+        be renewed at the speed of the network.
+        """
+        token_ends = expiry(token) if token is not None else None
+        if ends is None or (token_ends is not None and token_ends <= ends):
+            return
+        left = ends - self._link.wall(now)
+        if left > timeouts.REQUEST:
+            self._link.timers.set(Timer.LOGIN_AGAIN, now + max(left / 2, left - timeouts.LOGIN_NOTICE))
 
     def _note_expiry(self, token: str | None, now: float) -> None:
         """34001 two minutes before the token ends (SIG-250 to SIG-252)."""

@@ -18,6 +18,7 @@ CLOSE_SILENT: Final = 1.0  # SIG-277: for the closing of a socket that is silent
 STALL: Final = 1.0  # SIG-482: later than this, and we were the ones who did not listen
 RECENT: Final = 3.0  # SIG-461
 TOKEN_NOTICE: Final = 120.0  # SIG-251
+LOGIN_NOTICE: Final = 30.0  # PS-012: so long before a login ends it is renewed
 SESSION_FRESH: Final = 120.0  # SIG-464
 MARKER_AGE: Final = 900.0  # SIG-465
 BYE_GUARD: Final = 5.0  # SIG-466

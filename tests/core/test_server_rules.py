@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from telnyx_core import messages as m
 from telnyx_core.actions import Done, Failed, Remember, SendDigits
@@ -10,7 +11,8 @@ from telnyx_core.events import CallUpdated, ErrorRaised
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import Json
 from telnyx_core.options import CustomHeader
-from telnyx_core.testing import Rig
+from telnyx_core.states import CallState
+from telnyx_core.testing import EPOCH, WONDERLAND, Rig, Sim
 from telnyx_core.testing.stage import LOCAL_SDP, REMOTE_SDP
 
 WITHOUT_DIGITS = REMOTE_SDP.replace(" 110\r", "\r").replace("a=rtpmap:110 telephone-event/48000\r\n", "")
@@ -52,6 +54,40 @@ def test_a_call_that_is_not_to_be_recovered_is_not_remembered_for_another_proces
     rig.clear()
     rig.outbound("active")
     assert [action for action in rig.actions if isinstance(action, Remember) and action.values.get("calls")]
+
+
+# The end of a login: PS-012.
+
+
+def test_a_login_with_an_end_is_renewed_ahead_of_it() -> None:
+    """PS-012: "at that time the socket is closed with **1000** and calls detach [...]. Renew ahead of it."."""
+    sim = Sim(gateway=evolve(WONDERLAND, login_lasts=100.0))
+    alice = sim.ready()
+    call = alice.new_call("echo")
+    sim.run(1000)
+    assert CallState.RECOVERING not in alice.states(call)
+    assert alice.state_of(call) is CallState.ACTIVE
+    logins = len(alice.requests("login"))
+    assert 10 <= logins <= 20
+
+
+@pytest.mark.parametrize(
+    ("left", "renewed_at"), [(300, 270.0), (40, 20.0), (11, 5.5), (9, None), (-5, None), ("soon", None)]
+)
+def test_when_a_login_is_renewed(left: int | str, renewed_at: float | None) -> None:
+    """PS-012: thirty seconds ahead, or at half its time; not at the speed of the network."""
+    rig = Rig(login="alice", password="secret")
+    rig.connect()
+    rig.always("ping", {})
+    ends: Json = left if isinstance(left, str) else int(EPOCH + rig.now) + left
+    rig.reply("login", {"message": "logged in", "sessid": "session-1", "auth-expires": ends})
+    rig.client_ready()
+    rig.gateway()
+    begun = rig.now
+    rig.clear()
+    rig.advance(400)
+    times = [at - begun for at in rig.times("login")]
+    assert times[:1] == ([] if renewed_at is None else [pytest.approx(renewed_at, abs=1.0)])
 
 
 # Digits: PS-020, PS-021.
