@@ -174,8 +174,7 @@ class Connection:
             case S.IDLE:
                 pass
             case _ if self.draining:
-                if self._draining is Intent.RECOVER:
-                    self._draining, self._reason = Intent.DISCONNECT, CloseReason.LEFT
+                pass
             case S.CONNECTING:
                 self._abandon_attempt(now)
                 self._without_socket(CloseReason.LEFT, now)

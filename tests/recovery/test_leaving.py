@@ -97,11 +97,10 @@ def test_while_connecting_the_attempt_is_abandoned() -> None:
 
 
 def test_while_the_socket_is_closed_for_a_recovery() -> None:
-    """The gateway failed, and the calls were kept over it: they are kept over this too."""
+    """The server sent us away, and the calls were kept over it: they are kept over this too."""
     rig, call = talking(keepConnectionAliveOnSocketClose=True, r=0.0)
     rig.peer("connected")
-    rig.gateway("FAIL_WAIT")
-    rig.advance(2)
+    rig.request("punt")
     assert rig.state is S.CLOSING
     rig.leave()
     rig.lose(1000)
@@ -124,19 +123,6 @@ def test_leaving_joins_what_has_begun(first: str) -> None:
     reason = CloseReason.LEFT if first == "leave" else CloseReason.DISCONNECTED
     assert rig.heard_of(SessionClosed) == [SessionClosed(reason)]
     assert ("session_id" in stored(rig)) is (first == "leave")
-
-
-def test_calls_that_say_good_bye_after_a_gateway_failure_are_waited_for() -> None:
-    """SIG-221 b: their BYEs are on the way; what is left to do is not to come back."""
-    rig, _ = talking(r=0.0)
-    rig.gateway("FAIL_WAIT")
-    rig.advance(2)
-    assert len(rig.frames("bye")) == 1
-    rig.leave()
-    rig.reply("bye")
-    rig.lose(1000)
-    assert rig.events[-1] == LEFT
-    assert "calls" not in stored(rig)
 
 
 def test_a_connect_that_was_wanted_after_the_close_is_wanted_no_more() -> None:
@@ -201,7 +187,7 @@ def test_the_same_session_can_come_back_to_its_calls() -> None:
 
 
 def test_too_late_the_next_process_is_told_nothing_and_has_no_call() -> None:
-    """SIG-232: the server waits for ninety seconds."""
+    """SIG-232, PS-002: the server waits for two minutes; an id that is too old costs nothing."""
     sim = Sim()
     alice = sim.ready()
     call = alice.new_call("tone")
@@ -209,9 +195,9 @@ def test_too_late_the_next_process_is_told_nothing_and_has_no_call() -> None:
     alice.leave()
     sim.run(1)
     again = sim.restart()
-    sim.run(100)
+    sim.run(130)
     sim.ready()
     sim.run(5)
     assert not sim.gateway.calls
     assert again.calls == {}
-    assert "sessid" not in again.requests("login")[0]
+    assert "sessid" in again.requests("login")[0]
