@@ -106,7 +106,7 @@ async def test_the_gateway_knows_nothing_any_more(make: Make, gateway: Gateway, 
         await next_of(stream, Ready)
         ended = await call.wait_ended(timeout=10)
         assert codes.count(48501) == 1
-        assert ended.cause == "NORMAL_CLEARING"
+        assert ended.cause == "RECOVERY_ON_TIMER_EXPIRE"
         assert call.error is not None
         assert call.error.code == 48501
         again = await talking(client)
