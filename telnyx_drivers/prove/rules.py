@@ -369,7 +369,7 @@ _RULES: Final[tuple[tuple[str, str, Callable[[Case], _Answer]], ...]] = (
         _never("a server would have to crash"),
     ),
     ("PS-006", "An unanswered call ends with its socket", _never("it would leave somebody's telephone ringing")),
-    ("PS-007", "recoverCall false ends a call with its socket", _never("this client has no such option to send")),
+    ("PS-007", "recoverCall false ends a call with its socket", _never("it would take one more call")),
     ("PS-008", "updateMedia before the call counts as answered ends it", _never(_HARM)),
     ("PS-009", "A hold right after the answer is answered with holdState active", _early_hold),
     ("PS-010", "A re-attach offers one codec, actpass, on a profile of SAVPF", _reattach_offer),
