@@ -1,6 +1,8 @@
 """How the delay of an echo changes over a long call: two clocks that differ, or a buffer that fills."""
 
+from itertools import combinations
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -27,7 +29,11 @@ class Delay:
 
 @frozen
 class Drift:
-    """Delays of an echo over time, in seconds. ``rate`` is by how much they grow in a second, of the best line."""
+    """Delays of an echo over time, in seconds.
+
+    ``rate`` is by how much they grow in a second: the median of all pairs' slopes, which a few jumps of a jitter buffer
+    do not move.
+    """
 
     delays: tuple[Delay, ...]
     rate: float
@@ -57,5 +63,5 @@ def delays_of(recording: Path) -> Drift | None:
                 found.append(Delay(start / rate, lag))
     if len(found) < 3:
         return None
-    slope = np.polyfit([delay.at for delay in found], [delay.seconds for delay in found], 1)[0]
-    return Drift(tuple(found), float(slope))
+    slopes = [(b.seconds - a.seconds) / (b.at - a.at) for a, b in combinations(found, 2)]
+    return Drift(tuple(found), median(slopes))

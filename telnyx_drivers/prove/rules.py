@@ -120,20 +120,17 @@ def _detached_call_lives(case: Case) -> _Answer:
 
 
 def _old_session_id(case: Case) -> _Answer:
-    for session in case.sessions("away", "drop"):
-        outage = _outage(session)
-        if outage is None:
-            continue
-        seconds, login, reply = outage
-        given = string(login.params, "sessid")
-        if given is None:
-            return "unknown", "this client sent no session id"
-        if "error" in reply.body:
-            return "differs", f"refused after {seconds:.0f} s"
-        same = string(reply.result, "sessid") == given
-        kept = "and kept" if same else "but replaced"
-        return "agrees" if same else "differs", f"accepted after {seconds:.0f} s, {kept}"
-    return _NOT_ASKED
+    outages = [found for session in case.sessions("away", "drop") if (found := _outage(session)) is not None]
+    if not outages:
+        return _NOT_ASKED
+    seconds, login, reply = max(outages, key=lambda outage: outage[0])
+    given = string(login.params, "sessid")
+    if given is None:
+        return "unknown", "this client sent no session id"
+    if "error" in reply.body:
+        return "differs", f"refused after {seconds:.0f} s"
+    same = string(reply.result, "sessid") == given
+    return "agrees" if same else "differs", f"accepted after {seconds:.0f} s, {'and kept' if same else 'but replaced'}"
 
 
 def _order_of_attach(case: Case) -> _Answer:
@@ -285,7 +282,7 @@ def _headers(case: Case) -> _Answer:
             )
             if top or listed:
                 return "agrees", f"{HEADER} came as {top[0] if top else 'an entry of custom_headers'}"
-            return "differs", f"{HEADER} was sent and did not come"
+            return "unknown", f"{HEADER} was sent and did not come: somebody between the legs leaves headers out"
     return _NOT_ASKED
 
 

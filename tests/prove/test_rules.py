@@ -92,6 +92,13 @@ def test_what_a_lost_socket_shows(rule: str, step: Step, session: Session, verdi
     assert (finding.verdict, seen in finding.seen) == (verdict, True), finding
 
 
+def test_the_longest_absence_counts() -> None:
+    """PS-002."""
+    sessions = (outage(1, reply(6.5, 7, sessid="secret-1")), outage(100, TAKEN))
+    (finding,) = (f for f in judge((Evidence(step="drop", sessions=sessions),)) if f.rule == "PS-002")
+    assert finding.seen == "accepted after 100 s, and kept"
+
+
 @pytest.mark.parametrize(
     ("after", "state", "verdict"),
     [(0.03, "active", "agrees"), (0.03, "held", "differs"), (0.4, "held", "unknown")],
@@ -127,7 +134,7 @@ def test_a_hold_right_after_the_answer(after: float, state: str, verdict: str) -
             (came(1, "invite", dialogParams={"custom_headers": [{"name": "X-Telnyx-Rtc-Prove", "value": "inward"}]}),),
             "agrees",
         ),
-        ("PS-024", "back", (came(1, "invite", dialogParams={"custom_headers": []}),), "differs"),
+        ("PS-024", "back", (came(1, "invite", dialogParams={"custom_headers": []}),), "unknown"),
         ("PS-026", "talk", (came(9, "bye", cause="ALLOTTED_TIMEOUT", causeCode=802),), "agrees"),
         ("PS-026", "talk", (came(9, "bye", cause="ALLOTTED_TIMEOUT", causeCode=602),), "differs"),
         ("PS-026", "talk", (came(9, "bye", cause="NORMAL_CLEARING", causeCode=16),), "unknown"),
