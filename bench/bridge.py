@@ -51,13 +51,13 @@ STAMPS = Stamps()
 def watch_media() -> None:
     push, pull = CallAudio.push, CallAudio.pull
 
-    def pushed(self: CallAudio, samples: Samples, rate: int) -> None:
+    def pushed(self: CallAudio, samples: Samples, rate: int, due: float | None = None) -> None:
         STAMPS.pushed = time.perf_counter()
-        push(self, samples, rate)
+        push(self, samples, rate, due)
 
-    def pulled(self: CallAudio, rate: int) -> Samples:
+    def pulled(self: CallAudio, rate: int, due: float | None = None) -> Samples:
         STAMPS.pulled = time.perf_counter()
-        return pull(self, rate)
+        return pull(self, rate, due)
 
     CallAudio.push, CallAudio.pull = pushed, pulled  # type: ignore[method-assign]
 

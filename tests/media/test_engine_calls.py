@@ -446,11 +446,11 @@ def test_a_broken_voice_of_the_application_does_not_end_the_stream(caplog: pytes
     """The library's sender never recovers from a track that has raised once."""
 
     class Broken(HeardAudio):
-        def pull(self, rate: int) -> Any:
+        def pull(self, rate: int, due: float | None = None) -> Any:
             self.pulled = getattr(self, "pulled", 0) + 1
             if self.pulled < 10:
                 raise RuntimeError("a voice of the application's")
-            return super().pull(rate)
+            return super().pull(rate, due)
 
     async def main() -> None:
         pair = Pair()

@@ -34,9 +34,9 @@ _INSTANT: Final = 1e-6
 class DirectRtpPath:
     """Implements `RtpPath`."""
 
-    def __init__(self, wiring: RtpWiring, opus: OpusSettings) -> None:
+    def __init__(self, wiring: RtpWiring, opus: OpusSettings | None = None) -> None:
         self._wiring = wiring
-        self._opus = opus
+        self._opus = opus or OpusSettings()
         self._bypass = Bypass(wiring.transceiver)
         self._leg: Leg | None = None
 
