@@ -50,6 +50,10 @@ S, Given = SessionState, SessionInput
 _WITH_SOCKET = frozenset({S.LOGGING_IN, S.REGISTERING, S.READY, S.GATEWAY_WAIT, S.AUTH_FAILED})
 
 
+_FALLS_FOR_A_CALL = 20
+"""So often a server may fall over right after a registration before a call waits for it longer than it must."""
+
+
 class Connection:
     def __init__(
         self, options: ClientOptions, *, rng: Random, timers: TimerTable, identity: Identity, owner: Owner
@@ -498,9 +502,9 @@ class Connection:
             tried = max(self._attempts, self._falls)
             return now if tried == 1 and self.owner.has_calls else now + backoff(tried, self.rng)
         self._hurried += 1
-        tried = max(self._hurried, self._falls)
+        tried = max(self._hurried, self._falls - _FALLS_FOR_A_CALL)
         if tried == 1:
-            return now
+            return max(now, self._last_attempt + (timeouts.HURRIED_LEAST if self._falls > 1 else 0.0))
         at = max(now, self._last_attempt + hurried(tried - 1, until - now, self.rng))
         return at if at < until else until + backoff(1, self.rng)
 

@@ -241,6 +241,20 @@ def test_on_a_slow_network_an_attempt_has_longer() -> None:
     assert rig.now - begun == pytest.approx(12)
 
 
+def test_a_call_is_taken_back_at_once_however_often_its_socket_goes() -> None:
+    """PS-003: a server that falls over after each registration is spared (SIG-244), but not at the cost of a call."""
+    rig, call = talking()
+    for _ in range(10):
+        rig.advance(1)
+        rig.lose()
+        assert rig.session.next_timeout() == rig.now
+        rig.ready(call)
+        rig.attach(call)
+        rig.describe_answer(call)
+        rig.reply("attach")
+    assert rig.info(call).state.value == "active"
+
+
 def test_without_a_call_nothing_is_hurried() -> None:
     """SIG-241, SIG-242: a fleet must not come back in step, and the maximum holds."""
     rig = Rig.registered(r=0.5, maxReconnectAttempts=3)
