@@ -123,6 +123,11 @@ class Connection:
         return self._draining is not None
 
     @property
+    def another_attempt(self) -> bool:
+        maximum = self.options.max_reconnect_attempts
+        return self.auto_reconnect and not self.draining and (maximum == 0 or self._attempts < maximum)
+
+    @property
     def trickles(self) -> bool:
         """Candidates can be sent one by one, as far as is known of the server behind this socket."""
         return self._complete_sdp_on != self.generation

@@ -22,6 +22,9 @@ from telnyx_core.wire import identifier, integer
 
 _MAX_RETRIES: Final = 2
 _REJECTED: Final = -32001
+_NOT_LOGGED_IN: Final = -32000
+_FINAL: Final = ("credential expired", "authentication failure")
+"""What the server says, in any case, of credentials that no other node will take either (PS-013)."""
 _RESTARTABLE: Final = frozenset({SessionState.REGISTERING, SessionState.AUTH_FAILED})
 
 
@@ -125,12 +128,13 @@ class Login:
         self._sent = None
         link = self._link
         rejected = failure.code == _REJECTED
-        if purpose is Purpose.LOGIN and rejected and self._may_be_passing():  # T10b, SIG-218
+        if purpose is Purpose.LOGIN and self._may_be_passing(failure):  # T10b, PS-013, SIG-218
             self._retries += 1
-            if self._retries == _MAX_RETRIES:
-                link.identity.skip_last_once = self._omit_session = True
+            link.identity.skip_last_once = True
+            self._omit_session = self._retries == _MAX_RETRIES
             link.close(Intent.RECOVER, now)
             return
+        self._retries = 0  # they count in a row: who asks again is served again
         timed_out = failure.kind is FailureKind.REQUEST_TIMEOUT
         self._settle(Failed(failure))
         link.owner.report_error(ErrorCode.LOGIN_FAILED, original=failure, fatal=False if timed_out else None)
@@ -178,9 +182,19 @@ class Login:
                 link.move(SessionInput.RELOGIN)
             self.send(now)
 
-    def _may_be_passing(self) -> bool:
-        known = self._good is not None and self._good.same_credentials(self._link.options)
-        return known and self.resumes and self._retries < _MAX_RETRIES and self._link.auto_reconnect
+    def _may_be_passing(self, failure: Failure) -> bool:
+        """Another node may take what this one refuses: a fresh credential takes seconds to reach all of them (PS-013),
+        and where the same credentials were good a moment ago, the node is wrong rather than they (SIG-218).
+        """
+        if self._retries == _MAX_RETRIES or not self._link.another_attempt:
+            return False
+        said = failure.text.lower()
+        if any(final in said for final in _FINAL):
+            return False
+        if failure.code == _REJECTED:
+            known = self._good is not None and self._good.same_credentials(self._link.options)
+            return "login incorrect" in said or (known and self.resumes)
+        return failure.code == _NOT_LOGGED_IN
 
     def _settle(self, outcome: Outcome) -> None:
         for ticket in self._tickets:

@@ -315,7 +315,7 @@ class Stage:
             result["sessid"] = session_id
         self.reply("login" if self.waits_for("login") else "anonymous_login", result, token=voice_sdk_id)
 
-    def login_refused(self, code: int = -32001, message: str = "Login Incorrect") -> None:
+    def login_refused(self, code: int = -32001, message: str = "Authentication Failure") -> None:
         self.reply("login" if self.waits_for("login") else "anonymous_login", error=(code, message))
 
     def client_ready(self, *sessions: str) -> None:

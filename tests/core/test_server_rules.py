@@ -11,7 +11,7 @@ from telnyx_core.events import CallUpdated, ErrorRaised
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import Json
 from telnyx_core.options import CustomHeader
-from telnyx_core.states import CallState
+from telnyx_core.states import CallState, SessionState
 from telnyx_core.testing import EPOCH, WONDERLAND, Rig, Sim
 from telnyx_core.testing.stage import LOCAL_SDP, REMOTE_SDP
 
@@ -54,6 +54,67 @@ def test_a_call_that_is_not_to_be_recovered_is_not_remembered_for_another_proces
     rig.clear()
     rig.outbound("active")
     assert [action for action in rig.actions if isinstance(action, Remember) and action.values.get("calls")]
+
+
+# A login that is refused: PS-013.
+
+
+def refused(rig: Rig, code: int, said: str) -> None:
+    rig.login_refused(code, said)
+    if rig.state is SessionState.CLOSING:
+        rig.lose(1000)
+        rig.wait_for(SessionState.CONNECTING)
+        rig.open()
+
+
+@pytest.mark.parametrize(("code", "said"), [(-32001, "Login Incorrect"), (-32001, "LOGIN INCORRECT"), (-32000, "no")])
+def test_a_first_login_is_tried_on_two_other_nodes(code: int, said: str) -> None:
+    """PS-013: "close, skip the node (`skip_last_voice_sdk_id`), at most two more tries, not fatal meanwhile"."""
+    rig = Rig(r=0.5)
+    begun = rig.now
+    rig.connect()
+    rig.request("telnyx_rtc.ping", voice_sdk_id="VSDK-9")
+    refused(rig, code, said)
+    refused(rig, code, said)
+    assert rig.codes == []
+    assert all("skip_last_voice_sdk_id" in url or "voice_sdk_id" not in url for url in rig.urls[1:])
+    refused(rig, code, said)
+    assert (rig.state, rig.codes, len(rig.urls)) == (SessionState.AUTH_FAILED, [46001], 3)
+    (error,) = rig.heard_of(ErrorRaised)
+    assert error.fatal
+    assert error.error.original is not None
+    assert (error.error.original.code, error.error.original.text) == (code, said)
+    assert rig.now - begun <= 4, "whoever has mistyped a password does not wait long"
+    rig.ask_to_connect()
+    rig.login_refused(code, said)
+    assert rig.state is SessionState.CLOSING, "who asks again is served again"
+
+
+@pytest.mark.parametrize("said", ["Credential expired", "Authentication Failure"])
+@pytest.mark.parametrize("code", [-32001, -32000])
+@pytest.mark.parametrize("known", [False, True])
+def test_what_no_node_will_take_is_final_at_once(code: int, said: str, known: bool) -> None:
+    """PS-013: ""Credential expired" and "Authentication Failure" are final.", also of credentials that were good."""
+    rig = Rig.registered() if known else Rig()
+    if known:
+        rig.lose()
+        rig.wait_for(SessionState.CONNECTING)
+        rig.open()
+    else:
+        rig.connect()
+    rig.login_refused(code, said)
+    assert rig.state is SessionState.AUTH_FAILED
+    assert rig.codes[-1] == 46001
+
+
+@pytest.mark.parametrize(("members", "tries"), [({"autoReconnect": False}, 1), ({"maxReconnectAttempts": 1}, 2)])
+def test_no_more_sockets_than_the_application_allows(members: dict[str, Json], tries: int) -> None:
+    """PS-013 within the options; what is told at the end is the refusal and not that the attempts are used up."""
+    rig = Rig(**members)
+    rig.connect()
+    for _ in range(tries):
+        refused(rig, -32001, "Login Incorrect")
+    assert (rig.state, rig.codes, len(rig.urls)) == (SessionState.AUTH_FAILED, [46001], tries)
 
 
 # The end of a login: PS-012.

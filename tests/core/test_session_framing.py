@@ -401,11 +401,16 @@ def test_losing_authentication_with_reconnection_off_is_fatal() -> None:
 
 @pytest.mark.parametrize("login", [{"login_token": "a.b.c"}, {"anonymous_login": {"target_id": "assistant"}}])
 def test_the_answer_to_a_login_is_not_a_loss_of_authentication(login: JsonObject) -> None:
-    """SIG-533: the reference logs in again without end."""
+    """SIG-533: the reference logs in again without end; here twice more, each on a socket of its own (PS-013)."""
     rig = Rig(**login)
     rig.connect()
+    for _ in range(2):
+        rig.login_refused(-32000, "Authentication Required")
+        rig.lose(1000)
+        rig.wait_for(SessionState.CONNECTING)
+        rig.open()
     rig.login_refused(-32000, "Authentication Required")
-    assert len(rig.frames("login")) + len(rig.frames("anonymous_login")) == 1
+    assert len(rig.frames("login")) + len(rig.frames("anonymous_login")) == 3
     assert rig.codes == [46001]
     assert rig.state is SessionState.AUTH_FAILED
 

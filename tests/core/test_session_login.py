@@ -221,16 +221,16 @@ def rejected_again(rig: Rig) -> None:
     rig.lose(1000)
     rig.wait_for(S.CONNECTING)
     rig.open()
-    rig.login_refused()
+    rig.login_refused(message="Session in use")
 
 
 def test_good_credentials_are_not_given_up_at_the_first_no() -> None:
-    """SIG-218: twice again, first unchanged, then elsewhere and without the session; the third is final."""
+    """SIG-218: twice again, elsewhere (PS-013), the second time without the session; the third is final."""
     rig = Rig.registered(r=0.5)
     rejected_again(rig)
     assert (rig.state, rig.codes) == (S.CLOSING, [])
     rejected_again(rig)
-    assert rig.urls[-1] == "wss://rtc.telnyx.com/?voice_sdk_id=VSDK-1"
+    assert rig.urls[-1] == "wss://rtc.telnyx.com/?voice_sdk_id=VSDK-1&skip_last_voice_sdk_id=true"
     assert rig.params("login")["sessid"] == "session-1"
     assert (rig.state, rig.codes) == (S.CLOSING, [])
     rejected_again(rig)
@@ -248,7 +248,7 @@ def test_the_retries_go_through_the_back_off() -> None:
         rig.wait_for(S.CONNECTING)
         assert rig.now - lost == delay
         rig.open()
-        rig.login_refused()
+        rig.login_refused(message="Session in use")
 
 
 def test_a_success_between_them_begins_anew() -> None:
@@ -282,7 +282,7 @@ def test_in_any_other_situation_no_is_no(why: str) -> None:
         rig.lose()
         rig.wait_for(S.CONNECTING)
         rig.open()
-    rig.login_refused(-32602 if why == "-32602" else -32001)
+    rig.login_refused(-32602 if why == "-32602" else -32001, "Session in use")
     assert 46001 in rig.codes
     assert rig.state is (S.READY if why == "on a live socket" else S.AUTH_FAILED)
 

@@ -275,12 +275,12 @@ def test_t10_a_login_that_is_refused_keeps_the_socket() -> None:
     rig = Rig()
     rig.connect()
     rig.clear()
-    rig.login_refused(-32001, "Login Incorrect")
+    rig.login_refused(-32001, "Authentication Failure")
     assert (rig.state, rig.session.connected) == (S.AUTH_FAILED, True)
     (error,) = rig.heard_of(ErrorRaised)
     assert (error.code, error.fatal) == (46001, True)
     assert error.error.original is not None
-    assert (error.error.original.code, error.error.original.text) == (-32001, "Login Incorrect")
+    assert (error.error.original.code, error.error.original.text) == (-32001, "Authentication Failure")
     assert not any(isinstance(action, CloseSocket) for action in rig.actions)
 
 
@@ -290,7 +290,7 @@ def test_t10b_a_rejection_after_a_reconnection_may_be_passing() -> None:
     rig.advance(2)
     rig.open()
     rig.clear()
-    rig.login_refused()
+    rig.login_refused(message="Session in use")
     assert rig.state is S.CLOSING
     assert rig.codes == []
     rig.lose(1000, clean=True)
@@ -298,12 +298,17 @@ def test_t10b_a_rejection_after_a_reconnection_may_be_passing() -> None:
 
 
 def test_t11_a_login_answered_with_authentication_required_is_refused() -> None:
-    """SIG-077, SIG-533: no login is repeated by itself; the socket may be used for another, and lost like any other."""
+    """PS-013, SIG-533: two more sockets ask; then the last may be used for another login, and lost like any other."""
     rig = Rig()
     rig.connect()
+    for _ in range(2):
+        rig.login_refused(-32000, "Authentication Required")
+        rig.lose(1000)
+        rig.wait_for(S.CONNECTING)
+        rig.open()
     rig.login_refused(-32000, "Authentication Required")
     assert rig.state is S.AUTH_FAILED
-    assert len(rig.frames("login")) == 1
+    assert len(rig.frames("login")) == 3
     rig.lose()
     assert rig.state is S.BACKOFF
 

@@ -21,7 +21,7 @@ def test_there_are_never_too_many() -> None:
 def test_an_old_one_makes_room_when_another_is_buried() -> None:
     stones = Tombstones.none()
     stones.bury(CallId("old"), CAUSE, {}, 0.0, owes_bye=True)
-    stones.bury(CallId("young"), CAUSE, {}, 90.0, owes_bye=True)
+    stones.bury(CallId("young"), CAUSE, {}, 150.0, owes_bye=True)
     assert len(stones) == 1
 
 
@@ -30,5 +30,5 @@ def test_a_call_that_ends_twice_is_as_young_as_its_last_end() -> None:
     for now in (0.0, 80.0):
         stones.bury(CallId("it"), CAUSE, {}, now, owes_bye=True)
     assert len(stones) == 1
-    assert stones.find(CallId("it"), 169.0) is not None
-    assert stones.find(CallId("it"), 170.0) is None
+    assert stones.find(CallId("it"), 229.0) is not None
+    assert stones.find(CallId("it"), 230.0) is None

@@ -112,7 +112,8 @@ class Server:
             return
         params = frame.get("params", {})
         if method == "login" and self.tokens is not None and params.get("login_token") not in self.tokens:
-            line.deliver({"jsonrpc": "2.0", "id": ident, "error": {"code": -32001, "message": "Login Incorrect"}})
+            said = "JWT token authentication failed"
+            line.deliver({"jsonrpc": "2.0", "id": ident, "error": {"code": -32001, "message": said}})
             return
         self._reply(line, method, ident, params)
 

@@ -228,7 +228,7 @@ def test_rules_come_and_go_by_command() -> None:
 
 
 def test_a_login_can_be_refused_for_a_while() -> None:
-    """SIG-218: a rejection that passes."""
+    """PS-013: a rejection that passes, of a credential that has not spread to this node yet."""
     rig = troubled(Fault(method="login", user="alice", do=Refuse(-32001, "Login Incorrect")))
     client = rig.connect()
     client.refused("login", {"login": "alice", "passwd": "secret"})
