@@ -49,9 +49,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Ten thousand examples of the worlds, or some slices (`SLICES=4-9 nox -s nightly`). Arguments go to pytest."""
+    """Ten thousand examples of the worlds, or some slices (`SLICES=4-9 nox -s nightly`); histories of audio by the
+    thousand. Arguments go to pytest.
+    """
     session.install(".[test]")
-    session.run("python", "-m", "pytest", "-q", "tests/world", *session.posargs, env={"WORLD": "nightly"})
+    histories = ["tests/audio/test_histories.py", "tests/audio/test_leg_time.py"]
+    session.run("python", "-m", "pytest", "-q", "tests/world", *histories, *session.posargs, env={"WORLD": "nightly"})
 
 
 @nox.session

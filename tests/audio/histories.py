@@ -2,13 +2,17 @@
 
 A history is a list of steps. `Far` turns it into packets with arrival times and into stalls of our own, and ends it
 with some seconds of a perfect network.
+
+In the suite the examples are few and the same every time; ``WORLD=nightly`` looks at many, at random.
 """
 
+import os
 import random
 from typing import Final, TypeAlias
 
 import numpy as np
 from attrs import define, field, frozen
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from telnyx_drivers.media.audio.frames import Samples
@@ -17,6 +21,19 @@ from telnyx_drivers.media.rtp.packet import RtpPacket
 NARROW, WIDE, EVENT, NOISE = 0, 111, 101, 13
 CLOCKS: Final = {NARROW: 8_000, WIDE: 48_000}
 PERFECT_SECONDS: Final = 7.0
+NIGHTLY: Final = "nightly" in os.environ.get("WORLD", "").split(",")
+
+
+def looking_at(examples: int, nightly: int) -> settings:
+    """So many histories in the suite, and so many at night."""
+    return settings(
+        max_examples=nightly if NIGHTLY else examples,
+        derandomize=not NIGHTLY,
+        database=None,
+        deadline=None,
+        print_blob=NIGHTLY,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
 
 
 @frozen

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 from attrs import define, field
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from telnyx_drivers.media.rtp.receiver import RtpReceiver
@@ -26,6 +26,7 @@ from tests.audio.histories import (
     Step,
     Talk,
     histories,
+    looking_at,
 )
 
 BEAT = 0.02
@@ -92,7 +93,7 @@ def check(ear: Ear) -> None:
     assert ear.concealed_late == 0
 
 
-@settings(max_examples=150, deadline=None)
+@looking_at(120, nightly=5_000)
 @given(histories, st.integers(0, 1_000), st.floats(0, BEAT))
 @example([Talk(80), Held(2.6)], 0, 0.003)
 @example([Talk(80), Held(2.2), Stall(0.3)], 0, 0.003)

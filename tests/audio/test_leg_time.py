@@ -1,28 +1,50 @@
 """A whole leg on a virtual clock, with pacer, digits, noise and recording: through stalls, and through histories."""
 
 import asyncio
+import base64
+import json
 import random
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
 from attrs import define, field
-from hypothesis import HealthCheck, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from pylibsrtp import Policy, Session
 
 from telnyx_core.actions import DigitTone
+from telnyx_core.ids import CallId
+from telnyx_core.quality.segment import ReportHome
+from telnyx_drivers.call_recording import CallRecorder
 from telnyx_drivers.media.audio.frames import Samples
 from telnyx_drivers.media.audio.recorder import Recording
+from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.call_audio import CallAudio
+from telnyx_drivers.media.rtp import libopus
 from telnyx_drivers.media.rtp.g711 import PCMU
 from telnyx_drivers.media.rtp.libopus import OpusSettings
 from telnyx_drivers.media.rtp.packet import RtpPacket, parse
 from telnyx_drivers.media.rtp.path import Leg, OnData
 from telnyx_drivers.media.rtp_path import AgreedAudio, RtpCodec, RtpWiring
 from tests.audio.helpers import call_audio, read_wav, sine
-from tests.audio.histories import EVENT, NARROW, NOISE, PERFECT_SECONDS, Far, Step, histories
+from tests.audio.histories import (
+    EVENT,
+    NARROW,
+    NOISE,
+    PERFECT_SECONDS,
+    WIDE,
+    Far,
+    Held,
+    OtherCodec,
+    PacketTime,
+    Step,
+    histories,
+    looking_at,
+)
 from tests.drivers.clock import VirtualClockLoop
 
 DELAY = 0.05
@@ -99,6 +121,21 @@ def leg(audio: CallAudio, wire: Wire, digits: list[str]) -> Leg:
         receives=True,
     )
     return Leg(wiring, agreed, OpusSettings(), ssrc=7, cname="x", wire=wire.plug)
+
+
+@cache
+def tone(payload_type: int, duration: int) -> bytes:
+    """The payload of a packet that is heard, of so many units of its own clock."""
+    if payload_type == NARROW:
+        return PCMU.encode(sine(500, 8_000, duration / 8_000))
+    if duration == 1_440:
+        # Three frames of 10 ms, whose lengths stand before them (RFC 6716 section 3.2.5).
+        frame = tone(payload_type, 480)
+        return bytes((frame[0] | 3, 0x83, len(frame) - 1, len(frame) - 1)) + 3 * frame[1:]
+    library = libopus.load()
+    assert library is not None
+    encoder = libopus.OpusEncoder(library, OpusSettings(full_band=True))
+    return [encoder.encode(sine(500, 48_000, duration / 48_000)) for _ in range(10)][-1]
 
 
 def stall(loop: VirtualClockLoop, when: float, seconds: float) -> None:
@@ -197,6 +234,116 @@ def test_what_plays_through_a_stall_is_played_whole_and_knows_where_it_is(tmp_pa
     on_virtual_time(test)
 
 
+def test_the_position_of_a_playback_is_how_much_of_it_was_played() -> None:
+    """Not how long it has been playing: it stands still with the program, goes on while muted, and ends whole."""
+
+    async def test(loop: VirtualClockLoop) -> None:
+        audio, wire = call_audio(), Wire(loop)
+        path = leg(audio, wire, [])
+        playback = await audio.play(Tone(440, duration=3.0))
+        assert playback.position == 0
+        await asyncio.sleep(0.99)
+        before = playback.position
+        assert before == pytest.approx(0.98, abs=0.021)
+        stall(loop, loop.time(), 12.0)
+        await asyncio.sleep(12.01)
+        assert before <= playback.position <= before + 0.081, "three beats are made up for, and no more"
+        audio.set_muted(True)
+        await asyncio.sleep(1.0)
+        assert playback.position == pytest.approx(before + 1.0, abs=0.081)
+        await playback.wait()
+        assert playback.position == pytest.approx(3.0)
+        assert loop.time() == pytest.approx(15.0, abs=0.1)
+        path.stop()
+
+    on_virtual_time(test)
+
+
+def test_an_upload_keeps_time_over_stalls_for_which_it_holds_no_silence() -> None:
+    """Beyond ten seconds the timestamps alone tell of time that did not run: both tracks go on in step."""
+
+    async def test(loop: VirtualClockLoop) -> None:
+        audio, wire = call_audio(), Wire(loop)
+        path = leg(audio, wire, [])
+        claps, end, stalls = [0.9, 19.5, 61.0, 62.3], 65.0, [(2.0, 11.0), (20.0, 35.0)]
+        quiet, loud = PCMU.encode(np.zeros(160, dtype=np.int16)), PCMU.encode(CLICK)
+        for number in range(int(end / 0.02)):
+            sent = number * 0.02
+            payload = loud if any(abs(sent - clap) < 0.005 for clap in claps) else quiet
+            wire.arrive(sent + DELAY, RtpPacket(NARROW, False, number, number * 160, 3, payload))
+        for when, seconds in stalls:
+            stall(loop, when, seconds)
+        audio.add_voice(Clicks(loop, [*claps]))
+        recorder = CallRecorder(
+            CallId("call"),
+            sides=("local", "remote"),
+            rate=8_000,
+            most=100_000_000,
+            overflowed=lambda: None,
+            wall=loop.time,
+            dice=random.Random(1),
+        )
+        await asyncio.sleep(0.5)
+        audio.add_tap(recorder)
+        begun = loop.time()
+        await asyncio.sleep(end - 0.2 - loop.time())
+        ended = loop.time()
+        path.stop()
+        times: list[list[float]] = []
+        for side in recorder.sides:
+            packets: list[dict[str, Any]] = []
+            for body in recorder.segment(
+                side, ReportHome("https://gw.example.org", "gw.example.org", "r", None), final=True
+            ):
+                packets += json.loads(body.text)["packets"]
+            stamps = [packet["rtp_ts"] / 8_000 for packet in packets]
+            assert stamps[-1] + 0.02 == pytest.approx(ended - begun, abs=0.06)
+            steps = np.diff(stamps)
+            assert sorted(steps)[-2:] == pytest.approx([1.0, 25.0], abs=0.1), "what is beyond ten seconds"
+            peaks = [np.abs(np.frombuffer(base64.b64decode(packet["payload_b64"]), "<f4")).max() for packet in packets]
+            loudly = [stamp for stamp, peak in zip(stamps, peaks, strict=True) if peak > 0.25]
+            times.append([each for n, each in enumerate(loudly) if n == 0 or each - loudly[n - 1] > 0.05])
+        local, remote = np.array(times[0]), np.array(times[1])
+        assert local + begun == pytest.approx(claps, abs=0.04)
+        assert np.ptp(remote - local) <= 0.02 + 1e-9
+        assert (remote - local).max() < DELAY + 0.04
+
+    on_virtual_time(test)
+
+
+class Highest(random.Random):
+    """Dice that always show the most."""
+
+    def getrandbits(self, count: int, /) -> int:
+        return (1 << count) - 1
+
+    def randint(self, a: int, b: int) -> int:
+        return b
+
+
+def test_a_stream_whose_first_packets_are_lost_is_decrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 3711 section 3.3.1: who gets nothing before the wrap of the numbers does not know that there was one."""
+    monkeypatch.setattr("secrets.SystemRandom", Highest)
+
+    async def test(loop: VirtualClockLoop) -> None:
+        wire = Wire(loop)
+        path = leg(call_audio(), wire, [])
+        await asyncio.sleep(8.0)
+        path.stop()
+        key = bytes(range(30))
+        there, here = (
+            Session(Policy(key=key, ssrc_type=kind)) for kind in (Policy.SSRC_ANY_OUTBOUND, Policy.SSRC_ANY_INBOUND)
+        )
+        protected = [there.protect(data) for _, data in wire.sent]
+        for data, (_, sent) in zip(protected[350:], wire.sent[350:], strict=True):
+            assert here.unprotect(data) == sent
+        first = parse(wire.sent[0][1])
+        assert first is not None
+        assert first.sequence < 2**15, "half of all numbers may be lost before a wrap"
+
+    on_virtual_time(test)
+
+
 def test_packets_are_played_as_soon_as_they_may_be() -> None:
     """Beats follow the far end's packets, at whatever time of ours they come, and again after an early hiccup."""
 
@@ -245,8 +392,9 @@ def test_a_long_press_is_sent_with_its_length_beside_audio() -> None:
     on_virtual_time(test)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@looking_at(20, nightly=1_000)
 @given(histories, st.integers(0, 1_000))
+@example([OtherCodec(WIDE), Held(3.6133878625154634), PacketTime(60)], 1_000)
 def test_whatever_came_before_a_leg_hears_again_and_records_it_all(
     tmp_path: Path, history: list[Step], seed: int
 ) -> None:
@@ -257,11 +405,9 @@ def test_whatever_came_before_a_leg_hears_again_and_records_it_all(
         path = leg(audio, wire, digits)
         recording = record(audio, tmp_path / "call.wav")
         reader = audio.audio_in(8_000)
-        tone = PCMU.encode(sine(500, 8_000, 0.02))
         for when, packet in [(each.arrives, each.packet) for each in far.sent] + far.others:
             if packet.payload_type not in (EVENT, NOISE):
-                size = int.from_bytes(packet.payload[4:6], "big") * 8_000 // (48_000 if packet.payload_type else 8_000)
-                packet.payload_type, packet.payload = NARROW, (tone * 3)[:size]
+                packet.payload = tone(packet.payload_type, int.from_bytes(packet.payload[4:6], "big"))
             wire.arrive(when, packet)
         for start, stop in far.stalls:
             stall(loop, start, stop - start)

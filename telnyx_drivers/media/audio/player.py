@@ -16,7 +16,7 @@ class Playback:
 
     @property
     def position(self) -> float:
-        """Seconds played so far, in steps of 20 ms."""
+        """Seconds of it that were played so far, in steps of 20 ms; it stands still while the program does not run."""
         return self._frames / FRAMES_PER_SECOND
 
     @property
