@@ -42,15 +42,15 @@ class Patience:
     """How long gathering may take, in seconds."""
 
     window: float = 1.0
-    """For further candidates once an address from outside is known, or when only STUN is asked (MEDIA-061)."""
+    """For further candidates once the first one is known (MEDIA-061)."""
     stun: float = 0.25
     """The start that one STUN server has over the next."""
-    turn: float = 0.5
-    """The start that one TURN server has over the next."""
+    turn: float = 0.2
+    """The start that one TURN server has over the next: the third of the platform's, which is asked over TLS and takes
+    five round trips, shall be heard within the window.
+    """
     attempt: float = 4.0
-    """For one server to answer: over TLS that takes five round trips."""
-    limit: float = 5.0
-    """For everything, when candidates of the host can be used as well (MEDIA-613)."""
+    """For one server to answer, and the longest that a description without any candidate waits for the last one."""
 
 
 @frozen
@@ -125,13 +125,12 @@ class Gathering:
     def worth_waiting_for(self) -> float:
         """Seconds from the beginning: for how long a description should wait for more candidates.
 
-        An address from outside is nearly always enough. Without one, UDP to the outside may be blocked, and a relay
-        over TCP or TLS the only way there is.
+        The window begins with the first candidate: those of this host are there at once. As long as there is none,
+        because nothing but relays may be used, the description would be of no use, and every server gets its chance.
         """
-        if self.found or not self._relaying:
+        if self._hosts or self.found or not self._relaying:
             return self.patience.window
-        attempts = self.patience.turn * (len(self.plan.turns) - 1) + self.patience.attempt
-        return attempts if self.relay_only else min(attempts, self.patience.limit)
+        return self.patience.turn * (len(self.plan.turns) - 1) + self.patience.attempt
 
     @property
     def failures(self) -> tuple[ServerFailure, ...]:

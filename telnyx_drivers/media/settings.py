@@ -31,7 +31,7 @@ class PeerSettings:
     """For TURN over TLS; without it the system's authorities and the server's name are checked."""
 
 
-_BRIEFLY: Final = ice.Patience(window=0.3, limit=0.3)
+_BRIEFLY: Final = ice.Patience(window=0.3)
 
 
 def settings_for(url: str, tls: ssl.SSLContext | None = None) -> PeerSettings:

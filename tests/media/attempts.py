@@ -49,7 +49,7 @@ class Outcome:
 
 def _settings(ways: Ways) -> PeerSettings:
     addresses = [f"127.0.0.{number + 2}" for number in range(ADDRESSES[ways])]
-    patience = ice.Patience(window=0.3, limit=0.5)
+    patience = ice.Patience(window=0.3)
     return PeerSettings(addresses=lambda: addresses, patience=patience)
 
 

@@ -18,7 +18,7 @@ from tests.media.test_engine_ice import routable_address, turn
 
 pytestmark = pytest.mark.media
 
-QUICK = Patience(window=0.3, stun=0.05, turn=0.1, attempt=0.3, limit=1.0)
+QUICK = Patience(window=0.3, stun=0.05, turn=0.1, attempt=0.3)
 
 
 @pytest.fixture(autouse=True)
