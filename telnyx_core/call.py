@@ -831,7 +831,8 @@ class Call:
             self._move(CallInput.HELD)
         elif not held and self.state is CallState.HELD:
             self._move(CallInput.UNHELD)
-        self._next_hold(now)
+        if error is None or error.kind is not FailureKind.REQUEST_TIMEOUT:  # else the socket is closed for it (SIG-066)
+            self._next_hold(now)
 
     def _renew_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
         sdp = string(result, "sdp")

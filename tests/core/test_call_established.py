@@ -87,6 +87,18 @@ def test_a_hold_that_is_not_answered_condemns_the_socket() -> None:
     assert rig.info(call).state.value == "active"
 
 
+def test_a_socket_that_is_closed_for_a_hold_is_sent_no_other_command() -> None:
+    """CALL-362: what the call is taken for is said on the next socket (CALL-533); what waited behind it failed."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.clear()
+    tickets = [rig.hold(call), rig.hold(call)]
+    rig.advance(10)
+    assert [frame["params"]["action"] for frame in rig.frames("modify")] == ["hold"]
+    rig.lose()
+    assert [settled(rig, ticket) for ticket in tickets] == [FailureKind.REQUEST_TIMEOUT, FailureKind.STALE_REQUEST]
+
+
 @pytest.mark.parametrize("command", HOLDS)
 @pytest.mark.parametrize("until", ["new", "requesting", "trying", "ringing", "early", "inbound", "recovering"])
 def test_a_hold_in_any_other_state_fails_at_once(until: str, command: str) -> None:
