@@ -933,7 +933,7 @@ def _refusal(server: ServerError | None) -> Cause | None:
     return INCOMPATIBLE if server.message in ("CODEC ERROR", "MEDIA ERROR") else TEMPORARY_FAILURE
 
 
-def dialled_options(offer: m.Offered) -> CallOptions:
+def dialled_options(offer: m.Offered, params: JsonView) -> CallOptions:
     """Those of a call that this client dialled, in a process before this one, as the server attaches it."""
     return CallOptions(
         destination_number=offer.callee_number,
@@ -943,15 +943,13 @@ def dialled_options(offer: m.Offered) -> CallOptions:
         remote_caller_number=offer.callee_number,
         custom_headers=offer.headers,
         client_state=offer.client_state,
+        max_kbps=_max_kbps(params),
     )
 
 
 def inbound_options(offer: m.Offered, params: JsonView) -> CallOptions:
     """A call's options as the server's invite or attach describes them (SIG-107)."""
-    settings = mapping(params, "mediaSettings")
-    kbps = settings.get("sdpASBandwidthKbps")
-    wanted = settings.get("useSdpASBandwidthKbps") is True and isinstance(kbps, int) and not isinstance(kbps, bool)
-    options = CallOptions(
+    return CallOptions(
         destination_number=offer.callee_number,
         caller_number=offer.callee_number,
         caller_name=offer.callee_name,
@@ -959,5 +957,13 @@ def inbound_options(offer: m.Offered, params: JsonView) -> CallOptions:
         remote_caller_number=offer.caller_number,
         custom_headers=offer.headers,
         client_state=offer.client_state,
+        max_kbps=_max_kbps(params),
     )
-    return evolve(options, max_kbps=kbps) if wanted and isinstance(kbps, int) and kbps > 0 else options
+
+
+def _max_kbps(params: JsonView) -> int | None:
+    """``mediaSettings`` of the server (CALL-045); what is no bandwidth is none."""
+    settings = mapping(params, "mediaSettings")
+    kbps = settings.get("sdpASBandwidthKbps")
+    asked = settings.get("useSdpASBandwidthKbps") is True
+    return kbps if asked and isinstance(kbps, int) and not isinstance(kbps, bool) and kbps > 0 else None

@@ -4,9 +4,11 @@ from collections.abc import Iterable
 
 from attrs import define, field, frozen
 
+from telnyx_core import messages as m
 from telnyx_core import timeouts
 from telnyx_core.json_types import Json, JsonObject, JsonView
-from telnyx_core.limits import MAX_LIVE_CALLS, MAX_NAME_CHARS
+from telnyx_core.limits import MAX_LIVE_CALLS, MAX_MARKED_CHARS, MAX_NAME_CHARS
+from telnyx_core.option_values import CustomHeader
 from telnyx_core.parsing import finite
 from telnyx_core.wire import identifier, string
 
@@ -17,10 +19,21 @@ class CallMarker:
 
     id: str
     held: bool
+    headers: tuple[CustomHeader, ...] = field(default=(), repr=False)
+    """The server may not say them again when it attaches the call to another process."""
 
     def entry(self) -> JsonObject:
         """As it is remembered."""
-        return {"id": self.id, "held": self.held}
+        entry: JsonObject = {"id": self.id, "held": self.held}
+        room, kept = MAX_MARKED_CHARS, list[CustomHeader]()
+        for header in self.headers:
+            room -= len(header.name) + len(header.value)
+            if room < 0:
+                break
+            kept.append(header)
+        if kept:
+            entry["custom_headers"] = m.header_list(kept)
+        return entry
 
 
 @define
@@ -51,7 +64,7 @@ class Identity:
         calls = remembered.get("calls")
         if isinstance(calls, list):
             identity.markers = tuple(
-                CallMarker(ident, entry.get("held") is True)
+                CallMarker(ident, entry.get("held") is True, m.custom_headers({"dialogParams": entry}))
                 for entry in calls[:MAX_LIVE_CALLS]
                 if isinstance(entry, dict)
                 and (ident := string(entry, "id")) is not None
@@ -132,15 +145,15 @@ class Identity:
             self.outgoing = False
             self.forget_session(token=True)
 
-    def record(self, calls: Iterable[JsonObject], now: float, wall: float) -> JsonObject:
-        """What to remember, in the store's shape, with the entries of the live calls. Times are epoch seconds.
+    def record(self, calls: Iterable[CallMarker], now: float, wall: float) -> JsonObject:
+        """What to remember, in the store's shape, with the live calls. Times are epoch seconds.
 
         Markers that nobody has claimed yet are kept for the next process, should this one die first (SIG-317).
         """
         self.dirty = False
         if self.outgoing:
             return {}
-        entries: list[Json] = [*calls, *(marker.entry() for marker in self.markers)]
+        entries: list[Json] = [marker.entry() for marker in (*calls, *self.markers)]
         record: JsonObject = {}
         if self.voice_sdk_id is not None:
             record["voice_sdk_id"] = self.voice_sdk_id

@@ -35,5 +35,8 @@ MAX_SENT_BYTES: Final = 1_000_000
 MAX_NAME_CHARS: Final = 256
 """Call ids, methods and gateway states worth remembering; longer ones are not ours."""
 
+MAX_MARKED_CHARS: Final = 4_096
+"""Of one call's headers in the store: a SIP message seldom has more, and a hundred calls fit into the file."""
+
 MAX_ID_CHARS: Final = 1_024
 """Routing tokens, session ids and report ids have some forty; a longer one would make every later URL too long."""

@@ -122,7 +122,7 @@ class Session:
         self._redactor = Redactor()
         self._redactor.learn(options.password, options.login_token, *_credentials(options))
         self.common_log = CommonLog(options.debug_log_level, options.debug_log_max_entries)
-        self._marked: dict[CallId, JsonObject] = {}
+        self._marked: dict[CallId, CallMarker] = {}
         """The calls that can be attached: a server of this family forgets those that were never answered.
 
         Each is held as it is remembered, because all of them are listed whenever one changes.
@@ -594,7 +594,7 @@ class Session:
                 call.timed_out(Timer.BYE_GUARD, None, now)
 
     def leave_calls(self, now: float) -> None:
-        left = [CallMarker(ident, entry["held"] is True) for ident, entry in self._marked.items()]
+        left = list(self._marked.values())
         self._link.identity.leave(left)
         for marker in left:
             if (call := self._calls.get(CallId(marker.id))) is not None:
@@ -724,9 +724,9 @@ class Session:
         self._link.liveness.media_failed(call, reason, now)
 
     def call_marked(self, call: CallId, *, held: bool) -> None:
-        entry = CallMarker(call, held).entry()
-        if self._marked.get(call) != entry:
-            self._marked[call] = entry
+        marker = CallMarker(call, held, self._calls[call].parties.headers)
+        if self._marked.get(call) != marker:
+            self._marked[call] = marker
             self._link.identity.dirty = True
 
     def call_unmarked(self, call: CallId) -> None:
@@ -815,7 +815,9 @@ class Session:
             dialled = params.get("display_direction") == "inbound"
             call = self._create(ident, params, now, direction="outbound" if dialled else "inbound")
             call.rebuild(params)
-            call.media.held = marked is not None and marked.held
+            if marked is not None:
+                call.media.held = marked.held
+                call.parties.headers = call.parties.headers or marked.headers
             self.call_marked(ident, held=call.media.held)
         elif not call.live or call.owed or (call.attached_on == self.generation and call.state is CallState.RECOVERING):
             return  # SIG-097
@@ -824,7 +826,7 @@ class Session:
 
     def _create(self, ident: CallId, params: JsonView, now: float, direction: Direction = "inbound") -> Call:
         offer = m.offered(params)
-        options = inbound_options(offer, params) if direction == "inbound" else dialled_options(offer)
+        options = inbound_options(offer, params) if direction == "inbound" else dialled_options(offer, params)
         call = Call(ident, direction=direction, options=options, host=self, rng=self._rng, now=now)
         self._calls[ident] = call
         self._link.liveness.talking(now)

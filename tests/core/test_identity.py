@@ -124,7 +124,7 @@ def test_a_token_is_news_only_when_it_changes() -> None:
 def test_what_is_written_can_be_read_again() -> None:
     identity = Identity(voice_sdk_id="V")
     identity.logged_in("s", 100.0)
-    record = identity.record([CallMarker("a", True).entry()], 130.0, 5_030.0)
+    record = identity.record([CallMarker("a", True)], 130.0, 5_030.0)
     assert record == {
         "voice_sdk_id": "V",
         "session_id": "s",
@@ -139,7 +139,7 @@ def test_what_is_written_can_be_read_again() -> None:
 
 def test_without_a_session_nothing_of_calls_is_written() -> None:
     """SIG-316: erased when there is no session id."""
-    assert Identity(voice_sdk_id="V").record([CallMarker("a", False).entry()], 0.0, 0.0) == {"voice_sdk_id": "V"}
+    assert Identity(voice_sdk_id="V").record([CallMarker("a", False)], 0.0, 0.0) == {"voice_sdk_id": "V"}
 
 
 def test_a_marker_that_is_still_open_is_written_back() -> None:
@@ -147,7 +147,7 @@ def test_a_marker_that_is_still_open_is_written_back() -> None:
     identity = recalled(10.0)
     identity.logged_in("s-1", 51.0)
     identity.claim("b")
-    assert identity.record([CallMarker("b", True).entry()], 51.0, 1_011.0)["calls"] == [
+    assert identity.record([CallMarker("b", True)], 51.0, 1_011.0)["calls"] == [
         {"id": "b", "held": True},
         {"id": "a", "held": True},
     ]

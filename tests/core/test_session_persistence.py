@@ -5,9 +5,10 @@ import pytest
 from telnyx_core.actions import Remember
 from telnyx_core.events import ErrorRaised
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import JsonObject, JsonView
+from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import EPOCH, Rig
+from telnyx_core.wire import mapping
 
 S = SessionState
 
@@ -193,6 +194,42 @@ def test_a_call_of_a_former_process_comes_back_with_its_attach(held: bool) -> No
     assert rig.states("a") == ["recovering", "held" if held else "active"]
     assert rig.info("a").recovered_call_id == "a"
     assert rig.codes == []
+
+
+def test_the_headers_of_a_call_are_known_to_the_process_that_takes_it_over() -> None:
+    """CALL-531, SIG-316: also where the server does not say them again; what it says counts for more."""
+    first = Rig.registered()
+    call = first.inbound("active", dialogParams={"custom_headers": [{"name": "X-Ref", "value": "42"}]})
+    values = remembered(first)
+    for said, known in ((None, ("X-Ref", "42")), ({"name": "X-New", "value": "1"}, ("X-New", "1"))):
+        rig = Rig(remembered=values)
+        rig.connect()
+        rig.login_ok("session-1")
+        rig.attach(call, dialogParams={"custom_headers": [] if said is None else [said]})
+        assert [(each.name, each.value) for each in rig.info(call).custom_headers] == [known]
+        kept = {"name": known[0], "value": known[1]}
+        assert remembered(rig)["calls"] == [{"id": call, "held": False, "custom_headers": [kept]}]
+
+
+def test_headers_that_would_fill_the_store_are_not_remembered() -> None:
+    """A store that grew too large to be read again would lose every call."""
+    rig = Rig.registered()
+    headers: list[Json] = [{"name": "X-Ref", "value": "42"}, {"name": "X-Long", "value": "x" * 5_000}]
+    call = rig.inbound("active", dialogParams={"custom_headers": headers})
+    assert remembered(rig)["calls"] == [{"id": call, "held": False, "custom_headers": headers[:1]}]
+
+
+@pytest.mark.parametrize("direction", ["inbound", "outbound"])
+def test_the_bandwidth_that_the_server_asks_for_holds_in_the_process_that_takes_a_call_over(direction: str) -> None:
+    """CALL-045."""
+    rig = Rig(remembered=stored(30.0, "a"))
+    rig.connect()
+    rig.login_ok("session-1")
+    asked: JsonObject = {"useSdpASBandwidthKbps": True, "sdpASBandwidthKbps": 40}
+    rig.attach("a", mediaSettings=asked, display_direction="inbound" if direction == "outbound" else "outbound")
+    assert rig.info("a").direction == direction
+    rig.describe_answer("a")
+    assert mapping(rig.params("attach"), "dialogParams")["mediaSettings"] == asked
 
 
 def test_two_calls_of_a_former_process_come_back() -> None:
