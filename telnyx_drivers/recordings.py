@@ -113,7 +113,8 @@ class Recordings:
                 logs.reports.warning("call %s: its recording is not sent, for the server gave no id", recorder.call)
             return
         recorder.sending += 1
-        sender = _Sender(recorder, home, self._options.call_recording_endpoint, final=final)
+        failed = partial(self._uploads.failed, "a segment of its recording", recorder.call)
+        sender = _Sender(recorder, home, self._options.call_recording_endpoint, failed, final=final)
         self._uploads.run(("recording", recorder.call, recorder.segments), sender.run)
         recorder.segments += 1
 
@@ -121,10 +122,13 @@ class Recordings:
 class _Sender:
     """One segment of both tracks."""
 
-    def __init__(self, recorder: "CallRecorder", home: ReportHome, endpoint: str, *, final: bool) -> None:
+    def __init__(
+        self, recorder: "CallRecorder", home: ReportHome, endpoint: str, failed: Callable[[], None], *, final: bool
+    ) -> None:
         self._recorder = recorder
         self._home = home
         self._url = home.url.removesuffix(REPORT_PATH) + endpoint
+        self._failed = failed
         self._final = final
 
     async def run(self, poster: "Poster") -> None:
@@ -143,7 +147,7 @@ class _Sender:
             fate = await deliver(poster, self._url, headers, body.text)
             if fate is Fate.SENT:
                 continue
-            logs.reports.error("call %s: a segment of its recording could not be sent", recorder.call)
+            self._failed()
             if fate is Fate.FAILED and not final:
                 recorder.give_back(side, [packet for left in made[index:] for packet in left.packets])
                 return

@@ -1,5 +1,6 @@
 """Call reports on their way to the platform: tried again, in order, and never in the way of a call (quality.md 4.4)."""
 
+import logging
 import ssl as tls
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
@@ -76,6 +77,8 @@ class Uploads:
         self._make_poster = make_poster
         self._poster: Poster | None = None
         self._making = anyio.Lock()
+        self._told = False
+        """The warning has been given."""
         self._without = False
         """There is no poster, and will be none."""
         self._queues: dict[CallId, _Queue] = {}
@@ -94,7 +97,7 @@ class Uploads:
         call = action.segment.call.id
         queue = self._queues.setdefault(call, _Queue())
         if len(queue.waiting) == _MOST_WAITING:
-            logs.reports.error("call %s: a part of its report is lost, too many wait", call)
+            self.failed("a part of its report", call)
         queue.waiting.append(action)
         if call not in self._working:
             self.run(call, lambda poster: self._empty(queue, poster))
@@ -106,6 +109,12 @@ class Uploads:
         assert key not in self._working, "one at a time"
         self._working.add(key)
         self._spawn(lambda: self._work(key, job), lambda: self._rest(key))
+
+    def failed(self, what: str, call: CallId) -> None:
+        """A warning, once: with a platform that takes no reports it would stand there for every call."""
+        level = logging.DEBUG if self._told else logging.WARNING
+        self._told = True
+        logs.reports.log(level, "call %s: %s could not be sent (this warning comes once)", call, what)
 
     async def drain(self, seconds: float = DRAIN) -> None:
         """Wait for what is on its way, but no longer than that."""
@@ -140,7 +149,7 @@ class Uploads:
         while queue.waiting:
             queue.current = action = queue.waiting.popleft()
             try:
-                await _send(action, queue, poster)
+                await self._send(action, queue, poster)
             except Exception:  # noqa: BLE001  # a report is never worth a call, and one part none of the others
                 logs.reports.exception("a report broke on its way")
             queue.current = None
@@ -154,7 +163,37 @@ class Uploads:
             queues.setdefault(action.segment.call.id, _Queue()).waiting.append(action)
         async with anyio.create_task_group() as group:
             for queue in queues.values():
-                group.start_soon(_send_all, queue, poster)
+                group.start_soon(self._send_all, queue, poster)
+
+    async def _send_all(self, queue: _Queue, poster: "Poster") -> None:
+        while queue.waiting:
+            await self._send(queue.waiting.popleft(), queue, poster)
+
+    async def _send(self, action: UploadReport, queue: _Queue, poster: "Poster") -> None:
+        segment, home, call = action.segment, action.home, action.segment.call.id
+        headers = home.headers(call)
+        while queue.kept:
+            await deliver(poster, home.url, headers, queue.kept[0])
+            queue.kept = queue.kept[1:]
+        lines: list[Line] = []
+        for line in segment.lines():
+            lines.append(line)
+            await anyio.lowlevel.checkpoint()  # other calls' audio is more urgent
+        bodies = segment.bodies(queue.number, lines)
+        fate = await deliver(poster, home.url, headers, bodies[0])
+        if fate is Fate.TOO_LARGE:
+            bodies = segment.bodies(queue.number, lines, len(bodies[0]) // 2)
+            fate = await deliver(poster, home.url, headers, bodies[0])
+        queue.number += len(bodies)
+        for index, body in enumerate(bodies):
+            if index:
+                fate = await deliver(poster, home.url, headers, body)
+            if fate is not Fate.SENT:
+                self.failed("a part of its report", call)
+            if fate is Fate.FAILED:
+                left = bodies[index:]
+                queue.kept = left if sum(map(len, left)) <= MAX_BODY else ()
+                return
 
     def _rest(self, key: Hashable) -> None:
         """Nothing of this is on its way."""
@@ -162,38 +201,6 @@ class Uploads:
         if not self._working and self._idle is not None:
             self._idle.set()
             self._idle = None
-
-
-async def _send_all(queue: _Queue, poster: "Poster") -> None:
-    while queue.waiting:
-        await _send(queue.waiting.popleft(), queue, poster)
-
-
-async def _send(action: UploadReport, queue: _Queue, poster: "Poster") -> None:
-    segment, home, call = action.segment, action.home, action.segment.call.id
-    headers = home.headers(call)
-    while queue.kept:
-        await deliver(poster, home.url, headers, queue.kept[0])
-        queue.kept = queue.kept[1:]
-    lines: list[Line] = []
-    for line in segment.lines():
-        lines.append(line)
-        await anyio.lowlevel.checkpoint()  # other calls' audio is more urgent
-    bodies = segment.bodies(queue.number, lines)
-    fate = await deliver(poster, home.url, headers, bodies[0])
-    if fate is Fate.TOO_LARGE:
-        bodies = segment.bodies(queue.number, lines, len(bodies[0]) // 2)
-        fate = await deliver(poster, home.url, headers, bodies[0])
-    queue.number += len(bodies)
-    for index, body in enumerate(bodies):
-        if index:
-            fate = await deliver(poster, home.url, headers, body)
-        if fate is not Fate.SENT:
-            logs.reports.error("call %s: a part of its report could not be sent", call)
-        if fate is Fate.FAILED:
-            left = bodies[index:]
-            queue.kept = left if sum(map(len, left)) <= MAX_BODY else ()
-            return
 
 
 async def deliver(poster: "Poster", url: str, headers: Mapping[str, str], body: bytes) -> Fate:

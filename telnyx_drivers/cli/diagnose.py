@@ -12,7 +12,6 @@ from rich.panel import Panel
 from rich.status import Status
 from rich.table import Table
 
-from telnyx_core.errors import OptionsError
 from telnyx_core.json_types import JsonObject
 from telnyx_core.options import ClientOptions, IceServer
 from telnyx_drivers.cli.account import CredentialsOption, JsonFlag, UrlOption
@@ -115,17 +114,14 @@ def _options(
     credentials: Credentials | None, url: str | None, servers: tuple[IceServer, ...] | None, *, relay: bool
 ) -> ClientOptions:
     who = credentials or Credentials(login_token="none")  # noqa: S106  # nobody logs in with it
-    try:
-        return ClientOptions(
-            login_token=who.login_token,
-            login=who.login,
-            password=who.password,
-            env=url,
-            ice_servers=servers,
-            force_relay_candidate=relay,
-        )
-    except OptionsError as error:
-        raise UsageError(str(error)) from error
+    return ClientOptions(
+        login_token=who.login_token,
+        login=who.login,
+        password=who.password,
+        env=url,
+        ice_servers=servers,
+        force_relay_candidate=relay,
+    )
 
 
 def ice_servers(urls: Sequence[str] | None, environ: Mapping[str, str]) -> tuple[IceServer, ...] | None:

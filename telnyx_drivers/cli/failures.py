@@ -2,12 +2,12 @@
 
 from rich.panel import Panel
 
-from telnyx_core.errors import LocalProtocolError, OptionsError
+from telnyx_core.errors import LocalProtocolError
 from telnyx_core.json_types import Json, JsonObject
 from telnyx_drivers.cli.output import Output, clean
 from telnyx_drivers.exceptions import CallEnded, DriverFailed, TelnyxClientError
 
-EXPECTED = (TelnyxClientError, LocalProtocolError, OptionsError, OSError)
+EXPECTED = (TelnyxClientError, LocalProtocolError, OSError)
 """What the world can do to a command. Anything else is a fault of ours and shows its traceback."""
 
 _OURS = "This is a fault of telnyx-rtc. Please report it, with the cause above."

@@ -13,7 +13,6 @@ import typer
 from rich.panel import Panel
 from rich.table import Table
 
-from telnyx_core.errors import OptionsError
 from telnyx_core.json_types import JsonObject
 from telnyx_core.options import ClientOptions
 from telnyx_drivers.cli.account import CredentialsOption, JsonFlag, UrlOption
@@ -85,16 +84,13 @@ def prove(
         servers = ice_servers(ice_server, os.environ)
         credentials = None if local else find_credentials(credentials_file, environ=os.environ, warn=output.warn)
         async with _server(credentials) as (who, address):
-            try:
-                options = ClientOptions(
-                    login_token=who.login_token,
-                    login=who.login,
-                    password=who.password,
-                    env=address or url,
-                    ice_servers=servers,
-                )
-            except OptionsError as error:
-                raise UsageError(str(error)) from error
+            options = ClientOptions(
+                login_token=who.login_token,
+                login=who.login,
+                password=who.password,
+                env=address or url,
+                ice_servers=servers,
+            )
             plan = Plan(
                 options=options,
                 destination=to or ("echo" if local else DESTINATION),

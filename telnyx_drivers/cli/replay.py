@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from telnyx_core.json_types import JsonObject
 from telnyx_core.testing.journal import Replay, ReplayDiffers
-from telnyx_drivers.cli.exits import Exit
+from telnyx_drivers.cli.exits import Exit, UsageError
 from telnyx_drivers.cli.ladder import draw, heading, rungs
 from telnyx_drivers.cli.output import Output
+from telnyx_drivers.cli.running import finish
 
 
 def replay(
@@ -19,30 +21,32 @@ def replay(
 ) -> None:
     """Show a journal as a ladder diagram, and fail where a fresh session acts otherwise."""
     output = Output(json=json)
-    try:
-        recorded = Replay.from_file(str(file))
-        rows = rungs(recorded)
-    except ValueError as error:
-        output.errors.print(Text(f"{file} is no journal: {error}", style="red"))
-        raise typer.Exit(Exit.USAGE) from None
-    if not quiet:
-        output.console.print(Text(heading(), style="bold"), soft_wrap=True)
-        for rung in rows:
-            output.console.print(Text(draw(rung), style="red" if rung.bad else ""), soft_wrap=True)
-    difference, compared = None, 0
-    try:
-        compared = recorded.check()
-    except (ReplayDiffers, ValueError) as error:
-        difference = str(error)
-        output.errors.print(Text(f"The session acts otherwise.\n{difference}", style="red"))
-    else:
-        output.done(f"{compared} actions, the same as recorded.")
-    output.emit(
-        {
+
+    def work(document: JsonObject) -> Exit:
+        try:
+            recorded = Replay.from_file(str(file))
+            recorded.session()  # the options and the dice are there
+            rows = rungs(recorded)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{file} is no journal: {error}") from None
+        if not quiet:
+            output.console.print(Text(heading(), style="bold"), soft_wrap=True)
+            for rung in rows:
+                output.console.print(Text(draw(rung), style="red" if rung.bad else ""), soft_wrap=True)
+        difference, compared = None, 0
+        try:
+            compared = recorded.check()
+        except (ReplayDiffers, ValueError) as error:
+            difference = str(error)
+            output.errors.print(Text(f"The session acts otherwise.\n{difference}", style="red"))
+        else:
+            output.done(f"{compared} actions, the same as recorded.")
+        document |= {
             "entries": len(recorded.entries),
             "actions": compared,
             "same": difference is None,
             "difference": difference,
         }
-    )
-    raise typer.Exit(Exit.OK if difference is None else Exit.FAILED)
+        return Exit.OK if difference is None else Exit.FAILED
+
+    finish(output, work)

@@ -10,6 +10,7 @@ import typer
 from telnyx_core.json_types import JsonObject
 from telnyx_drivers.cli.exits import Exit, UsageError
 from telnyx_drivers.cli.output import Output, clean
+from telnyx_drivers.cli.running import finish
 from telnyx_drivers.debug_file import write_private
 
 if TYPE_CHECKING:
@@ -43,26 +44,24 @@ def report(
     """Make one HTML page of a call, which needs no network and no other file."""
     output = Output(json=json)
     page = out or file.with_name(file.name + ".html")
-    try:
+
+    def work(document: JsonObject) -> Exit:
         story = make_page(file, page, recording=recording, hide=hide)
         if webrtc_internals is not None:
             _write_dump(file, webrtc_internals)
-    except UsageError as error:
-        output.error(str(error))
-        raise typer.Exit(Exit.USAGE) from None
-    for remark in story.remarks:
-        output.warn(remark)
-    output.done(f"{clean(str(page))}")
-    document: JsonObject = {
-        "ok": True,
-        "status": "ok",
-        "page": str(page),
-        "source": story.source,
-        "calls": [call.id for call in story.calls],
-        "samples": sum(len(call.samples) for call in story.calls),
-        "messages": len(story.messages),
-    }
-    output.emit(document)
+        for remark in story.remarks:
+            output.warn(remark)
+        output.done(f"{clean(str(page))}")
+        document |= {
+            "page": str(page),
+            "source": story.source,
+            "calls": [call.id for call in story.calls],
+            "samples": sum(len(call.samples) for call in story.calls),
+            "messages": len(story.messages),
+        }
+        return Exit.OK
+
+    finish(output, work)
 
 
 def _write_dump(file: Path, out: Path) -> None:

@@ -8,6 +8,7 @@ from typing import NoReturn, TypeAlias
 
 import typer
 
+from telnyx_core.errors import OptionsError
 from telnyx_core.json_types import JsonObject
 from telnyx_drivers.cli import HINT
 from telnyx_drivers.cli.exits import Exit, UsageError
@@ -21,28 +22,33 @@ _MEDIA = frozenset({"aiortc", "aioice", "av", "numpy"})
 
 
 def perform(output: Output, work: Work, *, serves: bool = False) -> NoReturn:
-    """Run the work, say how it ended, emit its document, and leave with its status.
+    """`finish` what takes a loop.
 
     ``serves``: it goes on until it is told to end, so that a SIGTERM is no failure.
     """
+    finish(output, lambda document: asyncio.run(_until_told(work(document))), serves=serves)
+
+
+def finish(output: Output, work: Callable[[JsonObject], Exit], *, serves: bool = False) -> NoReturn:
+    """Do the work, say how it ended, emit its document, and leave with its status."""
     document: JsonObject = {}
     status = _attempt(output, work, document, serves)
     output.emit({"ok": status is Exit.OK, "status": status.name.lower(), **document})
     raise typer.Exit(status)
 
 
-def _attempt(output: Output, work: Work, document: JsonObject, serves: bool) -> Exit:
+def _attempt(output: Output, work: Callable[[JsonObject], Exit], document: JsonObject, serves: bool) -> Exit:
     try:
-        return asyncio.run(_until_told(work(document)))
+        return work(document)
     except _Told:
         output.errors.print("[yellow]Told to end.[/]")
         return Exit.OK if serves else Exit.INTERRUPTED
     except (KeyboardInterrupt, asyncio.CancelledError):
         output.errors.print("[yellow]Interrupted.[/]")
         return Exit.INTERRUPTED
-    except UsageError as error:
+    except (UsageError, OptionsError) as error:  # a command's options come from its line and the environment alone
         output.error(str(error))
-        document["error"] = {"type": "UsageError", "message": str(error)}
+        document["error"] = describe(error)
         return Exit.USAGE
     except ModuleNotFoundError as error:
         if error.name not in _MEDIA:

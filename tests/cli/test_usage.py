@@ -34,6 +34,14 @@ def document(result: Result) -> JsonObject:
     return loaded
 
 
+FILES = {
+    "nonsense": b"hello\n",
+    "headless": b'{"journal":1}\n',
+    "dice": b'{"journal":1,"options":{},"seed":"zz"}\n',
+    "binary": b"\xff\xfe\0",
+}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -48,9 +56,29 @@ def document(result: Result) -> JsonObject:
         (["gateway"], "--user"),
         (["gateway", "--users-file", "missing"], "cannot be read"),
         (["demo", "--record", "missing/out.wav"], "no folder"),
+        (["report", "nonsense"], "cannot be read"),
+        (["replay", "nonsense"], "is no journal"),
+        (["replay", "headless"], "is no journal"),
+        (["replay", "dice"], "is no journal"),
+        (["replay", "binary"], "is no journal"),
     ],
 )
-def test_what_cannot_work_is_a_usage_error(run: Run, arguments: Sequence[str], said: str) -> None:
+def test_what_cannot_work_is_a_usage_error(run: Run, arguments: Sequence[str], said: str, tmp_path: Path) -> None:
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    refused_for_both_readers(run, arguments, said)
+
+
+@pytest.mark.parametrize("arguments", [["call", "echo"], ["listen"], ["diagnose"]])
+def test_an_address_that_is_none_is_a_usage_error(
+    run: Run, arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELNYX_SIP_USERNAME", "alice")
+    monkeypatch.setenv("TELNYX_SIP_PASSWORD", "secret")
+    refused_for_both_readers(run, [*arguments, "--url", "http://x"], "neither ws nor wss")
+
+
+def refused_for_both_readers(run: Run, arguments: Sequence[str], said: str) -> None:
     for_people = run(*arguments)
     assert for_people.exit_code == Exit.USAGE
     assert for_people.stdout == ""

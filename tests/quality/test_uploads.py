@@ -122,7 +122,15 @@ async def test_but_not_for_ever(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "telnyx_drivers.reports"):
         await send(platform, parts())
     assert platform.waits == [0.5, 1.0, 2.0]
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+async def test_that_none_can_be_sent_stands_in_the_log_once_for_a_client(caplog: pytest.LogCaptureFixture) -> None:
+    """Not for every call of a day on which the platform takes no reports."""
+    with caplog.at_level(logging.DEBUG, "telnyx_drivers.reports"):
+        await send(Platform(*[None] * 40), [*parts(2), *parts(3)])
+    told = [(record.levelname, record.args) for record in caplog.records if "could not be sent" in record.msg]
+    assert [level for level, _ in told] == ["WARNING", "DEBUG", "DEBUG", "DEBUG", "DEBUG"]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
@@ -296,7 +304,7 @@ async def test_a_server_that_is_overloaded_is_left_alone_as_long_as_it_asks() ->
 
 
 async def test_a_part_that_breaks_costs_none_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = reports._send
+    sent = Uploads._send
     broken = iter([UnicodeEncodeError("ascii", "ü", 0, 1, "no"), None])
 
     async def once(*arguments: Any) -> None:
@@ -304,7 +312,7 @@ async def test_a_part_that_breaks_costs_none_of_the_others(monkeypatch: pytest.M
             raise error
         await sent(*arguments)
 
-    monkeypatch.setattr(reports, "_send", once)
+    monkeypatch.setattr(Uploads, "_send", once)
     platform = Platform()
     async with uploading(platform) as uploads:
         for action in parts(2):
