@@ -191,6 +191,42 @@ def test_half_a_sample_waits_until_the_stream_is_over() -> None:
     assert out.queued_duration == pytest.approx(0.03)
 
 
+@pytest.mark.parametrize(("pause", "kept"), [(1.0, True), (1.1, False)])
+def test_half_a_sample_does_not_outlive_a_pause(pause: float, kept: bool) -> None:
+    """What a cut-off stream left over would turn the next one of its rate, each sample of it, into noise."""
+    now = 0.0
+    out = AudioOut(clock=lambda: now)
+    out.write_nowait(b"\1\0" * 160 + b"\2", 8_000)
+    now += pause
+    out.write_nowait(b"\4\0" * 160, 8_000)
+    first, second = out.read(8_000), out.read(8_000)
+    assert first is not None
+    assert second is not None
+    shifted = [0x0402, *[0x0400] * 159]
+    assert (first.tolist(), second.tolist()) == ([1] * 160, shifted if kept else [4] * 160)
+
+
+@pytest.mark.anyio
+async def test_a_piece_that_takes_long_to_be_sent_is_no_pause() -> None:
+    """A write may wait for many seconds until all of it is near the wire: its stream goes on."""
+    now = 0.0
+    out = AudioOut(clock=lambda: now)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(out.write, b"\1\0" * 4_000 + b"\2", 8_000)
+        await settle()
+        now += 5.0
+        tasks.start_soon(out.write, b"\0\3", 8_000)
+        await settle()
+        for _ in range(25):
+            out.read(8_000)
+            await settle()
+        now += 0.9
+        out.write_nowait(b"\0", 8_000)
+    samples = out.read(8_000)
+    assert samples is not None
+    assert samples[:2].tolist() == [2, 3]
+
+
 @pytest.mark.parametrize("wrong", [b"\0", "%%%", "AAA"])
 def test_helpers_refuse_what_is_no_audio(wrong: bytes | str) -> None:
     with pytest.raises(ValueError, match=r"."):

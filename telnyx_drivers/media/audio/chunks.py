@@ -62,6 +62,11 @@ class ChunkDecoder:
         self._rest = data[cut:]
         return [(self.given.to_mono(data[:cut]), self.given.sample_rate)] if cut else []
 
+    def forget_rest(self) -> None:
+        """What has not become a sample will not be one any more. A WAV stream goes on: its next header ends it."""
+        if self._wav is None:
+            self._rest = b""
+
 
 def from_base64(text: str) -> bytes:
     """Raises ``ValueError``."""
@@ -102,6 +107,11 @@ class Intake:
         if known is None or (known.given.sample_rate, known.given.channels) != (sample_rate, channels):
             self._chunks = known = ChunkDecoder(sample_rate, channels)
         return known.feed(bytes(pcm))
+
+    def pause(self) -> None:
+        """For so long nothing came that what follows may be another stream: half a sample is no part of it."""
+        if self._chunks is not None:
+            self._chunks.forget_rest()
 
     def end(self) -> None:
         """The stream is over: what follows begins a new one, whole."""

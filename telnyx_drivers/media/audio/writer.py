@@ -1,5 +1,7 @@
 """What an application says: a paced, interruptible queue of PCM."""
 
+import time
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -12,6 +14,10 @@ from telnyx_drivers.media.audio.wakeup import CallSoon, Wakeup
 
 _PATIENCE: Final = 2
 """Beats for which less than 20 ms waits for the rest of it, once a stream has come too late."""
+_PAUSE: Final = 1.0
+"""Seconds without a write, after which half a sample was the end of a stream that was cut off: before the next one it
+would turn all of it into noise.
+"""
 _EASE: Final = 200
 """Of a second: 5 ms, in which sound that breaks off goes to silence, and comes back from it."""
 _AUDIBLE: Final = 1_000
@@ -26,14 +32,25 @@ class AudioOut:
     """Speech on its way out. One task or many may write; pieces leave in the order in which the writes began.
 
     ``ahead`` is how many seconds `write` lets an application be ahead of the wire, ``limit`` how many may wait at all
-    (`write_nowait`). It is a `Voice`: a call reads it, and so can be given one as a source.
+    (`write_nowait`). It is a `Voice`: a call reads it, and so can be given one as a source. ``clock`` is in seconds and
+    tells one stream from the next.
     """
 
     error: None = None
 
-    def __init__(self, *, call_soon: CallSoon | None = None, ahead: float = 0.2, limit: float = 60.0) -> None:
+    def __init__(
+        self,
+        *,
+        call_soon: CallSoon | None = None,
+        ahead: float = 0.2,
+        limit: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._queue = SampleQueue()
         self._intake = Intake()
+        self._clock = clock
+        self._written_at = clock()
+        """When the latest write ended."""
         self._moved = Wakeup(call_soon)
         self._turn = anyio.Lock()
         self._ahead, self._limit = ahead, limit
@@ -69,10 +86,10 @@ class AudioOut:
 
         Returns false when `clear` or the end of the call dropped part of it. Cancelled, it takes back what was not
         accepted yet. Bytes, and frames, of one rate one after the other are one stream that may be cut anywhere: half a
-        sample waits for the next piece until `clear` or `drain`, and a WAV header at the beginning of a piece is read.
-        Raises ``TypeError`` or ``ValueError`` for what is not audio of a known rate.
+        sample waits for the next piece until `clear`, `drain` or a pause of a second, and a WAV header at the beginning
+        of a piece is read. Raises ``TypeError`` or ``ValueError`` for what is not audio of a known rate.
         """
-        pieces = self._intake.take(pcm, sample_rate, channels)
+        pieces = self._take(pcm, sample_rate, channels)
         if self._closed:
             return False
         offer = object()
@@ -95,6 +112,7 @@ class AudioOut:
                 return not self._closed
         finally:
             self._offers.pop(offer, None)
+            self._written_at = self._clock()
 
     def write_nowait(self, pcm: Pcm, sample_rate: int | None = None, channels: int = 1) -> None:
         """Hand over audio faster than it is sent; ignored once the call has ended.
@@ -103,9 +121,16 @@ class AudioOut:
         """
         if self._queue.duration + length_of(pcm, sample_rate, channels) > self._limit:
             raise QueueFull(f"{self.queued_duration:.1f} s of audio are waiting, at most {self._limit:.0f} s may")
-        for samples, rate in self._intake.take(pcm, sample_rate, channels):
+        for samples, rate in self._take(pcm, sample_rate, channels):
             if not self._closed:
                 self._queue.put(samples, rate)
+
+    def _take(self, pcm: Pcm, sample_rate: int | None, channels: int) -> list[tuple[Samples, int]]:
+        now = self._clock()
+        if not self._offers and now - self._written_at > _PAUSE:
+            self._intake.pause()
+        self._written_at = now
+        return self._intake.take(pcm, sample_rate, channels)
 
     def clear(self) -> float:
         """Drop everything not sent yet, also what a waiting `write` still holds; returns the seconds dropped.
