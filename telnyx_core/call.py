@@ -142,7 +142,7 @@ class Call:
         return self.state in LIVE
 
     def info(self) -> CallInfo:
-        options, parties = self.options, self.parties
+        options, parties, states = self.options, self.parties, self.media.states
         return CallInfo(
             id=self.id,
             state=self.state,
@@ -165,6 +165,10 @@ class Call:
             variables=parties.variables,
             recovered_call_id=self.id if self._recovered else None,
             ended=self.ended,
+            connection_state=states.connection,
+            ice_connection_state=states.ice_connection,
+            ice_gathering_state=states.ice_gathering,
+            signaling_state=states.signaling,
         )
 
     @property
@@ -277,6 +281,11 @@ class Call:
     def converse(self, text: str, images: tuple[str, ...], ticket: Ticket, now: float) -> None:
         params = m.conversation_params(new_uuid(self._rng), text, images)
         self._request(Purpose.TICKET, m.AI_CONVERSATION, params, now, ticket)
+
+    def require_restart(self) -> None:
+        """Raises `InvalidCallState` where the server would end the call for it, or nothing is there to renew."""
+        if self.state not in ESTABLISHED or not self.media.can_restart:
+            raise InvalidCallState(f"media cannot be restarted before it was connected; the call is {self.state.value}")
 
     def resume_media(self) -> bool:
         """Open the refused source again (MEDIA-313)."""

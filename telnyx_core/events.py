@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import field, frozen
 
 from telnyx_core.errors import TelnyxError, TelnyxWarning
+from telnyx_core.facts import PeerState
 from telnyx_core.ids import CallId, SocketId
 from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.options import CustomHeader
@@ -61,6 +62,11 @@ class CallInfo:
     (both worth telling support), and service variables such as ``telnyx_rtc_svar_parent_call_id``."""
     recovered_call_id: CallId | None = None
     ended: Cause | None = None
+    connection_state: PeerState = "new"
+    """Of the peer in use, as the three below: the words of W3C WebRTC section 4.3. They change without an event."""
+    ice_connection_state: str = "new"
+    ice_gathering_state: str = "new"
+    signaling_state: str = "stable"
 
 
 @frozen

@@ -16,6 +16,7 @@ from telnyx_core.actions import (
     Done,
     Failed,
     Notify,
+    Outcome,
     PeerConfig,
     SendDigits,
     SetDeaf,
@@ -45,6 +46,7 @@ from telnyx_core.microphone import SOURCE_ERRORS
 from telnyx_core.negotiation import (
     LocalFailed,
     Negotiation,
+    PeerStates,
     Progress,
     RemoteFailed,
     RemoteInPlace,
@@ -81,7 +83,9 @@ class MediaPath:
         "_host",
         "_max_bit_rate",
         "_old",
+        "_opened",
         "_options",
+        "_restarts",
         "_source",
         "_started",
         "_watcher",
@@ -100,6 +104,9 @@ class MediaPath:
         self._host = host
         self._watcher = watcher
         self._old: Negotiation | None = None
+        self._restarts: list[Ticket] = []
+        """Wait for the renewal under way, which the application asked for."""
+        self._opened = False
         self._started = False
         self._answered = False
         self.reached = False
@@ -197,6 +204,13 @@ class MediaPath:
         self.peer.digits.append(ticket)
         self._host.act(SendDigits(self.peer.media, digits, tone))
 
+    @property
+    def states(self) -> PeerStates:
+        """Of the peer in use. Before there is one all is new, and afterwards all is closed (W3C WebRTC 4.3)."""
+        if self.peer is not None:
+            return self.peer.states
+        return PeerStates("closed", "closed", "complete", "closed") if self._opened else PeerStates()
+
     # Facts and deadlines.
 
     def told(self, fact: MediaFact, now: float) -> Steps:
@@ -290,8 +304,21 @@ class MediaPath:
 
     def renew(self, reason: str, now: float) -> None:
         """Renew the media path, where that can be done (MEDIA-218)."""
-        if self._answered and self.reached and self.peer is not None and self.renewal.idle:
+        if self.can_restart and self.renewal.idle:
             self._begin_renewal(reason, now)
+
+    def restart(self, ticket: Ticket, now: float) -> None:
+        """As `renew`, because the application wishes it: now, also where the last attempt has just failed."""
+        if self.renewal.phase is RenewalPhase.BACKOFF:
+            self.stop_renewal()
+        self._restarts.append(ticket)
+        if self.renewal.idle:
+            self._begin_renewal(None, now)
+
+    @property
+    def can_restart(self) -> bool:
+        """Media was connected, and the server knows it (PS-008)."""
+        return self._answered and self.reached and self.peer is not None
 
     def renewal_answered(self, sdp: str, now: float) -> None:
         """The reply to ``updateMedia`` (MEDIA-220)."""
@@ -315,11 +342,19 @@ class MediaPath:
             self._close(self.renewing)
             self.renewing = None
         self.renewal.stop()
+        self._restarted(Failed(Failure(FailureKind.MEDIA, "the new path was not connected")))
 
-    def _begin_renewal(self, reason: str, now: float) -> None:
-        self.renewal.begin(reason)
+    def _restarted(self, outcome: Outcome) -> None:
+        tickets, self._restarts = self._restarts, []
+        for ticket in tickets:
+            self._host.settle(ticket, outcome)
+
+    def _begin_renewal(self, reason: str | None, now: float) -> None:
+        """``None``: nothing is wrong with the path, as far as is known here."""
+        self.renewal.begin(reason or "requested")
         self._host.timers.stop(Timer.EPISODE_RESET, self._call)
-        self._host.warn(WarningCode.MEDIA_RECOVERY_REQUIRED, call=self._call, details={"reason": reason})
+        if reason is not None:
+            self._host.warn(WarningCode.MEDIA_RECOVERY_REQUIRED, call=self._call, details={"reason": reason})
         self._host.timers.set(Timer.RENEW_LIMIT, now + timeouts.RENEW_LIMIT, self._call)
         self.renewing = self._open("offer", timeouts.GATHER_WINDOW)
         self.renewing.start(now)
@@ -359,6 +394,7 @@ class MediaPath:
         self._close_old()
         self._old, self.peer = self.peer, renewed
         self._switch_over()
+        self._restarted(Done())
 
     # Watching.
 
@@ -452,6 +488,7 @@ class MediaPath:
         )
         if complete:  # CALL-535: an attach never trickles
             config = evolve(config, trickle=False)
+        self._opened = True
         media = self._host.new_media(self._call)
         self._watcher.peer_opened(media, config)
         return Negotiation(

@@ -43,6 +43,7 @@ from telnyx_core.facts import (
     SourceRefused,
     Stage,
     StatsTaken,
+    TransportLayer,
     TransportStateChanged,
 )
 from telnyx_core.ids import CallId, MediaId, Ticket
@@ -132,6 +133,16 @@ _CANDIDATE: Final = "a=candidate:"
 _HOST: Final = " typ host"
 
 
+@frozen
+class PeerStates:
+    """How a peer is, in the words of W3C WebRTC section 4.3."""
+
+    connection: PeerState = "new"
+    ice_connection: str = "new"
+    ice_gathering: str = "new"
+    signaling: str = "stable"
+
+
 @define(eq=False)
 class Negotiation:
     call: CallId
@@ -159,6 +170,7 @@ class Negotiation:
     """Commands to open others in its place, likewise."""
     source_wanted: bool = False
     """The source was refused and will be asked for again: microphone recovery decides."""
+    _layers: dict[TransportLayer, str] = field(factory=dict[TransportLayer, str])
     _remote_asked: bool = False
     _candidates: int = 0
     _beyond_host: bool = False
@@ -177,6 +189,19 @@ class Negotiation:
     def alive(self) -> bool:
         """A peer exists that has not failed."""
         return not self.closed and self.state not in ("failed", "closed")
+
+    @property
+    def states(self) -> PeerStates:
+        state, local, remote = self.state, self.local_sdp is not None, self.remote_sdp is not None
+        if self.closed or state == "closed":
+            return PeerStates("closed", "closed", "complete", "closed")
+        ice = self._layers.get("ice", "checking" if state == "connecting" else state)
+        if state in ("disconnected", "failed"):  # consent that is not answered is seen above ICE (RFC 7675)
+            ice = state
+        gathering = "complete" if self._complete else self._layers.get("gathering", "new")
+        if local is remote:
+            return PeerStates(state, ice, gathering)
+        return PeerStates(state, ice, gathering, "have-local-offer" if local else "have-remote-offer")
 
     def start(self, now: float, remote_offer: str | None = None) -> None:
         """Create the peer; as answerer the remote offer is applied before the source is opened (MEDIA-037)."""
@@ -240,7 +265,9 @@ class Negotiation:
                 return (RemoteFailed("offer" if self.config.role == "answer" else "answer", reason),)
             case PeerStateChanged(_, state):
                 self.state = state
-            case CandidateError() | TransportStateChanged() | StatsTaken() | MediaHeard():
+            case TransportStateChanged(_, layer, state):
+                self._layers[layer] = state
+            case CandidateError() | StatsTaken() | MediaHeard():
                 pass  # others' news, not the negotiation's
             case DigitHeard() | DigitsSent() | DigitsRefused():
                 pass

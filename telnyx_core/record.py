@@ -56,6 +56,7 @@ COMMANDS: Final = (
     "set_deaf",
     "set_source",
     "set_max_bit_rate",
+    "restart_media",
     "resume_media",
     "reject_media",
     "flush_report",

@@ -330,6 +330,7 @@ class Session:
         cause_code: int | None = None,
         sip_code: int | None = None,
         sip_reason: str | None = None,
+        sip_call_id: str | None = None,
         custom_headers: tuple[CustomHeader, ...] = (),
     ) -> Ticket:
         """End, reject or cancel a call, whatever its state; settled when it is destroyed (CALL-420, CALL-390)."""
@@ -344,7 +345,7 @@ class Session:
             else:
                 given = {"cause": cause, "causeCode": cause_code}
                 named = m.bye_cause(given, found.default_cause)
-                ending = Cause(named.cause, named.cause_code, sip_code, sip_reason)
+                ending = Cause(named.cause, named.cause_code, sip_code, sip_reason, sip_call_id)
                 found.hangup(ending, custom_headers, ticket, now)
             return ticket
 
@@ -442,6 +443,19 @@ class Session:
         found = self._live(call)
         with self._at(now):
             found.media.set_max_bit_rate(bits_per_second)
+
+    def restart_media(self, call: CallId, *, now: float) -> Ticket:
+        """Replace the media path of a call by a new one, in place; the old one plays on until that is connected.
+
+        Settled when it is, or `Failed` beside 47001. `InvalidCallState` before media was connected (PS-008).
+        """
+        found = self._live(call)
+        self._require_ready()
+        found.require_restart()
+        with self._at(now) as now:
+            ticket = self._ticket()
+            found.media.restart(ticket, now)
+            return ticket
 
     def resume_media(self, call: CallId, *, now: float) -> bool:
         """Try the microphone again after a recoverable failure; False when there is nothing to resume (MEDIA-322)."""

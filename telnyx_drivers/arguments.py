@@ -281,6 +281,7 @@ ARGUMENTS: Final[Mapping[str, Check]] = {
     "recovered": truth(),
     "sample_rate": whole(1),
     "sink_id": text("a name", empty=False),
+    "sip_call_id": text("the Call-ID of a SIP dialog", optional=True),
     "sip_code": whole(100, 699, wanted="a SIP status, such as 486,", optional=True),
     "sip_reason": text(optional=True),
     "source_id": text("a name", empty=False),

@@ -13,6 +13,7 @@ from attrs import evolve, field, fields, frozen
 from telnyx_core.actions import DigitsVia, Done, Failed, Outcome
 from telnyx_core.errors import InvalidCallState, TelnyxError
 from telnyx_core.events import CallInfo, CallUpdated, Cause, Direction, Event, StatsFrame
+from telnyx_core.facts import PeerState
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.json_types import Json, JsonView
 from telnyx_core.option_values import read_custom_headers
@@ -138,6 +139,26 @@ class CallHandle(Listens["CallNotification"]):
         """The last error of the catalogue that named this call."""
         return self._error
 
+    @property
+    def connection_state(self) -> PeerState:
+        """Of the peer in use: ``new``, ``connecting``, ``connected``, ``disconnected``, ``failed`` or ``closed``."""
+        return self.info.connection_state
+
+    @property
+    def ice_connection_state(self) -> str:
+        """W3C ``RTCIceConnectionState`` of the peer in use."""
+        return self.info.ice_connection_state
+
+    @property
+    def ice_gathering_state(self) -> str:
+        """W3C ``RTCIceGatheringState`` of the peer in use."""
+        return self.info.ice_gathering_state
+
+    @property
+    def signaling_state(self) -> str:
+        """W3C ``RTCSignalingState`` of the peer in use."""
+        return self.info.signaling_state
+
     # Waiting.
 
     @checked
@@ -210,6 +231,7 @@ class CallHandle(Listens["CallNotification"]):
         *,
         sip_code: int | None = None,
         sip_reason: str | None = None,
+        sip_call_id: str | None = None,
         custom_headers: Headers = (),
         drain: bool = False,
     ) -> Cause:
@@ -230,6 +252,7 @@ class CallHandle(Listens["CallNotification"]):
                     cause_code=cause_code,
                     sip_code=sip_code,
                     sip_reason=sip_reason,
+                    sip_call_id=sip_call_id,
                     custom_headers=_headers(custom_headers),
                 )
             )
@@ -330,6 +353,15 @@ class CallHandle(Listens["CallNotification"]):
         self._check_live()
         self._driver.session.send_ai_item(item, now=self._driver.now())
         self._driver.commanded()
+
+    async def restart_media(self) -> bool:
+        """Replace the media path by a new one, as an ICE restart does (RFC 8839 section 4.4.1.1).
+
+        For applications that know of a better network; what breaks is renewed by itself. What is heard goes on over the
+        old path until the new one is connected. False: it could not be, and a 47001 event says why. Raises
+        `InvalidCallState` before media was connected, and `NotConnected` or `NotReady` without a registered socket.
+        """
+        return await self._done(lambda now: self._driver.session.restart_media(self.id, now=now))
 
     def flush_report(self) -> None:
         """Have what there is of the call's report sent to the platform at once, and not only in its time (STATS-222).

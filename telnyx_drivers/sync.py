@@ -18,7 +18,7 @@ from attrs import evolve, field, fields, frozen
 from telnyx_core.actions import DigitsVia
 from telnyx_core.errors import TelnyxError
 from telnyx_core.events import CallInfo, CallUpdated, Cause, Direction, Event
-from telnyx_core.facts import NetworkChange
+from telnyx_core.facts import NetworkChange, PeerState
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import CallOptions, ClientOptions
@@ -397,6 +397,22 @@ class Call(Listens[CallNotification]):
     def info(self) -> CallInfo:
         return self._threads.touch(lambda: self._handle.info)
 
+    @property
+    def connection_state(self) -> PeerState:
+        return self.info.connection_state
+
+    @property
+    def ice_connection_state(self) -> str:
+        return self.info.ice_connection_state
+
+    @property
+    def ice_gathering_state(self) -> str:
+        return self.info.ice_gathering_state
+
+    @property
+    def signaling_state(self) -> str:
+        return self.info.signaling_state
+
     @checked
     def wait_for_state(self, states: States, timeout: float | None = None) -> CallState:
         """Raises `CallEnded` when the call ends first, ``TimeoutError`` after ``timeout`` seconds."""
@@ -419,6 +435,7 @@ class Call(Listens[CallNotification]):
         *,
         sip_code: int | None = None,
         sip_reason: str | None = None,
+        sip_call_id: str | None = None,
         custom_headers: Headers = (),
         drain: bool = False,
     ) -> Cause:
@@ -431,6 +448,7 @@ class Call(Listens[CallNotification]):
                 cause_code,
                 sip_code=sip_code,
                 sip_reason=sip_reason,
+                sip_call_id=sip_call_id,
                 custom_headers=custom_headers,
                 drain=drain,
             )
@@ -486,6 +504,10 @@ class Call(Listens[CallNotification]):
 
     def send_ai_item(self, item: Mapping[str, Json]) -> None:
         self._threads.do(lambda: self._handle.send_ai_item(item))
+
+    def restart_media(self) -> bool:
+        """See `telnyx_drivers.calls.CallHandle.restart_media`."""
+        return self._threads.run(self._handle.restart_media)
 
     def flush_report(self) -> None:
         self._threads.do(self._handle.flush_report)

@@ -142,6 +142,9 @@ class SimClient:
     def set_deaf(self, call: CallId, deaf: bool) -> None:
         self._ask(lambda now: self.session.set_deaf(call, deaf, now=now))
 
+    def restart_media(self, call: CallId) -> Ticket:
+        return self._ticket(lambda now: self.session.restart_media(call, now=now))
+
     def resume_media(self, call: CallId) -> bool:
         return self._ask(lambda now: self.session.resume_media(call, now=now))
 

@@ -123,9 +123,13 @@ class Rig(Stage):
                 cause_code=given.cause_code,
                 sip_code=given.sip_code,
                 sip_reason=given.sip_reason,
+                sip_call_id=given.sip_call_id,
                 custom_headers=tuple(CustomHeader(name, value) for name, value in headers),
             )
         )
+
+    def restart_media(self, call: CallId) -> Ticket:
+        return self._asked(self.session.restart_media(call, now=self.now))
 
     def hold(self, call: CallId) -> Ticket:
         return self._asked(self.session.hold(call, now=self.now))

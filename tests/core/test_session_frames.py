@@ -499,6 +499,15 @@ def test_a_bye() -> None:
     assert dialog_of(params)["callID"] == call
 
 
+def test_a_bye_that_names_the_sip_dialog() -> None:
+    """CALL-132, CALL-203."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.hangup(call, Cause("CALL_REJECTED", 21, 603, "Decline", "8f@sip"))
+    params = rig.params("bye")
+    assert (params["sipCode"], params["sipReason"], params["sip_call_id"]) == (603, "Decline", "8f@sip")
+
+
 def test_a_bye_in_the_applications_words() -> None:
     """CALL-132, CALL-400, SIG-154: headers are appended."""
     rig = Rig.registered()

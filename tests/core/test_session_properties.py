@@ -185,7 +185,7 @@ class Player:
             ("new_call", (CallOptions(destination_number=""),)),
             ("new_call", (CallOptions(destination_number="bob", id=call),)),
             *((name, (call,)) for name in ("answer", "hangup", "hold", "unhold", "toggle_hold")),
-            *((name, (call,)) for name in ("resume_media", "reject_media", "flush_report")),
+            *((name, (call,)) for name in ("resume_media", "reject_media", "flush_report", "restart_media")),
             ("dtmf", (call, "12#")),
             ("dtmf", (call, "x")),
             ("message", (call, "bob", "hi")),

@@ -3,7 +3,9 @@
 import pytest
 from attrs import evolve
 
-from telnyx_core.events import Cause, PeerConnectionFailure, SocketClose
+from telnyx_core.actions import Done, Failed
+from telnyx_core.errors import InvalidCallState
+from telnyx_core.events import CallUpdated, Cause, PeerConnectionFailure, SocketClose
 from telnyx_core.gateway import CallPlan, Fault, Refuse, Swallow
 from telnyx_core.gateway.events import CallUpdated as GatewayUpdated
 from telnyx_core.testing import ALICE, WONDERLAND, Connecting, Sim, SimClient
@@ -32,6 +34,74 @@ def test_the_peer_fails_and_the_socket_is_healthy() -> None:
     assert len(alice.all_of(PeerConnectionFailure)) == 1
     assert alice.all_of(SocketClose) == []
     assert len(alice.ledger.peers) == 1
+
+
+def test_the_application_asks_for_another_path() -> None:
+    """`restart_media`: as an ICE restart; nothing is wrong, so nothing is warned of, and nothing is missed."""
+    sim, alice, call = talking()
+    alice.spares_what_works = False
+    ticket = alice.restart_media(call)
+    again = alice.restart_media(call)
+    sim.run(2)
+    assert alice.outcomes[ticket] == alice.outcomes[again] == Done()
+    assert sim.media_flows(call)
+    assert [params["action"] for params in alice.requests("telnyx_rtc.modify")] == ["updateMedia"]
+    assert alice.warnings() == []
+    assert len(alice.ledger.peers) == 1
+
+
+def test_another_path_that_is_asked_for_in_vain() -> None:
+    """The old one plays on, 47001 says why, and the next wish is served at once."""
+    sim, alice, call = talking()
+    alice.spares_what_works = False
+    sim.gateway.add_fault(Fault(do=Refuse(), method="telnyx_rtc.modify"), now=sim.now)
+    ticket = alice.restart_media(call)
+    sim.run(1)
+    assert isinstance(alice.outcomes[ticket], Failed)
+    assert alice.errors() == [47001]
+    assert sim.media_flows(call)
+    better = alice.restart_media(call)
+    sim.run(1)
+    assert alice.outcomes[better] == Done()
+
+
+@pytest.mark.parametrize("how", ["hangup", "drop"])
+def test_whoever_asked_for_another_path_learns_of_the_end(how: str) -> None:
+    sim, alice, call = talking()
+    alice.spares_what_works = False
+    ticket = alice.restart_media(call)
+    alice.hangup(call) if how == "hangup" else alice.wire.drop()
+    sim.run(1)
+    assert isinstance(alice.outcomes[ticket], Failed)
+
+
+def test_no_other_path_before_there_is_one() -> None:
+    """PS-008: the server would end the call."""
+    sim, alice = at_the_phone()
+    call = alice.new_call("ring")
+    sim.run(1)
+    with pytest.raises(InvalidCallState, match="before it was connected"):
+        alice.restart_media(call)
+
+
+def test_the_states_of_the_peer_have_the_w3c_s_names() -> None:
+    sim, alice = at_the_phone()
+    call = alice.new_call("tone")
+    info = alice.session.call(call)
+    assert (info.connection_state, info.signaling_state) == ("new", "stable")
+    sim.run(0.3)
+    assert alice.session.call(call).signaling_state in ("stable", "have-local-offer")
+    sim.run(2)
+    info = alice.session.call(call)
+    assert (info.connection_state, info.ice_connection_state) == ("connected", "connected")
+    assert (info.ice_gathering_state, info.signaling_state) == ("complete", "stable")
+    alice.media.fail(call)
+    sim.run(0.05)
+    assert alice.session.call(call).ice_connection_state == "failed"
+    alice.hangup(call)
+    sim.run(1)
+    ended = alice.all_of(CallUpdated)[-1].call
+    assert (ended.connection_state, ended.signaling_state) == ("closed", "closed")
 
 
 def test_the_peer_fails_and_the_socket_is_in_doubt() -> None:

@@ -52,6 +52,7 @@ ASKED_OF_CALLS = (
     "hold",
     "unhold",
     "toggle",
+    "restart",
     "dtmf",
     "message",
     "mute",
@@ -448,6 +449,7 @@ class Alone(RuleBasedStateMachine):
             "dtmf": lambda: session.dtmf(call, "1#", now=now),
             "message": lambda: session.message(call, "bob", "hello", now=now),
             "mute": lambda: session.set_muted(call, True, now=now),
+            "restart": lambda: session.restart_media(call, now=now),
             "resume": lambda: session.resume_media(call, now=now),
             "reject": lambda: session.reject_media(call, now=now),
         }
