@@ -82,6 +82,7 @@ PRIVATE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         "_remote_candidates",
         "_tie_breaker",
         "build_request",
+        "check_incoming",
         "check_start_task",
         "data_received",
         "get_component_candidates",

@@ -18,7 +18,7 @@ from struct import unpack_from
 from typing import Final, cast
 
 from aioice import Connection
-from aioice.ice import CandidatePair
+from aioice.ice import CandidatePair, StunProtocol
 from aioice.stun import Message, Transaction
 from aiortc import RTCRtpTransceiver
 from aiortc.rtcdtlstransport import State
@@ -36,6 +36,8 @@ CHECKS_AT_ONCE: Final = 16
 """Repeated in one go, in turn if there are more: an eighth of a megabit per second."""
 AFTER_SECONDS: Final = 1.0
 """For so long after our own handshake: the server's may not be over, and a late check of another pair may reach it."""
+FOLLOW_SECONDS: Final = 1.5
+"""For so long after the far end has nominated a pair, no other one is checked. A server nominates once a second."""
 REPEAT_SECONDS: Final = 0.1
 """Until what was said last in the handshake is said again; twice as long each time (RFC 6347 section 4.2.4.1)."""
 _LONGEST_REPEAT: Final = 1.0
@@ -82,13 +84,43 @@ def insist_on_pair(transceiver: RTCRtpTransceiver) -> None:
 
 
 class Checks:
-    """Repeats the checks of a path that is not connected yet, for as long as it takes; nothing else is sent."""
+    """Repeats the checks of a path that is not connected yet, for as long as it takes; nothing else is sent.
+
+    Where the far end is controlling, the pair that it has nominated is checked at once, and no other one for a while:
+    a check from an address that is new to the server would draw it away from the pair that it has just chosen.
+    """
 
     def __init__(self, transceiver: RTCRtpTransceiver) -> None:
         self._ice = dtls_of(transceiver).transport
-        self._connection = connection_of(transceiver)
+        self._connection = connection = connection_of(transceiver)
         self._turn = 0
+        self._followed: CandidatePair | None = None
+        self._follow_until = 0.0
         self._ice.add_listener("statechange", self._on_state)
+        self._check_incoming, self._start_check = connection.check_incoming, connection.check_start_task
+        connection.check_incoming = self._on_check  # type: ignore[method-assign]
+        connection.check_start_task = self._start_if_wanted  # type: ignore[method-assign]
+
+    def _on_check(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        self._check_incoming(message, addr, protocol)
+        if (
+            self._ice.state != "checking"
+            or self._connection.ice_controlling
+            or "USE-CANDIDATE" not in message.attributes
+        ):
+            return
+        pairs = [pair for pair in self._connection._check_list if pair.protocol is protocol]
+        self._followed = next((pair for pair in pairs if pair.remote_addr == addr), None)
+        self._follow_until = asyncio.get_running_loop().time() + FOLLOW_SECONDS
+        for pair in self._connection._check_list:
+            if pair is not self._followed and pair.state == CandidatePair.State.IN_PROGRESS:
+                _leave_check(pair)
+        self._repeat_now()
+
+    def _start_if_wanted(self, pair: CandidatePair) -> None:
+        following = self._followed is not None and asyncio.get_running_loop().time() < self._follow_until
+        if pair is self._followed or not following or self._ice.state != "checking":
+            self._start_check(pair)
 
     def _on_state(self) -> None:
         if self._ice.state == "checking":
@@ -98,12 +130,14 @@ class Checks:
         asyncio.get_running_loop().call_later(CHECK_SECONDS, self._repeat)
 
     def _repeat(self) -> None:
-        connection = self._connection
-        if self._ice.state != "checking" or connection._closing:
-            return
+        if self._ice.state == "checking" and not self._connection._closing:
+            self._repeat_now()
+            self._later()
+
+    def _repeat_now(self) -> None:
         open_checks = [
             (protocol, request, address)
-            for protocol in connection._protocols
+            for protocol in self._connection._protocols
             for transaction in protocol.transactions.values()
             for request, address in [_asked(transaction)]
             if "USERNAME" in request.attributes
@@ -112,7 +146,6 @@ class Checks:
             protocol, request, address = open_checks[(self._turn + number) % len(open_checks)]
             protocol.send_stun(request, address)
         self._turn += CHECKS_AT_ONCE
-        self._later()
 
 
 def _asked(transaction: Transaction) -> tuple[Message, tuple[str, int]]:
@@ -131,6 +164,13 @@ def nominate(connection: Connection) -> None:
         pair.protocol.send_stun(request, pair.remote_addr)
 
 
+def _leave_check(pair: CandidatePair) -> None:
+    """Leave a check that is under way, so that the pair can be checked anew later."""
+    if pair.task is not None:
+        pair.task.cancel()
+    pair.state, pair.task = CandidatePair.State.FROZEN, None
+
+
 def _check_no_other(connection: Connection) -> None:
     check = connection.check_start_task
 
@@ -143,7 +183,7 @@ def _check_no_other(connection: Connection) -> None:
         # The library has just ended these checks, but not forgotten them: when the other end nominates one of these
         # pairs later, it must be checked anew.
         if pair.state == CandidatePair.State.IN_PROGRESS:
-            pair.state, pair.task = CandidatePair.State.FROZEN, None
+            _leave_check(pair)
 
 
 # DTLS

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from telnyx_core.actions import ApplyRemote, CreateOffer, UseMedia
+from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, UseMedia
 from telnyx_core.options import IceServer
 from telnyx_drivers.media import aiortc_private as private
 from telnyx_drivers.media.aiortc_starting import NOMINATE_SECONDS, records
@@ -105,6 +105,33 @@ def test_a_check_of_the_servers_own_starts_no_check_from_another_address() -> No
             await asyncio.sleep(2 * NOMINATE_SECONDS)
             assert {message.message_class for message in sent} == {private.Class.RESPONSE}
             assert private.nominated(agent) is selected
+        await near.engine.aclose()
+
+    run(main())
+
+
+@media
+def test_once_a_controlling_server_has_chosen_no_other_address_is_checked() -> None:
+    """It would move to an address that is new to it, drop our handshake, and come back with its next check."""
+
+    async def main() -> None:
+        near = Side(TWO)
+        async with ServerEnd(controlling=True, loses=lambda data: True) as far:
+            media = near.open(1, "answer")
+            near.perform(ApplyRemote(media, "offer", far.offer()), CreateAnswer(media), UseMedia(media))
+            answer = await near.description(media)
+            agent = agent_of(near)
+            await until(lambda: all(protocol.transactions for protocol in agent._protocols))
+            chosen, other = agent._protocols
+            far.accept(answer)
+            far.follows = chosen.local_candidate.host, chosen.local_candidate.port
+            await until(lambda: any(pair.remote_nominated for pair in agent._check_list))
+            sent: dict[Any, list[Any]] = {chosen: [], other: []}
+            for protocol in sent:
+                protocol.send_stun = lambda message, addr, to=protocol: sent[to].append(message)
+            requests = lambda of: [each for each in sent[of] if each.message_class is private.Class.REQUEST]  # noqa: E731
+            await until(lambda: len(requests(chosen)) > 5)
+            assert requests(other) == []
         await near.engine.aclose()
 
     run(main())
