@@ -1,6 +1,7 @@
 """What is collected for a call's report, and when a part of it is sent (STATS-220 to STATS-226)."""
 
 from collections import deque
+from math import floor
 from typing import Final
 
 from attrs import define, field
@@ -37,6 +38,13 @@ class CallReport:
         full = len(self._taken) >= _MANY_TAKEN or len(self.logs) >= _MANY_LOGS
         return full or 0 < self.interval <= now - self.flushed_at + 1e-9
 
+    def _beat(self, now: float) -> float:
+        """A part that was due counts as sent when it was: readings come a little after their time, and one that came
+        too early for the next part would put it off by a whole reading.
+        """
+        beats = floor((now - self.flushed_at) / self.interval + 1e-9) if self.interval else 0
+        return self.flushed_at + beats * self.interval if beats else now
+
     @property
     def empty(self) -> bool:
         return not self._taken and not len(self.logs)
@@ -50,5 +58,5 @@ class CallReport:
         taken = tuple(self._taken)
         self._taken.clear()
         self._overflowed = False
-        self.flushed_at = now
+        self.flushed_at = self._beat(now)
         return taken, self.logs.drain()

@@ -11,6 +11,8 @@ from telnyx_core.quality.interval import bitrate
 from telnyx_core.quality.published import iso
 from telnyx_core.quality.snapshot import StatsSnapshot
 
+_WRITABLE: Final = ("connected", "completed")
+"""The states of ICE in which the far end's consent is fresh (RFC 7675)."""
 _PLACES: Final = 4  # STATS-035
 
 
@@ -53,15 +55,34 @@ def _outbound(taken: Taken) -> JsonObject:
         bytesSent=reading.bytes_sent,
         audioLevelAvg=_average(reading.local_level),
         bitrateAvg=_average(_rate(taken, "bytes_sent")),
-        localTrack={"id": w3c.SOURCE, "enabled": not taken.muted, "muted": False, "readyState": "live"},
+        localTrack=_track(taken),
         mediaSource=_known(
             id=w3c.SOURCE if reading.local_duration is not None else None,
             audioLevel=reading.local_level if reading.local_duration is not None else None,
             totalAudioEnergy=reading.local_energy,
             totalSamplesDuration=reading.local_duration,
         ),
+        retransmittedPacketsSent=0 if reading.packets_sent is not None else None,
+        retransmittedBytesSent=0 if reading.bytes_sent is not None else None,
         codec=_codec(reading),
     )
+
+
+def _track(taken: Taken) -> JsonObject:
+    """Audio goes out as it is given: in one channel, at the rate of the codec, and not worked on."""
+    track: JsonObject = {"id": w3c.SOURCE, "enabled": not taken.muted, "muted": False, "readyState": "live"}
+    codec = taken.after.codec
+    if codec is not None:
+        track["settings"] = {
+            "channelCount": 1,
+            # RFC 3551 section 4.5.2: G.722 is sampled at 16 kHz, whatever its clock says.
+            "sampleRate": 16_000 if codec.mime_type.lower() == "audio/g722" else codec.clock_rate,
+            "sampleSize": 16,
+            "echoCancellation": False,
+            "noiseSuppression": False,
+            "autoGainControl": False,
+        }
+    return track
 
 
 def _inbound(taken: Taken) -> JsonObject:
@@ -92,6 +113,10 @@ def _connection(reading: StatsSnapshot) -> JsonObject:
         roundTripTimeAvg=_average(reading.round_trip_time),
         currentRoundTripTime=reading.round_trip_time,
         roundTripTimeSource=reading.round_trip_time_source,
+        packetsSent=reading.transport_packets_sent,
+        packetsReceived=reading.transport_packets_received,
+        bytesSent=reading.transport_bytes_sent,
+        bytesReceived=reading.transport_bytes_received,
     )
 
 
@@ -102,6 +127,8 @@ def _ice(reading: StatsSnapshot) -> JsonObject:
     entry = dict(w3c.candidate_pair(reading) or {})
     for name in ("type", "transportId"):
         entry.pop(name, None)
+    if reading.ice_state is not None:
+        entry["writable"] = reading.ice_state in _WRITABLE
     for name, end, ident in (
         ("local", pair.local, w3c.local_id(pair.id)),
         ("remote", pair.remote, w3c.remote_id(pair.id)),
@@ -115,11 +142,15 @@ def _ice(reading: StatsSnapshot) -> JsonObject:
 
 def _remote_inbound(reading: StatsSnapshot) -> JsonObject:
     reported = w3c.remote_inbound_rtp(reading) or {}
+    total, count = reading.remote_round_trip_total, reading.remote_round_trip_count
     return _known(
         packetsLost=reading.remote_packets_lost,
         fractionLost=reading.remote_fraction_lost,
         jitter=_average(None if reading.remote_jitter is None else reading.remote_jitter * 1000),
         roundTripTime=reported.get("roundTripTime"),
+        totalRoundTripTime=total,
+        roundTripTimeMeasurements=count,
+        roundTripTimeAvg=_average(total / count) if total is not None and count else None,
     )
 
 

@@ -75,6 +75,10 @@ class StatsSnapshot:
     """Seconds (STATS-051)."""
     remote_fraction_lost: float | None = field(default=None, converter=_finite)
     """0 to 1 (STATS-052)."""
+    remote_round_trip_time: float | None = field(default=None, converter=_finite)
+    remote_round_trip_total: float | None = field(default=None, converter=_finite)
+    """Seconds: the newest, and all of them together, that the far end's reports gave."""
+    remote_round_trip_count: int | None = None
     round_trip_time: float | None = field(default=None, converter=_finite)
     """Seconds."""
     round_trip_time_source: str | None = None
@@ -91,6 +95,12 @@ class StatsSnapshot:
     """W3C ``totalAudioEnergy`` and ``totalSamplesDuration`` in seconds, of the call: they outlive its peers."""
     intentionally_silent: bool = False
     """The source says that it has nothing to say (STATS-316)."""
+
+    transport_packets_sent: int | None = None
+    transport_bytes_sent: int | None = None
+    transport_packets_received: int | None = None
+    transport_bytes_received: int | None = None
+    """RTP and RTCP of this peer, headers included."""
 
     codec: CodecStats | None = None
     pair: PairStats | None = None

@@ -76,7 +76,9 @@ def inbound_rtp(reading: StatsSnapshot) -> JsonObject | None:
 
 def remote_inbound_rtp(reading: StatsSnapshot) -> JsonObject | None:
     """What the far end says of our stream."""
-    rtt = reading.round_trip_time if reading.round_trip_time_source == "remote-inbound-rtp.roundTripTime" else None
+    rtt = reading.remote_round_trip_time
+    if rtt is None and reading.round_trip_time_source == "remote-inbound-rtp.roundTripTime":
+        rtt = reading.round_trip_time
     return _object(
         REMOTE_INBOUND,
         "remote-inbound-rtp",
@@ -85,6 +87,8 @@ def remote_inbound_rtp(reading: StatsSnapshot) -> JsonObject | None:
         fractionLost=reading.remote_fraction_lost,
         jitter=reading.remote_jitter,
         roundTripTime=rtt,
+        totalRoundTripTime=reading.remote_round_trip_total,
+        roundTripTimeMeasurements=reading.remote_round_trip_count,
     )
 
 
@@ -177,6 +181,10 @@ def _transport(reading: StatsSnapshot) -> JsonObject | None:
         TRANSPORT,
         "transport",
         {} if reading.pair is None else {"selectedCandidatePairId": reading.pair.id},
+        packetsSent=reading.transport_packets_sent,
+        bytesSent=reading.transport_bytes_sent,
+        packetsReceived=reading.transport_packets_received,
+        bytesReceived=reading.transport_bytes_received,
         iceState=reading.ice_state,
         dtlsState=reading.dtls_state,
         srtpCipher=reading.srtp_cipher,

@@ -125,6 +125,8 @@ class QualityWatch:
             return
         first = summary.active_at is None
         summary.start(now)
+        if first and self._report is not None:
+            self._report.flushed_at = now
         if peer.media != self._media:
             if self._media is None:
                 self._mode = "trickle" if peer.config.trickle else "non-trickle"

@@ -255,13 +255,16 @@ def cipher_name(transceiver: RTCRtpTransceiver) -> str | None:
 
 
 def tls_version(transceiver: RTCRtpTransceiver) -> str | None:
+    """As the W3C writes it: the two bytes of the version in hexadecimal, ``FEFD`` for DTLS 1.2."""
     connection = dtls_of(transceiver)._ssl
-    return None if connection is None else connection.get_protocol_version_name()
+    return None if connection is None else f"{connection.get_protocol_version():04X}"
 
 
 def srtp_profile(transceiver: RTCRtpTransceiver) -> str | None:
+    """As IANA's registry of DTLS-SRTP profiles names it (RFC 5764); OpenSSL leaves the HMAC out."""
     connection = dtls_of(transceiver)._ssl
-    return None if connection is None else connection.get_selected_srtp_profile().decode() or None
+    name = "" if connection is None else connection.get_selected_srtp_profile().decode()
+    return name.replace("_CM_SHA1_", "_CM_HMAC_SHA1_") or None
 
 
 # RTP

@@ -51,6 +51,14 @@ class RtpStats:
     jitter: float | None = None
     round_trip: float | None = None
     """From the far end's receiver reports (RFC 3550 section 6.4.1)."""
+    round_trip_total: float | None = None
+    round_trip_count: int = 0
+    """Of all those that were measured so."""
+    transport_packets_sent: int | None = None
+    transport_bytes_sent: int | None = None
+    transport_packets_received: int | None = None
+    transport_bytes_received: int | None = None
+    """RTP and RTCP, headers included, before encryption."""
     # What follows needs a jitter buffer of our own; names and meanings are W3C's, samples in units of the RTP clock
     # but for the three that count audio given out.
     packets_discarded: int | None = None

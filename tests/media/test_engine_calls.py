@@ -95,8 +95,11 @@ def test_a_reading_counts_measures_and_names() -> None:
         assert (taken.pair.local.address, taken.pair.local.candidate_type) == ("127.0.0.1", "host")
         assert taken.pair.id.endswith(f":{taken.pair.remote.port}")
         assert (taken.ice_state, taken.dtls_state) == ("completed", "connected")
-        assert taken.srtp_cipher
-        assert taken.tls_version
+        assert taken.srtp_cipher in ("SRTP_AES128_CM_HMAC_SHA1_80", "SRTP_AEAD_AES_128_GCM", "SRTP_AEAD_AES_256_GCM")
+        assert taken.tls_version == "FEFD", "DTLS 1.2 (RFC 6347)"
+        assert taken.transport_packets_sent is not None
+        assert taken.transport_bytes_sent is not None
+        assert 12 * taken.transport_packets_sent <= taken.transport_bytes_sent
         pair.caller.audio().hum(440)
         await pair.callee.audio().hears(0.3)
         assert not (await reading()).intentionally_silent

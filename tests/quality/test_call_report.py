@@ -10,12 +10,13 @@ from telnyx_core.actions import UploadReport
 from telnyx_core.errors import InvalidCallState
 from telnyx_core.events import StatsReport
 from telnyx_core.ids import CallId
+from telnyx_core.quality.call_report import CallReport
 from telnyx_core.quality.entries import Taken
 from telnyx_core.quality.published import report_record
 from telnyx_core.quality.segment import Flush, ReportHome, Segment
 from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
-from tests.quality.readings import since
+from tests.quality.readings import healthy, since
 
 Payload = dict[str, Any]
 
@@ -100,7 +101,21 @@ def test_what_an_entry_says() -> None:
     outbound, inbound = third["audio"]["outbound"], third["audio"]["inbound"]
     assert (outbound["packetsSent"], outbound["bytesSent"], outbound["bitrateAvg"]) == (150, 24_000, 64_000)
     assert (inbound["jitterAvg"], inbound["audioLevelAvg"]) == (5.0, 0.2), "milliseconds"
-    assert outbound["localTrack"] == {"id": "audio-source", "enabled": True, "muted": False, "readyState": "live"}
+    assert outbound["localTrack"] == {
+        "id": "audio-source",
+        "enabled": True,
+        "muted": False,
+        "readyState": "live",
+        "settings": {
+            "channelCount": 1,
+            "sampleRate": 48_000,
+            "sampleSize": 16,
+            "echoCancellation": False,
+            "noiseSuppression": False,
+            "autoGainControl": False,
+        },
+    }
+    assert (outbound["retransmittedPacketsSent"], outbound["retransmittedBytesSent"]) == (0, 0)
     assert outbound["codec"]["mimeType"] == "audio/opus"
     assert third["connection"] == {
         "roundTripTimeAvg": 0.04,
@@ -108,7 +123,7 @@ def test_what_an_entry_says() -> None:
         "roundTripTimeSource": "candidate-pair.currentRoundTripTime",
     }
     assert third["ice"]["local"]["candidateType"] == "srflx"
-    assert third["ice"]["state"] == "succeeded"
+    assert (third["ice"]["state"], third["ice"]["writable"]) == ("succeeded", True)
     assert third["transport"] == {
         "iceState": "completed",
         "dtlsState": "connected",
@@ -116,6 +131,41 @@ def test_what_an_entry_says() -> None:
     }
     assert third["remoteRtcp"]["inbound"] == {"packetsLost": 0, "fractionLost": 0.0, "jitter": 3.0}
     assert last["audio"]["outbound"].get("bitrateAvg") is None, "no time has passed since the one before"
+
+
+def test_an_entry_says_what_the_far_end_reports_and_what_the_transport_carried() -> None:
+    """STATS-207, STATS-211: the round trips of the far end's reports stand beside those of the pair."""
+    reading = healthy(
+        1,
+        remote_round_trip_time=0.03,
+        remote_round_trip_total=0.1,
+        remote_round_trip_count=3,
+        transport_packets_sent=52,
+        transport_bytes_sent=9_000,
+        transport_packets_received=51,
+        transport_bytes_received=8_800,
+        ice_state="disconnected",
+    )
+    entry: Payload = Taken(0.0, 1.0, None, reading, muted=False).record()
+    assert entry["remoteRtcp"]["inbound"] == {
+        "packetsLost": 0,
+        "fractionLost": 0.0,
+        "jitter": 3.0,
+        "roundTripTime": 0.03,
+        "totalRoundTripTime": 0.1,
+        "roundTripTimeMeasurements": 3,
+        "roundTripTimeAvg": 0.0333,
+    }
+    assert entry["connection"] == {
+        "roundTripTimeAvg": 0.04,
+        "currentRoundTripTime": 0.04,
+        "roundTripTimeSource": "candidate-pair.currentRoundTripTime",
+        "packetsSent": 52,
+        "packetsReceived": 51,
+        "bytesSent": 9_000,
+        "bytesReceived": 8_800,
+    }
+    assert entry["ice"]["writable"] is False
 
 
 def test_an_entry_of_nothing_is_an_entry() -> None:
@@ -145,6 +195,18 @@ def test_a_long_call_is_sent_in_parts() -> None:
     assert len(first["stats"]) == 180
     assert (second["segment"], len(second["stats"])) == (1, 21)
     assert "flushReason" not in second
+
+
+def test_parts_are_sent_at_their_time_however_late_a_reading_comes() -> None:
+    """STATS-221: one that comes 30 ms late puts none of the later parts off by a whole reading."""
+    report = CallReport(10.0, 180.0)
+    for at in (190.03, 370.0, 550.02):
+        assert not report.due(at - 1)
+        assert report.due(at)
+        report.take(at)
+    report.take(600.0)  # asked for in between: the next one is a whole interval away (STATS-222)
+    assert not report.due(779.0)
+    assert report.due(780.0)
 
 
 @pytest.mark.parametrize(("interval", "parts"), [(60.0, [60, 60, 60, 21]), (150.0, [150, 51]), (0, [201])])

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final, Protocol, TypeAlias
 
 import numpy as np
+from attrs import define
 
 from telnyx_core.actions import DEFAULT_TONE, DigitTone
 from telnyx_drivers.media.aiortc_private import Bypass, SrtpWire
@@ -91,6 +92,18 @@ class Wire(Protocol):
 OnData: TypeAlias = Callable[[bytes], None]
 
 
+@define
+class _Traffic:
+    """Everything in one direction, RTP and RTCP."""
+
+    packets: int = 0
+    octets: int = 0
+
+    def count(self, packet: bytes) -> None:
+        self.packets += 1
+        self.octets += len(packet)
+
+
 class Leg:
     """A path that runs. ``wire`` makes what carries its packets, given what takes RTP and what takes RTCP."""
 
@@ -111,6 +124,10 @@ class Leg:
         self._clock = asyncio.get_running_loop().time
         self._heard = False
         self._round_trip: float | None = None
+        self._round_trip_total = 0.0
+        self._round_trip_count = 0
+        self._sent = _Traffic()
+        self._received = _Traffic()
         self._remote: rtcp.ReportBlock | None = None
         self._remote_sender: rtcp.SenderReport | None = None
         self._dice = secrets.SystemRandom()
@@ -154,6 +171,12 @@ class Leg:
             packets_lost=heard.totals.lost if heard.totals.packets else None,
             jitter=heard.totals.jitter if heard.totals.packets else None,
             round_trip=self._round_trip,
+            round_trip_total=self._round_trip_total if self._round_trip_count else None,
+            round_trip_count=self._round_trip_count,
+            transport_packets_sent=self._sent.packets,
+            transport_bytes_sent=self._sent.octets,
+            transport_packets_received=self._received.packets,
+            transport_bytes_received=self._received.octets,
             packets_discarded=heard.buffer.packets_discarded,
             packets_late=heard.buffer.packets_late,
             fec_packets_received=heard.buffer.fec_packets_received,
@@ -203,6 +226,7 @@ class Leg:
             packet = self.sender.next(lambda rate: self._wiring.port.pull(rate, due))
             if packet is not None:
                 self._tap(packet, True)
+                self._sent.count(packet)
                 self._wire.send(packet)
         else:
             # What is said meanwhile is lost, not kept for later.
@@ -214,6 +238,7 @@ class Leg:
 
     def _on_rtp(self, data: bytes) -> None:
         self._tap(data, False)
+        self._received.count(data)
         packet = parse(data)
         if packet is None or not self._agreed.receives:
             return
@@ -225,6 +250,7 @@ class Leg:
 
     def _on_rtcp(self, data: bytes) -> None:
         self._tap(data, False)
+        self._received.count(data)
         now, wall = self._clock(), rtcp.ntp_time(time.time())
         for message in rtcp.parse(data):
             match message:
@@ -248,6 +274,8 @@ class Leg:
                 round_trip = block.round_trip(wall)
                 if round_trip is not None:
                     self._round_trip = round_trip
+                    self._round_trip_total += round_trip
+                    self._round_trip_count += 1
 
     def _send_report(self, *, bye: bool = False) -> None:
         if not self._wire.open:
@@ -261,6 +289,7 @@ class Leg:
         )
         packet = rtcp.compound(report, self._cname, (self.sender.ssrc,) if bye else ())
         self._tap(packet, True)
+        self._sent.count(packet)
         self._wire.send_rtcp(packet)
 
 
