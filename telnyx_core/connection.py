@@ -200,6 +200,17 @@ class Connection:
                 self._reason = CloseReason.LEFT
                 self.close(Intent.DISCONNECT, now)
 
+    def relocate(self, options: ClientOptions, now: float) -> None:
+        """The options name another server: the next socket is opened there, at once where there is one now."""
+        self.options, self._regional_fallback = options, False
+        if self.draining or not (self.connected or self.state is S.CONNECTING):
+            return
+        self._reconnect_wanted = True  # nothing has failed, so nothing is waited for
+        if self.connected:
+            self.close(Intent.RECOVER, now)
+        else:
+            self._abandon("another region is wanted", now)
+
     def ask_registered(self, ticket: Ticket, now: float) -> None:
         """SIG-129; anything but a registered state is no."""
         if self.logged_in:
@@ -441,7 +452,7 @@ class Connection:
         logged_in = self.login.succeeded
         if logged_in and self.identity.session_id is not None:
             self.identity.stamp(now)  # SIG-231
-        if not self._open and self.options.region is not None:
+        if not self._open and self.options.region is not None and not self._reconnect_wanted:
             self._regional_fallback = True  # SIG-007
         self._forget_socket(now)
         self.owner.act(Notify(SocketClose(fact.socket, fact.code, fact.reason, fact.clean)))

@@ -165,6 +165,10 @@ def _recovery_in_ms(value: object) -> object:
     return build(MediaPermissionsRecovery, _RECOVERY.keywords(value, names))
 
 
+Region: TypeAlias = Literal["us-east", "us-central", "us-west", "ca-central", "eu", "apac", "south-asia"]
+"""Where the platform has signalling servers. A later one is taken, too."""
+
+
 @frozen(kw_only=True)
 class ClientOptions:
     """What a client is built with. The fields are the Python keywords; times are seconds.

@@ -42,6 +42,7 @@ COMMANDS: Final = (
     "disconnect",
     "leave",
     "login",
+    "switch_region",
     "is_registered",
     "clear_reconnect_token",
     "new_call",

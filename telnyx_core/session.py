@@ -11,6 +11,8 @@ from itertools import islice
 from random import Random
 from typing import Literal
 
+from attrs import evolve
+
 from telnyx_core import messages as m
 from telnyx_core import timeouts
 from telnyx_core.actions import (
@@ -273,6 +275,15 @@ class Session:
             ticket = self._ticket()
             self._link.login.use(options, ticket, now, same_user=same_user)
             return ticket
+
+    def switch_region(self, region: str, *, now: float) -> None:
+        """Go to the signalling servers of another region: the socket is replaced, and answered calls are re-attached.
+
+        Calls that were not answered yet end, as with every lost socket. Raises `OptionsError` for what is no region.
+        """
+        options = evolve(self.options, region=region)
+        with self._at(now) as now:
+            self._link.relocate(options, now)
 
     def is_registered(self, *, now: float) -> Ticket:
         """Ask the server; settled with ``{"registered": bool}``, never failed (SIG-129)."""

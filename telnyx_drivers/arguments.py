@@ -279,6 +279,7 @@ ARGUMENTS: Final[Mapping[str, Check]] = {
     "other": having("the audio of another call, as call.audio", "couple_to", "add_voice"),
     "path": path,
     "recovered": truth(),
+    "region": text("a region, such as 'eu',", empty=False),
     "sample_rate": whole(1),
     "sink_id": text("a name", empty=False),
     "sip_call_id": text("the Call-ID of a SIP dialog", optional=True),

@@ -511,6 +511,24 @@ class CallHandle(Listens["CallNotification"]):
     async def _leave(self) -> None:
         await self.hangup()
 
+    # Other spellings, as in docs/reference/js-names.md.
+
+    muteAudio = mute  # noqa: N815
+    unmuteAudio = unmute  # noqa: N815
+    toggleAudioMute = toggle_mute  # noqa: N815
+    mute_audio = mute
+    unmute_audio = unmute
+    toggle_audio_mute = toggle_mute
+    toggleDeaf = toggle_deaf  # noqa: N815
+    sendDigits = dtmf  # noqa: N815
+    sendConversationMessage = send_conversation_message  # noqa: N815
+    setAudioInDevice = set_audio_in_device  # noqa: N815
+    setAudioOutDevice = set_audio_out_device  # noqa: N815
+    setAudioBandwidthEncodingsMaxBps = set_audio_bandwidth_encodings_max_bps  # noqa: N815
+    resumeMedia = resume_media  # noqa: N815
+    rejectMedia = reject_media  # noqa: N815
+    restartMedia = restart_media  # noqa: N815
+
     # For the client.
 
     def note(self, info: CallInfo) -> None:

@@ -32,7 +32,7 @@ from telnyx_core.events import (
 from telnyx_core.facts import NetworkChange, NetworkChanged
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import JsonView
-from telnyx_core.options import CallOptions, ClientOptions
+from telnyx_core.options import CallOptions, ClientOptions, Region
 from telnyx_core.session import Session
 from telnyx_core.states import SessionState
 from telnyx_core.token import expiry
@@ -244,18 +244,26 @@ class Client(Listens[CallNotification]):
             self._driver.start()
             self._session.connect(now=self._driver.now())
             self._driver.commanded()
-            async for event in stream:
-                match event:
-                    case Ready():
-                        return
-                    case ErrorRaised() if event.code in _LOGIN_ERRORS:
-                        if self._tokens is None or not await self._tokens.renewed():
-                            raise self._login_failed(event.message, event.error, event.error.original)
-                    case SessionClosed(reason):
-                        raise self._refusal(reason)
-                    case _:
-                        pass
-        raise ConnectionFailed(
+            await self._until_ready(stream)
+            return
+        raise self._too_late()
+
+    async def _until_ready(self, stream: EventStream[Event]) -> None:
+        async for event in stream:
+            match event:
+                case Ready():
+                    return
+                case ErrorRaised() if event.code in _LOGIN_ERRORS:
+                    if self._tokens is None or not await self._tokens.renewed():
+                        raise self._login_failed(event.message, event.error, event.error.original)
+                case SessionClosed(reason):
+                    raise self._refusal(reason)
+                case _:
+                    pass
+        raise self._too_late()
+
+    def _too_late(self) -> ConnectionFailed:
+        return ConnectionFailed(
             f"not registered within {self._connect_timeout:g} seconds at {self._driver.url}{_because(self._error)}",
             error=self._error,
         )
@@ -337,6 +345,25 @@ class Client(Listens[CallNotification]):
             report=report,
             registered=lambda: self.state is SessionState.READY,
         )
+
+    @checked
+    async def switch_region(self, region: Region | str) -> None:
+        """Go to the signalling servers of another region, and wait until registered there.
+
+        Answered calls are carried on: the server offers them again on the new socket. Calls that ring or are being
+        dialled end. Without a connection the region counts from the next `connect` on. Raises `OptionsError` for what
+        is no region, and otherwise what `connect` raises.
+        """
+        stream = self.events()
+        self._session.switch_region(region, now=self._driver.now())
+        self._driver.commanded()
+        if self._driver.at_rest:
+            await anyio.lowlevel.checkpoint()
+            return
+        with anyio.move_on_after(self._connect_timeout):
+            await self._until_ready(stream)
+            return
+        raise self._too_late()
 
     async def is_registered(self) -> bool:
         """Ask the server whether this session is registered now."""
@@ -521,6 +548,15 @@ class Client(Listens[CallNotification]):
                     await anext(stream)
                 except StopAsyncIteration:
                     return
+
+    # Other spellings, as in docs/reference/js-names.md.
+
+    newCall = new_call  # noqa: N815
+    getIsRegistered = is_registered  # noqa: N815
+    clearReconnectToken = clear_reconnect_token  # noqa: N815
+    getAudioInDevices = get_audio_in_devices  # noqa: N815
+    getAudioOutDevices = get_audio_out_devices  # noqa: N815
+    switchRegion = switch_region  # noqa: N815
 
     # Events.
 

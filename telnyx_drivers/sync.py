@@ -21,7 +21,7 @@ from telnyx_core.events import CallInfo, CallUpdated, Cause, Direction, Event
 from telnyx_core.facts import NetworkChange, PeerState
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import Json, JsonView
-from telnyx_core.options import CallOptions, ClientOptions
+from telnyx_core.options import CallOptions, ClientOptions, Region
 from telnyx_core.states import CallState, SessionState
 from telnyx_drivers.arguments import checked, checked_with, function, one_of, seconds
 from telnyx_drivers.asyncio import TelnyxRTC as AsyncTelnyxRTC
@@ -191,6 +191,10 @@ class TelnyxRTC(Listens[CallNotification]):
         """Log in on the live socket with new credentials (SIG-245). Raises `LoginFailed`."""
         self._threads.run(lambda: self._client.login(credentials, **keywords))
 
+    def switch_region(self, region: Region | str) -> None:
+        """Go to another region's servers with the calls. See `telnyx_drivers.client.Client.switch_region`."""
+        self._threads.run(lambda: self._client.switch_region(region))
+
     def is_registered(self) -> bool:
         """Ask the server whether this session is registered now."""
         return self._threads.run(self._client.is_registered)
@@ -341,6 +345,15 @@ class TelnyxRTC(Listens[CallNotification]):
     ) -> Event:
         """The next event of a name or class. Raises ``TimeoutError``, and `ConnectionFailed` when the session ends."""
         return self._threads.told(self._threads.run(lambda: _wait(self._client, event, timeout, where)))
+
+    # Other spellings, as in docs/reference/js-names.md.
+
+    newCall = new_call  # noqa: N815
+    getIsRegistered = is_registered  # noqa: N815
+    clearReconnectToken = clear_reconnect_token  # noqa: N815
+    getAudioInDevices = get_audio_in_devices  # noqa: N815
+    getAudioOutDevices = get_audio_out_devices  # noqa: N815
+    switchRegion = switch_region  # noqa: N815
 
 
 class Call(Listens[CallNotification]):
@@ -598,6 +611,24 @@ class Call(Listens[CallNotification]):
     ) -> Event:
         """This call's next event of a name or class. Raises ``TimeoutError``, and `CallEnded` when it ends first."""
         return self._threads.told(self._threads.run(lambda: _wait(self._handle, event, timeout, where)))
+
+    # Other spellings, as in docs/reference/js-names.md.
+
+    muteAudio = mute  # noqa: N815
+    unmuteAudio = unmute  # noqa: N815
+    toggleAudioMute = toggle_mute  # noqa: N815
+    mute_audio = mute
+    unmute_audio = unmute
+    toggle_audio_mute = toggle_mute
+    toggleDeaf = toggle_deaf  # noqa: N815
+    sendDigits = dtmf  # noqa: N815
+    sendConversationMessage = send_conversation_message  # noqa: N815
+    setAudioInDevice = set_audio_in_device  # noqa: N815
+    setAudioOutDevice = set_audio_out_device  # noqa: N815
+    setAudioBandwidthEncodingsMaxBps = set_audio_bandwidth_encodings_max_bps  # noqa: N815
+    resumeMedia = resume_media  # noqa: N815
+    rejectMedia = reject_media  # noqa: N815
+    restartMedia = restart_media  # noqa: N815
 
 
 async def _wait(

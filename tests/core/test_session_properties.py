@@ -181,6 +181,7 @@ class Player:
             ("login", ({"login_token": "x.y.z"},)),
             ("login", ({"login": "only"},)),
             ("is_registered", ()),
+            ("switch_region", ("eu",)),
             ("new_call", (CallOptions(destination_number="bob"),)),
             ("new_call", (CallOptions(destination_number=""),)),
             ("new_call", (CallOptions(destination_number="bob", id=call),)),

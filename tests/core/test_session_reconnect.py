@@ -1,10 +1,14 @@
 """Coming back after a loss, closing, disconnecting, being punted: signaling.md 4.6, 4.11 to 4.14."""
 
+from typing import get_args
+
 import pytest
 
 from telnyx_core.actions import AbandonSocket, CloseSocket, OpenSocket
+from telnyx_core.errors import OptionsError
 from telnyx_core.events import CloseReason, ErrorRaised, SessionClosed, SocketClose, SocketError, SocketOpen
 from telnyx_core.facts import NetworkChanged, SocketClosed, SocketOpened
+from telnyx_core.options import Region
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import Rig
 from telnyx_core.timers import Timer
@@ -533,3 +537,43 @@ def test_a_registration_that_lasted_is_forgiven_everything() -> None:
         rig.lose()
         rig.wait_for(S.CONNECTING)
     assert rig.now - lost == 1.0
+
+
+@pytest.mark.parametrize("region", get_args(Region))
+def test_another_region_takes_the_calls_along(region: str) -> None:
+    """PS-047: "us-east, us-central, us-west, ca-central, eu, apac, south-asia". At once, for nothing has failed."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.session.switch_region(region, now=rig.now)
+    rig.drain()
+    assert rig.state is S.CLOSING
+    rig.lose(1000)
+    assert rig.state is S.CONNECTING
+    assert rig.urls[-1].startswith(f"wss://{region}.rtc.telnyx.com/")
+    assert rig.states(call)[-1] == "recovering"
+    rig.open()
+    assert rig.params("login")["sessid"] == "session-1"
+
+
+def test_another_region_while_the_socket_is_being_opened() -> None:
+    rig = Rig()
+    rig.session.connect(now=rig.now)
+    rig.drain()
+    rig.session.switch_region("eu", now=rig.now)
+    rig.drain()
+    assert (rig.state, rig.urls[-1]) == (S.CONNECTING, "wss://eu.rtc.telnyx.com/")
+
+
+def test_what_is_no_region_changes_nothing() -> None:
+    rig = Rig.registered()
+    with pytest.raises(OptionsError):
+        rig.session.switch_region("eu/../", now=rig.now)
+    assert (rig.state, rig.session.options.region) == (S.READY, None)
+
+
+def test_a_region_for_later() -> None:
+    rig = Rig()
+    rig.session.switch_region("apac", now=rig.now)
+    rig.session.connect(now=rig.now)
+    rig.drain()
+    assert rig.urls == ["wss://apac.rtc.telnyx.com/"]

@@ -236,3 +236,16 @@ async def test_errors_reach_handlers_with_flat_members(make_client: MakeClient, 
             if isinstance(event, ErrorRaised):
                 break
     assert codes == [45002]
+
+
+async def test_another_region(make_client: MakeClient, world: World) -> None:
+    """`switch_region` returns once registered there, and a wrong one is refused where it is given."""
+    async with make_client() as client:
+        await client.switch_region("eu")
+        assert client.state is SessionState.READY
+        assert client._session.options.region == "eu"
+        assert len([frame for frame in world.server.received if frame.get("method") == "login"]) == 2
+        with pytest.raises(TypeError, match="region must be a region"):
+            await client.switch_region(7)  # type: ignore[arg-type]
+    await client.switch_region("apac")
+    assert client.state is SessionState.IDLE

@@ -106,3 +106,26 @@ def test_every_option_is_an_option_of_all_three() -> None:
         client = kind(ClientOptions(login_token="t", trickle_ice=True))
         assert client.options == kind(login_token="t", trickle_ice=True).options
         assert client.options == kind.from_mapping({"login_token": "t", "trickleIce": True}).options
+
+
+JS_NAMES = re.findall(
+    r"\| `(client|call)\.(\w+)` \| `\1\.(\w+)` \|",
+    (Path(__file__).parents[2] / "docs/reference/js-names.md").read_text(encoding="utf-8"),
+)
+CLIENTS: dict[str, list[type[Any]]] = {
+    "client": [telnyx_drivers.asyncio.TelnyxRTC, telnyx_drivers.trio.TelnyxRTC, telnyx_drivers.sync.TelnyxRTC],
+    "call": [CallHandle, telnyx_drivers.sync.Call],
+}
+
+
+@pytest.mark.parametrize(("owner", "name", "same"), JS_NAMES)
+def test_a_name_of_the_js_sdk_is_the_method_itself(owner: str, name: str, same: str) -> None:
+    for each in CLIENTS[owner]:
+        assert getattr(each, name) is getattr(each, same)
+
+
+@pytest.mark.parametrize("owner", CLIENTS)
+def test_the_page_has_every_name_that_is_spelt_otherwise(owner: str) -> None:
+    told = {name for of, name, _ in JS_NAMES if of == owner}
+    for each in CLIENTS[owner]:
+        assert {name for name in public(each) if name != name.lower()} <= told

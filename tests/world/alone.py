@@ -44,7 +44,17 @@ from tests.world import inside
 from tests.world.secrets import ALICE, TURN, secrets_never_leave
 
 PEER_STATES = ("connecting", "connected", "disconnected", "failed", "closed")
-ASKED_OF_SESSIONS = ("connect", "connect", "disconnect", "leave", "login", "other login", "is_registered", "clear")
+ASKED_OF_SESSIONS = (
+    "connect",
+    "connect",
+    "disconnect",
+    "leave",
+    "login",
+    "other login",
+    "is_registered",
+    "clear",
+    "another region",
+)
 ASKED_OF_CALLS = (
     "answer",
     "answer",
@@ -465,6 +475,7 @@ class Alone(RuleBasedStateMachine):
             "login": lambda: session.login({}, now=now),
             "other login": lambda: session.login({"login": "bob", "password": "pw"}, now=now),
             "is_registered": lambda: session.is_registered(now=now),
+            "another region": lambda: session.switch_region("eu", now=now),
             "clear": session.clear_reconnect_token,
         }
         self.ask(commands[what])
