@@ -105,6 +105,18 @@ def test_a_call_that_does_not_come_about_fails_with_its_cause(number: str, cause
     with_gateway(story)
 
 
+def test_a_call_that_nobody_answers_in_time_is_hung_up_for_that_and_not_as_busy() -> None:
+    """``--timeout``: the far end must not hear that we were busy."""
+
+    async def story(gateway: Gateway) -> None:
+        ended = await finished("alice", gateway.url, "call", "ring", "--timeout", "1", "--json")
+        assert ended.status == Exit.FAILED, ended.err
+        told = await gateway.wait_for(CallEnded)
+        assert (told.by, told.cause.cause, told.cause.cause_code) == ("client", "NO_ANSWER", 19)
+
+    with_gateway(story)
+
+
 def test_refused_credentials_fail_with_the_catalogue_and_without_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(gateway: Gateway) -> None:
         monkeypatch.setitem(USERS, "alice", "a-wrong-secret")
