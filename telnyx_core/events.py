@@ -68,6 +68,12 @@ class CallInfo:
     ice_gathering_state: str = "new"
     signaling_state: str = "stable"
 
+    @property
+    def node(self) -> str:
+        """The server's node that carries the call, as support asks for it: its name and its core's id; or empty."""
+        names = ("FreeSWITCH-Hostname", "Core-UUID")
+        return " ".join(value for name in names if (value := self.variables.get(name)))
+
 
 @frozen
 class Ready:

@@ -164,7 +164,8 @@ class _Run:
         failure = await self._established(call)
         if failure is None:
             self.timings["establishedMs"] = milliseconds(time.perf_counter() - began)
-            self.listener.done("Call: established", detail=_ms(time.perf_counter() - began))
+            took = _ms(time.perf_counter() - began)
+            self.listener.done("Call: established", detail=", ".join(filter(None, (took, call.info.node))))
             await self._converse(call)
         await call.hangup()
         urls = tuple(server.url for server in probes.servers_of(ice_servers_for(client.options, CallOptions())))

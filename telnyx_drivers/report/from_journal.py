@@ -229,6 +229,7 @@ def _facts(info: CallInfo, report: StatsReport | None) -> tuple[Row, ...]:
         Row("Telnyx session", info.telnyx_session_id or ""),
         Row("Telnyx leg", info.telnyx_leg_id or ""),
         Row("Call control", info.telnyx_call_control_id or ""),
+        Row("Node", info.node),
     ]
     if report is not None:
         rows += report_facts(report)

@@ -27,6 +27,16 @@ VARIABLES: dict[str, Json] = {
 }
 
 
+def test_the_node_of_a_call_has_a_name_for_support() -> None:
+    """PS-023: "`variables`"; its name and its id, and nothing of the rest."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    assert rig.session.call(call).node == ""
+    rig.request("display", callID=call, display_number="1", variables=VARIABLES)
+    known = evolve(rig.session.call(call), variables={k: v for k, v in VARIABLES.items() if isinstance(v, str)})
+    assert known.node == "node-7 d70c2cb3-cf48-455a-afae-df1ecd94a04a"
+
+
 def digits_sent(rig: Rig) -> list[tuple[float, str]]:
     params: list[Any] = [(at, frame["params"]) for at, frame in rig.sent_at if frame.get("method") == "telnyx_rtc.info"]
     return [(at, said["dtmf"]) for at, said in params]
