@@ -1,20 +1,26 @@
 """Fifty calls that are treated roughly for ten minutes: does anything leak, does anything drift?
 
-``python bench/legs_soak.py [LEGS] [SECONDS]``. Every call is held, muted, interrupted in the middle of a sentence and
-dialled in, at random, and hears itself: the gateway, in a process of its own, answers with an echo. Both ends are real
-peers with real sockets. The second table is each call's audio beside the wall clock, at its worst.
+``python bench/legs_soak.py [LEGS] [SECONDS] [--stalls EVERY]``. Every call is held, muted, interrupted in the middle
+of a sentence and dialled in, at random, and hears itself: the gateway, in a process of its own, answers with an echo.
+Both ends are real peers with real sockets. The second table is each call's audio beside the wall clock, at its worst.
+
+With ``--stalls 15`` the client's loop is blocked as well, every 15 s or so, for 0.2 to 3 s, and every call is recorded:
+it must be heard again within a second after each stall, and its recording must be as long as the call.
 """
 
+import argparse
 import asyncio
 import gc
 import random
 import sys
+import tempfile
 import time
+import wave
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from attrs import frozen
+from attrs import define, frozen
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -22,6 +28,10 @@ from bench.rig import voice
 from bench.soak import STEP, Look, Looks, differences, gateway
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.calls import CallHandle
+from telnyx_drivers.exceptions import CallFailed
+from telnyx_drivers.media.audio.frames import Samples
+from telnyx_drivers.media.audio.recorder import Recording
+from telnyx_drivers.media.audio.tones import Tone
 
 WARM_UP = 15.0
 """Seconds before the first look: buffers fill, caches warm up."""
@@ -34,11 +44,84 @@ FRAME = 0.02
 ALLOWED = 0.001
 """Of drift, as a part of the time."""
 DIGITS = "0123456789*#"
+STALL = (0.2, 3.0)
+"""Seconds, at random."""
+SOON = 1.0
+"""Seconds after a stall in which a call must be heard."""
+LOUD = 1_000
+"""Peak of a frame: less than the tone that all calls send has, and more than anything that is made up for long."""
+RECORDED = 8_000
+"""Samples per second."""
+NEAR = 0.1
+"""Seconds by which a recording may differ from the wall clock."""
+
+
+@define(eq=False)
+class Ear:
+    """A tap: when a call heard its own echo last."""
+
+    ended: bool = False
+    loud_at: float = 0.0
+    silenced: bool = False
+    """It is held or muted: there is nothing to be heard."""
+    silences: int = 0
+
+    def sent(self, samples: Samples, rate: int, at: int) -> None:
+        pass
+
+    def heard(self, samples: Samples, rate: int, at: int) -> None:
+        if np.abs(samples.astype(int)).max(initial=0) > LOUD:
+            self.loud_at = time.monotonic()
+
+    def close(self) -> None:
+        self.ended = True
+
+    def silence(self, silenced: bool) -> None:
+        self.silenced = silenced
+        self.silences += silenced
+
+
+@define
+class Stalls:
+    """What came of blocking the loop."""
+
+    lengths: list[float]
+    waits: list[float]
+    """Seconds from the end of a stall until a call was heard, one for each call and stall."""
+    deaf: int = 0
+
+    async def throw(self, ears: list[Ear], every: float, until: float) -> None:
+        dice = random.Random(7)
+        while (pause := dice.uniform(0.5, 1.5) * every) + time.monotonic() + STALL[1] + SOON < until:
+            await asyncio.sleep(pause)
+            watched = {ear: ear.silences for ear in ears if not ear.silenced}
+            self.lengths.append(dice.uniform(*STALL))
+            time.sleep(self.lengths[-1])  # noqa: ASYNC251  that is the point
+            over = time.monotonic()
+            while watched and time.monotonic() < over + SOON:
+                await asyncio.sleep(0.02)
+                for ear, silences in tuple(watched.items()):
+                    if ear.silences != silences:
+                        del watched[ear]
+                    elif ear.loud_at > over:
+                        self.waits.append(ear.loud_at - over)
+                        del watched[ear]
+            self.deaf += len(watched)
+
+    def say(self) -> None:
+        print(
+            f"\n{len(self.lengths)} stalls, {sum(self.lengths):.0f} s in all; {len(self.waits)} times a call was",
+            end=" ",
+        )
+        print(f"heard again, after {np.median(self.waits):.2f} s (p50), {max(self.waits):.2f} s (most);", end=" ")
+        print(f"{self.deaf} times not within {SOON:.0f} s")
 
 
 @frozen
 class Reading:
-    """How much audio a call has sent and heard, in frames, and when that was."""
+    """How much audio a call has sent and heard, in frames, with those whose time passed while the loop was blocked, and
+    when that was.
+    """
 
     at: float
     sent: int
@@ -47,7 +130,7 @@ class Reading:
 
 def read(call: CallHandle) -> Reading:
     counts = call.audio.counts
-    return Reading(time.monotonic(), counts.sent, counts.heard)
+    return Reading(time.monotonic(), counts.sent + counts.sent_missed, counts.heard + counts.heard_missed)
 
 
 def drift(first: Reading, last: Reading) -> tuple[float, float]:
@@ -56,7 +139,7 @@ def drift(first: Reading, last: Reading) -> tuple[float, float]:
     return (last.sent - first.sent) * FRAME / wall - 1, (last.heard - first.heard) * FRAME / wall - 1
 
 
-async def treat(call: CallHandle, dice: random.Random, until: float, done: Counter[str]) -> None:
+async def treat(call: CallHandle, ear: Ear, dice: random.Random, until: float, done: Counter[str]) -> None:
     """One thing after the other, and leave it neither held nor muted."""
     speech = np.tile(voice(16_000), 2)
     while time.monotonic() < until:
@@ -64,25 +147,53 @@ async def treat(call: CallHandle, dice: random.Random, until: float, done: Count
         what = dice.choice(("hold", "mute", "clear", "dtmf in the stream", "dtmf by message"))
         match what:
             case "hold":
+                ear.silence(True)
                 held = await call.hold()
                 await asyncio.sleep(dice.uniform(0.2, 3))
                 assert held, "the gateway holds"
                 assert await call.unhold(), "and goes on"
+                ear.silence(False)
             case "mute":
+                ear.silence(True)
                 call.mute()
                 await asyncio.sleep(dice.uniform(0.2, 3))
                 call.unmute()
+                ear.silence(False)
             case "clear":
                 call.audio_out.write_nowait(speech, 16_000)
                 await asyncio.sleep(dice.uniform(0.1, 2))
                 call.audio_out.clear()
             case _:
                 digits = "".join(dice.choices(DIGITS, k=dice.randint(1, 4)))
-                await call.dtmf(digits, via="rtp" if what == "dtmf in the stream" else "info")
+                try:
+                    await call.dtmf(digits, via="rtp" if what == "dtmf in the stream" else "info")
+                except CallFailed as error:
+                    what = f"failed: {error}"
         done[what] += 1
 
 
-async def main(legs: int, seconds: float) -> None:
+async def record(calls: list[CallHandle], folder: Path) -> list[tuple[Recording, float]]:
+    """And since when."""
+    return [
+        (await call.record(folder / f"{number}.wav", sample_rate=RECORDED), time.monotonic())
+        for number, call in enumerate(calls)
+    ]
+
+
+async def differing(recordings: list[tuple[Recording, float]]) -> list[float]:
+    """Seconds by which each is longer than what it recorded."""
+    found: list[float] = []
+    for recording, begun in recordings:
+        await asyncio.sleep(2 * FRAME)  # as above
+        ended = time.monotonic()
+        await recording.stop()
+        with wave.open(str(recording.path), "rb") as file:
+            found.append(file.getnframes() / RECORDED - (ended - begun))
+        recording.path.unlink()
+    return found
+
+
+async def main(legs: int, seconds: float, every: float, folder: Path) -> bool:
     looks, done, begun = Looks(), Counter[str](), time.monotonic()
     async with gateway() as (url, password), TelnyxRTC(login="soak", password=password, env=url) as client:
         await asyncio.sleep(1)
@@ -95,7 +206,17 @@ async def main(legs: int, seconds: float) -> None:
         looks.all.clear()
         first, readings = looks.take(), [read(call) for call in calls]
         until = first.at + seconds
-        treating = [asyncio.create_task(treat(call, random.Random(n), until, done)) for n, call in enumerate(calls)]
+        ears, stalls, recordings = [Ear() for _ in calls], Stalls([], []), list[tuple[Recording, float]]()
+        treating = [
+            asyncio.create_task(treat(call, ear, random.Random(n), until, done))
+            for n, (call, ear) in enumerate(zip(calls, ears, strict=True))
+        ]
+        if every:
+            for call, ear in zip(calls, ears, strict=True):
+                call.audio.add_tap(ear)
+                call.audio.add_voice(Tone(400, level=0.15))
+            recordings = await record(calls, folder)
+            treating.append(asyncio.create_task(stalls.throw(ears, every, until)))
         while (now := time.monotonic()) < until:
             await asyncio.sleep(min(STEP, until - now))
             looks.take()
@@ -104,7 +225,9 @@ async def main(legs: int, seconds: float) -> None:
         await asyncio.sleep(1)
         gc.collect()
         last = looks.take()
+        await asyncio.sleep(2 * FRAME)  # what is due comes first: the look has held up the loop
         drifts = [drift(early, read(call)) for early, call in zip(readings, calls, strict=True) if call.live]
+        longer = await differing(recordings)
         for call in calls:
             await call.hangup()
         calls.clear()
@@ -118,6 +241,14 @@ async def main(legs: int, seconds: float) -> None:
         worst = max((each[column] for each in drifts), key=abs)
         print(f"{name:6} {100 * worst:+.3f} % of the wall clock, the worst call; allowed {100 * ALLOWED:.1f} %")
     assert time.monotonic() - begun > seconds
+    if not every:
+        return True
+    stalls.say()
+    worst = max(longer, key=abs)
+    print(
+        f"recordings {1000 * worst:+.0f} ms of the wall clock, the worst of {len(longer)}; allowed {1000 * NEAR:.0f} ms"
+    )
+    return not stalls.deaf and abs(worst) < NEAR
 
 
 def say(looks: Looks, four: tuple[Look, Look, Look, Look]) -> None:
@@ -143,5 +274,10 @@ def say(looks: Looks, four: tuple[Look, Look, Look, Look]) -> None:
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:] + ["50", "600"][len(sys.argv) - 1 :]
-    asyncio.run(main(int(arguments[0]), float(arguments[1])))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("legs", type=int, nargs="?", default=50)
+    parser.add_argument("seconds", type=float, nargs="?", default=600.0)
+    parser.add_argument("--stalls", type=float, default=0.0, help="seconds between two stalls (default: none)")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        sys.exit(0 if asyncio.run(main(given.legs, given.seconds, given.stalls, Path(made))) else 1)
