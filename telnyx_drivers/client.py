@@ -1,6 +1,5 @@
 """What an application holds: the client, the same on every loop. Import it from `telnyx_drivers.asyncio` or `.trio`."""
 
-import importlib
 import os
 import random
 import ssl as tls
@@ -68,8 +67,8 @@ READY_TIMEOUT: Final = 10.0
 _LOGIN_ERRORS: Final = frozenset({46001, 46002})
 
 
-def _load_engine() -> None:
-    importlib.import_module("telnyx_drivers.media.engine")
+_ENGINE: Final = ("numpy", "av", "cryptography.x509", "aioice", "aiortc", "telnyx_drivers.media.engine")
+"""What `default_engine` loads, in steps: a program that ends meanwhile waits for one of them and not for all."""
 
 
 def default_engine(setup: EngineSetup) -> MediaEngine:
@@ -155,7 +154,7 @@ class Client(Listens[CallNotification]):
         if media_thread is not None:
             self._driver.use_media_thread(media_thread)
         if engine is default_engine:
-            self._driver.preload = _load_engine
+            self._driver.preload = _ENGINE
         if tone_sink is not None or self.options.ringtone_file or self.options.ringback_file:
             self._play_tones(tone_sink or Loudspeaker())
         self._tokens = None if token_provider is None else self._ask_for_tokens(token_provider)

@@ -57,12 +57,12 @@ class DebugFiles:
             self._pending.clear()
 
     def _at_exit(self) -> None:
-        if self._process != os.getpid():
-            return  # a fork's copy of somebody else's calls
         for action in (*self._pending.values(), *self._unwritten()):
             self._write(action)
 
     def _write(self, action: WriteDebug) -> None:
+        if self._process != os.getpid():
+            return  # a fork's copy of somebody else's calls
         path = self._directory / file_name(action)
         try:
             write_private(path, render(action, self._redactor))

@@ -11,8 +11,9 @@ import logging
 import ssl as tls
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, assert_never
 
@@ -229,8 +230,8 @@ class Driver(ABC):
             spawn=self.spawn,
             broke=self._sink_broke,
         )
-        self.preload: Callable[[], object] | None = None
-        """Loads what the engine is made of; in a thread, for it takes half a second."""
+        self.preload: Sequence[str] = ()
+        """Modules that the engine is made of; loaded in a thread, for it takes half a second."""
         self._loading: anyio.Event | None = None
         self._engine: MediaEngine | None = None
         self._url = ""
@@ -310,9 +311,9 @@ class Driver(ABC):
             if not self._running:
                 self._running = True
                 self._home = self._soon()
-                if self.preload is not None and self._loading is None:
+                if self.preload and self._loading is None:
                     self._loading = anyio.Event()
-                    self.spawn(partial(self._load, self.preload, self._loading))
+                    self.spawn(partial(self._load, self._loading))
                 endings.join(self)
                 self.spawn(self._run, self._run_ended)
 
@@ -489,10 +490,11 @@ class Driver(ABC):
         self.commanded()
         return await promise.wait()
 
-    async def _load(self, preload: Callable[[], object], loaded: anyio.Event) -> None:
+    async def _load(self, loaded: anyio.Event) -> None:
         try:
             with contextlib.suppress(ImportError):  # told, with a remedy, to whoever needs the engine
-                await anyio.to_thread.run_sync(preload, abandon_on_cancel=True)
+                for module in self.preload:
+                    await anyio.to_thread.run_sync(import_module, module, abandon_on_cancel=True)
         finally:
             loaded.set()
 

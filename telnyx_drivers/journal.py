@@ -23,6 +23,7 @@ from telnyx_core.record import COMMANDS, Scrubber, action_record, arguments_reco
 from telnyx_core.session import Session
 from telnyx_core.version import VERSION
 from telnyx_drivers import logs
+from telnyx_drivers.forks import kept_from_children
 
 FORMAT: Final = 1
 MAX_BYTES: Final = 64 * 1024 * 1024
@@ -39,11 +40,13 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.failed: Exception | None = None
+        self._process = os.getpid()
+        """Whose journal it is: the copy of a client that the child of a fork has writes none."""
         self._room = MAX_BYTES
         self._file: TextIO | None = self._open(os.O_CREAT | os.O_TRUNC)
 
     def write(self, entry: JsonObject) -> None:
-        if self.failed is not None or self._room < 0:
+        if self.failed is not None or self._room < 0 or self._process != os.getpid():
             return
         line = json.dumps(entry, separators=(",", ":")) + "\n"
         self._room -= len(line)
@@ -76,7 +79,7 @@ class Journal:
         descriptor = os.open(self.path, flags, 0o600)
         try:
             os.fchmod(descriptor, 0o600)
-            return os.fdopen(descriptor, "w", encoding="utf-8", buffering=1 << 16)
+            return kept_from_children(os.fdopen(descriptor, "w", encoding="utf-8", buffering=1 << 16))
         except BaseException:
             os.close(descriptor)
             raise

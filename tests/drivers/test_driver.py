@@ -1,11 +1,17 @@
 """The contract with the core: mutate, drain, wait. And what happens when the fault is ours."""
 
+import asyncio
+import sys
+import threading
 import time
 from collections import deque
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 from attrs import fields_dict
 
@@ -351,3 +357,30 @@ def test_a_failed_connection_is_no_fault_of_ours() -> None:
 def test_the_keywords_are_exactly_the_options() -> None:
     assert set(get_type_hints(ClientKeywords)) == set(fields_dict(ClientOptions))
     assert set(get_type_hints(CallKeywords)) == set(fields_dict(CallOptions)) - {"destination_number"}
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+def test_a_program_that_ends_stops_loading_the_engine_at_the_next_module(
+    make_client: MakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program of a second is not to last two more for what it never needed."""
+    signals = SimpleNamespace(started=threading.Event(), release=threading.Event(), further=threading.Event())
+    monkeypatch.setitem(sys.modules, "loading_signals", signals)
+    for name in ("loading_first", "loading_second"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (tmp_path / "loading_first.py").write_text(
+        "from loading_signals import release, started\nstarted.set()\nrelease.wait(30)\n"
+    )
+    (tmp_path / "loading_second.py").write_text("from loading_signals import further\nfurther.set()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    async def main() -> None:
+        client = make_client()
+        client._driver.preload = ("loading_first", "loading_second")
+        await client.connect()
+        assert await anyio.to_thread.run_sync(signals.started.wait, 30)
+        await client.disconnect()
+
+    asyncio.run(main())
+    signals.release.set()
+    assert not signals.further.wait(0.2)

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
+from telnyx_drivers.forks import kept_from_children
 from telnyx_drivers.media.audio.sources import Background, OnFault
 from telnyx_drivers.media.audio.wakeup import CallSoon, Wakeup
 
@@ -180,7 +181,7 @@ def create_private(path: Path) -> BinaryIO:
         if hasattr(os, "fchmod"):
             # The file may have been there before, readable for others.
             os.fchmod(descriptor, 0o600)
-        return os.fdopen(descriptor, "wb")
+        return kept_from_children(os.fdopen(descriptor, "wb"))
     except BaseException:
         os.close(descriptor)
         raise
