@@ -204,7 +204,9 @@ async def main(legs: int, seconds: float, every: float, folder: Path) -> bool:
         await asyncio.sleep(WARM_UP)
         gc.collect()
         looks.all.clear()
-        first, readings = looks.take(), [read(call) for call in calls]
+        first = looks.take()
+        await asyncio.sleep(2 * FRAME)  # what is due comes first: the look has held up the loop
+        readings = [read(call) for call in calls]
         until = first.at + seconds
         ears, stalls, recordings = [Ear() for _ in calls], Stalls([], []), list[tuple[Recording, float]]()
         treating = [
@@ -225,7 +227,7 @@ async def main(legs: int, seconds: float, every: float, folder: Path) -> bool:
         await asyncio.sleep(1)
         gc.collect()
         last = looks.take()
-        await asyncio.sleep(2 * FRAME)  # what is due comes first: the look has held up the loop
+        await asyncio.sleep(2 * FRAME)  # as above
         drifts = [drift(early, read(call)) for early, call in zip(readings, calls, strict=True) if call.live]
         longer = await differing(recordings)
         for call in calls:
