@@ -292,6 +292,30 @@ class Session:
             self._link.ask_registered(ticket, now)
             return ticket
 
+    def subscribe(self, channel: str, *, now: float) -> Ticket:
+        """Hear the events of a channel as `ServerEvent`, until this socket ends (SIG-174, SIG-175).
+
+        `Failed` where the server does not let this user hear it.
+        """
+        return self._of_channel(m.SUBSCRIBE, channel, {"eventChannel": [channel]}, now)
+
+    def unsubscribe(self, channel: str, *, now: float) -> Ticket:
+        return self._of_channel(m.UNSUBSCRIBE, channel, {"eventChannel": [channel]}, now)
+
+    def broadcast(self, channel: str, data: JsonView, *, now: float) -> Ticket:
+        """Send an event to everybody else who has subscribed to the channel (SIG-176)."""
+        return self._of_channel(m.BROADCAST, channel, {"eventChannel": channel, "data": dict(data)}, now)
+
+    def _of_channel(self, method: str, channel: str, params: JsonObject, now: float) -> Ticket:
+        if not channel:
+            raise ValueError("a channel has a name")
+        self._require_ready()
+        with self._at(now) as now:
+            ticket = self._ticket()
+            own: JsonObject = {"sessid": self.session_id or "", **params}
+            self._link.request(Purpose.TICKET, method, own, now, ticket=ticket)
+            return ticket
+
     def clear_reconnect_token(self) -> None:
         """Forget the routing token and the session id, from the next socket on (SIG-234)."""
         with self._at(self._now):  # a store hears of it at once

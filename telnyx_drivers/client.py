@@ -29,8 +29,8 @@ from telnyx_core.events import (
     WarningRaised,
 )
 from telnyx_core.facts import NetworkChange, NetworkChanged
-from telnyx_core.ids import CallId
-from telnyx_core.json_types import JsonView
+from telnyx_core.ids import CallId, Ticket
+from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import CallOptions, ClientOptions, Region
 from telnyx_core.session import Session
 from telnyx_core.states import SessionState
@@ -41,7 +41,7 @@ from telnyx_drivers.audio_devices import AudioDevice, SinkFactory
 from telnyx_drivers.calls import CallHandle, CallNotification, notification
 from telnyx_drivers.driver import Driver
 from telnyx_drivers.emitter import Broadcast, E, EventStream, Handlers, name_of, next_event
-from telnyx_drivers.exceptions import ConnectionFailed, LoginFailed, MediaUnavailable, TelnyxClientError
+from telnyx_drivers.exceptions import CallFailed, ConnectionFailed, LoginFailed, MediaUnavailable, TelnyxClientError
 from telnyx_drivers.guard import Handler, isolated, run_isolated
 from telnyx_drivers.journal import Journal, RecordedSession
 from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
@@ -373,6 +373,31 @@ class Client(Listens[CallNotification]):
                 return False
 
     get_is_registered = is_registered
+
+    @checked
+    async def subscribe(self, channel: str) -> JsonView:
+        """Hear the events of a channel from now on, as `ServerEvent`, until the socket is replaced (SIG-174).
+
+        Returns the server's reply. Raises `CallFailed` where it refuses, `NotConnected` or `NotReady` before `connect`.
+        """
+        return await self._value("subscribe", lambda now: self._session.subscribe(channel, now=now))
+
+    @checked
+    async def unsubscribe(self, channel: str) -> JsonView:
+        """Hear a channel no more; as `subscribe`."""
+        return await self._value("unsubscribe", lambda now: self._session.unsubscribe(channel, now=now))
+
+    @checked
+    async def broadcast(self, channel: str, data: Mapping[str, Json]) -> JsonView:
+        """Send an event to everybody else who has subscribed to a channel (SIG-176); as `subscribe`."""
+        return await self._value("broadcast", lambda now: self._session.broadcast(channel, data, now=now))
+
+    async def _value(self, what: str, command: Callable[[float], Ticket]) -> JsonView:
+        match await self._driver.ask(command):
+            case Done(value):
+                return value
+            case Failed(failure):
+                raise CallFailed(f"{what}: {failure}", failure=failure)
 
     def clear_reconnect_token(self) -> None:
         """Forget what would lead the next socket back to the same server and session (SIG-234)."""

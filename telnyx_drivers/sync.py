@@ -201,6 +201,16 @@ class TelnyxRTC(Listens[CallNotification]):
 
     get_is_registered = is_registered
 
+    def subscribe(self, channel: str) -> JsonView:
+        """Hear the events of a channel. See `telnyx_drivers.client.Client.subscribe`."""
+        return self._threads.run(lambda: self._client.subscribe(channel))
+
+    def unsubscribe(self, channel: str) -> JsonView:
+        return self._threads.run(lambda: self._client.unsubscribe(channel))
+
+    def broadcast(self, channel: str, data: Mapping[str, Json]) -> JsonView:
+        return self._threads.run(lambda: self._client.broadcast(channel, data))
+
     def clear_reconnect_token(self) -> None:
         self._threads.do(self._client.clear_reconnect_token)
 

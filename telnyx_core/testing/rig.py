@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 from telnyx_core.actions import DigitsVia
 from telnyx_core.events import Cause
 from telnyx_core.ids import CallId, Ticket
-from telnyx_core.json_types import Json, JsonObject
+from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.options import CallOptions, CustomHeader
 from telnyx_core.testing.stage import LOCAL_SDP, REATTACH_SDP, REMOTE_SDP, FixedDice, Stage, Where
 from telnyx_core.testing.wire import EPOCH
@@ -127,6 +127,15 @@ class Rig(Stage):
                 custom_headers=tuple(CustomHeader(name, value) for name, value in headers),
             )
         )
+
+    def subscribe(self, channel: str) -> Ticket:
+        return self._asked(self.session.subscribe(channel, now=self.now))
+
+    def unsubscribe(self, channel: str) -> Ticket:
+        return self._asked(self.session.unsubscribe(channel, now=self.now))
+
+    def broadcast(self, channel: str, data: JsonView) -> Ticket:
+        return self._asked(self.session.broadcast(channel, data, now=self.now))
 
     def restart_media(self, call: CallId) -> Ticket:
         return self._asked(self.session.restart_media(call, now=self.now))

@@ -744,3 +744,27 @@ def test_this_client_says_nothing_that_only_mobile_clients_know() -> None:
     }
     assert all(isinstance(action.text, str) for action in rig.actions if isinstance(action, SendText))
     assert CallId("b1c2") in rig.peers
+
+
+def test_event_channels() -> None:
+    """SIG-174 to SIG-176: the frames of 3.16; a refusal is the server's."""
+    rig = Rig.registered()
+    tickets = [
+        rig.subscribe("room.chat"),
+        rig.broadcast("room.chat", {"message": "hi"}),
+        rig.unsubscribe("room.chat"),
+    ]
+    assert rig.params("subscribe") == {"sessid": "session-1", "eventChannel": ["room.chat"]}
+    assert rig.params("broadcast") == {
+        "sessid": "session-1",
+        "eventChannel": "room.chat",
+        "data": {"message": "hi"},
+    }
+    assert rig.params("unsubscribe") == {"sessid": "session-1", "eventChannel": ["room.chat"]}
+    rig.reply("subscribe", error=(-32602, "Permission Denied"))
+    rig.reply("broadcast", {"message": "SENT"})
+    rig.lose()
+    outcomes = [rig.outcomes[ticket] for ticket in tickets]
+    assert [type(outcome).__name__ for outcome in outcomes] == ["Failed", "Done", "Failed"]
+    with pytest.raises(ValueError, match="name"):
+        rig.subscribe("")
