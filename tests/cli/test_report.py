@@ -108,3 +108,15 @@ def test_a_page_is_refused_before_anybody_s_telephone_rings(tmp_path: Path) -> N
         await asyncio.sleep(0)
 
     with_gateway(story)
+
+
+def test_a_planted_link_leads_a_page_to_nobody_else_s_file(journal: Path, tmp_path: Path) -> None:
+    """The link gives way to the page; what it pointed at stays as it was."""
+    other, page = tmp_path / "other", tmp_path / "page.html"
+    other.write_text("somebody else's")
+    page.symlink_to(other)
+    done = CliRunner().invoke(app, ["report", str(journal), "-o", str(page)])
+    assert done.exit_code == Exit.OK
+    assert other.read_text() == "somebody else's"
+    assert not page.is_symlink()
+    assert page.stat().st_mode & 0o077 == 0
