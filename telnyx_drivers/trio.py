@@ -47,6 +47,14 @@ class _Task:
     itself: trio.lowlevel.Task | None = None
 
 
+@define(eq=False)
+class _Sentinel:
+    """A task that notices the end of `trio.run`, for one time that the run loop runs."""
+
+    scope: trio.CancelScope | None = None
+    dismissed: bool = False
+
+
 class TrioDriver(Driver):
     """Its tasks are system tasks: a nursery of its own around the application's block would wrap the application's
     exceptions into groups, and would be cancelled before the good-byes are said. `aclose` sees to their end.
@@ -59,7 +67,7 @@ class TrioDriver(Driver):
         self.media_thread = True  # aiortc does not run on trio
         self._woken = trio.Event()
         self._tasks: set[_Task] = set()
-        self._sentinel: trio.CancelScope | None = None
+        self._sentinel: _Sentinel | None = None
 
     def now(self) -> float:
         return trio.current_time()
@@ -95,19 +103,25 @@ class TrioDriver(Driver):
         began = not self._running
         super().start()
         if began and self._running:
-            self._sentinel = self._spawn(self._part_with_loop, None, shield=False)
+            sentinel = self._sentinel = _Sentinel()
+            sentinel.scope = self._spawn(lambda: self._part_with_loop(sentinel), None, shield=False)
 
     def _run_ended(self) -> None:
         super()._run_ended()
         if self._sentinel is not None:
-            self._sentinel.cancel()
+            self._sentinel.dismissed = True
+            if self._sentinel.scope is not None:
+                self._sentinel.scope.cancel()
 
-    async def _part_with_loop(self) -> None:
-        """Nothing but the end of `trio.run`, whose main task has ended, cancels this from outside."""
+    async def _part_with_loop(self, sentinel: _Sentinel) -> None:
+        """Nothing but the end of `trio.run`, whose main task has ended, cancels this from outside.
+
+        A client that connects again has another sentinel by the time that a dismissed one ends.
+        """
         try:
             await trio.sleep_forever()
         finally:
-            if self._sentinel is not None and not self._sentinel.cancel_called:
+            if not sentinel.dismissed:
                 await self.farewell()
                 with trio.CancelScope(shield=True):
                     await self.cancel_tasks()
