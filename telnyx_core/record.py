@@ -31,6 +31,7 @@ from telnyx_core.facts import Fact, StatsTaken, TextReceived
 from telnyx_core.fits import fits
 from telnyx_core.ids import MediaId, SocketId
 from telnyx_core.json_types import Json, JsonObject, JsonView
+from telnyx_core.messages import kept
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
 from telnyx_core.quality.reading_record import reading_from_record, reading_record
 from telnyx_core.redaction import Redactor, digits_as_zeros, is_secret_name
@@ -318,6 +319,8 @@ def _differences(options: ClientOptions | CallOptions, default: ClientOptions | 
         value = getattr(options, attribute.name)
         if value != getattr(default, attribute.name) and attribute.name != "ice_servers":
             plain = _plain(value)
+            if attribute.name == "user_variables" and isinstance(plain, dict):
+                plain = kept(plain)  # as the server is told them, so that each is hidden under one name
             record[attribute.name] = (
                 {name: item for name, item in plain.items() if item is not None} if isinstance(plain, dict) else plain
             )
