@@ -18,6 +18,8 @@ _LOSS: Final = (0.02, 0.05)
 """From where a value is degraded, and from where it is poor (DIAG-140); seconds, seconds, of 1."""
 _LEAST_BITRATE: Final = 8_000
 """Bits per second: less is no speech."""
+_WHOLE_RATE: Final = 40.0
+"""Packets per second, of the fifty that are sent: with these the network brings all that there is."""
 _NAMES: Final = {"udp": "UDP", "tcp": "TCP", "tls": "TLS over TCP"}
 
 
@@ -203,9 +205,15 @@ def _figures(network: NetworkFindings) -> Iterator[Note]:
 def _bitrates(network: NetworkFindings) -> Iterator[Note]:
     directions: tuple[tuple[str, Flow | None], ...] = (("received", network.inbound), ("sent", network.outbound))
     for name, flow in directions:
-        if flow is not None and flow.flowing and flow.bitrate is not None and flow.bitrate < _LEAST_BITRATE:
+        if flow is not None and flow.flowing and flow.bitrate is not None and _is_thin(flow.bitrate, flow):
             text = f"Only {flow.bitrate / 1000:.1f} kbit/s are {name}."
             yield Note("network_low_bitrate", text, "network")
+
+
+def _is_thin(bitrate: float, flow: Flow) -> bool:
+    """Few bits, and few packets: a silent far end sends as many packets as ever, with next to nothing in them."""
+    rate = flow.packets_delta * bitrate / (8 * flow.octets_delta) if flow.octets_delta else 0.0
+    return bitrate < _LEAST_BITRATE and rate < _WHOLE_RATE
 
 
 def not_established(failure: str | None) -> Judgement:

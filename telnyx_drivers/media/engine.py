@@ -208,7 +208,8 @@ async def _see_through(tasks: "set[asyncio.Task[None]]", timeout: float) -> None
     """Wait for tasks that bound themselves, also while being cancelled; the cancellation goes on afterwards."""
     if not tasks:
         return
-    waiting = asyncio.create_task(asyncio.wait(tasks, timeout=timeout))
+    # Of a copy: each leaves the set as it ends, which may be before the waiting begins.
+    waiting = asyncio.create_task(asyncio.wait(list(tasks), timeout=timeout))
     cancelled = False
     while not waiting.done():
         try:

@@ -75,7 +75,7 @@ def test_a_call_becomes_a_page_and_the_platform_has_its_report(tmp_path: Path) -
 
     async def story(gateway: Gateway) -> None:
         files = ("--record", str(recording), "--report", str(page), "--pcap", str(packets))
-        ended = await finished("alice", gateway.url, "call", "echo", "--duration", "3", *files, "--json")
+        ended = await finished("alice", gateway.url, "call", "tone", "--duration", "3", *files, "--json")
         assert ended.status == Exit.OK, ended.err
         assert ended.document["report"] == str(page)
         taken = await gateway.wait_for(CallReportReceived)

@@ -72,9 +72,11 @@ async def test_media_410_an_unknown_name_is_42002(make: Make) -> None:
     assert "nobody's" in str(raised.value.error.original)
 
 
-async def test_media_415_a_source_that_raises_in_mid_call_is_told_and_silent(make: Make, tmp_path: Path) -> None:
+async def test_media_415_a_source_that_raises_in_mid_call_is_told_and_silent(
+    make: Make, tmp_path: Path, faults: list[object]
+) -> None:
     tone = BreakingTone(900.0)
-    faults: list[AudioFault] = []
+    broken: list[AudioFault] = []
     errors: list[ErrorRaised] = []
 
     async def factory(constraints: Mapping[str, Json]) -> Source:
@@ -84,7 +86,7 @@ async def test_media_415_a_source_that_raises_in_mid_call_is_told_and_silent(mak
     async with make(journal=journal) as client:
         client.register_source("tone", factory)
         call = await client.new_call("echo", caller_number="+1555", mic_id="tone")
-        call.audio.on_fault = faults.append
+        call.audio.on_fault = broken.append
         client.on(ErrorRaised, errors.append)
         await hears(call, 900.0)
         tone.broken.set()
@@ -92,7 +94,7 @@ async def test_media_415_a_source_that_raises_in_mid_call_is_told_and_silent(mak
         await hears(call, 500.0)
         assert call.state.value == "active"
         await call.hangup()
-    (fault,) = faults
+    (fault,) = broken
     assert (fault.what, str(fault.error)) == ("source", "the cable is cut")
     (event,) = errors
     assert (event.code, event.call, event.fatal, event.recoverable) == (42003, call.id, False, False)
