@@ -12,9 +12,18 @@ from websockets.exceptions import ConnectionClosed
 
 from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, MediaAction, ToneAction
 from telnyx_core.errors import InvalidCallState, NotConnected
-from telnyx_core.facts import LocalDescribed, MediaFact, RemoteApplied
+from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged, RemoteApplied
 from telnyx_core.gateway import CallPlan, Fault, GatewayOptions, Quirks, Swallow
-from telnyx_core.gateway.events import CallAnswered, CallEnded, CallStarted, ClientConnected, ClientLost, StateTold
+from telnyx_core.gateway.events import (
+    CallAnswered,
+    CallEnded,
+    CallStarted,
+    ClientConnected,
+    ClientLost,
+    DigitsReceived,
+    MediaConnected,
+    StateTold,
+)
 from telnyx_core.ids import CallId, SocketId
 from telnyx_core.limits import MAX_FRAME_CHARS
 from telnyx_drivers.gateway import Gateway
@@ -29,7 +38,7 @@ USERS = {"alice": "secret", "bob": "hush"}
 
 
 class PromisedMedia:
-    """An engine that negotiates and does nothing else."""
+    """An engine that negotiates, is connected at once where it answers, and does nothing else."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -39,8 +48,11 @@ class PromisedMedia:
 
     def perform(self, action: MediaAction | ToneAction) -> None:
         match action:
-            case CreateOffer(media=media) | CreateAnswer(media=media):
+            case CreateOffer(media=media):
                 self._soon(LocalDescribed(media, "v=0\r\n", complete=True))
+            case CreateAnswer(media=media):
+                self._soon(LocalDescribed(media, "v=0\r\n", complete=True))
+                self._soon(PeerStateChanged(media, "connected"))
             case ApplyRemote(media=media):
                 self._soon(RemoteApplied(media))
             case _:
@@ -167,7 +179,7 @@ def test_events_come_as_they_happen_and_are_remembered() -> None:
                 await gw.wait_for(CallEnded, timeout=0.01)
             await caller.connection.close()
         with pytest.raises(RuntimeError, match="ended"):
-            await gw.wait_for(CallEnded)
+            await gw.wait_for(DigitsReceived)
 
     run(main())
 
@@ -199,6 +211,7 @@ def test_every_command_reaches_its_client() -> None:
             await client.login()
             await client.invite("echo")
             await client.next("telnyx_rtc.answer")
+            await gw.wait_for(MediaConnected)
             call = CallId("c1")
             gw.info(call, {"a": 1})
             gw.display(call, "Carol", "1005")
