@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from telnyx_core.gateway.events import CallAttached, DigitsReceived
+from telnyx_core.gateway.events import CallAttached, DigitsReceived, MediaConnected
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.gateway import Gateway
@@ -106,6 +106,7 @@ async def test_it_is_told_that_a_number_is_busy(reference: ReferenceClient) -> N
 async def test_it_holds_and_sends_digits(reference: ReferenceClient, gateway: Gateway) -> None:
     call = (await reference.do("call", to="tone"))["id"]
     await reference.call_state("active", call)
+    await gateway.wait_for(MediaConnected)  # before that a server of this family holds nothing
     held = len(reference.messages)
     assert (await reference.do("hold", id=call))["result"] is True
     await reference.call_state("held", call, after=held)
@@ -149,6 +150,7 @@ async def test_it_loses_its_socket_and_is_attached_again(
 ) -> None:
     call = (await reference.do("call", to="tone"))["id"]
     await reference.call_state("active", call)
+    await gateway.wait_for(MediaConnected)  # before that the call ends with its socket
     before = len(reference.messages)
     gateway.drop("reference")
     await reference.call_state("recovering", call, after=before)
