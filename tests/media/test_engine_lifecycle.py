@@ -373,9 +373,11 @@ def test_the_default_source_is_silence() -> None:
     ],
 )
 def test_a_source_that_does_not_open_is_judged_by_what_it_raised(error: Exception, fault: str) -> None:
-    """MEDIA-409."""
+    """MEDIA-409. What is no known kind of failure is a fault of the application's, and told to its loop as well."""
+    told: list[object] = []
 
     async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
         side = Side()
 
         async def broken(constraints: Mapping[str, Json]) -> Source:
@@ -390,6 +392,7 @@ def test_a_source_that_does_not_open_is_judged_by_what_it_raised(error: Exceptio
         await side.engine.aclose()
 
     run(main())
+    assert told == ([error] if isinstance(error, ValueError) else [])
 
 
 def test_an_unknown_source_is_not_found() -> None:
