@@ -12,6 +12,7 @@ from typing import Final, cast
 from attrs import evolve
 
 from telnyx_core.json_types import Json
+from telnyx_core.redaction import digits_as_zeros
 from telnyx_drivers.report.story import CallStory, End, Message, Path, Story
 
 _MEMBERS: Final[Mapping[str, str]] = {
@@ -36,11 +37,12 @@ _MEMBERS: Final[Mapping[str, str]] = {
 """Members of frames that say who somebody is, with the kind of stand-in."""
 _MORE: Final[Mapping[str, str]] = {
     **dict.fromkeys(("login", "from", "to", "user", "username", "displayName", "cnam"), "name"),
-    **dict.fromkeys(("dtmf", "digits", "digit"), "digits"),
     "body": "message",
     "email": "email",
 }
 """Members that say it too, or what somebody says."""
+_DIALLED: Final = frozenset({"dtmf", "digits", "digit"})
+"""Members that hold keys, hidden as a journal hides them: it can be replayed still."""
 _OPAQUE: Final = frozenset({"sdp", "candidate", "callID", "callId", "id", "jsonrpc", "method", "sessid"})
 """Members whose digits are no numbers of people."""
 _IPV4: Final = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
@@ -100,6 +102,8 @@ class Stand:
     def value(self, value: Json, member: str = "") -> Json:
         match value:
             case str():
+                if member in _DIALLED:
+                    return digits_as_zeros(value)
                 kind = _MEMBERS.get(member, _MORE.get(member))
                 if kind is not None:
                     return self.name("number" if kind == "name" and _is_number(value) else kind, value)
@@ -108,6 +112,8 @@ class Stand:
                 return [self.value(item, member) for item in value]
             case dict():
                 return {name: self.value(item, name) for name, item in value.items()}
+            case int() if member in _DIALLED and not isinstance(value, bool):
+                return digits_as_zeros(str(value))
             case int() if member in _MORE and not isinstance(value, bool):
                 return self.name(_MORE[member], str(value))
             case _:
