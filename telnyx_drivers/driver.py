@@ -363,8 +363,10 @@ class Driver(ABC):
     async def farewell(self) -> None:
         """Say good-bye within `endings.SECONDS`, whatever else is being taken down."""
         endings.leave(self)
+        last, self._last_reports = self._last_reports, None  # an upload may be cut short: the rest goes at the exit
         with anyio.move_on_after(endings.SECONDS, shield=True):
             await self._audience.farewell()
+        self._last_reports = last
 
     def home(self, function: Callable[[], None]) -> None:
         """Run a function on this loop, soon; from any thread, and from a signal handler."""

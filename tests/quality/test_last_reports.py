@@ -260,7 +260,11 @@ async def gateway() -> AsyncIterator[Gateway]:
 @pytest.mark.slow
 @pytest.mark.parametrize("program", ["asyncio", "trio", "sync"])
 def test_a_program_that_just_ends(tmp_path: Path, program: str) -> None:
-    """Nobody has closed the client, and the platform knows of the call all the same."""
+    """Nobody has closed the client, and the platform knows of the call all the same.
+
+    The call is hung up where the loop has the time for it (SIG-236), and its report is then the last one of a call;
+    else what was not sent yet goes when the process does.
+    """
     script = tmp_path / "it.py"
     script.write_text(SYNCHRONOUS if program == "sync" else ASYNCHRONOUS)
 
@@ -270,7 +274,7 @@ def test_a_program_that_just_ends(tmp_path: Path, program: str) -> None:
                 ended = await end_of(process)
             assert ended.status == 0, ended.err
             taken = await it.wait_for(CallReportReceived)
-            assert taken.report["flushReason"] == {"type": "page-unload"}
+            assert taken.report.get("flushReason") in (None, {"type": "page-unload"})
             stats = taken.report["stats"]
             assert isinstance(stats, list)
             assert stats
