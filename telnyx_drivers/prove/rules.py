@@ -6,12 +6,14 @@ server in use, is listed as well, with the reason.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Literal, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Final, Literal, TypeAlias, get_args
 
 from attrs import frozen
 
 from telnyx_core.json_types import JsonObject
+from telnyx_core.messages import CAUSE_CODES
+from telnyx_core.options import Region
 from telnyx_core.wire import integer, mapping, string, strings
 from telnyx_drivers.prove.evidence import Evidence, Frame, Session, Step
 from telnyx_drivers.prove.steps import GONE, HEADER
@@ -24,20 +26,8 @@ _AT_ONCE: Final = 0.08
 """Seconds after the answer in which a hold comes too early."""
 _MANY_SECONDS: Final = 60.0
 """In a socket's life, after which a server that pings every thirty must have done so."""
-_REGIONS: Final = ("us-east", "us-central", "us-west", "ca-central", "eu", "apac", "south-asia")
-_CAUSES: Final[Mapping[str, int]] = {
-    "CRASH": 700,
-    "SYSTEM_SHUTDOWN": 701,
-    "LOSE_RACE": 702,
-    "MANAGER_REQUEST": 703,
-    "BLIND_TRANSFER": 800,
-    "ALLOTTED_TIMEOUT": 802,
-    "MEDIA_TIMEOUT": 804,
-    "USER_NOT_REGISTERED": 806,
-    "INVALID_GATEWAY": 808,
-    "DECLINE": 816,
-    "UNWANTED": 819,
-}
+_REGIONS: Final[tuple[str, ...]] = get_args(Region)
+_CAUSES: Final = {name: code for name, code in CAUSE_CODES.items() if code >= 500}
 _RTPMAP: Final = re.compile(r"(?m)^a=rtpmap:\d+ ([^/\r\n]+)")
 _MID: Final = re.compile(r"(?m)^a=mid:([^\r\n]*)")
 _PROFILE: Final = re.compile(r"(?m)^m=audio \d+ (\S+)")
