@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import errno
 import json
 import os
 import tempfile
@@ -83,7 +84,10 @@ def render(action: WriteDebug, redactor: Redactor = PLAIN) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """All of it or nothing, readable for the owner alone. Raises `OSError`."""
+    """All of it or nothing, readable for the owner alone. Raises `OSError`, also where a symbolic link stands there."""
+    if path.is_symlink():
+        # It would give way, and its target stay as it is. But whoever put it there expects the text to be at its end.
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:

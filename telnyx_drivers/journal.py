@@ -24,6 +24,7 @@ from telnyx_core.session import Session
 from telnyx_core.version import VERSION
 from telnyx_drivers import logs
 from telnyx_drivers.forks import kept_from_children
+from telnyx_drivers.private_file import open_private
 
 FORMAT: Final = 1
 MAX_BYTES: Final = 64 * 1024 * 1024
@@ -74,11 +75,8 @@ class Journal:
             self.give_up(error)
 
     def _open(self, flags: int) -> TextIO:
-        # No link is followed: what stands at its end is somebody else's, or for everybody to read.
-        flags |= os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(self.path, flags, 0o600)
+        descriptor = open_private(self.path, flags | os.O_APPEND)
         try:
-            os.fchmod(descriptor, 0o600)
             return kept_from_children(os.fdopen(descriptor, "w", encoding="utf-8", buffering=1 << 16))
         except BaseException:
             os.close(descriptor)

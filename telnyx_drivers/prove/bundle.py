@@ -18,6 +18,7 @@ from telnyx_core.options import CallOptions
 from telnyx_core.redaction import redact
 from telnyx_core.version import VERSION
 from telnyx_core.wire import encode
+from telnyx_drivers.private_file import open_private
 from telnyx_drivers.prove.evidence import Evidence
 from telnyx_drivers.prove.plan import Plan
 from telnyx_drivers.prove.rules import Finding
@@ -150,10 +151,7 @@ def write_bundle(path: Path, proof: Proof) -> JsonObject:
     document = strangers.value(redact(proof.document()))
     assert isinstance(document, dict), "it was one before"
     with ExitStack() as stack:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        file = stack.enter_context(os.fdopen(descriptor, "wb"))
-        if hasattr(os, "fchmod"):
-            os.fchmod(descriptor, 0o600)
+        file = stack.enter_context(os.fdopen(open_private(path, os.O_CREAT | os.O_TRUNC), "wb"))
         bundle = stack.enter_context(zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED))
         bundle.writestr("README.txt", _readme(proof, document))
         bundle.writestr("verdicts.json", json.dumps(document, indent=1, ensure_ascii=False))

@@ -110,13 +110,21 @@ def test_a_page_is_refused_before_anybody_s_telephone_rings(tmp_path: Path) -> N
     with_gateway(story)
 
 
-def test_a_planted_link_leads_a_page_to_nobody_else_s_file(journal: Path, tmp_path: Path) -> None:
-    """The link gives way to the page; what it pointed at stays as it was."""
-    other, page = tmp_path / "other", tmp_path / "page.html"
+@pytest.mark.parametrize("target", ["page", "dump"])
+def test_a_planted_link_is_refused_and_leads_to_nobody_else_s_file(journal: Path, tmp_path: Path, target: str) -> None:
+    other, link = tmp_path / "other", tmp_path / "link"
     other.write_text("somebody else's")
-    page.symlink_to(other)
-    done = CliRunner().invoke(app, ["report", str(journal), "-o", str(page)])
-    assert done.exit_code == Exit.OK
+    link.symlink_to(other)
+    page = link if target == "page" else tmp_path / "page.html"
+    dump = link if target == "dump" else tmp_path / "dump.json"
+    done = CliRunner().invoke(app, ["report", str(journal), "-o", str(page), "--webrtc-internals", str(dump)])
+    assert done.exit_code == Exit.USAGE
+    assert "cannot be written" in " ".join(done.output.split())
     assert other.read_text() == "somebody else's"
-    assert not page.is_symlink()
+    assert link.is_symlink()
+
+
+def test_a_page_is_for_its_owner_alone(journal: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert CliRunner().invoke(app, ["report", str(journal), "-o", str(page)]).exit_code == Exit.OK
     assert page.stat().st_mode & 0o077 == 0

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from telnyx_drivers.forks import kept_from_children
 from telnyx_drivers.media.audio.sources import Background, OnFault
 from telnyx_drivers.media.audio.wakeup import CallSoon, Wakeup
+from telnyx_drivers.private_file import open_private
 
 
 class BackgroundFile(ABC):
@@ -174,13 +175,8 @@ class BackgroundFile(ABC):
 
 def create_private(path: Path) -> BinaryIO:
     """A file for its owner alone, empty. Raises ``OSError``."""
-    # No link is followed: what stands at its end is somebody else's.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags, 0o600)
+    descriptor = open_private(path, os.O_CREAT | os.O_TRUNC)
     try:
-        if hasattr(os, "fchmod"):
-            # The file may have been there before, readable for others.
-            os.fchmod(descriptor, 0o600)
         return kept_from_children(os.fdopen(descriptor, "wb"))
     except BaseException:
         os.close(descriptor)
