@@ -35,6 +35,8 @@ Drain = Callable[[], None]
 _parties: Final[list[Party]] = []
 _drains: Final[list[Drain]] = []
 _finishing: Final[list[Callable[[], None]]] = []
+_wishes: Final[list[BaseException | None]] = []
+"""What is to be raised in the main thread; ``None`` once it has been, until a client connects again."""
 
 
 def join(party: Party) -> None:
@@ -71,10 +73,25 @@ def finish_with(function: Callable[[], None]) -> None:
     _finishing.append(function)
 
 
+def end_main(error: BaseException) -> None:
+    """Raise ``error`` in the main thread, whatever that waits for: for ``sys.exit()`` in a thread of ours."""
+    if _wishes:
+        return  # a handler that hears of the hanging up, too, must not break it off
+    main = threading.main_thread().ident
+    ours = [number for number in _SIGNALS if signal.getsignal(number) is _on_signal]
+    if not ours or main is None or not hasattr(signal, "pthread_kill"):
+        logs.client.error("the program cannot be ended from a handler: its signals are the application's own")
+        return
+    _wishes.append(error)
+    # A signal is what ends a wait for a lock. It is one that we handle, and means nothing else this time.
+    signal.pthread_kill(main, ours[0])
+
+
 def watch() -> None:
     """Only the main thread can, and only what nobody else has taken."""
     if threading.current_thread() is not threading.main_thread():
         return
+    _wishes.clear()
     for number in _SIGNALS:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _on_signal)
@@ -88,6 +105,9 @@ def _unwatch() -> None:
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
+    if _wishes and (wish := _wishes[0]) is not None:
+        _wishes[0] = None
+        raise wish
     if _drains:
         drains = list(_drains)
         _drains.clear()  # a second signal does not wait for them
@@ -120,6 +140,7 @@ def _in_child() -> None:
     """A fork has copies of its parent's clients, and of nothing that runs them."""
     _parties.clear()
     _drains.clear()
+    _wishes.clear()
 
 
 os.register_at_fork(after_in_child=_in_child)

@@ -7,7 +7,6 @@ what was asked for: nothing but an `Exception` comes out, and that only where th
 
 import asyncio
 import inspect
-import sys
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar, cast
@@ -15,6 +14,7 @@ from typing import Self, TypeAlias, TypeVar, cast
 import anyio
 
 from telnyx_drivers import logs
+from telnyx_drivers.leaving import leave
 
 T = TypeVar("T")
 Handler: TypeAlias = Callable[..., object]
@@ -57,7 +57,7 @@ class isolated:  # noqa: N801  # read as a word: ``with isolated("the store"): .
         self.fault.__cause__ = error
         tell(self._what, error)
         if isinstance(error, SystemExit | KeyboardInterrupt):
-            _leave(error)
+            leave(error)
         return True
 
 
@@ -148,28 +148,6 @@ def _is_ours(error: BaseException) -> bool:
     except RuntimeError:
         return False
     return task is not None and task.cancelling() > 0
-
-
-def _leave(error: BaseException) -> None:
-    """``sys.exit()`` in a handler: the program shall end, but not in the middle of what the client is doing."""
-
-    def end() -> None:
-        raise error
-
-    try:
-        asyncio.get_running_loop().call_soon(end)
-    except RuntimeError:
-        if "trio" in sys.modules:
-            _interrupt_trio()
-
-
-def _interrupt_trio() -> None:
-    import signal
-    import threading
-
-    # Trio has no other way to end its main task; it does so at that task's next checkpoint.
-    if threading.current_thread() is threading.main_thread():
-        signal.raise_signal(signal.SIGINT)
 
 
 def _label(handler: Handler) -> str:

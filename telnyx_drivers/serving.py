@@ -52,6 +52,11 @@ class Service:
                 await self._take(tasks)
                 if not self._draining.is_set():
                     self.drain()
+        except BaseExceptionGroup as group:
+            first, *others = group.exceptions
+            if others:
+                raise
+            raise first from None  # the group is our own task group's; what ends a program shall stay that
         finally:
             forget()
         if self._failure is not None:

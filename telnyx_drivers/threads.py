@@ -16,8 +16,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from telnyx_core.errors import NotConnected
 from telnyx_core.events import Event
 from telnyx_drivers import logs
-from telnyx_drivers.endings import SECONDS, watch
+from telnyx_drivers.endings import SECONDS, end_main, watch
 from telnyx_drivers.guard import Handler, run_isolated
+from telnyx_drivers.leaving import leave_by
 
 T = TypeVar("T")
 
@@ -204,6 +205,7 @@ class Threads:
         atexit.unregister(self._break_off)
 
     def _handle(self, heard: "queue.SimpleQueue[tuple[Handler, Event] | None]") -> None:
+        leave_by(end_main)
         while (entry := heard.get()) is not None:
             handler, event = entry
             run_isolated(handler, self._spawn, self.told(event))
@@ -225,6 +227,8 @@ os.register_at_fork(after_in_child=_in_child)
 
 
 def _run_loop(started: "Future[BlockingPortal]") -> None:
+    leave_by(end_main)
+
     async def main() -> None:
         async with BlockingPortal() as portal:
             started.set_result(portal)

@@ -22,6 +22,7 @@ from telnyx_core.actions import EngineAction, OpenPeer, PrepareMedia, StartTone,
 from telnyx_core.facts import MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId
 from telnyx_drivers import logs
+from telnyx_drivers.leaving import leave_by, stay
 from telnyx_drivers.media.audio.wakeup import CallSoon
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.ports import EngineFactory, EngineSetup
@@ -81,6 +82,7 @@ class MediaLoop:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
+        leave_by(stay)
         try:
             self.loop.run_forever()
             self.loop.run_until_complete(self._end())

@@ -6,13 +6,17 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import cast
 
+import anyio
 import pytest
+import trio
 
 from telnyx_core.gateway.events import CallEnded
-from telnyx_drivers import endings
+from telnyx_drivers import endings, leaving
+from telnyx_drivers.client import Client
 from telnyx_drivers.gateway import Gateway
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World
@@ -40,6 +44,7 @@ ENDS = {
     "the end of main": "pass",
     "an exception": "raise RuntimeError('bug')",
     "sys.exit": "sys.exit(3)",
+    "sys.exit in a handler": "client.on('telnyx.notification', lambda: sys.exit(4)); {await_}call.hold(); {sleep}(30)",
     "SIGINT": "os.kill(os.getpid(), signal.SIGINT); {sleep}(30)",
     "SIGTERM": "os.kill(os.getpid(), signal.SIGTERM); {sleep}(30)",
     "SIGHUP": "os.kill(os.getpid(), signal.SIGHUP); {sleep}(30)",
@@ -57,15 +62,15 @@ def program(loop: str, end: str) -> str:
     sleep = {"asyncio": "await asyncio.sleep", "trio": "await trio.sleep", "sync": "time.sleep"}[loop]
     body = textwrap.dedent(SYNC if loop == "sync" else ASYNC)
     run = {"asyncio": "asyncio.run(main())", "trio": "trio.run(main)", "sync": ""}[loop]
-    text = body.format(end=ENDS[end].format(sleep=sleep))
+    text = body.format(end=ENDS[end].format(sleep=sleep, await_="" if loop == "sync" else "await "))
     return f"import asyncio, os, signal, sys, time, trio\nfrom telnyx_drivers.{loop} import TelnyxRTC\n{text}\n{run}\n"
 
 
 # What differs: by what a loop learns of its end. Each program costs a start of the interpreter and of the media.
 CASES = {
-    "asyncio": ("the end of main", "an exception", "SIGINT", "SIGTERM"),
-    "trio": ("the end of main", "sys.exit", "SIGHUP"),
-    "sync": ("the end of main", "SIGINT", "SIGTERM"),
+    "asyncio": ("the end of main", "an exception", "SIGINT", "SIGTERM", "sys.exit in a handler"),
+    "trio": ("the end of main", "sys.exit", "SIGHUP", "sys.exit in a handler"),
+    "sync": ("the end of main", "SIGINT", "SIGTERM", "sys.exit in a handler"),
 }
 
 
@@ -87,9 +92,10 @@ def test_every_end_of_a_process_hangs_up(servers: Servers, loop: str, subtests: 
     for end, process in processes.items():
         _, errors = process.communicate(timeout=120)
         with subtests.test(end=end):
-            signals = {"SIGTERM": -signal.SIGTERM, "SIGHUP": -signal.SIGHUP, "sys.exit": 3, "the end of main": 0}
-            if end in signals:
-                assert process.returncode == signals[end], errors
+            statuses = {"SIGTERM": -signal.SIGTERM, "SIGHUP": -signal.SIGHUP, "the end of main": 0}
+            statuses |= {"sys.exit": 3, "sys.exit in a handler": 4}
+            if end in statuses:
+                assert process.returncode == statuses[end], errors
             assert "never awaited" not in errors
             assert "destroyed" not in errors
     ended = [event for event in gateway.history if isinstance(event, CallEnded)]
@@ -138,19 +144,44 @@ def test_a_forgotten_client_says_bye_to_each_call(make_client: MakeClient, world
     assert world.server.line.over
 
 
-def test_sys_exit_in_a_handler_ends_the_program_after_the_byes(make_client: MakeClient, world: World) -> None:
-    async def main() -> None:
-        client = make_client()
-        await client.connect()
-        call = await client.new_call("+1555")
-        await call.wait_for_state("active")
-        client.on("telnyx.notification", lambda: sys.exit(7))
-        await call.hold()
-        await asyncio.sleep(10)
+async def hears_exit(client: Client, world: World) -> None:
+    await client.connect()
+    call = await client.new_call("+1555")
+    await call.wait_for_state("active")
+    client.on("telnyx.notification", lambda: sys.exit(7))
+    await call.hold()
+    await anyio.sleep(10)
+
+
+async def serves_exit(client: Client, world: World) -> None:
+    client.on("telnyx.ready", lambda: world.server.ring("in-1"))
+    async with client:
+        await client.serve(lambda call: sys.exit(7))
+
+
+@pytest.mark.parametrize("main", [hears_exit, serves_exit])
+@pytest.mark.parametrize("anyio_backend_name", ["asyncio", "trio"])
+def test_sys_exit_in_a_handler_ends_the_program_after_the_byes(
+    make_client: MakeClient, world: World, anyio_backend_name: str, main: Callable[[Client, World], Awaitable[None]]
+) -> None:
+    """With that status: on trio it was the status of a Ctrl-C."""
+
+    async def program() -> None:
+        await main(make_client(), world)
 
     with pytest.raises(SystemExit, match="7"):
-        asyncio.run(main())
+        anyio.run(program, backend=anyio_backend_name)
     assert world.server.methods().count("telnyx_rtc.bye") == 1
+
+
+def test_without_trios_own_way_it_is_a_ctrl_c() -> None:
+    """A later version of trio may have none of what is not public."""
+
+    class Task:
+        pass
+
+    with pytest.raises(KeyboardInterrupt):
+        leaving._broken_off(cast("trio.lowlevel.Task", Task()), lambda: sys.exit(7))
 
 
 def test_a_child_of_a_fork_has_no_clients() -> None:
