@@ -7,6 +7,7 @@ from telnyx_core import actions, events, facts
 from telnyx_core.actions import Action, Done, Failed, Outcome
 from telnyx_core.catalogue import ErrorCode, WarningCode
 from telnyx_core.errors import (
+    Busy,
     Failure,
     FailureKind,
     InvalidCallParameters,
@@ -33,6 +34,7 @@ from telnyx_core.options import (
     MediaPermissionsRecovery,
 )
 from telnyx_core.session import Session
+from telnyx_core.speed import SpeedTestResult
 from telnyx_core.states import CallState, SessionState
 from telnyx_core.timers import Timer, TimerKey
 from telnyx_core.version import VERSION
@@ -42,6 +44,7 @@ __all__ = [
     "VERSION",
     "Action",
     "AnonymousLogin",
+    "Busy",
     "CallId",
     "CallInfo",
     "CallOptions",
@@ -73,6 +76,7 @@ __all__ = [
     "Session",
     "SessionState",
     "SocketId",
+    "SpeedTestResult",
     "TelnyxError",
     "TelnyxWarning",
     "Ticket",

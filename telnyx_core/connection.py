@@ -40,6 +40,7 @@ from telnyx_core.options import ClientOptions
 from telnyx_core.reconnect import backoff, hurried
 from telnyx_core.registrar import Registrar
 from telnyx_core.requests import CALL_PURPOSES, DISTRUSTED, Pending, Purpose, RequestTable, new_uuid
+from telnyx_core.speed import SpeedTest
 from telnyx_core.states import SessionInput, SessionState, move_session
 from telnyx_core.timers import Timer, TimerTable
 from telnyx_core.url import build_url
@@ -76,6 +77,7 @@ class Connection:
         self.login = Login(self)
         self.registrar = Registrar(self)
         self.liveness = Liveness(self)
+        self._speed = SpeedTest(self)
         self._requests = RequestTable(timers)
         self._unattended: dict[Json, None] = {}
         """Ids of `send_unattended`, oldest first."""
@@ -121,6 +123,10 @@ class Connection:
     def draining(self) -> bool:
         """Calls are being ended so that the socket can be closed."""
         return self._draining is not None
+
+    @property
+    def measuring(self) -> bool:
+        return self._speed.running
 
     @property
     def another_attempt(self) -> bool:
@@ -218,6 +224,14 @@ class Connection:
         else:
             self.owner.act(Settle(ticket, Done({"registered": False})))
 
+    def check_speed_test(self, size: int) -> None:
+        """Raises `ValueError` and `Busy` where `speed_test` cannot be done."""
+        self._speed.check(size)
+
+    def speed_test(self, size: int, ticket: Ticket, now: float) -> None:
+        self.liveness.occupied()
+        self._speed.begin(size, ticket, now)
+
     def network(self, change: NetworkChange, now: float) -> None:
         """What the host says of its network (SIG-272, SIG-273, T40)."""
         if change == "offline":
@@ -270,6 +284,10 @@ class Connection:
         """A frame without id, to which nothing is answered (SIG-054)."""
         self._send({"jsonrpc": "2.0", "method": method, "params": params}, None)
 
+    def say(self, text: str) -> None:
+        assert self._socket is not None, "the caller has checked that there is a socket"
+        self.owner.act(SendText(self._socket, text))
+
     def send_unattended(self, frame: JsonObject, spare_above: int | None = None) -> bool:
         """A frame on whose reply nothing depends; False where it cannot be sent now (SIG-186, DBG-005, DBG-006)."""
         if not self.logged_in or self._socket is None:
@@ -290,8 +308,7 @@ class Connection:
         self._put(frame, encode(frame), call)
 
     def _put(self, frame: JsonObject, text: str, call: CallId | None) -> None:
-        assert self._socket is not None, "the caller has checked that there is a socket"
-        self.owner.act(SendText(self._socket, text))
+        self.say(text)
         self.owner.saw_frame("SEND", frame, len(text), call)
 
     # Facts and deadlines.
@@ -332,6 +349,8 @@ class Connection:
                 self.owner.report_warning(WarningCode.TOKEN_EXPIRING_SOON, {})
             case Timer.LOGIN_AGAIN:
                 self.login.again(now)
+            case Timer.SPEED_TEST:
+                self._speed.timed_out()
             case Timer.DISCONNECT_BYE:
                 self.owner.end_calls(now, bye=False)
                 self.drained(now)
@@ -578,8 +597,11 @@ class Connection:
                 self._reply(frame, len(text), now)
             case Request():
                 self._request_came(frame, len(text), now)
-            case Plain():
-                self.owner.act(Notify(FrameIgnored("text that is not JSON")))
+            case Plain(plain):
+                if not self._speed.heard(plain):
+                    self.owner.act(Notify(FrameIgnored("text that is not JSON")))
+                elif not self.measuring:
+                    self.liveness.answered(now)
             case Garbage(reason):
                 self.owner.act(Notify(FrameIgnored(reason)))
 
@@ -688,6 +710,7 @@ class Connection:
 
     def _fail_pending(self, why: str, now: float) -> None:
         """Requests die with their socket (SIG-068). Those of calls are settled by `Owner.socket_lost`."""
+        self._speed.forget_socket(why)
         for pending in self._requests.take_all():
             if pending.purpose not in CALL_PURPOSES:
                 failure = Failure(FailureKind.STALE_REQUEST, why, method=pending.method)

@@ -26,6 +26,10 @@ class NotReady(LocalProtocolError):
     """The session has not been registered yet on this socket (SIG-082)."""
 
 
+class Busy(LocalProtocolError):
+    """What may be done only once at a time is under way (SIG-094)."""
+
+
 class InvalidCallState(LocalProtocolError):
     """The call has ended, does not exist, or is in a state that does not allow the command (CALL-120)."""
 

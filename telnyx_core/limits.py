@@ -35,6 +35,9 @@ MAX_SENT_BYTES: Final = 1_000_000
 MAX_NAME_CHARS: Final = 256
 """Call ids, methods and gateway states worth remembering; longer ones are not ours."""
 
+MAX_SPEED_TEST_BYTES: Final = 1_048_576
+"""Ten seconds of a call's audio each second. Everything else that is said waits behind it, and the driver holds it."""
+
 MAX_MARKED_CHARS: Final = 4_096
 """Of one call's headers in the store: a SIP message seldom has more, and a hundred calls fit into the file."""
 

@@ -117,6 +117,11 @@ class Link(Protocol):
     def draining(self) -> bool: ...
 
     @property
+    def measuring(self) -> bool:
+        """A speed test is under way: the server answers nothing else before it is done."""
+        ...
+
+    @property
     def another_attempt(self) -> bool:
         """A socket that is closed now is followed by another one."""
         ...
@@ -146,6 +151,10 @@ class Link(Protocol):
         call: CallId | None = None,
         ticket: Ticket | None = None,
     ) -> None: ...
+
+    def say(self, text: str) -> None:
+        """Send a text that is no JSON. There is a socket."""
+        ...
 
     def close(self, intent: Intent, now: float, *, within: float = timeouts.CLOSE_SAFETY) -> None: ...
 

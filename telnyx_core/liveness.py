@@ -59,7 +59,8 @@ class Liveness:
 
     def check(self, now: float) -> None:
         link = self._link
-        if link.draining or link.state is SessionState.LOGGING_IN:  # what is asked already has its own deadline
+        if link.draining or link.measuring or link.state is SessionState.LOGGING_IN:
+            # What is asked already has its own deadline.
             link.timers.set(Timer.HEALTH_CHECK, now + timeouts.QUIET)
             return
         self._arm(now)
@@ -77,6 +78,17 @@ class Liveness:
             self._link.request(Purpose.PROBE, m.PING, {}, now)
         if self._link.connected:
             self._arm(now)
+
+    def occupied(self) -> None:
+        """What is sent now is no sooner answered than what was sent before: no ping while that goes on."""
+        self.dispatched = True
+
+    def answered(self, now: float) -> None:
+        """Something that kept the server from everything else is over: a probe behind it has its time from now on."""
+        self.monitor.confirmed(now)
+        if self.monitor.probed_at is not None:
+            self.monitor.probed_at = now
+        self._arm(now)
 
     def probe_answered(self, now: float) -> None:
         """Also by an error: what arrived there and back is alive (SIG-266)."""

@@ -35,6 +35,7 @@ from telnyx_core.messages import kept
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
 from telnyx_core.quality.reading_record import reading_from_record, reading_record
 from telnyx_core.redaction import Redactor, digits_as_zeros, is_secret_name
+from telnyx_core.speed import PREFIX, written
 from telnyx_core.token import expiry
 from telnyx_core.wire import encode, is_ident, mapping, parse
 
@@ -49,6 +50,7 @@ COMMANDS: Final = (
     "subscribe",
     "unsubscribe",
     "broadcast",
+    "speed_test",
     "new_call",
     "answer",
     "hangup",
@@ -127,6 +129,8 @@ class Scrubber(Redactor):
         try:
             frame = parse(text)
         except ValueError:
+            if text.startswith(PREFIX):
+                return written(text)
             return "#" if text.startswith("#") else "?"
         return encode(cast("JsonObject", self.value(frame))) if isinstance(frame, dict) else "[]"
 

@@ -90,6 +90,7 @@ _CONNECTION_TIMERS = frozenset(
         Timer.RECONNECT,
         Timer.TOKEN_EXPIRY,
         Timer.LOGIN_AGAIN,
+        Timer.SPEED_TEST,
     }
 )
 _OF_SILENCE = frozenset(
@@ -106,6 +107,7 @@ _OF_SILENCE = frozenset(
         Timer.CONNECT_LIMIT,
         Timer.RENEW_LIMIT,
         Timer.RENEW_VERIFY,
+        Timer.SPEED_TEST,
     }
 )
 """Deadlines for something that the server, the network or the media engine was to say."""
@@ -314,6 +316,19 @@ class Session:
             ticket = self._ticket()
             own: JsonObject = {"sessid": self.session_id or "", **params}
             self._link.request(Purpose.TICKET, method, own, now, ticket=ticket)
+            return ticket
+
+    def speed_test(self, size: int, *, now: float) -> Ticket:
+        """Send so many bytes and be sent as many; settled with what `SpeedTestResult.from_value` reads (SIG-091).
+
+        `Failed` after 30 s, or with the socket (SIG-094). Raises `NotConnected`, `NotReady`, `Busy` while another is
+        under way or its answer is to come, and `ValueError` for a size that is not 1 to 1,048,576.
+        """
+        self._link.check_speed_test(size)
+        self._require_ready()
+        with self._at(now) as now:
+            ticket = self._ticket()
+            self._link.speed_test(size, ticket, now)
             return ticket
 
     def clear_reconnect_token(self) -> None:

@@ -30,6 +30,7 @@ ORPHAN_AGAIN: Final = 30.0  # SIG-304
 TOMBSTONE: Final = 150.0  # SIG-471: longer than that
 HURRIED: Final = 5.0  # PS-003
 HURRIED_LEAST: Final = 0.5
+SPEED_TEST: Final = 30.0  # SIG-473
 PUNT_GUARD: Final = 60.0  # SIG-472
 PATH_CHANGE_PAUSE: Final = 1.0  # T40
 RETRY_AFTER: Final = 300.0

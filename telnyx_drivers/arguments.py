@@ -16,6 +16,7 @@ from typing import Final, ParamSpec, TypeAlias, TypeVar, cast
 
 from attrs import AttrsInstance, fields_dict
 
+from telnyx_core.limits import MAX_SPEED_TEST_BYTES
 from telnyx_core.option_values import read_custom_headers
 from telnyx_core.options import ClientOptions
 from telnyx_core.parsing import Checks, kind, seed_name
@@ -287,6 +288,7 @@ ARGUMENTS: Final[Mapping[str, Check]] = {
     "sip_call_id": text("the Call-ID of a SIP dialog", optional=True),
     "sip_code": whole(100, 699, wanted="a SIP status, such as 486,", optional=True),
     "sip_reason": text(optional=True),
+    "size": whole(1, MAX_SPEED_TEST_BYTES),
     "source_id": text("a name", empty=False),
     "states": states,
     "tap": having("a tap with sent(), heard(), close() and ended", "sent", "heard", "close", "ended"),

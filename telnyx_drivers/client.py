@@ -33,6 +33,7 @@ from telnyx_core.ids import CallId, Ticket
 from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import CallOptions, ClientOptions, Region
 from telnyx_core.session import Session
+from telnyx_core.speed import SpeedTestResult
 from telnyx_core.states import SessionState
 from telnyx_core.token import expiry
 from telnyx_drivers import logs
@@ -392,6 +393,18 @@ class Client(Listens[CallNotification]):
         """Send an event to everybody else who has subscribed to a channel (SIG-176); as `subscribe`."""
         return await self._value("broadcast", lambda now: self._session.broadcast(channel, data, now=now))
 
+    @checked
+    async def speed_test(self, size: int = 262_144) -> SpeedTestResult:
+        """Send so many bytes (1 to 1,048,576) over the signalling socket, be sent as many, and tell how fast that went.
+
+        The server does nothing else meanwhile, and the audio of calls shares the line: measure before a call. Raises
+        `Busy` while another test is under way, `CallFailed` when the server has not answered after 30 s (not every
+        server has a speed test) or the socket is lost, and `NotConnected` or `NotReady` before `connect`.
+        """
+        return SpeedTestResult.from_value(
+            await self._value("speed_test", lambda now: self._session.speed_test(size, now=now))
+        )
+
     async def _value(self, what: str, command: Callable[[float], Ticket]) -> JsonView:
         match await self._driver.ask(command):
             case Done(value):
@@ -580,6 +593,7 @@ class Client(Listens[CallNotification]):
     clearReconnectToken = clear_reconnect_token  # noqa: N815
     getAudioInDevices = get_audio_in_devices  # noqa: N815
     getAudioOutDevices = get_audio_out_devices  # noqa: N815
+    speedTest = speed_test  # noqa: N815
     switchRegion = switch_region  # noqa: N815
 
     # Events.

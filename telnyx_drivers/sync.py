@@ -22,6 +22,7 @@ from telnyx_core.facts import NetworkChange, PeerState
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import CallOptions, ClientOptions, Region
+from telnyx_core.speed import SpeedTestResult
 from telnyx_core.states import CallState, SessionState
 from telnyx_drivers.arguments import checked, checked_with, function, one_of, seconds
 from telnyx_drivers.asyncio import TelnyxRTC as AsyncTelnyxRTC
@@ -211,6 +212,10 @@ class TelnyxRTC(Listens[CallNotification]):
     def broadcast(self, channel: str, data: Mapping[str, Json]) -> JsonView:
         return self._threads.run(lambda: self._client.broadcast(channel, data))
 
+    def speed_test(self, size: int = 262_144) -> SpeedTestResult:
+        """How fast bytes go each way. See `telnyx_drivers.client.Client.speed_test`."""
+        return self._threads.run(lambda: self._client.speed_test(size))
+
     def clear_reconnect_token(self) -> None:
         self._threads.do(self._client.clear_reconnect_token)
 
@@ -363,6 +368,7 @@ class TelnyxRTC(Listens[CallNotification]):
     clearReconnectToken = clear_reconnect_token  # noqa: N815
     getAudioInDevices = get_audio_in_devices  # noqa: N815
     getAudioOutDevices = get_audio_out_devices  # noqa: N815
+    speedTest = speed_test  # noqa: N815
     switchRegion = switch_region  # noqa: N815
 
 

@@ -29,6 +29,7 @@ Some failures are raised instead, because the caller can act on the spot. All of
 | `InvalidCredentials` | 46002 | `login` is given no usable set of credentials |
 | `NotConnected` | | the command needs a socket, and there is none |
 | `NotReady` | | the command needs a registered session, and this one is not registered yet |
+| `Busy` | | a second speed test is asked for while one is under way, or its answer is still to come |
 | `InvalidCallState` | | the call has ended, does not exist, or its state does not allow the command |
 """
 

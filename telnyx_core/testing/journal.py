@@ -19,6 +19,7 @@ from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.options import ClientOptions
 from telnyx_core.record import COMMANDS, Scrubber, action_record, arguments_from_record, fact_from_record
 from telnyx_core.session import Session
+from telnyx_core.speed import PREFIX, written
 
 _FORMAT: Final = 1
 _AGES: Final = 1e12
@@ -118,7 +119,7 @@ class _Scrubbed(Scrubber):
         return value
 
     def frame(self, text: str) -> str:
-        return text
+        return written(text) if text.startswith(PREFIX) else text
 
     def url(self, url: str) -> str:
         return url

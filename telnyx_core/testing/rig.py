@@ -137,6 +137,9 @@ class Rig(Stage):
     def broadcast(self, channel: str, data: JsonView) -> Ticket:
         return self._asked(self.session.broadcast(channel, data, now=self.now))
 
+    def speed_test(self, size: int) -> Ticket:
+        return self._asked(self.session.speed_test(size, now=self.now))
+
     def restart_media(self, call: CallId) -> Ticket:
         return self._asked(self.session.restart_media(call, now=self.now))
 

@@ -40,7 +40,7 @@ from telnyx_core.session import Session
 from telnyx_core.states import LIVE, SessionState
 from telnyx_core.testing.ledger import Ledger
 from telnyx_core.testing.wire import EPOCH
-from telnyx_core.wire import Frame, Reply, Request, decode, encode
+from telnyx_core.wire import Frame, Plain, Reply, Request, decode, encode
 
 LOCAL_SDP: Final = (
     "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 40000 UDP/TLS/RTP/SAVPF 111\r\n"
@@ -416,8 +416,8 @@ class Stage:
                     self._facts.append(TextReceived(self.socket, encode(answer)))
                 else:
                     self._waiting[ident] = frame
-            case Request() | Reply():
-                pass  # a notification, or an acknowledgement
+            case Request() | Reply() | Plain():
+                pass  # a notification, an acknowledgement, or a speed test
             case _:
                 raise AssertionError(f"the session sent what is no frame: {frame!r}")
 

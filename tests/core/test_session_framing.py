@@ -596,7 +596,7 @@ def test_params_that_are_no_object_count_as_empty(params: Json) -> None:
 
 
 def test_the_speed_test_text_of_a_server_is_passed_over() -> None:
-    """SIG-090: the client has no speed test of its own."""
+    """SIG-090: while none is under way."""
     rig = Rig.registered()
     rig.say("#SPU 20")
     assert rig.events == [FrameIgnored("text that is not JSON")]

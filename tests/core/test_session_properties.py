@@ -182,6 +182,8 @@ class Player:
             ("login", ({"login": "only"},)),
             ("is_registered", ()),
             ("switch_region", ("eu",)),
+            ("speed_test", (2_000,)),
+            ("speed_test", (0,)),
             ("new_call", (CallOptions(destination_number="bob"),)),
             ("new_call", (CallOptions(destination_number=""),)),
             ("new_call", (CallOptions(destination_number="bob", id=call),)),
@@ -223,7 +225,7 @@ class Player:
                     rests = False  # somebody had asked to connect again meanwhile
                     self.socket = socket
                     self.waiting.clear()
-                case SendText(_, text):
+                case SendText(_, text) if not text.startswith("#SP"):
                     frame = json.loads(text)
                     if "method" in frame and "id" in frame:
                         self.waiting.append(frame["id"])

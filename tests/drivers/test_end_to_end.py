@@ -7,6 +7,7 @@ import anyio
 import numpy as np
 import pytest
 
+from telnyx_core.testing.journal import Replay
 from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.measure import dominant_frequency
 from tests.drivers import live
@@ -61,6 +62,21 @@ async def test_what_was_written_is_heard_before_the_hang_up(make: Make) -> None:
             await call.hangup(drain=True)
         assert heard[0] == pytest.approx(2.0, abs=0.3)
         assert sum(abs(frequency - 1_500) < 100 for frequency in last) >= 8
+
+
+async def test_the_speed_of_the_line_is_measured_and_replayed(make: Make, tmp_path: Path) -> None:
+    """SIG-091, SIG-092."""
+    path = tmp_path / "speed.jsonl"
+    async with make(journal=path) as client:
+        for size in (1_500, 1_048_576):
+            measured = await client.speed_test(size)
+            assert measured.size == size
+            assert measured.up_ms >= 1
+            assert measured.up_bits_per_second == size * 8000 / measured.up_ms
+            assert measured.down_bits_per_second == size * 8000 / measured.down_ms
+        assert await client.is_registered(), "the same socket serves on"
+    assert Replay.from_file(str(path)).check() > 1_000
+    assert path.stat().st_size < 500_000, "the load is not written down"
 
 
 @pytest.mark.slow

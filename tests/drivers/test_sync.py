@@ -66,6 +66,7 @@ def test_a_call_from_beginning_to_end(make: Make, tmp_path: Path) -> None:
         assert client.connected
         assert client.session_id
         assert client.is_registered()
+        assert client.speedTest().size == 262_144
         call = client.new_call("echo", caller_number="+1555", custom_headers=[{"name": "X-A", "value": "1"}])
         assert call.direction == "outbound"
         assert client.call(call.id) == call

@@ -54,6 +54,7 @@ ASKED_OF_SESSIONS = (
     "is_registered",
     "clear",
     "another region",
+    "speed test",
 )
 ASKED_OF_CALLS = (
     "answer",
@@ -476,6 +477,7 @@ class Alone(RuleBasedStateMachine):
             "other login": lambda: session.login({"login": "bob", "password": "pw"}, now=now),
             "is_registered": lambda: session.is_registered(now=now),
             "another region": lambda: session.switch_region("eu", now=now),
+            "speed test": lambda: session.speed_test(3_000, now=now),
             "clear": session.clear_reconnect_token,
         }
         self.ask(commands[what])
