@@ -158,6 +158,14 @@ def test_forward_error_correction_repairs_nearly_every_single_loss(phase: float)
     assert max(listener.delays()) - 0.05 < REPAIR_DELAY + 0.035
 
 
+def test_the_delay_that_copies_need_is_given_back_when_there_are_no_more() -> None:
+    """A sender makes them while it hears of losses; ten calm seconds later they cost nothing."""
+    listener = run([(number * BEAT, packet(number, repairs=number < 100)) for number in range(590)], seconds=11.7)
+    assert listener.buffer.target_delay == REPAIR_DELAY
+    arrivals = [(number * BEAT, packet(number, repairs=number < 100)) for number in range(800)]
+    assert run(arrivals, seconds=15.0).buffer.target_delay == MINIMUM_DELAY
+
+
 def test_a_burst_of_delay_is_given_back_within_two_seconds() -> None:
     """The issue: one hiccup must not cost delay for the rest of the call."""
 

@@ -377,6 +377,54 @@ def test_packets_are_played_as_soon_as_they_may_be() -> None:
     on_virtual_time(test)
 
 
+@pytest.mark.parametrize("late", [0.007, 0.010, 0.014])
+def test_a_packet_that_is_late_is_waited_for(late: float) -> None:
+    """A hole filled with something made up would make the packet itself, and all after it, late by 20 ms."""
+
+    async def test(loop: VirtualClockLoop) -> None:
+        for phase in np.arange(0.0, 0.02, 0.0013):
+            audio, wire = call_audio(), Wire(loop)
+            path, start = leg(audio, wire, []), loop.time() + DELAY + phase
+            for number in range(200):
+                arrived = start + number * 0.02 + (late if number == 100 else 0.0)
+                payload = PCMU.encode(CLICK)
+                wire.arrive(arrived, RtpPacket(NARROW, False, number, number * 160, 3, payload))
+            await asyncio.sleep(DELAY + phase + 199 * 0.02)
+            stats = path.stats()
+            path.stop()
+            assert stats.samples_received is not None
+            assert stats.jitter_buffer_emitted_count is not None
+            made_up = stats.samples_received - stats.jitter_buffer_emitted_count
+            assert made_up <= 0, f"at phase {phase}"
+
+    on_virtual_time(test)
+
+
+def test_a_packet_that_is_lost_is_waited_for_once_and_delays_nothing() -> None:
+    async def test(loop: VirtualClockLoop) -> None:
+        for phase in np.arange(0.0, 0.02, 0.0013):
+            audio, wire = call_audio(), Wire(loop)
+            path, start = leg(audio, wire, []), loop.time() + DELAY + phase
+            beats: list[float] = []
+            push = audio.push
+
+            def pushed(samples: Samples, rate: int, due: float | None = None) -> None:
+                beats.append(loop.time())  # noqa: B023
+                push(samples, rate, due)  # noqa: B023
+
+            audio.push = pushed  # type: ignore[method-assign]
+            for number in range(200):
+                if number not in {100, 150}:
+                    payload = PCMU.encode(CLICK)
+                    wire.arrive(start + number * 0.02, RtpPacket(NARROW, False, number, number * 160, 3, payload))
+            await asyncio.sleep(DELAY + phase + 199 * 0.02)
+            path.stop()
+            late = [round(1_000 * (when - beats[0] - number * 0.02), 3) for number, when in enumerate(beats)]
+            assert [each for each in late if each] == [pytest.approx(8.0)], f"at phase {phase}"
+
+    on_virtual_time(test)
+
+
 def test_a_long_press_is_sent_with_its_length_beside_audio() -> None:
     async def test(loop: VirtualClockLoop) -> None:
         audio, wire = call_audio(), Wire(loop)

@@ -11,6 +11,7 @@ after a while; and timestamps that stay off the old clock for two packets make a
 """
 
 from enum import Enum
+from math import inf
 from typing import Final, TypeAlias
 
 from attrs import define, field, frozen
@@ -107,6 +108,8 @@ MINIMUM_DELAY: Final = 0.006
 MAXIMUM_DELAY: Final = 0.400
 REPAIR_DELAY: Final = 0.025
 """The least when packets carry copies of the frame before: the next packet must be there when one is missing."""
+_COPIES_REMEMBERED: Final = 10.0
+"""Seconds without such a packet after which that delay is given back; of silence Opus makes no copies."""
 _MOST_PACKETS: Final = 100
 _FEW: Final = 8
 """So many packets cannot hold `MOST_BEHIND`, nor much less, whatever their length."""
@@ -132,6 +135,8 @@ _CUT_AFTER: Final = 1.0
 MOST_BEHIND: Final = 1.0
 """Seconds beyond the target: what is older is dropped. Speech that late is worth hearing, but in a conversation no
 more than can be caught up with in a few seconds."""
+_LATE_NOT_LOST: Final = 10.0
+"""Seconds after a packet was lost in which one that is missing is not waited for: it will be lost too."""
 _LEAP_ABOVE: Final = 0.04
 """With so much delay to spare, a gap is left out instead of filled."""
 
@@ -157,6 +162,10 @@ class JitterBuffer:
         self._shortened = False
         self._excess_since: float | None = None
         self._calm_since: float | None = None
+        self._lost_until = -inf
+        """Packets that are missing are taken for lost until then, not for late."""
+        self._copied_at = -inf
+        """When a packet with a copy came last."""
         self._slack = self._least_slack = self._least_since = 0.0
         """How much earlier the last packet could have been taken, and the least of it since a time."""
         self._ahead = 0.0
@@ -198,7 +207,10 @@ class JitterBuffer:
         self._suspect = None
         estimator.add(transit, now)
         if packet.repairs:
+            self._copied_at = now
             estimator.require(REPAIR_DELAY)
+        elif estimator.minimum > MINIMUM_DELAY and now - self._copied_at > _COPIES_REMEMBERED:
+            estimator.require(MINIMUM_DELAY)
         if self._next is not None and timestamp < self._next:
             self.stats.packets_late += 1
             self.stats.packets_discarded += 1
@@ -225,6 +237,18 @@ class JitterBuffer:
             return self._play(upcoming, now)
         first = self._first(upcoming)
         return self._starve() if first is None else self._bridge(upcoming, first, now)
+
+    def awaits(self, now: float) -> bool:
+        """Whether what should be played at ``now`` is probably about to arrive: asking a little later costs less
+        than filling a hole with something made up, which makes the packet itself late by as much.
+        """
+        held = self._next is None or bool(self._packets)
+        return not (held or self._paused or self._starved or now < self._lost_until)
+
+    @property
+    def filling(self) -> bool:
+        """Whether what was heard last was made up."""
+        return self._concealing or self._starved > 0
 
     def _drop_old(self, now: float) -> None:
         """Never be further behind than can be caught up with."""
@@ -333,6 +357,8 @@ class JitterBuffer:
             # Nothing was lost in between: the sender paused.
             upcoming = first
             self._unsure = 0
+        else:
+            self._lost_until = now + _LATE_NOT_LOST
         self._next = upcoming
         gap = first - upcoming
         if gap == 0 or self._paused:

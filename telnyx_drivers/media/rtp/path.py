@@ -18,6 +18,7 @@ from telnyx_core.actions import DEFAULT_TONE, DigitTone
 from telnyx_drivers.media.aiortc_private import Bypass, SrtpWire
 from telnyx_drivers.media.rtp import pacer, rtcp
 from telnyx_drivers.media.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
+from telnyx_drivers.media.rtp.jitter_buffer import QUANTUM
 from telnyx_drivers.media.rtp.libopus import OpusSettings
 from telnyx_drivers.media.rtp.packet import parse
 from telnyx_drivers.media.rtp.receiver import RtpReceiver
@@ -30,6 +31,9 @@ _log = logging.getLogger(__name__)
 _REPORT_BEATS: Final = (25, 75)
 """Beats between two reports, at random (RFC 3550 section 6.2): half a second to one and a half."""
 _INSTANT: Final = 1e-6
+_LONGEST_WAIT: Final = 2 * QUANTUM
+"""Seconds for which a beat is put off when its packet is late: less than half a beat, so that whoever passes the audio
+on every 20 ms has it in time more often than not."""
 
 
 class DirectRtpPath:
@@ -159,6 +163,8 @@ class Leg:
         self._stop_speaking = pacer.join(self._speak)
         self._stop_hearing: Callable[[], None] | None = None
         self._hear_from = 0.0
+        self._waited = 0.0
+        """Seconds for which the next beat to be heard has been put off, because its packet may come yet."""
 
     def stats(self) -> RtpStats:
         heard = self._receiver.stats
@@ -204,12 +210,22 @@ class Leg:
         self._wire.close()
 
     def _hear(self, due: float, skipped: int) -> None:
+        receiver = self._receiver
         if due < self._hear_from - _INSTANT:
             return
-        audio = self._receiver.beat(due)
+        waited = self._waited
+        if waited < _LONGEST_WAIT and receiver.awaits(due) and self._clock() - due < QUANTUM:
+            self._hear_at(due + QUANTUM)
+            self._waited = waited + QUANTUM
+            return
+        audio = receiver.beat(due)
         if audio is not None:
-            self._wiring.port.push(audio, self._receiver.sample_rate, due)
-        if shift := self._receiver.shift(due):
+            self._wiring.port.push(audio, receiver.sample_rate, due)
+        self._waited = 0.0
+        if waited and receiver.filling:
+            # It did not come: what comes after it is as early as ever.
+            self._hear_at(due + pacer.BEAT - waited)
+        elif shift := receiver.shift(due):
             self._hear_at(due + pacer.BEAT + shift)
 
     def _hear_at(self, time: float) -> None:

@@ -89,6 +89,15 @@ class RtpReceiver:
         """Seconds that the jitter buffer means to hold audio back."""
         return self._buffer.target_delay
 
+    def awaits(self, now: float) -> bool:
+        """As `JitterBuffer.awaits`; not while there is audio enough for a beat."""
+        return self._rest.size * FRAMES_PER_SECOND < self.sample_rate and self._buffer.awaits(now)
+
+    @property
+    def filling(self) -> bool:
+        """As `JitterBuffer.filling`."""
+        return self._buffer.filling
+
     def shift(self, now: float) -> float:
         """As `JitterBuffer.shift`."""
         return self._buffer.shift(now)
