@@ -60,6 +60,7 @@ class FailureKind(Enum):
     SERVER_ERROR = "ServerError"
     GATEWAY_STATE = "GatewayState"
     SOCKET = "Socket"
+    INVALID_CREDENTIALS = "InvalidCredentialsOptions"
     TOKEN_PROVIDER = "TokenProvider"  # noqa: S105  # the name of a failure
     MEDIA = "Media"
     CALL_ENDED = "CallEnded"

@@ -16,7 +16,8 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from telnyx_core.actions import Done, Failed, Outcome
-from telnyx_core.errors import Failure, TelnyxError
+from telnyx_core.catalogue import ErrorCode, make_error
+from telnyx_core.errors import Failure, FailureKind, InvalidCredentials, TelnyxError
 from telnyx_core.events import (
     CallUpdated,
     CloseReason,
@@ -52,7 +53,7 @@ from telnyx_drivers.recovery import call_back, with_ways_on
 from telnyx_drivers.registry import CallRegistry
 from telnyx_drivers.serving import DRAIN, Serve, Service
 from telnyx_drivers.store import FileStore, Store
-from telnyx_drivers.tokens import TokenProvider, Tokens, with_stand_in
+from telnyx_drivers.tokens import TokenProvider, Tokens, is_mistake, with_stand_in
 from telnyx_drivers.tones import Loudspeaker, TonePlayer, ToneSink
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ class Client(Listens[CallNotification]):
             match event:
                 case Ready():
                     return
-                case ErrorRaised() if event.code in _LOGIN_ERRORS:
+                case ErrorRaised() if event.code in _LOGIN_ERRORS and not is_mistake(event):
                     if self._tokens is None or not await self._tokens.renewed():
                         raise self._login_failed(event.message, event.error, event.error.original)
                 case SessionClosed(reason):
@@ -318,31 +319,39 @@ class Client(Listens[CallNotification]):
     async def login(self, credentials: Mapping[str, object] | None = None, **keywords: Unpack[LoginKeywords]) -> None:
         """Log in on the live socket with new credentials: a fresh token, or another user (SIG-245).
 
-        Raises `LoginFailed` when they are refused or there is no socket, `InvalidCredentials` when they are unusable.
+        Raises `LoginFailed` when they are refused or there is no socket, `InvalidCredentials` when they are unusable:
+        then nothing is sent, and handlers of ``telnyx.error`` hear 46002 as well, with ``InvalidCredentialsOptions``
+        as the kind of ``error.original``.
         """
         given = {**(credentials or {}), **keywords}
-        match await self._driver.ask(lambda now: self._session.login(given, now=now)):
+        try:
+            outcome = await self._driver.ask(lambda now: self._session.login(given, now=now))
+        except InvalidCredentials as refusal:
+            failure = Failure(FailureKind.INVALID_CREDENTIALS, str(refusal))
+            self._report(make_error(ErrorCode.INVALID_CREDENTIALS, failure))
+            raise
+        match outcome:
             case Done():
                 return
             case Failed(failure):
                 error = self._error if self._error is not None and self._error.original == failure else None
                 raise self._login_failed("The login was refused.", error, failure)
 
+    def _report(self, error: TelnyxError) -> None:
+        self.notify(ErrorRaised(error=error, session_id=self.session_id))
+        self.deliver()
+
     def _ask_for_tokens(self, provider: TokenProvider) -> Tokens:
         def use(token: str) -> Awaitable[Outcome]:
             given = {"login_token": token}
             return self._driver.ask(lambda now: self._session.login(given, now=now, same_user=True))
-
-        def report(error: TelnyxError) -> None:
-            self.notify(ErrorRaised(error=error, session_id=self.session_id))
-            self.deliver()
 
         return Tokens(
             provider,
             self.options.login_token,
             use=use,
             spawn=self._driver.spawn,
-            report=report,
+            report=self._report,
             registered=lambda: self.state is SessionState.READY,
         )
 

@@ -109,7 +109,7 @@ class Tokens:
                 self._refused = False
             case WarningRaised() if event.code == WarningCode.TOKEN_EXPIRING_SOON:
                 self._ask(PAUSE)
-            case ErrorRaised() if event.code in _REFUSALS and not _late(event):
+            case ErrorRaised() if event.code in _REFUSALS and not _late(event) and not is_mistake(event):
                 if self._question is None:
                     self._last = None
                 if not self._refused:
@@ -162,6 +162,12 @@ def _late(event: ErrorRaised) -> bool:
     """The server has not answered: its socket is replaced, and the credentials are not at fault."""
     original = event.error.original
     return original is not None and original.kind is FailureKind.REQUEST_TIMEOUT
+
+
+def is_mistake(event: ErrorRaised) -> bool:
+    """The application gave what makes no credentials: those in use are as good as before."""
+    original = event.error.original
+    return original is not None and original.kind is FailureKind.INVALID_CREDENTIALS
 
 
 def _accepted(outcome: Outcome) -> bool:

@@ -20,7 +20,8 @@ same number. `original` is the failure behind the error, with the server's own w
 *Fatal* means: what the event names is over, and the client does nothing more for it. An error that is not fatal can be
 ignored, or the client is already recovering.
 
-Some failures are raised instead, because the caller can act on the spot. All of them leave everything as it was.
+Some failures are raised instead, because the caller can act on the spot. All of them leave everything as it was. Of
+unusable credentials a client tells both ways: code that came from the JS SDK waits for the event.
 
 | exception | code | raised when |
 |---|---|---|

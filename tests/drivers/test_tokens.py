@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from telnyx_core.errors import FailureKind, OptionsError
+from telnyx_core.errors import FailureKind, InvalidCredentials, OptionsError
 from telnyx_core.events import ErrorRaised, Event, Ready, WarningRaised
 from telnyx_core.options import ClientOptions
 from telnyx_core.states import SessionState
@@ -256,6 +256,38 @@ NONSENSE: list[tuple[object, str]] = [
     ("a\nb", "a text that is no token"),
     ("x" * 70_000, "a text that is no token"),
 ]
+
+
+@pytest.mark.parametrize("provided", [True, False], ids=["with a provider", "without"])
+async def test_what_makes_no_credentials_is_raised_and_told(
+    make_client: MakeClient, world: World, provided: bool
+) -> None:
+    """SIG-247: "error 46002 with ``type:"InvalidCredentialsOptions"``; nothing sent". It is the caller's mistake, and
+    neither a reason to ask the provider nor the end of a `connect` under way.
+    """
+    world.server.register = False
+    provider = Provider("t")
+    client = make_client(login_token=None, token_provider=provider) if provided else make_client()
+    heard = errors_of(client)
+    async with anyio.create_task_group() as group:
+
+        async def mistake() -> None:
+            await anyio.sleep(1)
+            before = len(world.server.received)
+            with pytest.raises(InvalidCredentials):
+                await client.login(login="only")
+            assert len(world.server.received) == before
+            world.server.register = True
+
+        group.start_soon(mistake)
+        await client.connect()
+    (event,) = heard
+    assert (event.code, event.name, event.fatal) == (46002, "INVALID_CREDENTIALS", True)
+    assert event.error.original is not None
+    assert event.error.original.kind.value == "InvalidCredentialsOptions"
+    assert len(provider.asked) == int(provided)
+    assert client.state is SessionState.READY
+    await client.disconnect()
 
 
 @pytest.mark.parametrize(("answer", "text"), NONSENSE, ids=range(len(NONSENSE)))
