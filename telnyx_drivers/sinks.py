@@ -11,6 +11,7 @@ from attrs import define, field
 from telnyx_core.events import CallInfo
 from telnyx_core.ids import CallId
 from telnyx_core.states import ESTABLISHED, LIVE, CallState
+from telnyx_drivers import logs
 from telnyx_drivers.audio_devices import DEFAULT, AudioDevices, Sink
 from telnyx_drivers.exceptions import MediaUnavailable
 from telnyx_drivers.guard import isolated
@@ -106,6 +107,8 @@ class CallSinks:
                 raise TypeError(f"a sink has rate, write() and close(); {type(sink).__name__} has no {missing[0]}")
         if opening.fault is None:
             return sink
+        if isinstance(opening.fault, TimeoutError):
+            logs.client.error("the audio sink %r failed: it did not open within %g s", sink_id, _OPEN_SECONDS)
         self._broke(call, opening.fault)
         return None
 

@@ -18,6 +18,7 @@ from telnyx_core.catalogue import ErrorCode, WarningCode, make_error
 from telnyx_core.errors import Failure, FailureKind, OptionsError, TelnyxError
 from telnyx_core.events import ErrorRaised, Event, Ready, WarningRaised
 from telnyx_core.token import MAX_TOKEN_CHARS
+from telnyx_drivers import logs
 from telnyx_drivers.exceptions import DriverFailed, TokenProviderFailed
 from telnyx_drivers.guard import isolated
 
@@ -140,6 +141,7 @@ class Tokens:
         except TokenProviderFailed as failure:
             question.failure = failure
             if not question.awaited and failure.error is not None:
+                logs.client.error("%s", failure)  # else `connect` raises it
                 self._report(failure.error)
         except DriverFailed as failure:
             question.failure = failure  # everybody is told already

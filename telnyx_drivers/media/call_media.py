@@ -13,6 +13,7 @@ from telnyx_core.actions import OpenSource
 from telnyx_core.facts import MediaFact, SourceOpened, SourceRefused
 from telnyx_core.ids import MediaId
 from telnyx_core.quality.snapshot import StatsSnapshot
+from telnyx_drivers import logs
 from telnyx_drivers.exceptions import MediaUnavailable
 from telnyx_drivers.guard import isolated, reason_of, room_for, tell
 from telnyx_drivers.media.call_audio import CallAudio
@@ -78,6 +79,7 @@ class CallMedia:
             reason = reason_of(opening.fault)
             if isinstance(opening.fault, TimeoutError):
                 reason = f"it did not open within {OPEN_SECONDS:g} s"
+                logs.media.error("the audio source factory failed: %s", reason)
             return SourceRefused(order.media, fault_of(opening.fault), reason)
         if order.media not in self._peers:
             _close(source)

@@ -1,5 +1,7 @@
 """Audio sinks by name, and both lists of devices, on every loop (MEDIA-400 to MEDIA-403, MEDIA-410 to MEDIA-412)."""
 
+import asyncio
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,9 +12,10 @@ import pytest
 
 from telnyx_core.events import ErrorRaised, WarningRaised
 from telnyx_core.json_types import Json
+from telnyx_drivers import sinks
 from telnyx_drivers.audio_devices import AudioDevice
 from telnyx_drivers.exceptions import MediaUnavailable
-from telnyx_drivers.media import devices
+from telnyx_drivers.media import call_media, devices
 from telnyx_drivers.media.audio.frames import AudioFrame
 from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.devices import loudspeaker
@@ -186,6 +189,33 @@ async def test_a_sink_that_cannot_be_opened_costs_no_call(make: Make) -> None:
         await until(lambda: errors == [42001])
         assert call.state.value == "active"
         await call.hangup()
+
+
+async def test_a_factory_that_hangs_is_told_of_within_its_limit(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the event, and by a line on standard error for whoever listens to no events."""
+    monkeypatch.setattr(sinks, "_OPEN_SECONDS", 0.2)
+    monkeypatch.setattr(call_media, "OPEN_SECONDS", 0.2)
+
+    async def factory(*constraints: object) -> Any:
+        await asyncio.Event().wait() if constraints else await anyio.sleep_forever()
+
+    errors: list[int] = []
+    async with make() as client:
+        client.on(ErrorRaised, lambda event: errors.append(event.code))
+        client.register_sink("ear", factory)
+        client.register_source("mouth", factory)
+        call = await client.new_call("tone", caller_number="+1555")
+        await call.wait_for_state("active", timeout=10)
+        assert not await call.set_audio_out_device("ear")
+        assert not await call.set_audio_in_device("mouth")
+        assert errors == [42003, 42003]
+        assert call.state.value == "active"
+        await call.hangup()
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert [text for text in said if "did not open within 0.2 s" in text] == said
+    assert len(said) == 2
 
 
 async def test_media_410_devices_are_listed_and_their_ids_are_usable(make: Make, fake: FakePortAudio) -> None:

@@ -3,6 +3,7 @@
 import base64
 import functools
 import json
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
@@ -312,7 +313,7 @@ async def test_a_provider_that_fails_before_connecting_is_one_error(
 
 @pytest.mark.parametrize(("answer", "text"), NONSENSE[:3], ids=["raises", "late", "nonsense"])
 async def test_a_provider_that_fails_later_is_one_event(
-    make_client: MakeClient, world: World, answer: object, text: str
+    make_client: MakeClient, world: World, answer: object, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     provider = Provider(jwt(600), answer)
     async with make_client(login_token=None, token_provider=provider) as client:
@@ -325,6 +326,10 @@ async def test_a_provider_that_fails_later_is_one_event(
         await anyio.sleep(60)
         assert heard == [event]
         assert client.state is SessionState.READY, "the token in use is still good"
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(said) == 1, "seen without any set-up, once"
+    assert text in said[0]
+    assert "k3y" not in caplog.text
 
 
 async def test_a_provider_that_does_not_answer(make_client: MakeClient, world: World) -> None:
