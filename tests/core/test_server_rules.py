@@ -1,16 +1,16 @@
 """What the client makes of Telnyx's own server, rule by rule; each test quotes its rule."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from attrs import evolve
 
 from telnyx_core import messages as m
 from telnyx_core.actions import Done, Failed, Remember, SendDigits
-from telnyx_core.events import CallUpdated, ErrorRaised
+from telnyx_core.events import CallUpdated, Cause, ErrorRaised
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import Json
-from telnyx_core.options import CustomHeader
+from telnyx_core.options import CustomHeader, Region
 from telnyx_core.states import CallState, SessionState
 from telnyx_core.testing import EPOCH, WONDERLAND, Rig, Sim
 from telnyx_core.testing.stage import LOCAL_SDP, REMOTE_SDP
@@ -386,3 +386,26 @@ def test_every_named_call_id_is_a_call_id() -> None:
     rig.ready(call)
     rig.attach(call)
     assert rig.info(CallId(call)).state.value == "recovering"
+
+
+def test_a_cancel_is_busy_as_long_as_487_is_only_planned() -> None:
+    """PS-031: "487/ORIGINATOR_CANCEL for the cancel of an own unanswered call is planned; reject stays 17": such rules
+    are never on by default, and whoever wants one says so.
+    """
+    rig = Rig.registered()
+    rig.hangup(rig.outbound("ringing"))
+    assert (rig.params("bye")["cause"], rig.params("bye")["causeCode"]) == ("USER_BUSY", 17)
+    rig.hangup(rig.outbound("ringing"), Cause("ORIGINATOR_CANCEL", None))
+    assert (rig.params("bye")["cause"], rig.params("bye")["causeCode"]) == ("ORIGINATOR_CANCEL", 487)
+    rig.hangup(rig.inbound("ringing"))
+    assert (rig.params("bye")["cause"], rig.params("bye")["causeCode"]) == ("USER_BUSY", 17)
+
+
+def test_the_regions_are_those_of_the_server() -> None:
+    """PS-047: "Regions: us-east, us-central, us-west, ca-central, eu, apac, south-asia"."""
+    regions = ("us-east", "us-central", "us-west", "ca-central", "eu", "apac", "south-asia")
+    assert get_args(Region) == regions
+    for region in regions:
+        rig = Rig(region=region)
+        rig.ask_to_connect()
+        assert rig.urls == [f"wss://{region}.rtc.telnyx.com/"]

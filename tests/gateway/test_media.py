@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from telnyx_core.events import StatsFrame
 from telnyx_core.gateway import Assistant, CallPlan
 from telnyx_core.gateway.events import (
     CallAttached,
@@ -19,6 +20,7 @@ from telnyx_core.gateway.events import (
 from telnyx_core.ids import CallId
 from telnyx_drivers.asyncio import CallHandle, TelnyxRTC
 from telnyx_drivers.gateway import Gateway
+from telnyx_drivers.media.aiortc_private import SrtpWire
 from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.call_audio import CallAudio
 from telnyx_drivers.media.measure import dominant_frequency
@@ -91,6 +93,24 @@ def test_a_tone_sounds_until_it_is_held_and_again_afterwards() -> None:
             assert await call.unhold()
             await hears(call, 1000.0)
             await call.hangup()
+
+    run(main())
+
+
+def test_with_rtcp_switched_off_the_round_trip_comes_from_ice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PS-044: "RTCP may be switched off: round trip then comes from ICE; absence is no warning"."""
+    monkeypatch.setattr(SrtpWire, "send_rtcp", lambda wire, packet: None)
+
+    async def main() -> None:
+        async with Gateway(users=USERS) as gateway, client(gateway, debug=True, call_report_interval=1) as alice:
+            call = await active(alice, "tone")
+            await hears(call, 1000.0)
+            async for event in call.events():
+                if isinstance(event, StatsFrame) and event.rtt is not None:
+                    assert event.reading.remote_round_trip_count is None
+                    assert event.reading.remote_jitter is None
+                    assert event.reading.round_trip_time_source == "candidate-pair.currentRoundTripTime"
+                    break
 
     run(main())
 

@@ -1,6 +1,6 @@
 """What Telnyx's public FreeSWITCH fork was seen to do, done by the gateway: each test quotes its rule."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -9,7 +9,7 @@ from telnyx_core.gateway.actions import Echo, Silence
 from telnyx_core.gateway.events import CallEnded, CallHeld, CallStarted, ClientLoggedIn, DigitsReceived
 from telnyx_core.gateway.sdp import disguise, reachable
 from telnyx_core.ids import CallId
-from telnyx_core.options import CustomHeader
+from telnyx_core.options import CustomHeader, Region
 from tests.gateway.rig import BAD, OFFER, WALL, Client, Rig
 
 USERS = {"alice": "secret", "bob": "hush"}
@@ -496,3 +496,32 @@ def test_the_fork_knows_no_trickle_and_takes_the_candidates_of_the_invite() -> N
     client.ask("telnyx_rtc.invite", {**client.invitation("echo", "c1"), "trickle": True})
     assert client.refused("telnyx_rtc.candidate", client.dialog("c1", candidate="x"))["code"] == -32601
     assert rig.core.calls[CallId("c1")].connected
+
+
+@BOTH
+@pytest.mark.parametrize(("said", "told"), [({}, 17), ({"cause": "ORIGINATOR_CANCEL", "causeCode": 487}, 487)])
+def test_the_callee_of_a_cancelled_call_is_told_487_whatever_the_caller_says(
+    like: Like, said: dict[str, Any], told: int
+) -> None:
+    """PS-031: "487/ORIGINATOR_CANCEL for the cancel of an own unanswered call is planned; reject stays 17"."""
+    rig = rig_like(like)
+    alice, bob = rig.client("alice"), rig.client("bob")
+    call = alice.invite("bob")
+    bob.ringing_call()
+    alice.bye(call, **said)
+    (cancelled,) = (frame["params"] for frame in bob.pushed("telnyx_rtc.bye"))
+    assert (cancelled["cause"], cancelled["causeCode"]) == ("ORIGINATOR_CANCEL", 487)
+    (ended,) = (event for event in rig.told(CallEnded) if event.call == call)
+    assert ended.cause.cause_code == told
+    again = alice.invite("bob")
+    bob.bye(bob.ringing_call())
+    (rejected,) = (frame["params"] for frame in alice.pushed("telnyx_rtc.bye"))
+    assert (rejected["callID"], rejected["causeCode"]) == (again, 17)
+
+
+@BOTH
+def test_the_region_that_it_names_is_one_of_the_servers(like: Like) -> None:
+    """PS-047: "Regions: us-east, us-central, us-west, ca-central, eu, apac, south-asia"."""
+    client = rig_like(like).client()
+    report = client.ask("telnyx_rtc.gatewayState")
+    assert report["params"]["region"] in get_args(Region)

@@ -55,7 +55,9 @@ async def first_call(near: Side, far: ServerEnd) -> None:
 @media
 @pytest.mark.parametrize("setup", ["active", "passive"])
 def test_a_late_check_from_another_address_takes_nothing_away(setup: Setup) -> None:
-    """It may have been on its way for long: the server moves there, and is called back."""
+    """PS-041: "Until ICE and DTLS are up it follows valid checks from another address": one may have been on its
+    way for long. PS-039: "So the selected pair is nominated again and again until then".
+    """
 
     async def main() -> None:
         near = Side(TWO)

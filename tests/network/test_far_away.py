@@ -1,5 +1,6 @@
 """A gateway whose media is 40 ms there and back, and which chooses its path as the platform does (PS-039, PS-041)."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,11 +10,15 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from telnyx_core.states import CallState
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.cli.diagnose import ICE_CREDENTIAL, ICE_USERNAME
 from telnyx_drivers.cli.exits import Exit
 from telnyx_drivers.gateway import Gateway
 from telnyx_drivers.media import aiortc_private as private
+from telnyx_drivers.media import aiortc_serving
+from telnyx_drivers.media.engine import AiortcEngine
+from telnyx_drivers.media.ports import AnyLoop, EngineFactory
 from telnyx_drivers.media.settings import PeerSettings
 from tests.far_away import DELAY
 from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run, until
@@ -29,6 +34,10 @@ SERVER = evolve(LOOPBACK, stands_in_for_server=True, delay=DELAY)
 
 @pytest.mark.parametrize("offerer", ["client", "server"])
 def test_two_addresses_reach_a_server_that_listens_to_one(offerer: str) -> None:
+    """PS-039: "the server follows the **first** check that comes from a new address, nominating or not, and then the
+    **last** check with USE-CANDIDATE; DTLS and RTP from any other address are dropped".
+    """
+
     async def main() -> None:
         client, server = Side(TWO), Side(SERVER)
         pair = Pair(client, server) if offerer == "client" else Pair(server, client)
@@ -68,6 +77,77 @@ def test_what_comes_from_elsewhere_is_dropped() -> None:
                 assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
             else:
                 await until(lambda before=before: dropped["media"] > before + 10)  # type: ignore[misc]
+        await pair.aclose()
+
+    run(main())
+
+
+def engine_on(settings: PeerSettings) -> EngineFactory:
+    return lambda setup: AiortcEngine(
+        setup.report, source_factories=setup.sources, settings=settings, call_audio=setup.call_audio
+    )
+
+
+def test_a_client_with_two_addresses_is_heard_by_a_gateway_that_listens_to_one() -> None:
+    """PS-039: "the server follows the **first** check that comes from a new address, nominating or not, and then the
+    **last** check with USE-CANDIDATE; DTLS and RTP from any other address are dropped". Five calls, for chance decides
+    which check is the last.
+    """
+
+    async def main() -> None:
+        async with (
+            Gateway(users={"alice": "secret"}, media_delay=DELAY) as gateway,
+            TelnyxRTC(
+                login="alice", password="secret", env=gateway.url, ice_servers=[], engine=AnyLoop(engine_on(TWO))
+            ) as phone,
+        ):
+            for _ in range(5):
+                call = await phone.new_call("echo", caller_number="1")
+                await call.wait_for_state("active", timeout=5)
+                await hears_itself(call)
+                assert call.state is CallState.ACTIVE
+                await call.hangup()
+
+    run(main())
+
+
+def test_a_gateway_moves_while_the_path_begins_and_then_only_after_a_long_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PS-041: "Until ICE and DTLS are up it follows valid checks from another address; later only after a long
+    silence".
+    """
+    monkeypatch.setattr(aiortc_serving, "SILENCE_SECONDS", 0.5)
+
+    async def main() -> None:
+        client, server = Side(TWO), Side(SERVER)
+        pair = Pair(client, server)
+        await pair.connect()
+        server.audio().hum(880)
+        assert await client.audio().hears(0.2) == pytest.approx(880, abs=4)
+        near, far = (private.connection_of(peer_of(side)._transceiver) for side in (client, server))
+        selected, door = private.nominated(near), private.door_of(far)
+        assert selected is not None
+        (other,) = (each for each in near._protocols if each is not selected.protocol)
+
+        def check(protocol: private.StunProtocol) -> None:
+            request = near.build_request(selected, nominate=True)
+            assert near.remote_password is not None
+            request.add_message_integrity(near.remote_password.encode())
+            protocol.send_stun(request, selected.remote_addr)
+
+        home, away = selected.local_addr, (other.local_candidate.host, other.local_candidate.port)
+        assert door.only == home
+        for _ in range(10):
+            for protocol in (selected.protocol, other):
+                check(protocol)
+            await asyncio.sleep(0.1)
+            assert door.only == home, "where it is, it is checked"
+        selected.protocol.transport.sendto = lambda data, addr=None: None  # type: ignore[method-assign]
+        while door.only == home:
+            check(other)
+            await asyncio.sleep(0.1)
+        assert door.only == away
         await pair.aclose()
 
     run(main())

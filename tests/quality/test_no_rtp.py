@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from telnyx_core.events import StatsFrame
 from telnyx_core.ids import CallId
 from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
@@ -44,6 +45,21 @@ def test_a_far_end_that_sends_nothing_is_told_once_and_costs_nothing() -> None:
     rig.advance(600)
     assert rig.codes == [INBOUND]
     assert len(rig.peers[call]) == 1
+
+
+def test_a_far_end_that_sends_no_rtcp_is_no_fault() -> None:
+    """PS-044: "RTCP may be switched off: round trip then comes from ICE; absence is no warning"."""
+    rig, call = active()
+    rig.always("ping", {})
+    start = rig.now
+    unknown = dict.fromkeys(("remote_packets_lost", "remote_fraction_lost", "remote_jitter"))
+    rig.reading = lambda now: healthy(now - start, **unknown)
+    rig.advance(120)
+    assert rig.codes == []
+    assert len(rig.peers[call]) == 1
+    frames = rig.heard_of(StatsFrame)
+    assert {frame.rtt for frame in frames} == {40.0}
+    assert all(frame.quality == "excellent" for frame in frames[2:])
 
 
 def test_a_far_end_that_falls_silent_again_is_told_again() -> None:
