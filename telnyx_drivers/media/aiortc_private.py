@@ -95,7 +95,7 @@ PRIVATE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "transaction": ("_Transaction__addr", "_Transaction__request"),
     "turn": ("_TurnTransport__close_task", "_TurnTransport__inner_protocol"),
     "turn client": ("_send", "channel_refresh_at", "lifetime", "peer_to_channel", "request_with_retry"),
-    "udp transport": ("max_size",),
+    "udp transport": ("_read_ready", "_sock", "max_size"),
 }
 """Attributes of live objects, by the role of the object, as used here, in `aiortc_socket` and in `aiortc_starting`.
 Beside these: the undocumented functions that they import."""

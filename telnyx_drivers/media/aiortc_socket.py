@@ -15,7 +15,7 @@ import logging
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from struct import pack
 from typing import Final, Literal, TypeAlias, cast
 
@@ -33,6 +33,10 @@ Unwanted: TypeAlias = Literal["empty", "STUN", "DTLS", "media", "other"]
 MOST_BYTES: Final = 2_048
 """Of a datagram; longer ones are cut. asyncio makes room for 256 KiB before each one: which takes 13 µs (measured)
 where the heap is so laid out that the system must be asked for them every time."""
+MOST_AT_ONCE: Final = 64
+"""Datagrams taken in one turn of the loop: more than a second of audio, and a few milliseconds of work. asyncio takes
+one, so that a loop which comes round fifteen times a second falls further and further behind a call's fifty packets:
+answered consent checks wait for seconds among them, and the call is given up."""
 MOST_EARLY: Final = 16
 """DTLS datagrams kept until a pair is selected, the latest ones: one flight of a handshake, and some of its repeats."""
 MOST_QUEUED: Final = 64
@@ -115,6 +119,8 @@ class IceSocket(StunProtocol):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._door = door_of(connection)
+        self._arrivals: asyncio.BaseTransport | None = None
+        """Where there may be more than the datagram that it has told of."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -124,6 +130,7 @@ class IceSocket(StunProtocol):
         if isinstance(transport, TurnTransport):
             self.direct = Relay(transport)
             return
+        self._arrivals = transport
         if hasattr(transport, "max_size"):
             transport.max_size = MOST_BYTES  # pyright: ignore[reportAttributeAccessIssue]
         host, port = transport.get_extra_info("sockname")[:2]
@@ -140,6 +147,11 @@ class IceSocket(StunProtocol):
 
     def datagram_received(self, data: bytes | str, addr: tuple[object, ...]) -> None:
         assert isinstance(data, bytes), "asyncio's type is wider than what it does"
+        self._receive(data, addr)
+        for more, sender in _waiting(self._arrivals):
+            self._receive(more, sender)
+
+    def _receive(self, data: bytes, addr: tuple[object, ...]) -> None:
         if self._door.delay:
             asyncio.get_running_loop().call_later(self._door.delay, self._take, data, addr)
         else:
@@ -224,13 +236,37 @@ class Relay:
 def _bear_anything(client: TurnClientMixin) -> None:
     receive = client.datagram_received
 
-    def datagram_received(data: bytes | str, addr: Address) -> None:
+    def bear(data: bytes | str, addr: Address) -> None:
         try:
             receive(data, addr)
         except Exception as error:  # noqa: BLE001  whoever answers in the server's place sends anything
             log.debug("TURN message dropped: %r", error)
 
+    def datagram_received(data: bytes | str, addr: Address) -> None:
+        bear(data, addr)
+        for more, sender in _waiting(client.transport):
+            bear(more, sender)
+
     client.datagram_received = datagram_received  # type: ignore[method-assign]
+
+
+def _waiting(transport: asyncio.BaseTransport | None) -> Iterator[tuple[bytes, Address]]:
+    """What has come to a socket beside the datagram that its transport has just told of, as far as is wanted at once.
+
+    Only asyncio's own transport that is told when a socket can be read leaves it there; others read all, or read ahead.
+    """
+    read = getattr(transport, "_sock", None) if hasattr(transport, "_read_ready") else None
+    if not isinstance(transport, asyncio.BaseTransport) or not isinstance(read, socket.socket):
+        return
+    if read.type is not socket.SOCK_DGRAM:
+        return
+    for _ in range(MOST_AT_ONCE - 1):
+        if transport.is_closing():
+            return
+        try:
+            yield read.recvfrom(MOST_BYTES)
+        except OSError:
+            return  # nothing more, or an error of the network, of which the library only makes a line in its log
 
 
 async def open_sockets(connection: Connection, addresses: list[str]) -> list[IceSocket]:

@@ -15,7 +15,7 @@ import asyncio
 import secrets
 from collections.abc import Coroutine
 from struct import unpack_from
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 from aioice import Connection
 from aioice.ice import CandidatePair, StunProtocol
@@ -40,8 +40,11 @@ FOLLOW_SECONDS: Final = 1.5
 """For so long after the far end has nominated a pair, no other one is checked. A server nominates once a second."""
 REPEAT_SECONDS: Final = 0.1
 """Until what was said last in the handshake is said again; twice as long each time (RFC 6347 section 4.2.4.1)."""
-_LONGEST_REPEAT: Final = 1.0
-"""OpenSSL repeats by itself from then on."""
+_LONGEST_REPEAT: Final = 0.4
+"""Seconds between two repeats for as long as the handshake lasts. The server may listen elsewhere for a second, and
+OpenSSL's next repeats would come after one, three and seven."""
+_MOST_REPEATS_AFTER: Final = 4
+"""Of the last flight, once the handshake is over here: whether it is over there cannot be seen."""
 _MOST_BYTES: Final = 1_200
 """Of handshake records in one datagram."""
 _RECORD_HEADER: Final = 13
@@ -83,47 +86,85 @@ def insist_on_pair(transceiver: RTCRtpTransceiver) -> None:
     connection.query_consent = begin  # type: ignore[method-assign]
 
 
+Way: TypeAlias = tuple[StunProtocol, tuple[str, int]]
+"""A socket of ours and an address of the far end."""
+
+
+def _way(pair: CandidatePair) -> Way:
+    return pair.protocol, pair.remote_addr
+
+
 class Checks:
     """Repeats the checks of a path that is not connected yet, for as long as it takes; nothing else is sent.
 
-    Where the far end is controlling, the pair that it has nominated is checked at once, and no other one for a while:
-    a check from an address that is new to the server would draw it away from the pair that it has just chosen.
+    The pair that the far end has chosen is checked at once, and no other one for a while: the one that it has
+    nominated, or, where that is for us to do, the first one that it has checked. A server of this family sends its
+    checks to one address of ours. Once that has answered, a check from any other address draws the server away, and
+    where it is then, it stays for a second, whatever we nominate meanwhile.
     """
 
     def __init__(self, transceiver: RTCRtpTransceiver) -> None:
-        self._ice = dtls_of(transceiver).transport
+        self._dtls = dtls_of(transceiver)
+        self._ice = self._dtls.transport
         self._connection = connection = connection_of(transceiver)
         self._turn = 0
-        self._followed: CandidatePair | None = None
+        self._followed: Way | None = None
         self._follow_until = 0.0
         self._ice.add_listener("statechange", self._on_state)
+        self._answered: set[Way] = set()
+        self._answer = connection.request_received
+        connection.request_received = self._on_request  # type: ignore[method-assign]
         self._check_incoming, self._start_check = connection.check_incoming, connection.check_start_task
         connection.check_incoming = self._on_check  # type: ignore[method-assign]
         connection.check_start_task = self._start_if_wanted  # type: ignore[method-assign]
 
+    def _on_request(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        connection, came = self._connection, (protocol, addr)
+        if self._dtls.state in ("new", "connecting"):
+            # As the library will do in a moment (RFC 8445 section 7.3.1.1).
+            if not connection.ice_controlling and connection._tie_breaker >= message.attributes.get(
+                "ICE-CONTROLLED", connection._tie_breaker + 1
+            ):
+                connection.switch_role(ice_controlling=True)
+            if connection.ice_controlling and not self._following:
+                self._follow(came)
+            # Ahead of the first answer on each pair: by the answer the server knows that it has chosen well, and until
+            # then it follows each nomination. It may be elsewhere for a check of ours that was on its way.
+            pair = nominated(connection) or (self._pair(self._followed or came) if connection.remote_password else None)
+            if pair is not None and came not in self._answered:
+                self._answered.add(came)
+                _nominate(connection, pair)
+        self._answer(message, addr, protocol)
+
     def _on_check(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
         self._check_incoming(message, addr, protocol)
-        if (
-            self._ice.state != "checking"
-            or self._connection.ice_controlling
-            or "USE-CANDIDATE" not in message.attributes
-        ):
-            return
-        pairs = [pair for pair in self._connection._check_list if pair.protocol is protocol]
-        self._followed = next((pair for pair in pairs if pair.remote_addr == addr), None)
-        self._follow_until = asyncio.get_running_loop().time() + FOLLOW_SECONDS
-        for pair in self._connection._check_list:
-            if pair is not self._followed and pair.state == CandidatePair.State.IN_PROGRESS:
-                _leave_check(pair)
-        self._repeat_now()
+        if not self._connection.ice_controlling and "USE-CANDIDATE" in message.attributes:
+            self._follow((protocol, addr))
+        if self._ice.state == "checking" and self._following:
+            self._repeat_now()
+
+    def _follow(self, way: Way) -> None:
+        self._followed, self._follow_until = way, asyncio.get_running_loop().time() + FOLLOW_SECONDS
+        if self._ice.state == "checking":
+            for pair in self._connection._check_list:
+                if _way(pair) != way and pair.state == CandidatePair.State.IN_PROGRESS:
+                    _leave_check(pair)
+
+    @property
+    def _following(self) -> bool:
+        return self._followed is not None and asyncio.get_running_loop().time() < self._follow_until
+
+    def _pair(self, way: Way) -> CandidatePair | None:
+        return next((pair for pair in self._connection._check_list if _way(pair) == way), None)
 
     def _start_if_wanted(self, pair: CandidatePair) -> None:
-        following = self._followed is not None and asyncio.get_running_loop().time() < self._follow_until
-        if pair is self._followed or not following or self._ice.state != "checking":
+        if _way(pair) == self._followed or not self._following or self._ice.state != "checking":
             self._start_check(pair)
 
     def _on_state(self) -> None:
         if self._ice.state == "checking":
+            # It may have been checked before it could check.
+            self._follow_until = asyncio.get_running_loop().time() + FOLLOW_SECONDS
             self._later()
 
     def _later(self) -> None:
@@ -157,8 +198,13 @@ def _asked(transaction: Transaction) -> tuple[Message, tuple[str, int]]:
 def nominate(connection: Connection) -> None:
     """A check of the selected pair, whose answer nobody waits for. It nominates if we are controlling."""
     pair = nominated(connection)
-    if pair is not None and not connection._closing:
-        assert connection.remote_password is not None, "a selected pair has remote credentials"
+    if pair is not None:
+        _nominate(connection, pair)
+
+
+def _nominate(connection: Connection, pair: CandidatePair) -> None:
+    if not connection._closing:
+        assert connection.remote_password is not None, "the remote description is known"
         request = connection.build_request(pair, nominate=True)
         request.add_message_integrity(connection.remote_password.encode())
         pair.protocol.send_stun(request, pair.remote_addr)
@@ -190,7 +236,7 @@ def _check_no_other(connection: Connection) -> None:
 
 
 class Flight:
-    """Repeats what this end of a handshake has said last, until the other end says something or enough was said.
+    """Repeats what this end of a handshake has said last, until it is over, or enough was said.
 
     A repeated record needs a new number, or the other end takes it for a replay. Numbers are plain to see until keys
     are agreed, so all records of that time are numbered here. The last ones of a handshake are encrypted, numbers
@@ -203,6 +249,9 @@ class Flight:
         self._said = b""
         self._number = 0
         self._wait = REPEAT_SECONDS
+        self._repeats_after = 0
+        self._answered = False
+        """The other end has said something since; not all of its answer need have arrived."""
         self._repeat: asyncio.TimerHandle | None = None
         self._receive = dtls.transport._recv
         dtls.transport._recv = self._hear
@@ -211,8 +260,11 @@ class Flight:
     async def _hear(self) -> bytes:
         data: bytes = await self._receive()
         if data and data[0] in _HANDSHAKE_RECORDS:
-            self._wait = REPEAT_SECONDS
+            self._answered = True
             self._leave_it()
+            self._wait = REPEAT_SECONDS
+            if self._said and self._dtls._state == State.CONNECTING:
+                self._say_again_later()
         return data
 
     async def _say(self) -> None:
@@ -220,21 +272,24 @@ class Flight:
         if not said:
             return
         self._leave_it()
-        self._said = said
+        self._said, self._answered = said, False
         for datagram in self._datagrams():
             await self._dtls.transport._send(datagram)
         if self._dtls._state == State.CONNECTING:
             self._say_again_later()
 
     def _say_again_later(self) -> None:
-        if self._wait < _LONGEST_REPEAT:
-            self._repeat = asyncio.get_running_loop().call_later(self._wait, self._say_again)
-            self._wait *= 2
+        self._repeat = asyncio.get_running_loop().call_later(self._wait, self._say_again)
+        self._wait = min(2 * self._wait, _LONGEST_REPEAT)
 
     def _say_again(self) -> None:
         pair = nominated(self._connection)
         if pair is None or self._dtls._state not in (State.CONNECTING, State.CONNECTED):
             return
+        if self._dtls._state == State.CONNECTED:
+            self._repeats_after += 1
+            if self._answered or self._repeats_after > _MOST_REPEATS_AFTER:
+                return
         for datagram in self._datagrams():
             sender_of(pair).sendto(datagram, pair.remote_addr)
         self._say_again_later()

@@ -45,6 +45,8 @@ class Outcome:
     """``None``: one end heard nothing of the other in time."""
     moves: int = 0
     dropped: int = 0
+    drawn_away: int = 0
+    """Times that the far end has left an address which had answered it."""
 
 
 def _settings(ways: Ways) -> PeerSettings:
@@ -101,9 +103,13 @@ async def _attached(near: Side, far: ServerEnd, cell: Cell, number: int) -> Outc
 
 async def _outcome(near: Side, far: ServerEnd, number: int) -> Outcome:
     now = asyncio.get_running_loop().time
-    begun, peer, moves, dropped = now(), peer_of(near, number), far.counted["moves"], far.counted["dropped"]
+    begun, peer, before = now(), peer_of(near, number), far.counted.copy()
+
+    def since(seconds: float | None) -> Outcome:
+        return Outcome(seconds, *(far.counted[name] - before[name] for name in ("moves", "dropped", "drawn away")))
+
     while now() - begun < PATIENCE:
         await asyncio.sleep(0.01)
         if min(far.heard, peer._path.stats().packets_received) >= ENOUGH:
-            return Outcome(now() - begun, far.counted["moves"] - moves, far.counted["dropped"] - dropped)
-    return Outcome(None, far.counted["moves"] - moves, far.counted["dropped"] - dropped)
+            return since(now() - begun)
+    return since(None)

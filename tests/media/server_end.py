@@ -1,8 +1,10 @@
 """A far end of our own that chooses its path as the platform's server does: one UDP socket, STUN, DTLS and SRTP.
 
 While it starts it follows the first check that comes from a new address, nominating or not, and then the last one that
-nominates. It takes DTLS and RTP from the address that it follows and drops them from any other (PS-039). It has
-OpenSSL's own patience: what it has sent in the handshake is repeated after a second.
+nominates. That ends when the address that it was told first has answered a check of its own: from then on a check from
+another address, nominating or not, draws it away until the handshake is over, though not within a second of the last
+time. It takes DTLS and RTP from the address that it follows and drops them from any other (PS-039). It has OpenSSL's
+own patience: what it has sent in the handshake is repeated after a second.
 
 Delay and loss are those of its socket, both ways, so that whoever talks to it is left as it is.
 """
@@ -27,6 +29,8 @@ Address: TypeAlias = tuple[str, int]
 Setup: TypeAlias = Literal["active", "passive"]
 
 BEAT: Final = 0.02
+STAY_SECONDS: Final = 1.0
+"""For which it stays where it was drawn to, once an address has answered."""
 CHECK_SECONDS: Final = 0.5
 """Between two checks of its own, to the address that it follows."""
 
@@ -62,6 +66,11 @@ class ServerEnd(asyncio.DatagramProtocol):
     loses: Callable[[bytes], bool] = lambda data: False
     """Sees what comes, and loses more of it."""
     _seen: set[Address] = field(factory=set[Address])
+    _first: Address | None = None
+    _answered: set[Address] = field(factory=set[Address])
+    _settling: bool = True
+    _moved: float = float("-inf")
+    _tie_breaker: int = field(factory=lambda: int.from_bytes(secrets.token_hex(4).encode()))
     _ufrag: str = ""
     _password: str = ""
     _remote: tuple[str, str] | None = None
@@ -103,6 +112,8 @@ class ServerEnd(asyncio.DatagramProtocol):
         self._ufrag, self._password = secrets.token_hex(4), secrets.token_hex(12)
         self._remote, self.follows, self.up, self.heard = None, None, False, 0
         self._seen.clear()
+        self._answered.clear()
+        self._settling = True
         self._repeating = False
         self._rx: Session | None = None
         self._tx: Session | None = None
@@ -134,7 +145,7 @@ class ServerEnd(asyncio.DatagramProtocol):
         self._remote = _attribute(sdp, "ice-ufrag"), _attribute(sdp, "ice-pwd")
         _, component, transport, _, host, port = _attribute(sdp, "candidate").split()[:6]
         assert (component, transport.lower()) == ("1", "udp")
-        self.follows = host, int(port)
+        self.follows = self._first = host, int(port)
         self._setup = setup
         self._ssl = SSL.Connection(self._certificate._create_ssl_context(srtp_profiles=SRTP_PROFILES))
         if setup == "active":
@@ -194,6 +205,8 @@ class ServerEnd(asyncio.DatagramProtocol):
         message = stun.parse_message(data)
         assert self._remote is not None
         if message.message_class != stun.Class.REQUEST:
+            self._answered.add(address)
+            self._settling = self._settling and address != self._first
             return
         right = message.attributes.get("USERNAME") == f"{self._ufrag}:{self._remote[0]}"
         if not (right and message.check_message_integrity(self._password.encode())):
@@ -202,32 +215,47 @@ class ServerEnd(asyncio.DatagramProtocol):
         if ("ICE-CONTROLLING" in message.attributes) == self.controlling:
             self.controlling = not self.controlling
             self.counted["role changes"] += 1
-        if not self.up and (address not in self._seen or "USE-CANDIDATE" in message.attributes):
-            self.counted["moves"] += bool(self._seen) and address != self.follows
-            self.follows = address
+        if not self.up and address != self.follows:
+            new = address not in self._seen and address[0] != self.relay
+            self._move(address, new or "USE-CANDIDATE" in message.attributes)
         first = not self._seen
         self._seen.add(address)
+        ask = self._settling and address not in self._answered
         reply = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, message.transaction_id)
         reply.attributes["XOR-MAPPED-ADDRESS"] = address
         reply.add_message_integrity(self._password.encode())
         self._send(bytes(reply), address)
+        if ask:
+            self._ask()
         if first and self._setup == "active":
             self._handshake()
 
+    def _move(self, address: Address, wanted: bool) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self._settling and now - self._moved > STAY_SECONDS and address[0] != self.relay:
+            self.counted["drawn away"] += 1
+        elif not (self._settling and wanted):
+            return
+        self.counted["moves"] += bool(self._seen)
+        self.follows, self._moved = address, now
+        self._settling = self._settling and address not in self._answered
+
     async def _check(self) -> None:
-        assert self._remote is not None
-        tie_breaker = int.from_bytes(secrets.token_hex(4).encode())
         while True:
-            request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
-            request.attributes["USERNAME"] = f"{self._remote[0]}:{self._ufrag}"
-            request.attributes["PRIORITY"] = 2130706431
-            request.attributes["ICE-CONTROLLING" if self.controlling else "ICE-CONTROLLED"] = tie_breaker
-            if self.controlling:
-                request.attributes["USE-CANDIDATE"] = None
-            request.add_message_integrity(self._remote[1].encode())
-            assert self.follows is not None
-            self._send(bytes(request), self.follows)
+            self._ask()
             await asyncio.sleep(CHECK_SECONDS)
+
+    def _ask(self) -> None:
+        assert self._remote is not None
+        assert self.follows is not None
+        request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        request.attributes["USERNAME"] = f"{self._remote[0]}:{self._ufrag}"
+        request.attributes["PRIORITY"] = 2130706431
+        request.attributes["ICE-CONTROLLING" if self.controlling else "ICE-CONTROLLED"] = self._tie_breaker
+        if self.controlling:
+            request.attributes["USE-CANDIDATE"] = None
+        request.add_message_integrity(self._remote[1].encode())
+        self._send(bytes(request), self.follows)
 
     # DTLS and SRTP.
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import time
 from typing import Any
 
 import pytest
@@ -22,8 +23,10 @@ from telnyx_drivers.media.readings import PAIR_ROUND_TRIP
 from telnyx_drivers.media.rtp.path import DirectRtpPath
 from telnyx_drivers.media.rtp_path import AgreedAudio
 from telnyx_drivers.media.settings import PeerSettings
+from tests.drivers.servers import Servers
 from tests.media.rig import LOOPBACK, HeardAudio, Pair, Side, peer_of, run, silent, until
 from tests.media.rsa_peer import give_rsa_certificate
+from tests.media.server_end import ServerEnd
 from tests.media.test_sdp_remote import USABLE, read
 
 pytestmark = pytest.mark.media
@@ -615,6 +618,42 @@ def test_silence_is_noticed_and_so_is_the_return() -> None:
         await pair.aclose()
 
     run(main())
+
+
+def test_a_loop_that_seldom_comes_round_does_not_fall_behind() -> None:
+    """Fifteen turns a second for fifty packets of audio: they do not pile up in front of the consent checks."""
+    servers = Servers()
+    far: ServerEnd = servers.enter(ServerEnd())
+
+    async def answered(offer: str) -> str:
+        return far.answer(offer)
+
+    async def main() -> None:
+        quick = ConsentTiming(interval=0.3, patience=0.5, disconnected=1.0, expires=2.0)
+        near = Side(evolve(LOOPBACK, consent=quick))
+        media = near.open(1, "offer")
+        near.perform(CreateOffer(media))
+        answer = servers.run(answered(await near.description(media)))
+        near.perform(ApplyRemote(media, "answer", answer), UseMedia(media))
+        await near.state("connected")
+        await until(lambda: far.heard > 10)
+        begun, came = far.heard, peer_of(near).reading().packets_received
+        assert came is not None
+        for _ in range(90):
+            time.sleep(1 / 15)  # noqa: ASYNC251  something else has the loop
+            await asyncio.sleep(0)
+        now = peer_of(near).reading().packets_received
+        assert near.states(media) == ["connecting", "connected"]
+        assert now is not None
+        assert now - came > 200, "all that was sent, but for what a busy machine did not send"
+        assert far.heard - begun > 200
+        await near.engine.aclose()
+
+    try:
+        run(main())
+    finally:
+        servers.stop()
+        servers.close()
 
 
 def test_packets_alone_are_a_sign_of_life() -> None:

@@ -20,8 +20,9 @@ _PHASES: Final = 5
 """Legs are spread over the beat, so that the last of many is not late and arriving packets are read in between."""
 _FILL: Final = 8
 """Legs in one phase before another one is used: a wake-up costs as much as a quiet leg."""
-_MOST_BEHIND: Final = 3
-"""Beats that are made up for, one per turn of the loop. More have been lost, and a burst would only be late."""
+_MOST_BEHIND: Final = 8
+"""Beats that are made up for, at once. A loop which comes round fifteen times a second runs a timer every other time,
+six or seven beats late, and is heard all the same. More have been lost, and a burst would only be late."""
 
 
 _pacers: "dict[asyncio.AbstractEventLoop, list[_Phase]]" = {}
@@ -95,12 +96,16 @@ class _Phase:
         self._timer = self._loop.call_at(self._time(self._beat), self._tick)
 
     def _tick(self) -> None:
-        behind = self._due_by(self._loop.time()) - self._beat
+        behind = max(0, self._due_by(self._loop.time()) - self._beat)  # a loop's timer may be a bit early
         skipped = behind if behind > _MOST_BEHIND else 0
-        due = self._time(self._beat + skipped)
-        self._beat += skipped + 1
+        beats = range(self._beat + skipped, self._beat + behind + 1)
+        self._beat += behind + 1
         # First: a leg that breaks must not stop the clock of all others, nor must one that leaves.
         self._sleep()
+        for beat in beats:
+            self._call(self._time(beat), skipped)
+
+    def _call(self, due: float, skipped: int) -> None:
         for key, leg in tuple(self._legs.items()):
             try:
                 leg(due, skipped)
