@@ -45,7 +45,7 @@ def make(gateway: Gateway, anyio_backend_name: str) -> Make:
         kind = telnyx_drivers.trio.TelnyxRTC
 
     def make(user: str = "alice", password: str = "secret", **options: Any) -> Client:
-        return kind(login=user, password=password, env=gateway.url, ice_servers=[], **options)
+        return kind(**{"login": user, "password": password, "env": gateway.url, "ice_servers": [], **options})
 
     return make
 

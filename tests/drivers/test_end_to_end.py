@@ -1,18 +1,25 @@
 """Both clients against the embedded gateway, with real sockets and real media on loopback."""
 
+import socket
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
 import numpy as np
 import pytest
 
+from telnyx_core.events import SocketOpen
+from telnyx_core.ids import MediaId
 from telnyx_core.testing.journal import Replay
+from telnyx_drivers.calls import CallHandle
+from telnyx_drivers.gateway import Gateway
 from telnyx_drivers.media.audio.tones import Tone
 from telnyx_drivers.media.measure import dominant_frequency
 from tests.drivers import live
 from tests.drivers.conftest import held_now, tasks_now
 from tests.drivers.live import RATE, Make, hears
+from tests.drivers.servers import Servers
 
 pytestmark = [pytest.mark.anyio, pytest.mark.net, pytest.mark.media]
 
@@ -77,6 +84,84 @@ async def test_the_speed_of_the_line_is_measured_and_replayed(make: Make, tmp_pa
         assert await client.is_registered(), "the same socket serves on"
     assert Replay.from_file(str(path)).check() > 1_000
     assert path.stat().st_size < 500_000, "the load is not written down"
+
+
+async def hears_all_along(call: CallHandle, frequency: float, meanwhile: Callable[[], Awaitable[None]]) -> int:
+    """What this tone sounds like before, during and after: the longest silence in frames of 20 ms."""
+    gaps, gap, left = [0], 0, 100
+    done = anyio.Event()
+
+    async def act() -> None:
+        await meanwhile()
+        done.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(act)
+        async for frame in call.audio_in(sample_rate=RATE):
+            gap = gap + 1 if np.abs(frame.to_numpy()).max() <= 200 else 0
+            gaps.append(gap)
+            left -= done.is_set()
+            if not left:
+                break
+    await hears(call, frequency)
+    return max(gaps)
+
+
+async def test_another_media_path_is_taken_without_a_silence(make: Make, servers: Servers) -> None:
+    """`restart_media`: "What is heard goes on over the old path until the new one is connected", both ways: what is
+    heard is the echo of what is said. It is 200 ms away: concealment would hide what a near one takes to connect.
+    """
+    far = servers.enter(Gateway(users={"alice": "secret"}, media_delay=0.1))
+    async with make(env=far.url) as client:
+        call = await client.new_call("echo", caller_number="+1555")
+        await call.wait_for_state("active", timeout=10)
+        await call.play(Tone(700.0))
+        await hears(call, 700.0)
+        paths: list[set[MediaId]] = []
+        states: list[str] = []
+        call.on("telnyx.notification", lambda event: states.append(event.call.state.value))
+
+        async def restart() -> None:
+            paths.append(set(client._session._media))
+            assert await call.restart_media() is True
+            paths.append(set(client._session._media))
+
+        assert await hears_all_along(call, 700.0, restart) < 13
+        assert not paths[0] & paths[1], "another path"
+        assert set(states) <= {"active"}
+        assert call.state.value == "active"
+        assert await call.restart_media() is True, "and once more"
+        await hears(call, 700.0)
+        await call.hangup()
+
+
+async def test_another_region_takes_the_call_along(
+    make: Make, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`switch_region`: the socket is opened at the region's name, and the call goes on with audio both ways."""
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **more: resolve(
+            "127.0.0.1" if str(host).endswith("rtc.localhost") else host, *rest, **more
+        ),
+    )
+    port = gateway.url.rpartition(":")[2].strip("/")
+    async with make(env=f"ws://rtc.localhost:{port}") as client:
+        call = await client.new_call("echo", caller_number="+1555")
+        await call.wait_for_state("active", timeout=10)
+        await call.play(Tone(700.0))
+        await hears(call, 700.0)
+        opened: list[str] = []
+        client.on(SocketOpen, lambda event: opened.append(client._session._link.url))
+        await client.switch_region("eu")
+        assert client.state.value == "ready"
+        assert [url.partition("?")[0].rstrip("/") for url in opened] == [f"ws://eu.rtc.localhost:{port}"]
+        await call.wait_for_state("active", timeout=10)
+        await hears(call, 700.0)
+        assert await call.hold(), "the server takes commands for it"
+        assert (await call.hangup()).cause == "NORMAL_CLEARING"
 
 
 @pytest.mark.slow
