@@ -146,6 +146,10 @@ class Leg:
     """Seconds after an invite without SDP at which ``media`` brings it (CALL-344)."""
     invited: bool = False
     held: bool = False
+    stream: str | None = None
+    """What our first description names its media stream; the later ones do too."""
+    setup: str | None = None
+    """The client's part in the first DTLS handshake, ``active`` or ``passive``; in the later ones too."""
     recovers: bool = True
     """The call may wait for its client once the socket is lost (PS-007)."""
     connected_once: bool = False

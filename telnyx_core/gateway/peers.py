@@ -26,7 +26,16 @@ from telnyx_core.facts import (
 )
 from telnyx_core.gateway.ground import Ground
 from telnyx_core.gateway.legs import Leg, Peer, Purpose
-from telnyx_core.gateway.sdp import Kind, disguise, first_codec, has_telephone_event
+from telnyx_core.gateway.sdp import (
+    Kind,
+    disguise,
+    first_codec,
+    has_telephone_event,
+    setup_of,
+    stream_of,
+    with_setup,
+    with_stream,
+)
 from telnyx_core.ids import MediaId
 
 
@@ -76,7 +85,7 @@ class Peers:
         if offer is None:
             self._ground.act(CreateOffer(peer.media))
         else:
-            self._ground.act(ApplyRemote(peer.media, "offer", offer))
+            self._ground.act(ApplyRemote(peer.media, "offer", with_setup(offer, leg.setup)))
         return peer
 
     def answer(self, peer: Peer, sdp: str) -> None:
@@ -84,6 +93,7 @@ class Peers:
         peer.answer_taken = True
         if peer.leg.codec is None:
             peer.leg.codec = first_codec(sdp)
+        peer.leg.setup = setup_of(sdp)
         self._ground.act(ApplyRemote(peer.media, "answer", sdp))
 
     def add_candidate(self, leg: Leg, candidate: str, sdp_mid: str | None, index: int) -> None:
@@ -153,9 +163,12 @@ class Peers:
 
     def _disguised(self, peer: Peer, sdp: str) -> str:
         leg, quirks = peer.leg, self._ground.options.quirks
+        leg.stream = leg.stream or stream_of(sdp)
+        sdp = with_stream(sdp, leg.stream)
         match peer.purpose:
             case Purpose.ACCEPT:
                 leg.codec = first_codec(sdp)
+                leg.setup = {"active": "passive", "passive": "active"}.get(setup_of(sdp) or "")
                 return disguise(sdp, quirks, "answer")
             case Purpose.UPDATE:
                 return disguise(sdp, quirks, "answer")

@@ -10,6 +10,8 @@ Kind: TypeAlias = Literal["answer", "invite", "attach", "renewal"]
 """What the description is for: an answer, the offer of a new call, of a re-attach, or in the middle of a call."""
 
 _CANDIDATE: Final = "a=candidate:"
+_MSID: Final = "a=msid:"
+_SETUP: Final = "a=setup:"
 _OF_A_PAYLOAD: Final = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
 _STATIC: Final = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000"}
 """Payload types that need no ``a=rtpmap`` (RFC 3551)."""
@@ -52,6 +54,29 @@ def first_codec(sdp: str) -> str | None:
     lines = sdp.splitlines()
     names = _names(lines)
     return next((names[payload] for line in lines for payload in _payloads(line) if payload in names), None)
+
+
+def stream_of(sdp: str) -> str | None:
+    """The value of the first ``a=msid`` (RFC 8830)."""
+    return next((line.removeprefix(_MSID) for line in sdp.splitlines() if line.startswith(_MSID)), None)
+
+
+def with_stream(sdp: str, stream: str | None) -> str:
+    """The same with another ``a=msid``. The platform's is that of the call, however often its path is renewed: a
+    browser takes the track out of the stream that the application plays when it changes."""
+    lines = (_MSID + stream if stream and line.startswith(_MSID) else line for line in sdp.splitlines())
+    return "".join(f"{line}\r\n" for line in lines)
+
+
+def setup_of(sdp: str) -> str | None:
+    """The value of the first ``a=setup`` (RFC 8842)."""
+    return next((line.removeprefix(_SETUP) for line in sdp.splitlines() if line.startswith(_SETUP)), None)
+
+
+def with_setup(sdp: str, setup: str | None) -> str:
+    """An offer which leaves the parts in the DTLS handshake open, with this part for whoever made it. In the middle of
+    a call the platform keeps to the parts of the first handshake: a browser cannot change its own any more."""
+    return sdp if setup is None else sdp.replace(f"{_SETUP}actpass", f"{_SETUP}{setup}")
 
 
 def has_telephone_event(sdp: str) -> bool:

@@ -22,6 +22,8 @@ from telnyx_core.gateway.events import (
     MediaLost,
     MessageReceived,
 )
+from telnyx_core.ids import MediaId
+from tests.gateway import rig as rig_module
 from tests.gateway.rig import BAD, OFFER, Client, Rig
 
 USERS = {"alice": "secret", "bob": "hush"}
@@ -473,6 +475,36 @@ def test_a_media_update_gets_its_answer_in_the_result_and_a_new_peer() -> None:
     assert rig.used[call] == old + 1  # type: ignore[index]
     assert len(rig.told(CallUpdated)) == 1
     assert len(rig.told(MediaConnected)) == 2
+
+
+@pytest.mark.parametrize("inbound", [False, True])
+def test_a_renewed_path_has_the_stream_and_the_handshake_parts_of_the_first(
+    inbound: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser takes its track out of a stream that is named anew, and cannot change its part in the handshake."""
+    described = rig_module._sdp
+
+    def with_stream(media: MediaId) -> str:
+        return described(media) + f"a=msid:stream-{media} track\r\na=setup:passive\r\n"
+
+    monkeypatch.setattr(rig_module, "_sdp", with_stream)
+    rig = Rig()
+    client = rig.client()
+    if inbound:
+        rig.command("call_user", "alice")
+        call = client.ringing_call()
+        client.answer(call, OFFER + "a=setup:passive\r\n")
+        first = client.pushed("telnyx_rtc.invite")[0]["params"]["sdp"]
+    else:
+        call = client.invite("echo")
+        first = client.pushed("telnyx_rtc.answer")[0]["params"]["sdp"]
+    rig.media_state(call)
+    offer = OFFER + "a=setup:actpass\r\n"
+    again = client.ask("telnyx_rtc.modify", client.dialog(call, action="updateMedia", sdp=offer))["sdp"]
+    stream = [line for line in first.splitlines() if line.startswith("a=msid:")]
+    assert len(stream) == 1
+    assert [line for line in again.splitlines() if line.startswith("a=msid:")] == stream
+    assert f"a=setup:{'passive' if inbound else 'active'}" in rig.applied[-1].sdp
 
 
 def test_a_media_update_that_fails_leaves_the_call_alone() -> None:

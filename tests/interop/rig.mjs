@@ -126,6 +126,14 @@ const operations = {
   hold: ({ id }) => calls.get(id).hold(),
   unhold: ({ id }) => calls.get(id).unhold(),
   dtmf: ({ id, digits }) => calls.get(id).dtmf(digits),
+  // The SDK's own way, which its health monitor takes.
+  restartIce: ({ id }) => calls.get(id).peer.restartIce(),
+  // No RTP at all, where muting sends silence.
+  fallSilent: ({ id }) => Promise.all(calls.get(id).peer.instance.getSenders().map((sender) => sender.replaceTrack(null))).then(() => {}),
+  states: ({ id }) => {
+    const { connectionState, iceConnectionState, signalingState } = calls.get(id).peer.instance;
+    return { connectionState, iceConnectionState, signalingState };
+  },
   record({ id, file }) {
     const descriptor = openSync(file, "w", 0o600);
     const [track] = calls.get(id).remoteStream.getAudioTracks();

@@ -7,10 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from telnyx_core.gateway.events import CallAttached, DigitsReceived, MediaConnected
+from telnyx_core.gateway.events import (
+    CallAttached,
+    CallEnded,
+    CallUpdated,
+    ClientLost,
+    DigitsReceived,
+    FaultStruck,
+    MediaConnected,
+)
+from telnyx_core.gateway.faults import Delay, Fault
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.gateway import Gateway
+from telnyx_drivers.media.audio.tones import Tone
+from telnyx_drivers.media.engine import AiortcEngine
 from telnyx_drivers.media.measure import dominant_frequency
 from tests.interop.reference import ReferenceClient, missing
 
@@ -157,3 +168,91 @@ async def test_it_loses_its_socket_and_is_attached_again(
     await reference.call_state("active", call, after=before)
     assert (await gateway.wait_for(CallAttached)).call == call
     assert await tone_at_reference(reference, call, tmp_path) == pytest.approx(1_000, abs=2)
+
+
+async def test_it_restarts_ice(reference: ReferenceClient, gateway: Gateway, tmp_path: Path) -> None:
+    """It plays one stream for as long as the call lasts: a new path must bring the same one."""
+    call = (await reference.do("call", to="echo"))["id"]
+    await reference.call_state("active", call)
+    await gateway.wait_for(MediaConnected)
+    before = len(gateway.history)
+    assert await reference.do("restartIce", id=call) == {"started": True}
+    await gateway.wait_for(CallUpdated)
+    await gateway.wait_for(MediaConnected, lambda event: event in list(gateway.history)[before:])
+    assert await tone_at_reference(reference, call, tmp_path) == pytest.approx(REFERENCE_TONE, abs=2)
+    assert not [message for message in reference.messages if message.get("event") == "telnyx.error"]
+
+
+async def test_it_waits_for_an_attach_that_comes_late(
+    reference: ReferenceClient, gateway: Gateway, tmp_path: Path
+) -> None:
+    call = (await reference.do("call", to="tone"))["id"]
+    await reference.call_state("active", call)
+    await gateway.wait_for(MediaConnected)
+    before = len(reference.messages)
+    gateway.add_fault(Fault(on="push", method="telnyx_rtc.attach", do=Delay(4.0)))
+    gateway.drop("reference")
+    await gateway.wait_for(FaultStruck)
+    await reference.call_state("recovering", call, after=before)
+    assert (await gateway.wait_for(CallAttached)).call == call
+    await reference.call_state("active", call, after=before)
+    assert await tone_at_reference(reference, call, tmp_path) == pytest.approx(1_000, abs=2)
+
+
+async def test_a_far_end_that_sends_nothing_hears_us_all_the_same(
+    reference: ReferenceClient, ours: TelnyxRTC, gateway: Gateway, tmp_path: Path
+) -> None:
+    """PS-045: no RTP is normal. The gateway sends none of what the reference says on to us."""
+    call, theirs = await talking(reference, ours)
+    muting = asyncio.create_task(mute(gateway, call))
+    samples, rate = await reference.listen(theirs, 14.0, tmp_path)
+    settled = samples[rate:]
+    tenths = settled[: len(settled) // (rate // 10) * (rate // 10)].reshape(-1, rate // 10)
+    assert len(tenths) > 110
+    loud = np.abs(tenths.astype(np.int32)).max(axis=1) > 2_000
+    assert loud.all(), f"silent in {np.flatnonzero(~loud)} of {len(tenths)} tenths of a second"
+    assert dominant_frequency(settled, rate) == pytest.approx(OUR_TONE, abs=2)
+    assert sum(isinstance(event, CallUpdated) for event in gateway.history) <= 1
+    assert not [event for event in gateway.history if isinstance(event, (CallEnded, ClientLost))]
+    muting.cancel()
+    await call.hangup()
+    await reference.call_state("destroy", theirs)
+
+
+async def test_a_reference_that_sends_nothing_is_not_cut_off(
+    reference: ReferenceClient, ours: TelnyxRTC, gateway: Gateway, tmp_path: Path
+) -> None:
+    """It then takes its own path for broken, and restarts ICE once and again."""
+    call, theirs = await talking(reference, ours)
+    await reference.do("fallSilent", id=theirs)
+    await gateway.wait_for(CallUpdated, timeout=20)
+    await asyncio.sleep(2)
+    assert await tone_at_reference(reference, theirs, tmp_path) == pytest.approx(OUR_TONE, abs=2)
+    assert {event.call for event in gateway.history if isinstance(event, CallUpdated)} == {theirs}, (
+        "ours renews nothing"
+    )
+    assert not [event for event in gateway.history if isinstance(event, (CallEnded, ClientLost))]
+    await call.hangup()
+    await reference.call_state("destroy", theirs)
+
+
+async def talking(reference: ReferenceClient, ours: TelnyxRTC) -> tuple[CallHandle, str]:
+    """We have called it, and it is heard; its id of the call is the second."""
+    call = await ours.new_call("reference")
+    theirs = await reference.call_state("ringing")
+    await reference.do("answer", id=theirs)
+    await call.wait_for_state("active", timeout=20)
+    await call.play(Tone(OUR_TONE))
+    assert await hear(call, 2) == pytest.approx(REFERENCE_TONE, abs=2)
+    return call, theirs
+
+
+async def mute(gateway: Gateway, call: CallHandle) -> None:
+    """The gateway sends no RTP to our end any more, on a renewed path neither, and answers every check."""
+    engine = gateway._engine
+    assert isinstance(engine, AiortcEngine)
+    while True:
+        for peer, media in engine._peers.values():
+            if media is engine._calls.get(call.id):
+                peer._path._wire.send = lambda packet: None  # type: ignore[attr-defined]
+        await asyncio.sleep(0.01)
