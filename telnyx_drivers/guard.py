@@ -30,7 +30,8 @@ class isolated:  # noqa: N801  # read as a word: ``with isolated("the store"): .
 
     ``fault`` is what was raised, for callers to whom it makes a difference. ``expected`` is not told: it is the world's
     trouble, such as a device that is in use, and the caller has a word for it. A cancellation of ours goes through; one
-    that the application brought about by itself does not.
+    that the application brought about by itself does not. One can be entered again, after it was left, where making
+    another one each time would cost too much.
     """
 
     def __init__(self, what: str, *, expected: tuple[type[Exception], ...] = ()) -> None:
@@ -39,6 +40,7 @@ class isolated:  # noqa: N801  # read as a word: ``with isolated("the store"): .
         self._expected = expected
 
     def __enter__(self) -> Self:
+        self.fault = None
         return self
 
     def __exit__(

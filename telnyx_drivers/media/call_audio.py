@@ -10,7 +10,7 @@ from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 import anyio.to_thread
 import numpy as np
@@ -40,6 +40,8 @@ from telnyx_drivers.media.audio.writer import AudioOut
 from telnyx_drivers.media.source_registry import fault_of
 
 _log = logging.getLogger(__name__)
+_INT16: Final = np.dtype(np.int16)
+"""To compare with: the type itself would be made one anew for each frame."""
 
 
 Part: TypeAlias = Literal["source", "sink", "recording", "capture"]
@@ -125,6 +127,7 @@ class CallAudio:
         self._voices: tuple[Voice, ...] = (self.audio_out,)
         self._muted = self._deaf = self._closed = False
         self._timeline = Timeline()
+        self._reading = isolated("an audio source", expected=(OSError,))
         self._sent = self._sent_silent = self._heard = 0
         self.sent_level = LevelMeter()
         self.heard_level = LevelMeter()
@@ -138,28 +141,25 @@ class CallAudio:
         """The next 20 ms to send (MEDIA-405: while muted too, so that the stream and all clocks keep running)."""
         count = rate // FRAMES_PER_SECOND
         mixed: Samples | None = None
-        no_samples: Samples | None = None
+        reading = self._reading
         for voice in self._voices:
-            samples, ended = no_samples, False
             # A device or the application's code: the others go on (MEDIA-415).
-            with isolated("an audio source", expected=(OSError,)) as reading:
+            with reading:
                 samples = _fitting(voice.read(rate), count)
-                ended = voice.ended
+                if samples is not None:
+                    mixed = samples if mixed is None else mix(mixed, samples)
+                if voice.ended:
+                    self._drop_voice(voice)
             if reading.fault is not None:
                 self._drop_voice(voice)
                 self.source_broke(reading.fault)
-                continue
-            if samples is not None:
-                mixed = samples if mixed is None else mix(mixed, samples)
-            if ended:
-                self._drop_voice(voice)
         self._sent += 1
         if mixed is None or self._muted:
             mixed = silence(count)
             self._sent_silent += 1
         self.sent_level.add(mixed, rate)
         at = self._timeline.sent.place(due)
-        if at is not None:
+        if at is not None and self._taps:
             self._let_tap(lambda tap: tap.sent(mixed, rate, at))
         return mixed
 
@@ -171,7 +171,7 @@ class CallAudio:
         self.heard_level.add(samples, rate)
         time, missed = self._timeline.heard, self._timeline.heard.missed
         at = time.place(due)
-        if at is not None:
+        if at is not None and self._taps:
             self._let_tap(lambda tap: tap.heard(samples, rate, at))
         if time.missed > missed:
             self._listeners.skip((time.missed - missed) / FRAMES_PER_SECOND)
@@ -447,7 +447,7 @@ class CallAudio:
 
 def _fitting(samples: Samples | None, count: int) -> Samples | None:
     """What a voice has read, if that is what it promised: it may be the application's, and is mixed with others'."""
-    if samples is None or (_is_array(samples) and samples.dtype == np.int16 and samples.shape == (count,)):
+    if samples is None or (_is_array(samples) and samples.dtype == _INT16 and samples.shape == (count,)):
         return samples
     what = f"{samples.dtype} of shape {samples.shape}" if _is_array(samples) else type(samples).__name__
     raise TypeError(f"a voice reads {count} samples of int16 or None, not {what}")

@@ -6,8 +6,10 @@ import anyio
 import numpy as np
 import pytest
 
+from telnyx_drivers.media.audio.frames import Samples
 from telnyx_drivers.media.audio.levels import LevelMeter
-from telnyx_drivers.media.call_audio import CallAudio
+from telnyx_drivers.media.audio.tones import Tone
+from telnyx_drivers.media.call_audio import AudioFault, CallAudio
 from tests.audio.helpers import call_audio, pull, ramp, sine
 
 
@@ -31,6 +33,32 @@ def test_media_405_and_723_mute_sends_silence_and_lets_time_pass() -> None:
     assert pull(audio, 1).tolist() == [*range(321, 481)]
     assert audio.counts.sent == 3
     assert audio.counts.sent_silent == 2
+
+
+class Broken:
+    """A voice that cannot be read."""
+
+    ended = False
+    error = None
+
+    def read(self, rate: int) -> Samples:
+        raise OSError("gone")
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.anyio
+async def test_media_415_a_voice_that_breaks_takes_no_other_with_it() -> None:
+    audio = call_audio()
+    faults: list[AudioFault] = []
+    audio.on_fault = faults.append
+    audio.add_voice(Broken())
+    audio.add_voice(Tone(800))
+    assert pull(audio, 10).any()
+    await anyio.wait_all_tasks_blocked()
+    assert [str(fault.error) for fault in faults] == ["gone"]
+    assert np.abs(pull(audio, 10)).max() > 1_000, "the one behind it goes on"
 
 
 def test_levels_of_both_directions() -> None:
