@@ -21,7 +21,11 @@ LIMIT = 20.0
 MB = 1 << 20
 SETTLE = 4.0
 """Seconds in which a client loads what it will need in a call: thirty megabytes, which no server makes it keep."""
-FLOODS = ("frames", "brackets", "binary", "fragments", "acknowledgements", "pings", "tokens", "slow reader")
+FLOODS = (
+    "frames", "brackets", "binary", "fragments", "acknowledgements", "pings", "tokens", "invites", "long invites",
+    "long causes", "slow reader",
+)  # fmt: skip
+SDP = (Path(__file__).parent.parent / "tests/media/sdp_corpus/answer-telnyx.sdp").read_text()
 
 
 def frame(opcode: int, data: bytes = b"", *, fin: bool = True) -> bytes:
@@ -35,6 +39,16 @@ def frame(opcode: int, data: bytes = b"", *, fin: bool = True) -> bytes:
 
 def text(**members: object) -> bytes:
     return frame(1, json.dumps({"jsonrpc": "2.0", "method": "telnyx_rtc.info", "params": {}, **members}).encode())
+
+
+def invite(number: int, name: str = "") -> bytes:
+    said = {"callID": f"c-{number}", "sdp": SDP, "caller_id_number": "N" * 200, "caller_id_name": name}
+    said |= {"client_state": name, "custom_headers": [{"name": "X-A", "value": name}]}
+    return text(method="telnyx_rtc.invite", id=number, params=said)
+
+
+def bye(number: int, cause: str) -> bytes:
+    return text(method="telnyx_rtc.bye", id=f"b-{number}", params={"callID": f"c-{number}", "cause": cause})
 
 
 async def flood(connection: ServerConnection, what: str) -> None:
@@ -52,6 +66,18 @@ async def flood(connection: ServerConnection, what: str) -> None:
         connection.transport.write(frame(1, fin=False))
     if what in ("acknowledgements", "pings"):
         connection.transport.pause_reading()
+    if what == "invites":
+        for number in range(1, 20_000):
+            connection.transport.write(invite(number))
+            await connection.drain()
+        return
+    if what.startswith("long"):
+        for number in range(1, 300):
+            connection.transport.write(invite(number, "N" * 300_000))
+            if what == "long causes":
+                connection.transport.write(bye(number, "C" * (MB - 500)))
+            await connection.drain()
+        return
     if what == "tokens":
         for number in range(20_000):
             connection.transport.write(text(voice_sdk_id=f"{number:08}" + "V" * 900))
@@ -74,6 +100,8 @@ async def server(what: str) -> None:
                 state = {"params": {"state": "REGED", "call_report_id": "r"}}
                 await connection.send(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": state}))
                 break
+        if what in ("invites", "long invites", "long causes"):
+            connection.transport.write(invite(0))  # what the first call of all loads is no flood
         await asyncio.sleep(SETTLE + 1)
         with contextlib.suppress(RuntimeError, ConnectionError):  # it has had enough of us, and left
             await flood(connection, what)
@@ -111,10 +139,10 @@ async def client(loop: str, port: int, seconds: float, what: str) -> float:
 
 def measure(loop: str, what: str, seconds: float) -> float:
     here = [sys.executable, __file__]
-    with subprocess.Popen([*here, "--serve", what], stdout=subprocess.PIPE, text=True) as far:
+    with subprocess.Popen([*here, "--serve", what], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as far:
         try:
             assert far.stdout is not None
-            port = far.stdout.readline().strip()
+            port = far.stdout.readline().decode().strip()
             ours = [*here, "--client", port, "--seconds", str(seconds), "--flood", what, loop]
             out = subprocess.run(ours, capture_output=True, text=True, timeout=seconds + 120, check=False)
             return float(out.stdout.split()[-1]) if out.returncode == 0 else float("inf")

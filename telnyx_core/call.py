@@ -64,7 +64,7 @@ from telnyx_core.renewal import RenewalPhase
 from telnyx_core.requests import Pending, Purpose, new_uuid
 from telnyx_core.states import ESTABLISHED, LIVE, CallInput, CallState, move_call
 from telnyx_core.timers import Timer
-from telnyx_core.wire import ServerError, mapping, string
+from telnyx_core.wire import ServerError, description, mapping, string, words
 
 BUSY = Cause("USER_BUSY", 17)
 NORMAL = Cause("NORMAL_CLEARING", 16)
@@ -672,7 +672,7 @@ class Call:
             self.announce()
 
     def _remote_media(self, params: JsonView, now: float) -> None:
-        sdp = string(params, "sdp")
+        sdp = description(params)
         changed = self.parties.take_ids(params)
         if sdp is not None and self.direction == "outbound" and self.state in _PRE_ANSWER and not self._remote_used:
             self._early = True
@@ -691,7 +691,7 @@ class Call:
             self.announce()
 
     def _remote_answer(self, params: JsonView, now: float) -> None:
-        sdp = string(params, "sdp")
+        sdp = description(params)
         changed = self.parties.take_ids(params)
         if self.direction == "outbound" and self.state is CallState.EARLY:
             self._stop_tone()
@@ -741,10 +741,10 @@ class Call:
         self._leave(now, confirmed=True)
 
     def _display(self, params: JsonView) -> None:
-        number = string(params, "display_number")
+        number = words(params, "display_number")
         heading = string(params, "display_direction") or ""
         direction = {"inbound": "outbound", "outbound": "inbound"}.get(heading, heading)
-        self._host.act(Notify(ParticipantData(self.id, string(params, "display_name") or "", number or "", direction)))
+        self._host.act(Notify(ParticipantData(self.id, words(params, "display_name") or "", number or "", direction)))
         if number is not None and number != self.parties.extension:
             self.parties.extension = number
             self.announce()
@@ -844,7 +844,7 @@ class Call:
             self._next_hold(now)
 
     def _renew_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
-        sdp = string(result, "sdp")
+        sdp = description(result)
         if error is None and sdp is not None:
             self.media.renewal_answered(sdp, now)
         else:

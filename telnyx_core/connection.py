@@ -654,7 +654,7 @@ class Connection:
                 self.acknowledge(request)
                 self._punt(now)
             case _:
-                self.owner.server_said(request, now)
+                self.owner.server_said(request, size, now)
 
     def _settle(
         self, pending: Pending, failure: Failure | None, server: ServerError | None, result: JsonView, now: float

@@ -8,8 +8,8 @@ MAX_FRAME_CHARS: Final = 1_048_576
 MAX_FRAME_PARTS: Final = 65_536
 """Brackets and commas: each may stand for an object of sixty bytes, and a frame has some hundreds."""
 
-MAX_LIVE_CALLS: Final = 4_096
-"""Far above what one process can carry in media; stops a flood of invites."""
+MAX_LIVE_CALLS: Final = 1_024
+"""Far above what one process can carry in media; of a flood of invites each is ten kilobytes."""
 
 MAX_PENDING_REQUESTS: Final = 16_384
 """A few for each live call; beyond it the server answers nothing any more."""
@@ -34,6 +34,18 @@ MAX_SENT_BYTES: Final = 1_000_000
 
 MAX_NAME_CHARS: Final = 256
 """Call ids, methods and gateway states worth remembering; longer ones are not ours."""
+
+MAX_WORDS_CHARS: Final = 1_024
+"""Names, numbers, causes and errors of the server: longer ones are cut. A call keeps them, and its tombstone too."""
+
+MAX_HEADERS: Final = 128
+"""Of one call; a SIP message has some dozens."""
+
+MAX_HEADERS_CHARS: Final = 16_384
+"""Of one call's headers, and of its client state: far more than one SIP message carries. What is beyond is left out."""
+
+MAX_SDP_CHARS: Final = 131_072
+"""A description of audio has two to eight thousand; a ringing call keeps it."""
 
 MAX_SPEED_TEST_BYTES: Final = 1_048_576
 """Ten seconds of a call's audio each second. Everything else that is said waits behind it, and the driver holds it."""

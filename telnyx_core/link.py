@@ -55,7 +55,7 @@ class Owner(Protocol):
 
     def report_warning(self, code: WarningCode, details: JsonView) -> None: ...
 
-    def server_said(self, request: Request, now: float) -> None:
+    def server_said(self, request: Request, size: int, now: float) -> None:
         """A request that is about calls, events or AI."""
         ...
 

@@ -14,10 +14,10 @@ from telnyx_core.events import Cause
 from telnyx_core.facts import CandidateFound
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import Json, JsonObject, JsonView
-from telnyx_core.limits import MAX_NAME_CHARS
+from telnyx_core.limits import MAX_HEADERS, MAX_HEADERS_CHARS, MAX_NAME_CHARS, MAX_WORDS_CHARS
 from telnyx_core.options import CallOptions, ClientOptions, Codec, CustomHeader
 from telnyx_core.version import VERSION
-from telnyx_core.wire import identifier, integer, mapping, string, strings
+from telnyx_core.wire import description, identifier, integer, mapping, string, strings, words
 
 LOGIN: Final = "login"
 ANONYMOUS_LOGIN: Final = "anonymous_login"
@@ -290,18 +290,19 @@ class Offered:
 
 def offered(params: JsonView) -> Offered:
     return Offered(
-        string(params, "sdp"),
-        string(params, "caller_id_name") or "",
-        string(params, "caller_id_number") or "",
-        string(params, "callee_id_name") or "",
-        string(params, "callee_id_number") or "",
+        description(params),
+        words(params, "caller_id_name") or "",
+        words(params, "caller_id_number") or "",
+        words(params, "callee_id_name") or "",
+        words(params, "callee_id_number") or "",
         custom_headers(params),
         client_state(params),
     )
 
 
 def client_state(params: JsonView) -> str | None:
-    return string(params, "client_state") or string(params, "clientState")
+    state = string(params, "client_state") or string(params, "clientState")
+    return state if state is None or len(state) <= MAX_HEADERS_CHARS else None
 
 
 def custom_headers(params: JsonView) -> tuple[CustomHeader, ...]:
@@ -318,18 +319,29 @@ def custom_headers(params: JsonView) -> tuple[CustomHeader, ...]:
             name, value = entry.get("name"), entry.get("value")
             if isinstance(name, str) and isinstance(value, str):
                 headers.append(CustomHeader(name, value))
-    return tuple(headers)
+    room = MAX_HEADERS_CHARS
+    kept: list[CustomHeader] = []
+    for header in headers[:MAX_HEADERS]:
+        room -= len(header.name) + len(header.value)
+        if room < 0:
+            break
+        kept.append(header)
+    return tuple(kept)
 
 
 def variables(params: JsonView) -> dict[str, str]:
     """What the server says of its node and its service: strings by name (PS-023)."""
     said = mapping(params, "variables")
-    return {name: value for name, value in islice(said.items(), MAX_VARIABLES) if isinstance(value, str)}
+    return {
+        name: value[:MAX_WORDS_CHARS]
+        for name, value in islice(said.items(), MAX_VARIABLES)
+        if isinstance(value, str) and len(name) <= MAX_NAME_CHARS
+    }
 
 
 def bye_cause(params: JsonView, default: Cause) -> Cause:
     """How the far end says the call ended (CALL-403); a missing half is looked up (CALL-402)."""
-    cause, code = string(params, "cause"), integer(params, "causeCode")
+    cause, code = words(params, "cause"), integer(params, "causeCode")
     if cause is None and code is None:
         cause, code = default.cause, default.cause_code
     elif cause is None and code is not None:
@@ -340,8 +352,8 @@ def bye_cause(params: JsonView, default: Cause) -> Cause:
         cause,
         code,
         integer(params, "sipCode"),
-        string(params, "sipReason"),
-        string(params, "sip_call_id"),
+        words(params, "sipReason"),
+        words(params, "sip_call_id"),
     )
 
 

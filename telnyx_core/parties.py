@@ -36,7 +36,8 @@ class Parties:
     def take_ids(self, params: JsonView) -> bool:
         """Non-empty telnyx ids replace the known ones (CALL-110); True when one changed."""
         if variables := m.variables(params):  # The newest of each; that alone is no news (PS-023).
-            self.variables = {**self.variables, **variables}
+            merged = {**self.variables, **variables}
+            self.variables = dict(list(merged.items())[-m.MAX_VARIABLES :])
         before = (self.call_control_id, self.session_id, self.leg_id)
         self.call_control_id = identifier(params, "telnyx_call_control_id") or self.call_control_id
         self.session_id = identifier(params, "telnyx_session_id") or self.session_id

@@ -565,11 +565,11 @@ class Session:
     def report_warning(self, code: WarningCode, details: JsonView) -> None:
         self.act(Notify(WarningRaised(warning=make_warning(code), session_id=self.session_id, details=details)))
 
-    def server_said(self, request: Request, now: float) -> None:
+    def server_said(self, request: Request, size: int, now: float) -> None:
         params = request.params
         match request.method:
             case m.INVITE:
-                self._invited(request, now)
+                self._invited(request, size, now)
             case m.ATTACH:
                 self._attached(request, now)
             case m.INFO:
@@ -840,7 +840,7 @@ class Session:
             assert isinstance(owner, str), "owned by a call"
             self._calls[CallId(owner)].timed_out(timer, None, now)
 
-    def _invited(self, request: Request, now: float) -> None:
+    def _invited(self, request: Request, size: int, now: float) -> None:
         """CALL-340 to CALL-342."""
         ident = m.call_id(request.params)
         if ident is None:
@@ -852,7 +852,7 @@ class Session:
         else:
             call = self._create(ident, request.params, now)
             offer = m.offered(request.params)
-            call.saw_frame("RECV", request.frame, len(offer.sdp or ""))  # it came before there was the call
+            call.saw_frame("RECV", request.frame, size)  # it came before there was the call
             call.offer(offer.sdp, request.params)
             self._warn_of_others(self._calls[ident])
         self._link.acknowledge(request)

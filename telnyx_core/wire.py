@@ -7,7 +7,14 @@ from typing import Final, TypeAlias, cast
 from attrs import field, frozen
 
 from telnyx_core.json_types import Json, JsonObject, JsonView
-from telnyx_core.limits import MAX_FRAME_CHARS, MAX_FRAME_PARTS, MAX_ID_CHARS, MAX_NAME_CHARS
+from telnyx_core.limits import (
+    MAX_FRAME_CHARS,
+    MAX_FRAME_PARTS,
+    MAX_ID_CHARS,
+    MAX_NAME_CHARS,
+    MAX_SDP_CHARS,
+    MAX_WORDS_CHARS,
+)
 
 ServerId: TypeAlias = int | str
 """The server numbers its requests and names its AI frames; both are echoed with their type (SIG-056)."""
@@ -142,7 +149,7 @@ def _server_error(value: Json) -> ServerError | None:
     code, message = value.get("code"), value.get("message")
     return ServerError(
         code if isinstance(code, int) and not isinstance(code, bool) else None,
-        message if isinstance(message, str) else "",
+        message[:MAX_WORDS_CHARS] if isinstance(message, str) else "",
         value,
     )
 
@@ -151,6 +158,18 @@ def string(members: JsonView, name: str) -> str | None:
     """A non-empty string member, or ``None``."""
     value = members.get(name)
     return value if isinstance(value, str) and value else None
+
+
+def words(members: JsonView, name: str) -> str | None:
+    """As `string`, for what people read: cut where it is too long for that."""
+    text = string(members, name)
+    return None if text is None else text[:MAX_WORDS_CHARS]
+
+
+def description(members: JsonView) -> str | None:
+    """The ``sdp`` of a message; ``None`` where it is missing, empty, or too long to be one."""
+    text = string(members, "sdp")
+    return text if text is None or len(text) <= MAX_SDP_CHARS else None
 
 
 def is_ident(text: str) -> bool:

@@ -18,7 +18,17 @@ from telnyx_core.session import Session
 from telnyx_drivers import logs
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.client import MAX_FRAME, Client
-from telnyx_drivers.driver import MAX_OUTBOX, TOO_LONG, Audience, Backlog, CallSoon, Driver, Line
+from telnyx_drivers.driver import (
+    MAX_FRAGMENTS,
+    MAX_OUTBOX,
+    TOO_LONG,
+    TOO_MANY,
+    Audience,
+    Backlog,
+    CallSoon,
+    Driver,
+    Line,
+)
 from telnyx_drivers.guard import isolated
 from telnyx_drivers.happy_eyeballs import connect_tcp
 from telnyx_drivers.media.ports import EngineFactory
@@ -38,6 +48,10 @@ __all__ = [
 _OURS: Final = frozenset({1002, 1003, 1007, 1009})
 """Close codes with which our own end gives a connection up (RFC 6455 section 7.4.1)."""
 
+READ_AT_ONCE: Final = 1 << 15
+"""Bytes."""
+READ_AHEAD: Final = 4
+"""Frames, each as long as a message may be, that may wait to be looked at. More are left to the kernel."""
 HANDLER_GRACE: Final = 5.0
 """Seconds that a cancelled handler of the application may take before the client goes without it."""
 
@@ -191,6 +205,12 @@ class _Connection(ClientConnection):
 
     line: "_Line"
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        with contextlib.suppress(AttributeError):  # the loop of somebody else, or TLS
+            # Of a quarter of a megabyte, as it is read at once otherwise, the shortest frames make thirty.
+            transport.max_size = READ_AT_ONCE  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.transport.get_write_buffer_size() > self.line.backlog + MAX_OUTBOX:
@@ -280,6 +300,7 @@ class _Line:
                 ping_interval=None,
                 close_timeout=None,
                 max_size=MAX_FRAME,
+                max_queue=READ_AHEAD,
                 proxy=None,
                 ssl=(self._ssl or True) if address.secure else None,
                 logger=logs.websocket,
@@ -315,11 +336,19 @@ class _Line:
     async def _read(self, connection: ClientConnection) -> SocketClosed:
         try:
             while True:
-                message = await connection.recv()
-                if isinstance(message, str):
-                    self._driver.tell(TextReceived(self._socket, message))
-                else:
-                    self._driver.tell(BinaryReceived(self._socket, len(message)))
+                texts: list[str] = []
+                size = count = 0
+                async for piece in connection.recv_streaming():
+                    count += 1
+                    if count > MAX_FRAGMENTS:
+                        return _failed(self._socket, f"1009 {TOO_MANY}")
+                    if isinstance(piece, str):
+                        texts.append(piece)
+                    else:
+                        size += len(piece)
+                self._driver.tell(
+                    TextReceived(self._socket, "".join(texts)) if texts else BinaryReceived(self._socket, size)
+                )
                 await self._driver.room()
         except ConnectionClosed as gone:
             return _closed(self._socket, gone)

@@ -101,7 +101,10 @@ INBOX_TEXTS: Final = 64
 
 MAX_OUTBOX: Final = 4 << 20
 """Characters that may wait for a server: the frames of a thousand calls. One that lets more wait reads nothing."""
+MAX_FRAGMENTS: Final = 4096
+"""Of one message. Empty ones add nothing to its length, and each is some hundred bytes of memory."""
 TOO_LONG: Final = f"a message of more than {MAX_FRAME_CHARS >> 20} MB was received"
+TOO_MANY: Final = f"a message of more than {MAX_FRAGMENTS} fragments was received"
 
 
 class Backlog:

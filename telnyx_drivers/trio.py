@@ -17,7 +17,7 @@ from telnyx_core.session import Session
 from telnyx_drivers import logs
 from telnyx_drivers.calls import CallHandle
 from telnyx_drivers.client import MAX_FRAME, Client
-from telnyx_drivers.driver import TOO_LONG, Audience, Backlog, CallSoon, Driver, Line
+from telnyx_drivers.driver import TOO_LONG, TOO_MANY, Audience, Backlog, CallSoon, Driver, Line
 from telnyx_drivers.guard import isolated
 from telnyx_drivers.media.ports import EngineFactory
 from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
@@ -35,6 +35,11 @@ __all__ = [
 
 HANDLER_GRACE: Final = 5.0
 """Seconds that a cancelled handler of the application may take before the client goes without it."""
+
+_MOST_WITHOUT_MESSAGE: Final = 3 * MAX_FRAME
+"""Bytes: two messages as long as may be are read ahead, and a third is on its way. More are the headers of fragments,
+which trio-websocket keeps however many they are.
+"""
 
 _PROTOCOL_FAILURES: Final = frozenset({1002, 1003, 1007, 1009})
 """Close codes with which one end gives the connection up (RFC 6455 section 7.4.1); trio-websocket hides which."""
@@ -170,6 +175,8 @@ class _WatchedStream(trio.abc.Stream):
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self.error = ""
+        self.received = 0
+        """Bytes since the last message."""
         self.on_end: Callable[[], None] | None = None
 
     @property
@@ -202,6 +209,10 @@ class _WatchedStream(trio.abc.Stream):
             raise
         if not data:
             self._end("")
+        self.received += len(data)
+        if self.received > _MOST_WITHOUT_MESSAGE:
+            self._end(f"1009 {TOO_MANY}")
+            raise trio.BrokenResourceError(self.error)
         return data
 
     async def aclose(self) -> None:
@@ -300,18 +311,19 @@ class _Line:
             self._driver.reached(self._socket, *stream.ends)
             self._driver.tell(SocketOpened(self._socket, time.time()))
             nursery.start_soon(self._write, connection)
-            await self._read(connection)
+            await self._read(connection, stream)
             if self._closing is not None:
                 await self._closing.wait()
             nursery.cancel_scope.cancel()
         return self._closed(connection, stream)
 
-    async def _read(self, connection: WebSocketConnection) -> None:
+    async def _read(self, connection: WebSocketConnection, stream: _WatchedStream) -> None:
         while True:
             try:
                 message = await connection.get_message()
             except ConnectionClosed:
                 return
+            stream.received = 0
             if isinstance(message, str):
                 self._driver.tell(TextReceived(self._socket, message))
             else:

@@ -31,7 +31,7 @@ from telnyx_core.facts import BinaryReceived, Fact, SocketClosed, SocketOpened, 
 from telnyx_core.ids import SocketId
 from telnyx_drivers.asyncio import AsyncioDriver
 from telnyx_drivers.client import MAX_FRAME, Client
-from telnyx_drivers.driver import INBOX_TEXTS, MAX_OUTBOX, Backlog, Driver, Line
+from telnyx_drivers.driver import INBOX_TEXTS, MAX_FRAGMENTS, MAX_OUTBOX, TOO_LONG, Backlog, Driver, Line
 from telnyx_drivers.media.ports import AnyLoop
 from telnyx_drivers.trio import TrioDriver
 from tests.drivers.conftest import held_now
@@ -283,7 +283,38 @@ async def test_a_message_beyond_the_limit_ends_the_connection(servers: Servers, 
     facts = make_facts()
     facts.dial(servers.start(flood))
     await opened(facts)
-    assert (await failed(facts)).startswith("1009")
+    assert await failed(facts) == f"1009 {TOO_LONG}" == "1009 a message of more than 1 MB was received"
+
+
+async def test_a_message_of_endless_empty_fragments_ends_the_connection(
+    servers: Servers, make_facts: MakeFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never becomes too long: asyncio kept every fragment for ever with websockets 15, and trio still would."""
+    monkeypatch.setattr("telnyx_drivers.trio._MOST_WITHOUT_MESSAGE", 3 * MAX_FRAGMENTS)
+
+    async def flood(connection: ServerConnection) -> None:
+        connection.transport.write(b"\x01\x00" + b"\x00\x00" * 2 * MAX_FRAGMENTS)
+        await connection.wait_closed()
+
+    facts = make_facts()
+    facts.dial(servers.start(flood))
+    await opened(facts)
+    assert await failed(facts) == "1009 a message of more than 4096 fragments was received"
+
+
+async def test_a_message_in_many_fragments_is_one_message(servers: Servers, make_facts: MakeFacts) -> None:
+    async def send(connection: ServerConnection) -> None:
+        await connection.send(["a", "", "\U0001f44b", "b"])
+        await connection.send([b"12", b"", b"345"])
+        await connection.wait_closed()
+
+    facts = make_facts()
+    line = facts.dial(servers.start(send))
+    await opened(facts)
+    assert await facts.next() == TextReceived(ONE, "a\U0001f44bb")
+    assert await facts.next() == BinaryReceived(ONE, 5)
+    line.close()
+    await facts.next()
 
 
 async def test_text_that_is_no_utf8_ends_the_connection(servers: Servers, make_facts: MakeFacts) -> None:
