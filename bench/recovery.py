@@ -3,7 +3,8 @@
     python bench/recovery.py [--runs 20] [--loop asyncio] [--loop trio] [--long] [--beside TREE]
 
 The gateway is another process, and aborts the socket; the network is back at once. Without a call the first attempt
-waits for 0.75 to 1.25 s on purpose, so that a fleet does not come back in step; with one it does not wait.
+waits for 0.75 to 1.25 s on purpose, so that a fleet does not come back in step, and longer after each further loss that
+follows soon: there each loss has a client of its own. With a call it does not wait.
 
 Then a call's dead path beside another call: how many of our frames are missing at the far end of the other. ``--long``
 adds what takes its time: a far end that sends nothing for a minute, and a network that is away for up to 115 s.
@@ -85,6 +86,12 @@ async def one(client: Client, far: FarEnd, found: Found, *, calling: bool) -> No
 
 async def measure(loop: str, far: FarEnd, runs: int, *, calling: bool, keep: bool) -> Found:
     found = Found()
+    for _ in range(1 if calling else runs):
+        await losses_of(loop, far, runs if calling else 1, found, calling=calling, keep=keep)
+    return found
+
+
+async def losses_of(loop: str, far: FarEnd, runs: int, found: Found, *, calling: bool, keep: bool) -> None:
     async with client_of(loop)(
         login=USER,
         password=PASSWORD,
@@ -99,7 +106,6 @@ async def measure(loop: str, far: FarEnd, runs: int, *, calling: bool, keep: boo
         for _ in range(runs):
             await anyio.sleep(REST)
             await one(client, far, found, calling=calling)
-    return found
 
 
 def row(name: str, what: str, seconds: list[float]) -> str:
