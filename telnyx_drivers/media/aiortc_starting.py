@@ -181,7 +181,8 @@ class Checks:
             for protocol in self._connection._protocols
             for transaction in protocol.transactions.values()
             for request, address in [_asked(transaction)]
-            if "USERNAME" in request.attributes
+            # A check that has just been left is still among them.
+            if "USERNAME" in request.attributes and (not self._following or (protocol, address) == self._followed)
         ]
         for number in range(min(CHECKS_AT_ONCE, len(open_checks))):
             protocol, request, address = open_checks[(self._turn + number) % len(open_checks)]

@@ -129,12 +129,16 @@ def test_once_a_controlling_server_has_chosen_no_other_address_is_checked() -> N
             agent = agent_of(near)
             await until(lambda: all(protocol.transactions for protocol in agent._protocols))
             chosen, other = agent._protocols
+            sent: dict[Any, list[Any]] = {chosen: [], other: []}
+
+            def send(to: Any, message: Any) -> None:
+                if any(pair.remote_nominated for pair in agent._check_list):
+                    sent[to].append(message)
+
+            for protocol in sent:
+                protocol.send_stun = lambda message, addr, to=protocol: send(to, message)
             far.accept(answer)
             far.follows = chosen.local_candidate.host, chosen.local_candidate.port
-            await until(lambda: any(pair.remote_nominated for pair in agent._check_list))
-            sent: dict[Any, list[Any]] = {chosen: [], other: []}
-            for protocol in sent:
-                protocol.send_stun = lambda message, addr, to=protocol: sent[to].append(message)
             requests = lambda of: [each for each in sent[of] if each.message_class is private.Class.REQUEST]  # noqa: E731
             await until(lambda: len(requests(chosen)) > 5)
             assert requests(other) == []
