@@ -27,7 +27,8 @@ MAX_QUEUED_MODIFIES: Final = 16
 """Hold commands waiting behind one in flight (CALL-134)."""
 
 MAX_QUEUED_DIGITS: Final = 256
-"""Runs of digits of one call that wait for a pause to be over; at the shortest pause they take two minutes."""
+"""Runs of digits of one call that wait for a pause to be over, or for a path to send them over; at the shortest pause
+they take two minutes."""
 
 MAX_SENT_BYTES: Final = 1_000_000
 """The server drops the socket at a longer frame (PS-029), and with it every call."""

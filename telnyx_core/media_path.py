@@ -6,6 +6,7 @@ comes proves nothing, for a far end may have nothing to send. Which messages are
 peers come, live and go is decided here.
 """
 
+from collections import deque
 from typing import Protocol, TypeAlias
 
 from attrs import evolve
@@ -42,8 +43,10 @@ from telnyx_core.facts import (
 )
 from telnyx_core.ice_servers import ice_servers_for
 from telnyx_core.ids import CallId, MediaId, Ticket
+from telnyx_core.limits import MAX_QUEUED_DIGITS
 from telnyx_core.microphone import SOURCE_ERRORS
 from telnyx_core.negotiation import (
+    Dialled,
     LocalFailed,
     Negotiation,
     PeerStates,
@@ -80,6 +83,7 @@ class MediaPath:
     __slots__ = (
         "_answered",
         "_call",
+        "_digits",
         "_host",
         "_max_bit_rate",
         "_old",
@@ -104,6 +108,8 @@ class MediaPath:
         self._host = host
         self._watcher = watcher
         self._old: Negotiation | None = None
+        self._digits: deque[Dialled] = deque()
+        """Wait for the path to be there: over the one that is being replaced the server may hear nothing any more."""
         self._restarts: list[Ticket] = []
         """Wait for the renewal under way, which the application asked for."""
         self._opened = False
@@ -166,6 +172,7 @@ class MediaPath:
         if self.peer is not None:
             self._close(self.peer)
             self.peer = None
+        self._refuse(self._digits, "the call ended before they could be sent")
 
     def add_remote_candidate(self, candidate: str, sdp_mid: str | None, index: int) -> None:
         peer = self.renewing or self.peer
@@ -199,10 +206,32 @@ class MediaPath:
         self._host.settle(ticket, Failed(Failure(FailureKind.MEDIA, "the call sends no audio")))
 
     def send_digits(self, digits: str, tone: DigitTone, ticket: Ticket) -> None:
-        """In the audio stream of the peer in use."""
+        """In the audio stream of the peer in use; once it is there, where it is just being replaced."""
+        if len(self._digits) >= MAX_QUEUED_DIGITS:
+            self._host.settle(ticket, Failed(Failure(FailureKind.PROTOCOL, "too many digits wait")))
+            return
+        self._digits.append(Dialled(digits, tone, ticket))
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        if not self._digits or self._changing:
+            return
         assert self.peer is not None, "the call has media"
-        self.peer.digits.append(ticket)
-        self._host.act(SendDigits(self.peer.media, digits, tone))
+        while self._digits:
+            dialled = self._digits.popleft()
+            self.peer.digits.append(dialled)
+            self._host.act(SendDigits(self.peer.media, dialled.digits, dialled.tone))
+
+    @property
+    def _changing(self) -> bool:
+        """Another path is on its way to being used, or will be, because the one in use is dead."""
+        if self.renewal.phase is RenewalPhase.BACKOFF:
+            return self.peer is None or not self.peer.healthy
+        return self.renewing is not None or self._old is not None
+
+    def _refuse(self, digits: deque[Dialled], why: str) -> None:
+        while digits:
+            self._host.settle(digits.popleft().ticket, Failed(Failure(FailureKind.MEDIA, why)))
 
     @property
     def states(self) -> PeerStates:
@@ -234,13 +263,14 @@ class MediaPath:
             case SourceOpened() | SourceRefused() if peer.switches:
                 self._switched(fact, *peer.switches.popleft())
             case DigitsSent() if peer.digits:
-                self._host.settle(peer.digits.popleft(), Done())
+                self._host.settle(peer.digits.popleft().ticket, Done())
             case DigitsRefused(_, reason) if peer.digits:
-                self._host.settle(peer.digits.popleft(), Failed(Failure(FailureKind.MEDIA, reason)))
+                self._host.settle(peer.digits.popleft().ticket, Failed(Failure(FailureKind.MEDIA, reason)))
             case DigitHeard(_, digit, duration) if peer is not self.renewing:
                 self._host.act(Notify(DigitReceived(self._call, digit, duration)))
             case _:
                 pass
+        self._send_waiting()
         if peer is self.renewing:
             return self._renewal_steps(steps, now)
         return steps if peer is self.peer else ()  # what is being replaced has no say any more
@@ -275,6 +305,7 @@ class MediaPath:
                 self.renewal.stop()
                 if self.peer is not None and self.peer.healthy:
                     self.renewal.attempts = 0
+                    self._send_waiting()
                 return self._evidence(self.renewal.reason, now)
             case Timer.EPISODE_RESET:
                 self.renewal.attempts = 0
@@ -296,6 +327,7 @@ class MediaPath:
         """The socket is lost: whatever the media does now is for the re-attach to mend (SRV-008, MEDIA-231)."""
         self._answered = False
         self.stop_renewal()
+        self._refuse(self._digits, "the socket was lost before they could be sent")
         self.renewal.attempts = 0
         self._host.timers.stop(Timer.DISCONNECTED_GRACE, self._call)
         self._host.timers.stop(Timer.CONNECT_LIMIT, self._call)
@@ -364,6 +396,8 @@ class MediaPath:
         self.stop_renewal()
         self.renewal.phase = RenewalPhase.BACKOFF
         self._host.timers.set(Timer.RENEW_BACKOFF, now + self.renewal.pause, self._call)
+        self._send_waiting()
+        self._refuse(self._digits, "the media path is broken, and another one could not be connected")
 
     def _renewal_steps(self, steps: Steps, now: float) -> Steps:
         """Failures of a renewing peer end the renewal and never the call (MEDIA-226)."""
@@ -445,6 +479,9 @@ class MediaPath:
     def _switch_over(self) -> None:
         if self.peer is not None:
             self._host.act(UseMedia(self.peer.media))
+        if self._old is not None:
+            while len(self._old.digits) > 1:  # those behind the first one have not begun
+                self._digits.appendleft(self._old.digits.pop())
         self._close_old()
 
     def _peers(self) -> list[Negotiation]:
@@ -458,9 +495,9 @@ class MediaPath:
     def _close(self, peer: Negotiation) -> None:
         self._watcher.peer_closing(peer.media)
         peer.close()
-        for ticket in (*peer.digits, *(ticket for _, ticket in peer.switches)):
+        self._refuse(peer.digits, "the media path was given up while they were sent: some may have been heard")
+        for _, ticket in peer.switches:
             self._host.settle(ticket, Failed(Failure(FailureKind.MEDIA, "the peer is closed")))
-        peer.digits.clear()
         peer.switches.clear()
         self._host.release_media(peer.media)
 

@@ -20,6 +20,7 @@ from telnyx_core.actions import (
     CreateAnswer,
     CreateOffer,
     DescriptionKind,
+    DigitTone,
     OpenPeer,
     OpenSource,
     PeerConfig,
@@ -50,6 +51,15 @@ from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.json_types import Json
 from telnyx_core.limits import MAX_QUEUED_CANDIDATES
 from telnyx_core.timers import Timer, TimerTable
+
+
+@frozen
+class Dialled:
+    """A command to send digits in the audio stream."""
+
+    digits: str = field(repr=False)
+    tone: DigitTone
+    ticket: Ticket
 
 
 @frozen
@@ -162,8 +172,8 @@ class Negotiation:
     remote_sdp: str | None = None
     remote_in_place: bool = False
     closed: bool = False
-    digits: deque[Ticket] = field(factory=deque[Ticket])
-    """Commands to send digits in the audio stream, in the order in which they will be answered."""
+    digits: deque[Dialled] = field(factory=deque[Dialled])
+    """Commands to send digits in the audio stream, in the order in which they are carried out, one after the other."""
     sourced: bool = False
     """The source has been opened."""
     switches: deque[tuple[str | None, Ticket]] = field(factory=deque[tuple[str | None, Ticket]])

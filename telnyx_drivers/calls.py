@@ -317,7 +317,9 @@ class CallHandle(Listens["CallNotification"]):
         takes ``duration`` seconds (0.1; 0.04 to 8), with ``gap`` seconds after it (0.05; 0.02 to 8), at ``volume`` dBm0
         (-10; -63 to 0). Raises ``ValueError`` for other characters, for values out of these ranges, and for any of them
         without ``via="rtp"``; `CallFailed` when the server refuses or does not answer. Where the far end takes no
-        digits in the stream, as in inbound calls of the platform, they go as messages all the same.
+        digits in the stream, as in inbound calls of the platform, they go as messages all the same. While the media
+        path is being replaced, they wait for the new one; `CallFailed` says so if none comes about, and of digits that
+        were being sent when the old one was given up, for nothing tells how many of those were heard.
         """
         session = self._driver.session
         return await self._value(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from telnyx_core.events import SocketOpen
+from telnyx_core.gateway.events import DigitsReceived
 from telnyx_core.ids import MediaId
 from telnyx_core.testing.journal import Replay
 from telnyx_drivers.calls import CallHandle
@@ -130,7 +131,14 @@ async def test_another_media_path_is_taken_without_a_silence(make: Make, servers
         assert not paths[0] & paths[1], "another path"
         assert set(states) <= {"active"}
         assert call.state.value == "active"
-        assert await call.restart_media() is True, "and once more"
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(call.restart_media)
+            await anyio.sleep(0.05)
+            assert await call.dtmf("5", via="rtp") == {}, "digits wait for the path that is being built"
+        with anyio.fail_after(5):
+            while not [event for event in far.history if isinstance(event, DigitsReceived)]:  # noqa: ASYNC110
+                await anyio.sleep(0.05)
         await hears(call, 700.0)
         await call.hangup()
 

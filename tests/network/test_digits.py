@@ -8,8 +8,10 @@ from telnyx_core.actions import Done, Failed, SendDigits
 from telnyx_core.events import DigitReceived
 from telnyx_core.facts import DigitsRefused, DigitsSent
 from telnyx_core.gateway.events import DigitsReceived
+from telnyx_core.ids import CallId, MediaId
+from telnyx_core.limits import MAX_QUEUED_DIGITS
 from telnyx_core.options import Codec
-from telnyx_core.testing.rig import Rig
+from telnyx_core.testing.rig import REMOTE_SDP, Rig
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.exceptions import CallFailed
 from telnyx_drivers.gateway import Gateway
@@ -113,3 +115,103 @@ def test_a_far_end_that_takes_no_digits_is_told_of() -> None:
             await call.hangup()
 
     run(main())
+
+
+def renewing() -> tuple[Rig, CallId]:
+    """A call whose path is just being replaced: the new one is described, and the server asked."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.restart_media(call)
+    rig.media_ok()
+    rig.describe()
+    return rig, call
+
+
+def orders(rig: Rig) -> list[tuple[MediaId, str]]:
+    return [(action.media, action.digits) for action in rig.actions if isinstance(action, SendDigits)]
+
+
+def connect(rig: Rig) -> None:
+    rig.reply("modify", {"action": "updateMedia", "sdp": REMOTE_SDP})
+    rig.remote_applied()
+    rig.peer("connected")
+
+
+def test_digits_wait_for_the_path_that_is_just_being_built() -> None:
+    """The server may listen to the new one already. They were refused with the old peer's end."""
+    rig, call = renewing()
+    first, second = rig.dtmf(call, "1w2", "rtp"), rig.dtmf(call, "3", "rtp")
+    assert orders(rig) == []
+    connect(rig)
+    new = rig.peers[call][-1]
+    assert orders(rig) == [(new, "1w2"), (new, "3")]
+    rig.tell(DigitsSent(new))
+    rig.tell(DigitsSent(new))
+    assert rig.outcomes[first] == rig.outcomes[second] == Done()
+
+
+def test_of_digits_that_are_being_sent_when_the_path_is_replaced_the_rest_goes_over_the_new_one() -> None:
+    """The first command has begun, and how much of it was heard is not known: to say it again might be worse."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    under_way, behind = rig.dtmf(call, "123", "rtp"), rig.dtmf(call, "45", "rtp")
+    rig.restart_media(call)
+    later = rig.dtmf(call, "6", "rtp")
+    rig.media_ok()
+    rig.describe()
+    connect(rig)
+    outcome = rig.outcomes[under_way]
+    assert isinstance(outcome, Failed)
+    assert "some may have been heard" in str(outcome.failure)
+    old, new = rig.peers[call]
+    assert orders(rig) == [(old, "123"), (old, "45"), (new, "45"), (new, "6")]
+    rig.tell(DigitsSent(new))
+    rig.tell(DigitsSent(new))
+    assert rig.outcomes[behind] == rig.outcomes[later] == Done()
+
+
+@pytest.mark.parametrize("healthy", [True, False])
+def test_digits_go_over_the_old_path_where_the_new_one_comes_to_nothing(healthy: bool) -> None:
+    rig, call = renewing()
+    rig.always("ping", {})
+    ticket = rig.dtmf(call, "1", "rtp")
+    old = rig.peers[call][0]
+    if not healthy:
+        rig.peer("failed", old)
+    rig.reply("modify", error=(-32002, "no"))
+    if healthy:
+        assert orders(rig) == [(old, "1")]
+        rig.tell(DigitsSent(old))
+        assert rig.outcomes[ticket] == Done()
+    else:
+        assert orders(rig) == []
+        outcome = rig.outcomes[ticket]
+        assert isinstance(outcome, Failed)
+        assert "another one could not be connected" in str(outcome.failure)
+        later = rig.dtmf(call, "2", "rtp")
+        rig.advance(3)
+        rig.media_ok()
+        rig.describe()
+        connect(rig)
+        assert orders(rig) == [(rig.peers[call][-1], "2")]
+        rig.tell(DigitsSent(rig.peers[call][-1]))
+        assert rig.outcomes[later] == Done()
+
+
+@pytest.mark.parametrize(("how", "why"), [("lost", "the socket was lost"), ("hangup", "the call ended")])
+def test_digits_that_wait_end_with_what_they_wait_for(how: str, why: str) -> None:
+    rig, call = renewing()
+    ticket = rig.dtmf(call, "1", "rtp")
+    if how == "lost":
+        rig.lose()
+    else:
+        rig.hangup(call)
+    outcome = rig.outcomes[ticket]
+    assert isinstance(outcome, Failed)
+    assert why in str(outcome.failure)
+
+
+def test_digits_that_wait_are_bounded() -> None:
+    rig, call = renewing()
+    tickets = [rig.dtmf(call, "1", "rtp") for _ in range(MAX_QUEUED_DIGITS + 1)]
+    assert [ticket for ticket in tickets if ticket in rig.outcomes] == tickets[-1:]
