@@ -1,12 +1,20 @@
 """What our Opus encoder makes of speech, as a listener would judge it, and what that costs.
 
-    pip install -e '.[bench]'; python bench/quality.py [--rounds 5]
+    pip install -e '.[bench]'; python bench/quality.py [--rounds 5] [--recorded FOLDER]
 
 Sentences of several synthesisers (espeak-ng, flite, festival: whichever are installed, and the package's own) go
 through libopus at 32 kbit/s over a clean path and are scored by PESQ-wb (ITU-T P.862.2) against what went in. The
 speech has 16 kHz, as most applications speak; for a full-band encoder it is brought to 48 kHz first, as a call does,
 and that is part of the time. Times are the least of some rounds, in microseconds for 20 ms, and mean something beside
 each other only.
+
+``--recorded`` takes people instead: the prompts of Asterisk, a folder for each voice, in G.722 (16 kHz). Debian has
+them; they are CC-BY-SA 3.0 (English and Spanish, Allison Smith; French, June Wallack) and CC-BY 3.0 (Italian, Carlo
+Flora; Russian), and no part of this repository:
+
+    apt-get download asterisk-core-sounds-{en,es,fr,it,ru}-g722
+    for each in *.deb; do dpkg -x $each prompts; done
+    python bench/quality.py --recorded prompts/usr/share/asterisk/sounds
 """
 
 import argparse
@@ -38,6 +46,9 @@ SENTENCES = (
     "Rice is often served in round bowls. The juice of lemons makes fine punch.",
 )
 """Of the Harvard sentences (IEEE 1969), which telephone engineers have used ever since."""
+PROMPTS = 6
+G722_BYTES = 8_000
+"""A second."""
 VARIANTS = {
     "full band, complexity 2 (before)": OpusSettings(complexity=2, full_band=True),
     "full band, complexity 5": OpusSettings(complexity=5, full_band=True),
@@ -66,6 +77,14 @@ def speak(folder: Path) -> Iterator[tuple[str, Path]]:
             subprocess.run(["text2wave", "-o", str(file)], input=text.encode(), check=True, capture_output=True)
             yield "festival kal", file
     yield "hello.wav", Path(telnyx_drivers.__file__).parent / "assets" / "hello.wav"
+
+
+def recorded(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The same prompts of every voice: some that last about as long as the sentences."""
+    for voice in sorted(each for each in folder.iterdir() if each.is_dir()):
+        lasting = [each for each in sorted(voice.glob("*.g722")) if 3 <= each.stat().st_size / G722_BYTES <= 6]
+        for file in lasting[:: max(len(lasting) // PROMPTS, 1)][:PROMPTS]:
+            yield voice.name, file
 
 
 def read(path: Path) -> Samples:
@@ -106,23 +125,26 @@ def through(settings: OpusSettings, speech: Samples) -> tuple[Samples, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--recorded", type=Path, metavar="FOLDER")
+    given = parser.parse_args()
+    rounds = given.rounds
     scores: dict[str, dict[str, list[float]]] = {name: {} for name in VARIANTS}
     times: dict[str, list[float]] = {name: [] for name in VARIANTS}
     with tempfile.TemporaryDirectory() as folder:
-        spoken = [(voice, read(path)) for voice, path in speak(Path(folder))]
+        voices = speak(Path(folder)) if given.recorded is None else recorded(given.recorded)
+        spoken = [(voice, read(path)) for voice, path in voices]
     for voice, speech in spoken:
         for name, settings in VARIANTS.items():
             runs = [through(settings, speech) for _ in range(rounds)]
             times[name].append(min(took for _, took in runs))
             score = float(pesq(RATE, speech, runs[0][0], "wb"))
             scores[name].setdefault(voice, []).append(score)
-    voices = list(dict.fromkeys(voice for voice, _ in spoken))
-    print("| encoder | all | worst |", " | ".join(voices), "| us |")
-    print("|---" * (len(voices) + 4) + "|")
+    names = list(dict.fromkeys(voice for voice, _ in spoken))
+    print("| encoder | all | worst |", " | ".join(names), "| us |")
+    print("|---" * (len(names) + 4) + "|")
     for name in VARIANTS:
         every = [score for each in scores[name].values() for score in each]
-        cells = [f"{mean(scores[name][voice]):.2f}" for voice in voices]
+        cells = [f"{mean(scores[name][voice]):.2f}" for voice in names]
         print(
             f"| {name} | {mean(every):.2f} | {min(every):.2f} |",
             " | ".join(cells),
