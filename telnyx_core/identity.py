@@ -21,6 +21,8 @@ class CallMarker:
     held: bool
     headers: tuple[CustomHeader, ...] = field(default=(), repr=False)
     """The server may not say them again when it attaches the call to another process."""
+    force_relay: bool | None = None
+    """As the call's options have it; ``None``: they leave it to the client's."""
 
     def entry(self) -> JsonObject:
         """As it is remembered."""
@@ -33,6 +35,8 @@ class CallMarker:
             kept.append(header)
         if kept:
             entry["custom_headers"] = m.header_list(kept)
+        if self.force_relay is not None:
+            entry["force_relay_candidate"] = self.force_relay
         return entry
 
 
@@ -64,7 +68,12 @@ class Identity:
         calls = remembered.get("calls")
         if isinstance(calls, list):
             identity.markers = tuple(
-                CallMarker(ident, entry.get("held") is True, m.custom_headers({"dialogParams": entry}))
+                CallMarker(
+                    ident,
+                    entry.get("held") is True,
+                    m.custom_headers({"dialogParams": entry}),
+                    relay if isinstance(relay := entry.get("force_relay_candidate"), bool) else None,
+                )
                 for entry in calls[:MAX_LIVE_CALLS]
                 if isinstance(entry, dict)
                 and (ident := string(entry, "id")) is not None

@@ -788,7 +788,8 @@ class Session:
         self._link.liveness.media_failed(call, reason, now)
 
     def call_marked(self, call: CallId, *, held: bool) -> None:
-        marker = CallMarker(call, held, self._calls[call].parties.headers)
+        found = self._calls[call]
+        marker = CallMarker(call, held, found.parties.headers, found.options.force_relay_candidate)
         if self._marked.get(call) != marker:
             self._marked[call] = marker
             self._link.identity.dirty = True
@@ -877,7 +878,9 @@ class Session:
             self._link.identity.claim(ident)
             # Seen from the server, a call that this client once dialled comes in.
             dialled = params.get("display_direction") == "inbound"
-            call = self._create(ident, params, now, direction="outbound" if dialled else "inbound")
+            relay = None if marked is None else marked.force_relay
+            direction: Direction = "outbound" if dialled else "inbound"
+            call = self._create(ident, params, now, direction, force_relay=relay)
             call.rebuild(params)
             if marked is not None:
                 call.media.held = marked.held
@@ -888,9 +891,18 @@ class Session:
         call.attach(offer, params, now)
         self._warn_of_others(call)
 
-    def _create(self, ident: CallId, params: JsonView, now: float, direction: Direction = "inbound") -> Call:
+    def _create(
+        self,
+        ident: CallId,
+        params: JsonView,
+        now: float,
+        direction: Direction = "inbound",
+        *,
+        force_relay: bool | None = None,
+    ) -> Call:
         offer = m.offered(params)
         options = inbound_options(offer, params) if direction == "inbound" else dialled_options(offer, params)
+        options = evolve(options, force_relay_candidate=force_relay)
         call = Call(ident, direction=direction, options=options, host=self, rng=self._rng, now=now)
         self._calls[ident] = call
         self._link.liveness.talking(now)

@@ -450,3 +450,32 @@ def test_what_did_not_change_is_not_remembered_again() -> None:
     rig.advance(15)
     assert rig.states(call) == ["active"]
     assert remembered(rig) == {}
+
+
+@pytest.mark.parametrize("client", [False, True])
+@pytest.mark.parametrize("asked", [None, False, True])
+def test_whether_a_call_goes_through_a_relay_is_remembered(asked: bool | None, client: bool) -> None:
+    """SIG-316: ``forceRelayCandidate`` of the call's own options; the client's are the later client's to say."""
+    first = Rig.registered(force_relay_candidate=client)
+    call = first.outbound("active", force_relay_candidate=asked)
+    first.leave()
+    kept = remembered(first)
+    marker: JsonObject = {"id": call, "held": False}
+    assert kept["calls"] == [marker if asked is None else {**marker, "force_relay_candidate": asked}]
+    rig = Rig(remembered=kept, force_relay_candidate=client)
+    rig.ready(call)
+    rig.attach(call)
+    assert rig.ledger.peers[rig.peers[call][-1]].config.force_relay is (client if asked is None else asked)
+    assert remembered(rig)["calls"] == kept["calls"], "and for the process after that"
+
+
+@pytest.mark.parametrize("junk", ["yes", 1, None, [], {}])
+def test_junk_about_a_relay_in_a_store_counts_as_absent(junk: Json) -> None:
+    first = Rig.registered()
+    call = first.outbound("active")
+    first.leave()
+    kept = {**remembered(first), "calls": [{"id": call, "held": False, "force_relay_candidate": junk}]}
+    rig = Rig(remembered=kept)
+    rig.ready(call)
+    rig.attach(call)
+    assert rig.ledger.peers[rig.peers[call][-1]].config.force_relay is False
