@@ -64,6 +64,8 @@ def _outbound(taken: Taken) -> JsonObject:
         ),
         retransmittedPacketsSent=0 if reading.packets_sent is not None else None,
         retransmittedBytesSent=0 if reading.bytes_sent is not None else None,
+        headerBytesSent=reading.header_bytes_sent,
+        active=True if reading.packets_sent is not None else None,
         codec=_codec(reading),
     )
 
@@ -92,6 +94,8 @@ def _inbound(taken: Taken) -> JsonObject:
         bytesReceived=reading.bytes_received,
         packetsLost=reading.packets_lost,
         packetsDiscarded=reading.packets_discarded,
+        nackCount=0 if reading.packets_received is not None else None,
+        headerBytesReceived=reading.header_bytes_received,
         jitterBufferDelay=reading.jitter_buffer_delay,
         jitterBufferEmittedCount=reading.jitter_buffer_emitted_count,
         jitterBufferTargetDelay=reading.jitter_buffer_target_delay,

@@ -96,6 +96,9 @@ class StatsSnapshot:
     intentionally_silent: bool = False
     """The source says that it has nothing to say (STATS-316)."""
 
+    header_bytes_sent: int | None = None
+    header_bytes_received: int | None = None
+    """Of RTP: headers with their extensions, and padding."""
     transport_packets_sent: int | None = None
     transport_bytes_sent: int | None = None
     transport_packets_received: int | None = None

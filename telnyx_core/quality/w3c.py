@@ -45,6 +45,7 @@ def outbound_rtp(reading: StatsSnapshot) -> JsonObject | None:
         {"kind": "audio", "remoteId": REMOTE_INBOUND, "mediaSourceId": SOURCE, "codecId": _codec_id(reading)},
         packetsSent=reading.packets_sent,
         bytesSent=reading.bytes_sent,
+        headerBytesSent=reading.header_bytes_sent,
     )
 
 
@@ -56,6 +57,7 @@ def inbound_rtp(reading: StatsSnapshot) -> JsonObject | None:
         {"kind": "audio", "remoteId": REMOTE_OUTBOUND, "codecId": _codec_id(reading)},
         packetsReceived=reading.packets_received,
         bytesReceived=reading.bytes_received,
+        headerBytesReceived=reading.header_bytes_received,
         packetsLost=reading.packets_lost,
         packetsDiscarded=reading.packets_discarded,
         jitter=reading.jitter,

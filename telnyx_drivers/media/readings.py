@@ -48,6 +48,8 @@ def read_peer(
         remote_round_trip_count=rtp.round_trip_count or None,
         round_trip_time=round_trip,
         round_trip_time_source=None if round_trip is None else source,
+        header_bytes_sent=rtp.header_bytes_sent,
+        header_bytes_received=rtp.header_bytes_received,
         transport_packets_sent=rtp.transport_packets_sent,
         transport_bytes_sent=rtp.transport_bytes_sent,
         transport_packets_received=rtp.transport_packets_received,

@@ -54,6 +54,9 @@ class RtpStats:
     round_trip_total: float | None = None
     round_trip_count: int = 0
     """Of all those that were measured so."""
+    header_bytes_sent: int | None = None
+    header_bytes_received: int | None = None
+    """Of RTP: headers with their extensions, and padding."""
     transport_packets_sent: int | None = None
     transport_bytes_sent: int | None = None
     transport_packets_received: int | None = None

@@ -103,6 +103,10 @@ def test_a_reading_counts_measures_and_names() -> None:
         assert taken.transport_packets_sent is not None
         assert taken.transport_bytes_sent is not None
         assert 12 * taken.transport_packets_sent <= taken.transport_bytes_sent
+        assert taken.packets_sent is not None
+        assert taken.header_bytes_sent == 12 * taken.packets_sent, "RFC 3550 section 5.1"
+        assert taken.packets_received is not None
+        assert taken.header_bytes_received == 12 * taken.packets_received
         pair.caller.audio().hum(440)
         await pair.callee.audio().hears(0.3)
         assert not (await reading()).intentionally_silent

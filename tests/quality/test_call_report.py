@@ -140,6 +140,8 @@ def test_an_entry_says_what_the_far_end_reports_and_what_the_transport_carried()
         remote_round_trip_time=0.03,
         remote_round_trip_total=0.1,
         remote_round_trip_count=3,
+        header_bytes_sent=600,
+        header_bytes_received=612,
         transport_packets_sent=52,
         transport_bytes_sent=9_000,
         transport_packets_received=51,
@@ -147,6 +149,8 @@ def test_an_entry_says_what_the_far_end_reports_and_what_the_transport_carried()
         ice_state="disconnected",
     )
     entry: Payload = Taken(0.0, 1.0, None, reading, muted=False).record()
+    assert (entry["audio"]["outbound"]["headerBytesSent"], entry["audio"]["outbound"]["active"]) == (600, True)
+    assert (entry["audio"]["inbound"]["headerBytesReceived"], entry["audio"]["inbound"]["nackCount"]) == (612, 0)
     assert entry["remoteRtcp"]["inbound"] == {
         "packetsLost": 0,
         "fractionLost": 0.0,

@@ -5,6 +5,8 @@ from struct import Struct
 from attrs import define
 
 _HEADER = Struct("!BBHII")
+HEADER_BYTES = _HEADER.size
+"""Of the packets that we make: they have neither CSRCs nor extensions nor padding."""
 _EXTENSION = Struct("!HH")
 
 

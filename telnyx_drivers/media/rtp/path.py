@@ -20,7 +20,7 @@ from telnyx_drivers.media.rtp import pacer, rtcp
 from telnyx_drivers.media.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
 from telnyx_drivers.media.rtp.jitter_buffer import QUANTUM
 from telnyx_drivers.media.rtp.libopus import OpusSettings
-from telnyx_drivers.media.rtp.packet import parse
+from telnyx_drivers.media.rtp.packet import HEADER_BYTES, parse
 from telnyx_drivers.media.rtp.receiver import RtpReceiver
 from telnyx_drivers.media.rtp.sender import RtpSender
 from telnyx_drivers.media.rtp.telephone_event import DigitSender
@@ -132,6 +132,7 @@ class Leg:
         self._round_trip_count = 0
         self._sent = _Traffic()
         self._received = _Traffic()
+        self._header_bytes_received = 0
         self._remote: rtcp.ReportBlock | None = None
         self._remote_sender: rtcp.SenderReport | None = None
         self._dice = secrets.SystemRandom()
@@ -179,6 +180,8 @@ class Leg:
             round_trip=self._round_trip,
             round_trip_total=self._round_trip_total if self._round_trip_count else None,
             round_trip_count=self._round_trip_count,
+            header_bytes_sent=HEADER_BYTES * self.sender.packets,
+            header_bytes_received=self._header_bytes_received,
             transport_packets_sent=self._sent.packets,
             transport_bytes_sent=self._sent.octets,
             transport_packets_received=self._received.packets,
@@ -258,6 +261,7 @@ class Leg:
         packet = parse(data)
         if packet is None or not self._agreed.receives:
             return
+        self._header_bytes_received += len(data) - len(packet.payload)
         now = self._clock()
         if self._receiver.receive(packet, now) and not self._heard:
             self._heard = True
