@@ -100,8 +100,8 @@ MUTANTS: Final = (
         "media_path.py",
         """        if self.peer is not None:
             self._host.act(UseMedia(self.peer.media))
-        self._close_old()""",
-        "        self._close_old()",
+        if self._old is not None:""",
+        "        if self._old is not None:",
     ),
     Mutant(
         "a peer that fails is only warned about",

@@ -42,7 +42,8 @@ def found(mutant: Mutant, directory: Path) -> tuple[bool, str, float]:
     if mutant is not NOTHING:
         sow(mutant, tree)
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=short", WORLDS]
+    # In one process, one world after the other: which of them finds it first is told.
+    command = [sys.executable, "-m", "pytest", "-n0", "-x", "-q", "-p", "no:cacheprovider", "--tb=short", WORLDS]
     begun = time.monotonic()
     try:
         run = subprocess.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True, timeout=LIMIT)
