@@ -99,6 +99,7 @@ class TrioDriver(Driver):
                 task.done.set()
                 if ended is not None:
                     ended()
+                self._dismiss_when_idle()
 
         self._tasks.add(task)
         trio.lowlevel.spawn_system_task(run)
@@ -108,15 +109,22 @@ class TrioDriver(Driver):
         began = not self._running
         super().start()
         if began and self._running:
+            self._dismiss()
             sentinel = self._sentinel = _Sentinel()
             sentinel.scope = self._spawn(lambda: self._part_with_loop(sentinel), None, shield=False)
 
-    def _run_ended(self) -> None:
-        super()._run_ended()
+    def _dismiss_when_idle(self) -> None:
+        """A handler may go on after a `disconnect`: without somebody to end it `trio.run` would wait for it forever."""
+        sentinel = self._sentinel
+        if sentinel is not None and not self._running and all(task.scope is sentinel.scope for task in self._tasks):
+            self._dismiss()
+
+    def _dismiss(self) -> None:
         if self._sentinel is not None:
             self._sentinel.dismissed = True
             if self._sentinel.scope is not None:
                 self._sentinel.scope.cancel()
+            self._sentinel = None
 
     async def _part_with_loop(self, sentinel: _Sentinel) -> None:
         """Nothing but the end of `trio.run`, whose main task has ended, cancels this from outside.
@@ -145,6 +153,7 @@ class TrioDriver(Driver):
             await function()
 
     async def cancel_tasks(self) -> None:
+        self._dismiss()
         current = trio.lowlevel.current_task()
         others = [task for task in self._tasks if task.itself is not current]
         for task in others:
@@ -386,6 +395,8 @@ def _retry_after(error: Exception) -> float | None:
 
 def _text(error: BaseException) -> str:
     cause = _cause(error)
+    if isinstance(cause, ConnectionRejected):  # its own text is all of the headers, and the page
+        return f"server rejected WebSocket connection: HTTP {cause.status_code}"
     return str(cause) or type(cause).__name__
 
 

@@ -1,6 +1,5 @@
 """The contract with the core: mutate, drain, wait. And what happens when the fault is ours."""
 
-import asyncio
 import sys
 import threading
 import time
@@ -27,7 +26,7 @@ from telnyx_core.actions import (
     SendText,
     Settle,
 )
-from telnyx_core.events import Event, SocketOpen
+from telnyx_core.events import Event, Ready, SocketOpen
 from telnyx_core.facts import Fact, NegotiationFailed, NetworkChanged, SocketClosed, SocketOpened, TextReceived
 from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
 from telnyx_core.options import CallOptions, ClientOptions
@@ -359,11 +358,11 @@ def test_the_keywords_are_exactly_the_options() -> None:
     assert set(get_type_hints(CallKeywords)) == set(fields_dict(CallOptions)) - {"destination_number"}
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("anyio_backend_name", ["asyncio", "trio"])
 def test_a_program_that_ends_stops_loading_the_engine_at_the_next_module(
-    make_client: MakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_client: MakeClient, anyio_backend_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program of a second is not to last two more for what it never needed."""
+    """A program of a second is not to last two more for what it never needed; and the loop runs while it is loaded."""
     signals = SimpleNamespace(started=threading.Event(), release=threading.Event(), further=threading.Event())
     monkeypatch.setitem(sys.modules, "loading_signals", signals)
     for name in ("loading_first", "loading_second"):
@@ -379,8 +378,36 @@ def test_a_program_that_ends_stops_loading_the_engine_at_the_next_module(
         client._driver.preload = ("loading_first", "loading_second")
         await client.connect()
         assert await anyio.to_thread.run_sync(signals.started.wait, 30)
+        assert await client.is_registered()
         await client.disconnect()
 
-    asyncio.run(main())
+    anyio.run(main, backend=anyio_backend_name)
     signals.release.set()
     assert not signals.further.wait(0.2)
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("anyio_backend_name", ["asyncio", "trio"])
+def test_a_handler_that_waits_after_a_disconnect_does_not_keep_the_program_from_ending(
+    make_client: MakeClient, anyio_backend_name: str, again: bool
+) -> None:
+    """On trio nobody cancelled it once the client was at rest, and `trio.run` never returned."""
+    ends: list[str] = []
+
+    async def main() -> None:
+        async def waits(event: Ready) -> None:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                ends.append("cancelled")
+
+        client = make_client()
+        client.on(Ready, waits)
+        for _ in range(2 if again else 1):
+            await client.connect()
+            await anyio.sleep(0.01)
+            await client.disconnect()
+        assert ends == []
+
+    anyio.run(main, backend=anyio_backend_name)
+    assert ends == ["cancelled"] * (2 if again else 1)

@@ -213,7 +213,7 @@ async def test_nobody_listening_is_an_error_with_its_text(servers: Servers, make
 async def test_an_http_refusal_is_an_error_with_its_status(servers: Servers, make_facts: MakeFacts) -> None:
     facts = make_facts()
     facts.dial(servers.start(echo, process_request=lambda connection, request: connection.respond(403, "no")))
-    assert "403" in await failed(facts)
+    assert await failed(facts) == "server rejected WebSocket connection: HTTP 403", "and no page of theirs"
 
 
 async def test_a_handshake_cut_short_is_told_at_once(servers: Servers, make_facts: MakeFacts) -> None:

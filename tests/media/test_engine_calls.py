@@ -175,11 +175,18 @@ def test_with_the_ciphers_of_the_library_alone_an_rsa_certificate_ends_the_call(
     run(main())
 
 
-def test_a_certificate_that_the_description_does_not_name_ends_the_call(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("kept", [False, True], ids=["the only one", "beside a right one"])
+def test_a_certificate_that_the_description_does_not_name_ends_the_call(
+    caplog: pytest.LogCaptureFixture, kept: bool
+) -> None:
+    """RFC 8122 section 5: every fingerprint that is named has to be the certificate's."""
+
     async def main() -> None:
         pair = Pair()
         forged = "a=fingerprint:sha-256 " + ":".join(["00"] * 32)
-        await pair.connect(alter_answer=lambda text: re.sub("a=fingerprint:.*", forged, text), wait=False)
+        if kept:
+            forged = r"\g<0>\na=fingerprint:sha-512 " + ":".join(["00"] * 64)
+        await pair.connect(alter_answer=lambda text: re.sub(r"a=fingerprint:[^\r\n]*", forged, text), wait=False)
         await pair.caller.state("failed")
         assert pair.caller.states(MediaId(1)) == ["connecting", "failed"]
         await pair.aclose()
