@@ -129,6 +129,8 @@ class CallAudio:
         self._timeline = Timeline()
         self._reading = isolated("an audio source", expected=(OSError,))
         self._sent = self._sent_silent = self._heard = 0
+        self._heard_early = 0
+        """Frames heard of which each had another one in its time: by so much what is heard is ahead of the clock."""
         self.sent_level = LevelMeter()
         self.heard_level = LevelMeter()
         """Before deafness: it is about the line, not about the listener."""
@@ -173,8 +175,15 @@ class CallAudio:
         at = time.place(due)
         if at is not None and self._taps:
             self._let_tap(lambda tap: tap.heard(samples, rate, at))
-        if time.missed > missed:
-            self._listeners.skip((time.missed - missed) / FRAMES_PER_SECOND)
+        skipped = time.missed - missed
+        if at is None:
+            # It comes sooner than it might; listeners get all the same what there is to hear.
+            self._heard_early += 1
+        elif skipped:
+            made_up_for = min(skipped, self._heard_early)
+            self._heard_early -= made_up_for
+            if skipped > made_up_for:
+                self._listeners.skip((skipped - made_up_for) / FRAMES_PER_SECOND)
         for coupling in self._couplings:
             coupling.feed(samples, rate)
         self._listeners.feed(silence(samples.size) if self._deaf else samples, rate)

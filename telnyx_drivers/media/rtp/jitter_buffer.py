@@ -130,6 +130,8 @@ _INSTANT: Final = 0.0005
 _SPARE: Final = 0.0045
 """A little delay too much, which is given back only when it has been too much for `_CALM_SECONDS`."""
 _CALM_SECONDS: Final = 5.0
+_YOUNG_SECONDS, _YOUNG_CALM_SECONDS = 4.0, 1.0
+"""A stream begins while its call is still busy with itself, and its first packets are late for that and never again."""
 _CUT_AFTER: Final = 1.0
 """Seconds of too much delay after which it is no longer asked whether shortening is heard."""
 MOST_BEHIND: Final = 1.0
@@ -164,6 +166,7 @@ class JitterBuffer:
         self._calm_since: float | None = None
         self._lost_until = -inf
         """Packets that are missing are taken for lost until then, not for late."""
+        self._young_until = -inf
         self._copied_at = -inf
         """When a packet with a copy came last."""
         self._slack = self._least_slack = self._least_since = 0.0
@@ -271,6 +274,7 @@ class JitterBuffer:
         if self._packets:
             first = min(self._packets)
             if self._lead(first, now) > self._estimator.target - 1e-6:
+                self._young_until = now + _YOUNG_SECONDS
                 return self._play(first, now)
         return Wait()
 
@@ -333,7 +337,8 @@ class JitterBuffer:
         slack, self._slack = self._slack, 0.0
         if -QUANTUM <= slack < -_INSTANT:
             return QUANTUM
-        if self._calm_since is None or now - self._least_since < _CALM_SECONDS:
+        calm = _YOUNG_CALM_SECONDS if now < self._young_until else _CALM_SECONDS
+        if self._calm_since is None or now - self._least_since < calm:
             return 0.0
         least, self._least_slack, self._least_since = self._least_slack, slack, now
         return 0.0 if least < _SPARE else -min(least, _LARGEST_SHIFT)
