@@ -11,7 +11,7 @@ from telnyx_core.testing.rig import REMOTE_SDP, Rig
 from tests.quality.readings import healthy
 from tests.quality.test_frames import active
 
-INBOUND, OUTBOUND = 32001, 32002
+INBOUND, OUTBOUND, SILENCE = 32001, 32002, 31006
 RENEWAL = 36004
 
 
@@ -169,6 +169,21 @@ def test_while_the_socket_is_down_missing_media_is_no_fault_of_the_media(again: 
     assert rig.states(call) in ([], ["recovering"])
     assert INBOUND not in rig.codes
     assert RENEWAL not in rig.codes
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_silence_is_not_warned_of_while_the_call_is_recovering(lost: bool) -> None:
+    """SRV-008: a server that has lost the socket sends nothing, and the outage is known already."""
+    rig, call = active()
+    rig.always("ping", {})
+    start = rig.now
+    rig.reading = lambda now: healthy(now - start, remote_level=0.2 if now < start + 5 else 0.0)
+    rig.advance(5)
+    if lost:
+        rig.lose()
+    rig.advance(20)
+    assert rig.info(call).state.value == ("recovering" if lost else "active")
+    assert (SILENCE in rig.codes) is not lost
 
 
 def test_once_back_it_is_judged_afresh() -> None:
