@@ -557,8 +557,9 @@ class Call:
         if not bye or not self._known:
             self._destroy(now, confirmed=confirmed or not self._known)
         elif self._told:
-            self._request(Purpose.BYE, m.BYE, m.bye_params(cause, self._dialog()), now)
+            # Set first: a BYE that cannot be sent is settled at once, and the call is gone, and its deadlines with it.
             self._host.timers.set(Timer.BYE_GUARD, now + timeouts.BYE_GUARD, self.id)
+            self._request(Purpose.BYE, m.BYE, m.bye_params(cause, self._dialog()), now)
         else:
             if not self._quiet:
                 self._host.error(

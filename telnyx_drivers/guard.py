@@ -30,14 +30,15 @@ class isolated:  # noqa: N801  # read as a word: ``with isolated("the store"): .
 
     ``fault`` is what was raised, for callers to whom it makes a difference. ``expected`` is not told: it is the world's
     trouble, such as a device that is in use, and the caller has a word for it. A cancellation of ours goes through; one
-    that the application brought about by itself does not. One can be entered again, after it was left, where making
-    another one each time would cost too much.
+    that the application brought about by itself does not: none is ours in a block that never ``awaits``. One can be
+    entered again, after it was left, where making another one each time would cost too much.
     """
 
-    def __init__(self, what: str, *, expected: tuple[type[Exception], ...] = ()) -> None:
+    def __init__(self, what: str, *, expected: tuple[type[Exception], ...] = (), awaits: bool = True) -> None:
         self.fault: Exception | None = None
         self._what = what
         self._expected = expected
+        self._awaits = awaits
 
     def __enter__(self) -> Self:
         self.fault = None
@@ -53,9 +54,9 @@ class isolated:  # noqa: N801  # read as a word: ``with isolated("the store"): .
             if not isinstance(error, self._expected):
                 tell(self._what, error)
             return True
-        if _is_ours(error):
+        if self._awaits and _is_ours(error):
             return False
-        self.fault = ApplicationFault(f"{type(error).__name__}: {error}")
+        self.fault = ApplicationFault(f"{type(error).__name__}: {reason_of(error)}")
         self.fault.__cause__ = error
         tell(self._what, error)
         if isinstance(error, SystemExit | KeyboardInterrupt):
@@ -65,7 +66,7 @@ class isolated:  # noqa: N801  # read as a word: ``with isolated("the store"): .
 
 def call(what: str, function: Callable[..., T], *arguments: object, default: T) -> T:
     """What an application's function returns, and ``default`` where it raises."""
-    with isolated(what):
+    with isolated(what, awaits=False):
         return function(*arguments)
     return default
 
@@ -76,15 +77,16 @@ def run_isolated(handler: Handler, spawn: Spawn, *arguments: object) -> None:
     A handler that takes no argument is called without one, as the documents' examples are written.
     """
     what = f"handler {_label(handler)}"
-    result: object = None
-    with isolated(what):
+    awaitable: Awaitable[object] | None = None
+    with isolated(what, awaits=False):
         result = handler(*arguments[: room_for(handler, len(arguments))])
-    if inspect.isawaitable(result):
-        awaitable: Awaitable[object] = result
+        awaitable = result if inspect.isawaitable(result) else None
+    if awaitable is not None:
+        awaited = awaitable
 
         async def finish() -> None:
             with isolated(what):
-                await awaitable
+                await awaited
 
         spawn(finish)
 
@@ -121,14 +123,17 @@ def tell(what: str, error: BaseException) -> None:
 
 
 def reason_of(error: BaseException) -> str:
-    """An error in a few words: not all of them have a text."""
-    return str(error) or type(error).__name__
+    """An error in a few words: not all of them have a text, and some raise where they are asked for it."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # noqa: BLE001  # an application's class
+        return type(error).__name__
 
 
 def _as_exception(error: BaseException) -> Exception:
     if isinstance(error, Exception):
         return error
-    fault = ApplicationFault(str(error))
+    fault = ApplicationFault(reason_of(error))
     fault.__cause__ = error
     return fault
 
@@ -136,7 +141,7 @@ def _as_exception(error: BaseException) -> Exception:
 def _is_ours(error: BaseException) -> bool:
     """Whether it is a cancellation by whoever runs this task, and not one that the application's code made up."""
     if isinstance(error, GeneratorExit):
-        return True
+        return not _in_task()  # a coroutine is closed from outside; what runs in a task has raised it by itself
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
         return any(_is_ours(each) for each in group.exceptions)
@@ -152,6 +157,17 @@ def _is_ours(error: BaseException) -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def _in_task() -> bool:
+    try:
+        anyio.get_current_task()
+    except Exception:  # noqa: BLE001  # no loop runs in this thread
+        return False
+    return True
+
+
 def _label(handler: Handler) -> str:
-    label: object = getattr(handler, "__qualname__", None)
-    return label if isinstance(label, str) else repr(handler)
+    try:
+        label: object = getattr(handler, "__qualname__", None)
+        return label if isinstance(label, str) else repr(handler)
+    except Exception:  # noqa: BLE001  # an application's object, which may raise whatever it is asked
+        return f"of type {type(handler).__name__}"

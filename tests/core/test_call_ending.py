@@ -8,6 +8,8 @@ from telnyx_core.actions import ClosePeer, Done, Notify, SendText, StopTone
 from telnyx_core.events import CallUpdated, Cause, ErrorRaised
 from telnyx_core.ids import CallId
 from telnyx_core.json_types import JsonObject
+from telnyx_core.limits import MAX_SENT_BYTES
+from telnyx_core.options import CustomHeader
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 
@@ -458,3 +460,22 @@ def test_the_headers_of_a_hang_up_are_told_with_it() -> None:
     dialog = rig.params("bye")["dialogParams"]
     assert isinstance(dialog, dict)
     assert dialog["custom_headers"] == expected
+
+
+@pytest.mark.parametrize("how", ["invite", "hangup"])
+def test_headers_that_no_frame_can_carry_cost_that_call_alone(how: str) -> None:
+    """PS-029: the BYE has them too. Its deadline outlived the call, and ended the client with every other call."""
+    rig = Rig.registered()
+    other = rig.outbound("active")
+    headers = (CustomHeader("X-A", "v" * MAX_SENT_BYTES),)
+    match how:
+        case "invite":
+            call = rig.dial(custom_headers=headers)
+            rig.media_ok(call)
+            rig.describe(at=call)
+        case _:
+            call = rig.outbound("active")
+            rig.ledger.asked(rig.session.hangup(call, now=rig.now, custom_headers=headers))
+    rig.advance(20)
+    assert call not in rig.session.calls
+    assert other in rig.session.calls

@@ -21,6 +21,7 @@ from telnyx_core.events import (
 from telnyx_core.states import CallState
 from telnyx_drivers.emitter import BACKLOG, Broadcast, Handlers, name_of
 from telnyx_drivers.exceptions import EventsOverrun
+from telnyx_drivers.guard import Handler
 from telnyx_drivers.recovery import (
     MediaRecoveryError,
     MediaRecoveryFailed,
@@ -324,3 +325,46 @@ async def test_events_are_logged_by_layer_and_without_secrets(
     assert "telnyx_rtc.invite" in caplog.text
     assert "pl4nted" not in caplog.text
     assert "abcdefghijklmnopqrstuvwx" not in caplog.text, "a=ice-pwd"
+
+
+class Unspeakable:
+    """A handler that can be called, and raises whatever else it is asked."""
+
+    def __call__(self, event: object) -> None:
+        raise Wordless
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError("no attributes")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def closes_itself() -> None:
+    raise GeneratorExit
+
+
+async def closes_itself_later() -> None:
+    raise GeneratorExit
+
+
+@pytest.mark.parametrize("handler", [Unspeakable(), closes_itself, closes_itself_later], ids=range(3))
+async def test_a_handler_that_cannot_be_described_or_closes_itself_costs_nothing(
+    make_client: MakeClient, faults: list[object], handler: Handler, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its label was made outside the guard, and a ``GeneratorExit`` was taken for ours: both ended the client."""
+    async with make_client() as client:
+        call = await client.new_call("+1555")
+        await call.wait_for_state("active")
+        client.on("telnyx.notification", handler)
+        assert await call.hold()
+        await anyio.sleep(1)
+        assert await call.unhold()
+        assert call.live
+        assert client._driver.failure is None
+    assert "failed" in caplog.text
