@@ -103,7 +103,8 @@ class Checks:
     where it is then, it stays for a second, whatever we nominate meanwhile.
     """
 
-    def __init__(self, transceiver: RTCRtpTransceiver) -> None:
+    def __init__(self, transceiver: RTCRtpTransceiver, *, serves: bool = False) -> None:
+        """``serves``: it is the server that is being stood in for, and goes where the checks come from."""
         self._dtls = dtls_of(transceiver)
         self._ice = self._dtls.transport
         self._connection = connection = connection_of(transceiver)
@@ -113,7 +114,8 @@ class Checks:
         self._ice.add_listener("statechange", self._on_state)
         self._answered: set[Way] = set()
         self._answer = connection.request_received
-        connection.request_received = self._on_request  # type: ignore[method-assign]
+        if not serves:
+            connection.request_received = self._on_request  # type: ignore[method-assign]
         self._check_incoming, self._start_check = connection.check_incoming, connection.check_start_task
         connection.check_incoming = self._on_check  # type: ignore[method-assign]
         connection.check_start_task = self._start_if_wanted  # type: ignore[method-assign]

@@ -56,7 +56,7 @@ class Groundwork:
         else:
             starting.insist_on_pair(self.transceiver)
             starting.Flight(self.transceiver)
-        starting.Checks(self.transceiver)
+        starting.Checks(self.transceiver, serves=settings.stands_in_for_server)
         private.door_of(private.connection_of(self.transceiver)).delay = settings.delay
         private.offer_ciphers(self.transceiver, CIPHERS)
         private.check_raw_certificate(self.transceiver)
