@@ -188,6 +188,29 @@ async def test_iterators_of_frames_are_played(make_client: MakeClient) -> None:
             assert playback.error is None
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("error", [BaseException("no Exception"), GeneratorExit()], ids=["base", "exit"])
+async def test_an_iterator_that_raises_what_is_no_exception_ends_its_playing_alone(
+    make_client: MakeClient, faults: list[object], error: BaseException
+) -> None:
+    """On trio it ended the program with an internal error."""
+
+    async def frames() -> AsyncIterator[AudioFrame]:
+        yield FRAME
+        raise error
+
+    async with make_client() as client:
+        call = await client.new_call("+1555")
+        await call.wait_for_state("active")
+        playback = await call.play(frames())
+        while not playback.ended:
+            await anyio.sleep(0.01)
+            call.audio.pull(16_000)
+        assert isinstance(playback.error, Exception)
+        assert call.live
+        assert client._driver.failure is None
+
+
 CLIENTS = [telnyx_drivers.asyncio.TelnyxRTC, telnyx_drivers.trio.TelnyxRTC, telnyx_drivers.sync.TelnyxRTC]
 
 

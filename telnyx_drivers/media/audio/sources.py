@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import anyio
 
+from telnyx_drivers.guard import isolated
 from telnyx_drivers.media.audio.decode import Decoder
 from telnyx_drivers.media.audio.frames import AudioFrame, Samples
 from telnyx_drivers.media.audio.sample_queue import SampleQueue
@@ -110,7 +111,8 @@ class SourceVoice:
     async def run(self) -> None:
         """Move frames until the source ends, fails, or `close` is called. A task of its own; never raises."""
         try:
-            with self._scope:
+            # Told by the fault; what is no `Exception` would end the loop that this task runs on.
+            with isolated("an audio source", expected=(Exception,)) as playing, self._scope:
                 try:
                     async for frame in self._source:
                         if not await self._out.write(frame):
@@ -118,9 +120,9 @@ class SourceVoice:
                 finally:
                     with anyio.CancelScope(shield=True):
                         await _finish(self._source)
-        except Exception as error:  # noqa: BLE001  the application's code
-            self.error = error
-            self._on_fault(error)
+            if playing.fault is not None:
+                self.error = playing.fault
+                self._on_fault(playing.fault)
         finally:
             self._out.end()
 
