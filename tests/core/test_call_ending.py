@@ -479,3 +479,14 @@ def test_headers_that_no_frame_can_carry_cost_that_call_alone(how: str) -> None:
     rig.advance(20)
     assert call not in rig.session.calls
     assert other in rig.session.calls
+
+
+def test_no_invite_is_taken_while_the_last_calls_are_hung_up() -> None:
+    """Nobody would answer it, and leaving would wait for it."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.never("telnyx_rtc.bye")
+    rig.disconnect()
+    rig.ring("late")
+    assert "late" not in rig.session.calls
+    assert call in rig.session.calls, "its BYE is not answered yet: the session drains"
