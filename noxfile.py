@@ -100,7 +100,7 @@ def build(session: nox.Session) -> None:
     (wheel,) = Path(target).glob("*.whl")
     session.install("--force-reinstall", str(wheel))
     session.chdir(target)
-    session.run("python", "-c", "import telnyx_core, telnyx_drivers.cli")
+    session.run("python", "-c", "import telnyx_core, telnyx_drivers._tools.cli")
 
 
 @nox.session

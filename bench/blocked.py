@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.far_end import PASSWORD, ROOT, USER
 from telnyx_core.options import Codec
+from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.audio.frames import Samples
 
 RATE, HERTZ, LEVEL = 8_000, 400, 10_000
 PCMU = Codec("audio/PCMU", RATE)

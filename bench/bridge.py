@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.far_end import PASSWORD, USER, FarEnd
 from bench.recovery import client_of
-from telnyx_drivers.media.audio.frames import Samples
-from telnyx_drivers.media.call_audio import CallAudio
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._webrtc.call_audio import CallAudio
 
 RATE = 48_000
 FRAME = np.zeros(RATE // 50, np.int16)

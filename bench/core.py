@@ -17,6 +17,7 @@ from random import Random
 from statistics import median
 from time import process_time
 
+from telnyx_core._wire.json_types import Json
 from telnyx_core.actions import Action, OpenPeer, SendText, TakeStats
 from telnyx_core.facts import (
     Fact,
@@ -30,10 +31,9 @@ from telnyx_core.facts import (
     TextReceived,
 )
 from telnyx_core.ids import CallId, MediaId, SocketId
-from telnyx_core.json_types import Json
 from telnyx_core.options import CallOptions, ClientOptions
-from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.session import Session
+from telnyx_core.stats.snapshot import StatsSnapshot
 
 SDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n" + "a=candidate:1 1 udp 1 192.0.2.1 9 typ srflx\r\n" * 30
 PAST = 100_000

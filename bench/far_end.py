@@ -76,8 +76,8 @@ class FarEnd:
 async def serve() -> None:
     import numpy as np
 
+    from telnyx_drivers._webrtc import aiortc_private as private
     from telnyx_drivers.gateway import Gateway
-    from telnyx_drivers.media import aiortc_private as private
     from tests.recovery.cable import Cable
 
     loop, loud = asyncio.get_running_loop(), Counter[str]()

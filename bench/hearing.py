@@ -35,13 +35,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import neteq
 from bench.quality import RATE, read, speak
-from telnyx_drivers.media.audio.frames import Samples
-from telnyx_drivers.media.audio.resampler import Resampler
-from telnyx_drivers.media.rtp.codecs import make_decoder, make_encoder
-from telnyx_drivers.media.rtp.packet import parse
-from telnyx_drivers.media.rtp.receiver import RtpReceiver
-from telnyx_drivers.media.rtp.rtcp import ReportBlock
-from telnyx_drivers.media.rtp.sender import RtpSender
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.resampler import Resampler
+from telnyx_drivers._audio.rtp.codecs import make_decoder, make_encoder
+from telnyx_drivers._audio.rtp.packet import parse
+from telnyx_drivers._audio.rtp.receiver import RtpReceiver
+from telnyx_drivers._audio.rtp.rtcp import ReportBlock
+from telnyx_drivers._audio.rtp.sender import RtpSender
 
 BEAT = 0.02
 ARRIVES = 0.04

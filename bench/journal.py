@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.far_end import PASSWORD, USER, FarEnd
 from bench.recovery import client_of
+from telnyx_core.journal.recorded_session import Replay, _give
 from telnyx_core.session import Session
-from telnyx_core.testing.journal import Replay, _give
-from telnyx_drivers.journal import Journal, RecordedSession
+from telnyx_drivers._services.journal import Journal, RecordedSession
 
 REPEATS = 15
 

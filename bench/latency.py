@@ -27,14 +27,14 @@ from bench.rig import BEAT, CODECS, settings, voice
 from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, OpenPeer, PeerConfig, UseMedia
 from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId, MediaId
-from telnyx_drivers.media import aiortc_private as private
-from telnyx_drivers.media.audio.frames import FRAMES_PER_SECOND, Samples
-from telnyx_drivers.media.call_audio import CallAudio
-from telnyx_drivers.media.engine import AiortcEngine
-from telnyx_drivers.media.rtp.codecs import make_decoder, make_encoder
-from telnyx_drivers.media.rtp.packet import parse
-from telnyx_drivers.media.rtp.receiver import RtpReceiver
-from telnyx_drivers.media.rtp.sender import RtpSender
+from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples
+from telnyx_drivers._audio.rtp.codecs import make_decoder, make_encoder
+from telnyx_drivers._audio.rtp.packet import parse
+from telnyx_drivers._audio.rtp.receiver import RtpReceiver
+from telnyx_drivers._audio.rtp.sender import RtpSender
+from telnyx_drivers._webrtc import aiortc_private as private
+from telnyx_drivers._webrtc.call_audio import CallAudio
+from telnyx_drivers._webrtc.engine import AiortcEngine
 
 MEDIA, CALL = MediaId(1), CallId("call")
 BURST = np.rint(16_000 * np.sin(2 * np.pi * 800 * np.arange(1_600) / 8_000)).astype(np.int16)

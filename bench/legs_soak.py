@@ -26,12 +26,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.rig import voice
 from bench.soak import STEP, Look, Looks, differences, gateway
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.recorder import Recording
+from telnyx_drivers._audio.tones import Tone
+from telnyx_drivers._calls import CallHandle
+from telnyx_drivers._exceptions import CallFailed
 from telnyx_drivers.asyncio import TelnyxRTC
-from telnyx_drivers.calls import CallHandle
-from telnyx_drivers.exceptions import CallFailed
-from telnyx_drivers.media.audio.frames import Samples
-from telnyx_drivers.media.audio.recorder import Recording
-from telnyx_drivers.media.audio.tones import Tone
 
 WARM_UP = 15.0
 """Seconds before the first look: buffers fill, caches warm up."""

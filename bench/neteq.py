@@ -11,8 +11,8 @@ from typing import Any, Final, Self, TypeAlias
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from telnyx_drivers.media.aiortc_private import Bypass
-from telnyx_drivers.media.audio.frames import Samples
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._webrtc.aiortc_private import Bypass
 
 INSTALLED: Final = find_spec("wrtc") is not None
 MISSING: Final = "no column of NetEq: wrtc is not installed (pip install -e '.[bench]')"

@@ -33,11 +33,11 @@ from pesq import pesq
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import telnyx_drivers
-from telnyx_drivers.media.audio.decode import open_decoder
-from telnyx_drivers.media.audio.frames import Samples
-from telnyx_drivers.media.audio.resampler import Resampler
-from telnyx_drivers.media.rtp import libopus
-from telnyx_drivers.media.rtp.libopus import OpusSettings
+from telnyx_drivers._audio.decode import open_decoder
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.resampler import Resampler
+from telnyx_drivers._audio.rtp import libopus
+from telnyx_drivers._audio.rtp.libopus import OpusSettings
 
 RATE = 16_000
 SENTENCES = (

@@ -19,17 +19,17 @@ from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, DigitTon
 from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId, MediaId
 from telnyx_core.options import Codec
-from telnyx_drivers.media import aiortc_private as private
-from telnyx_drivers.media.aiortc_rtp import aiortc_rtp_path
-from telnyx_drivers.media.audio.decode import open_decoder
-from telnyx_drivers.media.audio.frames import FRAMES_PER_SECOND, Samples, silence
-from telnyx_drivers.media.audio.resampler import Resampler
-from telnyx_drivers.media.call_audio import CallAudio
-from telnyx_drivers.media.engine import AiortcEngine
-from telnyx_drivers.media.rtp import pacer
-from telnyx_drivers.media.rtp.path import direct_rtp_path
-from telnyx_drivers.media.rtp_path import AgreedAudio, RtpPathFactory, RtpStats, RtpWiring
-from telnyx_drivers.media.settings import PeerSettings
+from telnyx_drivers._audio.decode import open_decoder
+from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples, silence
+from telnyx_drivers._audio.resampler import Resampler
+from telnyx_drivers._audio.rtp import pacer
+from telnyx_drivers._webrtc import aiortc_private as private
+from telnyx_drivers._webrtc.aiortc_rtp import aiortc_rtp_path
+from telnyx_drivers._webrtc.call_audio import CallAudio
+from telnyx_drivers._webrtc.direct_rtp import direct_rtp_path
+from telnyx_drivers._webrtc.engine import AiortcEngine
+from telnyx_drivers._webrtc.rtp_path import AgreedAudio, RtpPathFactory, RtpStats, RtpWiring
+from telnyx_drivers._webrtc.settings import PeerSettings
 
 
 class BareRtpPath:

@@ -29,12 +29,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from telnyx_core.events import CallUpdated, MediaStarted
 from telnyx_core.options import IceServer
 from telnyx_core.states import CallState
+from telnyx_drivers._webrtc import transport_pool as standby
+from telnyx_drivers._webrtc.engine import AiortcEngine
+from telnyx_drivers._webrtc.ports import EngineSetup
+from telnyx_drivers._webrtc.settings import PeerSettings
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.gateway import Gateway, GatewayThread
-from telnyx_drivers.media import standby
-from telnyx_drivers.media.engine import AiortcEngine
-from telnyx_drivers.media.ports import EngineSetup
-from telnyx_drivers.media.settings import PeerSettings
 
 HOST = "127.0.0.1"
 USER, CREDENTIAL = "bench", "bench"

@@ -9,8 +9,8 @@ from collections import deque
 
 from first_call import client_from_environment
 
-from telnyx_drivers.calls import CallHandle
-from telnyx_drivers.media.audio.frames import AudioFrame
+from telnyx_drivers._audio.frames import AudioFrame
+from telnyx_drivers._calls import CallHandle
 
 DELAY = 50  # frames of 20 ms
 

@@ -13,8 +13,8 @@ from collections.abc import Awaitable
 import atheris
 
 with atheris.instrument_imports(include=["httpcore2", "httpx2", "h11", "telnyx_drivers"]):
-    from telnyx_drivers.http_get import fetch
-    from telnyx_drivers.http_post import HttpPoster
+    from telnyx_drivers._reach.http_get import fetch
+    from telnyx_drivers._reach.http_post import HttpPoster
 
 MOST = 1 << 16
 TRUST = ssl.create_default_context()  # made once: it takes longer than everything else

@@ -13,9 +13,9 @@ import atheris
 
 with atheris.instrument_imports(include=["telnyx_core"]):
     from telnyx_core.facts import TextReceived
-    from telnyx_core.testing.journal import Replay
+    from telnyx_core.journal.recorded_session import Replay
     from telnyx_core.testing.rig import Rig
-    from telnyx_drivers.journal import Journal, RecordedSession
+    from telnyx_drivers._services.journal import Journal, RecordedSession
 
 SECRET = "do-not-tell"  # planted, to be looked for
 MOST = 50

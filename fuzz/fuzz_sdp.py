@@ -13,9 +13,9 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["telnyx_drivers.media"]):
-    from telnyx_drivers.media import remote_sdp, sdp
-    from telnyx_drivers.media.engine import AiortcEngine
+with atheris.instrument_imports(include=["telnyx_drivers._webrtc"]):
+    from telnyx_drivers._webrtc import remote_sdp, sdp
+    from telnyx_drivers._webrtc.engine import AiortcEngine
 
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 from attrs import define, field
@@ -32,7 +32,7 @@ from telnyx_core.actions import (
 )
 from telnyx_core.facts import LocalDescribed, MediaFact, NegotiationFailed, RemoteApplied, RemoteRefused
 from telnyx_core.ids import CallId, MediaId
-from telnyx_drivers.media.settings import PeerSettings
+from telnyx_drivers._webrtc.settings import PeerSettings
 
 CALL = CallId("call")
 KINDS: tuple[DescriptionKind, ...] = ("offer", "answer")

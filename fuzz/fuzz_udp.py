@@ -15,10 +15,10 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-with atheris.instrument_imports(include=["telnyx_drivers.media", "aioice"]):
-    from telnyx_drivers.media import aiortc_private as private
-    from telnyx_drivers.media.aiortc_socket import MOST_EARLY, MOST_QUEUED, IceSocket
-    from telnyx_drivers.media.groundwork import Groundwork
+with atheris.instrument_imports(include=["telnyx_drivers._webrtc", "aioice"]):
+    from telnyx_drivers._webrtc import aiortc_private as private
+    from telnyx_drivers._webrtc.aiortc_socket import MOST_EARLY, MOST_QUEUED, IceSocket
+    from telnyx_drivers._webrtc.peer_transport import Groundwork
 
 from tests.media.rig import LOOPBACK, Pair, peer_of
 

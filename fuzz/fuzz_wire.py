@@ -8,9 +8,9 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["telnyx_core"]):
-    from telnyx_core import messages
+    from telnyx_core._signalling import messages
+    from telnyx_core._wire.codec import Garbage, Plain, Reply, Request, decode, encode
     from telnyx_core.events import Cause
-    from telnyx_core.wire import Garbage, Plain, Reply, Request, decode, encode
 
 
 def one_input(data: bytes) -> None:

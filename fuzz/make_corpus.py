@@ -9,8 +9,8 @@
 import re
 from pathlib import Path
 
+from telnyx_core._wire.codec import encode
 from telnyx_core.testing import Transcript
-from telnyx_core.wire import encode
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"

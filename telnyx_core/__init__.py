@@ -4,6 +4,9 @@ Start with `Session`; `telnyx_core.gateway` is its opposite number, `telnyx_core
 """
 
 from telnyx_core import actions, events, facts
+from telnyx_core._signalling.speed import SpeedTestResult
+from telnyx_core._time.timers import Timer, TimerKey
+from telnyx_core._version import VERSION
 from telnyx_core.actions import Action, Done, Failed, Outcome
 from telnyx_core.catalogue import ErrorCode, WarningCode
 from telnyx_core.errors import (
@@ -34,10 +37,7 @@ from telnyx_core.options import (
     MediaPermissionsRecovery,
 )
 from telnyx_core.session import Session
-from telnyx_core.speed import SpeedTestResult
 from telnyx_core.states import CallState, SessionState
-from telnyx_core.timers import Timer, TimerKey
-from telnyx_core.version import VERSION
 
 __all__ = [
     "EVENT_NAMES",

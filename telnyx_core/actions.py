@@ -23,13 +23,13 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from telnyx_core._reports.segment import ReportHome, Segment
+from telnyx_core._reports.timeline import Entry
+from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_core.errors import Failure
 from telnyx_core.events import Event
 from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
-from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import Codec, IceServer
-from telnyx_core.quality.segment import ReportHome, Segment
-from telnyx_core.quality.timeline import Entry
 
 DescriptionKind: TypeAlias = Literal["offer", "answer"]
 ToneKind: TypeAlias = Literal["ringtone", "ringback"]

@@ -9,16 +9,16 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core.errors import TelnyxError, TelnyxWarning
 from telnyx_core.facts import PeerState
 from telnyx_core.ids import CallId, SocketId
-from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.options import CustomHeader
-from telnyx_core.quality import w3c
-from telnyx_core.quality.mos import Quality
-from telnyx_core.quality.snapshot import StatsSnapshot
-from telnyx_core.quality.timings import EstablishmentTimings
 from telnyx_core.states import CallState
+from telnyx_core.stats import w3c
+from telnyx_core.stats.mos import Quality
+from telnyx_core.stats.snapshot import StatsSnapshot
+from telnyx_core.stats.timings import EstablishmentTimings
 
 Direction: TypeAlias = Literal["inbound", "outbound"]
 
@@ -216,7 +216,7 @@ class StatsFrame:
 
     ``rtt`` and ``jitter`` are milliseconds, ``packet_loss`` is percent since the previous frame, levels are 0 to 1,
     ``mos`` is 1 to 5; counters are the call's, over all its peers. What is unknown is ``None``. ``reading`` has the
-    figures behind them, of the peer in use; `telnyx_core.quality.published` has the names of the documents.
+    figures behind them, of the peer in use; `telnyx_core._reports.published` has the names of the documents.
     """
 
     call: CallId

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from attrs import field, frozen
 
 from telnyx_core.ids import CallId, MediaId, SocketId
-from telnyx_core.quality.snapshot import StatsSnapshot
+from telnyx_core.stats.snapshot import StatsSnapshot
 
 SourceFault: TypeAlias = Literal["permission", "not_found", "other"]
 Stage: TypeAlias = Literal["create_offer", "create_answer", "set_local", "other"]

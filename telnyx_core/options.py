@@ -6,12 +6,12 @@ from typing import Final, Literal, TypeAlias, cast
 
 from attrs import evolve, field, fields_dict, frozen
 
-from telnyx_core.address import is_region, parse_address
-from telnyx_core.call_options import CallOptions
+from telnyx_core._options.address import is_region, parse_address
+from telnyx_core._options.call import CallOptions
+from telnyx_core._options.parsing import Checks, Name, as_given, both_spellings, build, finite, kind, milliseconds
+from telnyx_core._options.values import Codec, CustomHeader, IceServer, read_ice_servers
+from telnyx_core._wire.json_types import Json
 from telnyx_core.errors import InvalidCredentials, OptionsError
-from telnyx_core.json_types import Json
-from telnyx_core.option_values import Codec, CustomHeader, IceServer, read_ice_servers
-from telnyx_core.parsing import Checks, Name, as_given, both_spellings, build, finite, kind, milliseconds
 
 __all__ = [
     "AnonymousLogin",

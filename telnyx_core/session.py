@@ -13,8 +13,24 @@ from typing import Literal
 
 from attrs import evolve
 
-from telnyx_core import messages as m
-from telnyx_core import timeouts
+from telnyx_core._call.call import LOST, UNREACHABLE, Call, dialled_options, inbound_options
+from telnyx_core._call.microphone import SOURCE_ERRORS
+from telnyx_core._call.tombstones import Tombstones
+from telnyx_core._options.address import parse_address
+from telnyx_core._options.values import read_custom_headers
+from telnyx_core._reports.log_book import CommonLog
+from telnyx_core._reports.segment import ReportHome
+from telnyx_core._signalling import messages as m
+from telnyx_core._signalling.connection import Connection
+from telnyx_core._signalling.identity import CallMarker, Identity
+from telnyx_core._signalling.requests import Pending, Purpose, new_uuid
+from telnyx_core._signalling.url import http_url
+from telnyx_core._time import timeouts
+from telnyx_core._time.limits import MAX_LIVE_CALLS
+from telnyx_core._time.timers import Timer, TimerKey, TimerTable
+from telnyx_core._wire.codec import Request, ServerError
+from telnyx_core._wire.json_types import Json, JsonObject, JsonView
+from telnyx_core._wire.redaction import Redactor
 from telnyx_core.actions import (
     DEFAULT_TONE,
     DIGITS,
@@ -30,10 +46,7 @@ from telnyx_core.actions import (
     UploadReport,
     WriteDebug,
 )
-from telnyx_core.address import parse_address
-from telnyx_core.call import LOST, UNREACHABLE, Call, dialled_options, inbound_options
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
-from telnyx_core.connection import Connection
 from telnyx_core.errors import Failure, FailureKind, InvalidCallParameters, InvalidCallState, NotConnected, NotReady
 from telnyx_core.events import (
     AiConversation,
@@ -56,22 +69,9 @@ from telnyx_core.facts import (
     SocketRefused,
     TextReceived,
 )
-from telnyx_core.identity import CallMarker, Identity
 from telnyx_core.ids import CallId, MediaId, Ticket
-from telnyx_core.json_types import Json, JsonObject, JsonView
-from telnyx_core.limits import MAX_LIVE_CALLS
-from telnyx_core.microphone import SOURCE_ERRORS
-from telnyx_core.option_values import read_custom_headers
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
-from telnyx_core.quality.log_book import CommonLog
-from telnyx_core.quality.segment import ReportHome
-from telnyx_core.redaction import Redactor
-from telnyx_core.requests import Pending, Purpose, new_uuid
 from telnyx_core.states import CallState, SessionState
-from telnyx_core.timers import Timer, TimerKey, TimerTable
-from telnyx_core.tombstones import Tombstones
-from telnyx_core.url import http_url
-from telnyx_core.wire import Request, ServerError
 
 _MOST_OTHERS = 16
 """A warning names so many calls: enough to see which they are, and no more work with a thousand of them."""

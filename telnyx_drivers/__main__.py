@@ -1,5 +1,5 @@
 """``python -m telnyx_drivers`` is ``telnyx-rtc``."""
 
-from telnyx_drivers.cli import main
+from telnyx_drivers._tools.cli import main
 
 main()

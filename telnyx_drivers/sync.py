@@ -15,41 +15,41 @@ from typing import TYPE_CHECKING, Self, TypeAlias, Unpack, cast, overload
 from anyio import CapacityLimiter, to_thread
 from attrs import evolve, field, fields, frozen
 
+from telnyx_core._signalling.speed import SpeedTestResult
+from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_core.actions import DigitsVia
 from telnyx_core.errors import TelnyxError
 from telnyx_core.events import CallInfo, CallUpdated, Cause, Direction, Event
 from telnyx_core.facts import NetworkChange, PeerState
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import Json, JsonView
 from telnyx_core.options import CallOptions, ClientOptions, Region
-from telnyx_core.speed import SpeedTestResult
 from telnyx_core.states import CallState, SessionState
-from telnyx_drivers.arguments import checked, checked_with, function, one_of, seconds
+from telnyx_drivers._arguments import checked, checked_with, function, one_of, seconds
+from telnyx_drivers._audio.audio_devices import AudioDevice, SinkFactory
+from telnyx_drivers._calls import CallHandle, Headers, States
+from telnyx_drivers._calls import CallNotification as AsyncCallNotification
+from telnyx_drivers._client import CONNECT_TIMEOUT, default_engine
+from telnyx_drivers._emitter import E
+from telnyx_drivers._guard import Handler
+from telnyx_drivers._keywords import CallKeywords, ClientKeywords, LoginKeywords
+from telnyx_drivers._listening import Listens
+from telnyx_drivers._recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
+from telnyx_drivers._services.store import Store
+from telnyx_drivers._services.tokens import TokenProvider, with_stand_in
+from telnyx_drivers._services.tones import ToneSink, in_a_thread
+from telnyx_drivers._serving import DRAIN
+from telnyx_drivers._threads import Relays, Threads
+from telnyx_drivers._webrtc.ports import EngineFactory
 from telnyx_drivers.asyncio import TelnyxRTC as AsyncTelnyxRTC
-from telnyx_drivers.audio_devices import AudioDevice, SinkFactory
-from telnyx_drivers.calls import CallHandle, Headers, States
-from telnyx_drivers.calls import CallNotification as AsyncCallNotification
-from telnyx_drivers.client import CONNECT_TIMEOUT, default_engine
-from telnyx_drivers.emitter import E
-from telnyx_drivers.guard import Handler
-from telnyx_drivers.keywords import CallKeywords, ClientKeywords, LoginKeywords
-from telnyx_drivers.listening import Listens
-from telnyx_drivers.media.ports import EngineFactory
-from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
-from telnyx_drivers.serving import DRAIN
-from telnyx_drivers.store import Store
-from telnyx_drivers.threads import Relays, Threads
-from telnyx_drivers.tokens import TokenProvider, with_stand_in
-from telnyx_drivers.tones import ToneSink, in_a_thread
 
 if TYPE_CHECKING:
-    from telnyx_drivers.export.pcap import Capture as AsyncCapture
-    from telnyx_drivers.media.audio.frames import AudioFrame, Pcm
-    from telnyx_drivers.media.audio.player import Playback as AsyncPlayback
-    from telnyx_drivers.media.audio.recorder import Channels
-    from telnyx_drivers.media.audio.recorder import Recording as AsyncRecording
-    from telnyx_drivers.media.call_audio import Playable
-    from telnyx_drivers.media.source_registry import SourceFactory
+    from telnyx_drivers._audio.frames import AudioFrame, Pcm
+    from telnyx_drivers._audio.player import Playback as AsyncPlayback
+    from telnyx_drivers._audio.recorder import Channels
+    from telnyx_drivers._audio.recorder import Recording as AsyncRecording
+    from telnyx_drivers._audio.rtp.pcap import Capture as AsyncCapture
+    from telnyx_drivers._audio.source_registry import SourceFactory
+    from telnyx_drivers._webrtc.call_audio import Playable
 
 __all__ = ["Call", "MediaRecoveryError", "TelnyxRTC", "isMediaRecoveryErrorEvent", "is_media_recovery_error_event"]
 
@@ -176,7 +176,7 @@ class TelnyxRTC(Listens[CallNotification]):
         self._end(self._client.disconnect)
 
     def leave(self) -> None:
-        """As `disconnect`, but nobody is hung up on. See `telnyx_drivers.client.Client.leave`."""
+        """As `disconnect`, but nobody is hung up on. See `telnyx_drivers._client.Client.leave`."""
         self._end(self._client.leave)
 
     def _end(self, how: Callable[[], Awaitable[None]]) -> None:
@@ -193,7 +193,7 @@ class TelnyxRTC(Listens[CallNotification]):
         self._threads.run(lambda: self._client.login(credentials, **keywords))
 
     def switch_region(self, region: Region | str) -> None:
-        """Go to another region's servers with the calls. See `telnyx_drivers.client.Client.switch_region`."""
+        """Go to another region's servers with the calls. See `telnyx_drivers._client.Client.switch_region`."""
         self._threads.run(lambda: self._client.switch_region(region))
 
     def is_registered(self) -> bool:
@@ -203,7 +203,7 @@ class TelnyxRTC(Listens[CallNotification]):
     get_is_registered = is_registered
 
     def subscribe(self, channel: str) -> JsonView:
-        """Hear the events of a channel. See `telnyx_drivers.client.Client.subscribe`."""
+        """Hear the events of a channel. See `telnyx_drivers._client.Client.subscribe`."""
         return self._threads.run(lambda: self._client.subscribe(channel))
 
     def unsubscribe(self, channel: str) -> JsonView:
@@ -213,18 +213,18 @@ class TelnyxRTC(Listens[CallNotification]):
         return self._threads.run(lambda: self._client.broadcast(channel, data))
 
     def speed_test(self, size: int = 262_144) -> SpeedTestResult:
-        """How fast bytes go each way. See `telnyx_drivers.client.Client.speed_test`."""
+        """How fast bytes go each way. See `telnyx_drivers._client.Client.speed_test`."""
         return self._threads.run(lambda: self._client.speed_test(size))
 
     def clear_reconnect_token(self) -> None:
         self._threads.do(self._client.clear_reconnect_token)
 
     def register_source(self, source_id: str, factory: "SourceFactory", label: str | None = None) -> None:
-        """See `telnyx_drivers.client.Client.register_source`; the factory is called in the client's own thread."""
+        """See `telnyx_drivers._client.Client.register_source`; the factory is called in the client's own thread."""
         self._client.register_source(source_id, factory, label)
 
     def register_sink(self, sink_id: str, factory: SinkFactory, label: str | None = None) -> None:
-        """See `telnyx_drivers.client.Client.register_sink`; the sink lives in the client's own thread: do not block."""
+        """As the client of asyncio; the sink lives in the client's own thread: do not block."""
         self._client.register_sink(sink_id, factory, label)
 
     def get_audio_in_devices(self) -> tuple[AudioDevice, ...]:
@@ -236,7 +236,7 @@ class TelnyxRTC(Listens[CallNotification]):
         return self._threads.anywhere(self._client.get_audio_out_devices)
 
     def network_changed(self, change: NetworkChange) -> None:
-        """Pass on what the host says of its network. See `telnyx_drivers.client.Client.network_changed`."""
+        """Pass on what the host says of its network. See `telnyx_drivers._client.Client.network_changed`."""
         self._threads.touch(lambda: self._client.network_changed(change))
 
     @property
@@ -275,7 +275,7 @@ class TelnyxRTC(Listens[CallNotification]):
         wait_for_ready: bool = False,
         **keywords: Unpack[CallKeywords],
     ) -> "Call":
-        """Call somebody; returns as soon as the call exists. See `telnyx_drivers.client.Client.new_call`."""
+        """Call somebody; returns as soon as the call exists. See `telnyx_drivers._client.Client.new_call`."""
         relay = self._relays.make(on_notification) if on_notification is not None else None
         handle = self._threads.run(
             lambda: self._client.new_call(destination, on_notification=relay, wait_for_ready=wait_for_ready, **keywords)
@@ -313,7 +313,7 @@ class TelnyxRTC(Listens[CallNotification]):
     ) -> None:
         """Call ``handler`` with every call that rings, each in a thread of its own, until the client is disconnected.
 
-        See `telnyx_drivers.client.Client.serve`; a handler whose call has ended is left to notice it by itself.
+        See `telnyx_drivers._client.Client.serve`; a handler whose call has ended is left to notice it by itself.
         """
         threads = CapacityLimiter(math.inf)
 
@@ -373,7 +373,7 @@ class TelnyxRTC(Listens[CallNotification]):
 
 
 class Call(Listens[CallNotification]):
-    """`telnyx_drivers.calls.CallHandle` without ``async``. ``with call:`` hangs up on the way out."""
+    """`telnyx_drivers._calls.CallHandle` without ``async``. ``with call:`` hangs up on the way out."""
 
     def __init__(self, threads: Threads, handle: CallHandle) -> None:
         self._threads = threads
@@ -535,7 +535,7 @@ class Call(Listens[CallNotification]):
         self._threads.do(lambda: self._handle.send_ai_item(item))
 
     def restart_media(self) -> bool:
-        """See `telnyx_drivers.calls.CallHandle.restart_media`."""
+        """See `telnyx_drivers._calls.CallHandle.restart_media`."""
         return self._threads.run(self._handle.restart_media)
 
     def flush_report(self) -> None:
@@ -657,7 +657,7 @@ async def _wait(
 
 
 class Playback:
-    """`telnyx_drivers.media.audio.player.Playback` without ``async``."""
+    """`telnyx_drivers._audio.player.Playback` without ``async``."""
 
     def __init__(self, threads: Threads, playback: "AsyncPlayback") -> None:
         self._threads = threads
@@ -680,7 +680,7 @@ class Playback:
 
 
 class Capture:
-    """`telnyx_drivers.export.pcap.Capture` without ``async``."""
+    """`telnyx_drivers._audio.rtp.pcap.Capture` without ``async``."""
 
     def __init__(self, threads: Threads, capture: "AsyncCapture") -> None:
         self._threads = threads
@@ -696,7 +696,7 @@ class Capture:
 
 
 class Recording:
-    """`telnyx_drivers.media.audio.recorder.Recording` without ``async``."""
+    """`telnyx_drivers._audio.recorder.Recording` without ``async``."""
 
     def __init__(self, threads: Threads, recording: "AsyncRecording") -> None:
         self._threads = threads

@@ -14,16 +14,16 @@ from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnec
 from telnyx_core.facts import BinaryReceived, SocketClosed, SocketOpened, SocketRefused, TextReceived
 from telnyx_core.ids import SocketId
 from telnyx_core.session import Session
-from telnyx_drivers import logs
-from telnyx_drivers.calls import CallHandle
-from telnyx_drivers.client import MAX_FRAME, Client
-from telnyx_drivers.driver import TOO_LONG, TOO_MANY, Audience, Backlog, CallSoon, Driver, Line
-from telnyx_drivers.guard import isolated
-from telnyx_drivers.media.ports import EngineFactory
-from telnyx_drivers.recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
-from telnyx_drivers.retry_after import seconds_of
-from telnyx_drivers.server_address import ServerAddress
-from telnyx_drivers.unreachable import is_for_good
+from telnyx_drivers import _logs as logs
+from telnyx_drivers._calls import CallHandle
+from telnyx_drivers._client import MAX_FRAME, Client
+from telnyx_drivers._driver import TOO_LONG, TOO_MANY, Audience, Backlog, CallSoon, Driver, Line
+from telnyx_drivers._guard import isolated
+from telnyx_drivers._reach.retry_after import seconds_of
+from telnyx_drivers._reach.server_address import ServerAddress
+from telnyx_drivers._reach.unreachable import is_for_good
+from telnyx_drivers._recovery import MediaRecoveryError, is_media_recovery_error_event, isMediaRecoveryErrorEvent
+from telnyx_drivers._webrtc.ports import EngineFactory
 
 __all__ = [
     "CallHandle",

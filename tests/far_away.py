@@ -1,6 +1,6 @@
 """A program: the command line, with an embedded gateway that is 40 ms away, there and back: loopback hides much."""
 
-from telnyx_drivers.cli.app import app
+from telnyx_drivers._tools.cli.app import app
 from telnyx_drivers.gateway import server
 
 DELAY = 0.02

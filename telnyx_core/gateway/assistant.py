@@ -3,15 +3,15 @@
 import json
 from typing import Final
 
+from telnyx_core._wire.codec import Request, mapping, string
+from telnyx_core._wire.json_types import JsonObject
+from telnyx_core.gateway.client_sockets import Lines
+from telnyx_core.gateway.context import Ground
 from telnyx_core.gateway.events import ConversationReceived
-from telnyx_core.gateway.ground import Ground
 from telnyx_core.gateway.legs import Leg
-from telnyx_core.gateway.lines import Lines
 from telnyx_core.gateway.options import Assistant
 from telnyx_core.gateway.records import Line
 from telnyx_core.gateway.sessions import sessid
-from telnyx_core.json_types import JsonObject
-from telnyx_core.wire import Request, mapping, string
 
 MAX_DELTAS: Final = 64
 """However long a text is, it is spoken in at most so many pieces."""

@@ -7,10 +7,10 @@ from typing import Final, TypeAlias, cast
 
 from attrs import frozen
 
+from telnyx_core._time.limits import MAX_NAME_CHARS
+from telnyx_core._wire.codec import string
+from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_core.gateway.options import Assistant, GatewayOptions
-from telnyx_core.json_types import Json, JsonView
-from telnyx_core.limits import MAX_NAME_CHARS
-from telnyx_core.wire import string
 
 ANONYMOUS: Final = "anonymous"
 """The user name of sessions that logged in without credentials."""

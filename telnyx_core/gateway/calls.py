@@ -8,23 +8,23 @@ the other. A call to a user runs as a `Race` between the user's sockets until on
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
+from telnyx_core._signalling.messages import ANSWER, BYE, DISPLAY, INFO, INVITE, MEDIA, RINGING
+from telnyx_core._time.timers import Timer
+from telnyx_core._wire.json_types import JsonObject, JsonView
 from telnyx_core.events import Cause, Direction
 from telnyx_core.gateway.actions import Echo, Feed, FromCall, ReleaseCall, Silence, Source, Tone
 from telnyx_core.gateway.assistant import Assistants
+from telnyx_core.gateway.client_sockets import Lines
+from telnyx_core.gateway.context import Ground
 from telnyx_core.gateway.events import CallAnswered, CallEnded, CallHeld, CallRinging, CallStarted, Ender
-from telnyx_core.gateway.ground import Ground
 from telnyx_core.gateway.legs import Leg, Phase, Purpose, Race, Step, TelnyxIds, cause
-from telnyx_core.gateway.lines import Lines
 from telnyx_core.gateway.options import FarEnd
 from telnyx_core.gateway.peers import Peers
 from telnyx_core.gateway.records import Session
 from telnyx_core.gateway.sessions import Sessions
 from telnyx_core.gateway.wording import Wording
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import JsonObject, JsonView
-from telnyx_core.messages import ANSWER, BYE, DISPLAY, INFO, INVITE, MEDIA, RINGING
 from telnyx_core.options import CustomHeader
-from telnyx_core.timers import Timer
 
 Headers: TypeAlias = tuple[CustomHeader, ...]
 

@@ -1,13 +1,13 @@
 """Event channels: subscriptions and broadcasts (signaling.md 3.16)."""
 
-from telnyx_core.gateway.ground import Ground
-from telnyx_core.gateway.lines import Lines
+from telnyx_core._signalling.messages import EVENT
+from telnyx_core._time.limits import MAX_NAME_CHARS
+from telnyx_core._wire.codec import Request, mapping, string, strings
+from telnyx_core._wire.json_types import Json, JsonObject
+from telnyx_core.gateway.client_sockets import Lines
+from telnyx_core.gateway.context import Ground
 from telnyx_core.gateway.records import Line, Session
 from telnyx_core.gateway.sessions import Sessions, logged_in, sessid
-from telnyx_core.json_types import Json, JsonObject
-from telnyx_core.limits import MAX_NAME_CHARS
-from telnyx_core.messages import EVENT
-from telnyx_core.wire import Request, mapping, string, strings
 
 PERMISSION_DENIED = -32602
 

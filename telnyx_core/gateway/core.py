@@ -8,6 +8,10 @@ client sends. Commands refuse with `LocalProtocolError` and have then changed no
 from collections.abc import Mapping
 from random import Random
 
+from telnyx_core._signalling.messages import CAUSES, DISPLAY, EVENT, INFO, INVITE, PUNT
+from telnyx_core._time.timers import Timer, TimerKey
+from telnyx_core._wire.codec import Reply, Request
+from telnyx_core._wire.json_types import JsonObject, JsonView
 from telnyx_core.actions import DIGITS
 from telnyx_core.errors import InvalidCallParameters, InvalidCallState, NotConnected
 from telnyx_core.events import Cause
@@ -16,27 +20,23 @@ from telnyx_core.gateway.actions import GatewayAction
 from telnyx_core.gateway.assistant import Assistants
 from telnyx_core.gateway.calls import Calls
 from telnyx_core.gateway.channels import Channels
+from telnyx_core.gateway.client_sockets import Lines, Way
+from telnyx_core.gateway.context import Ground
 from telnyx_core.gateway.dialogs import Dialogs
 from telnyx_core.gateway.facts import GatewayFact, SocketAccepted
 from telnyx_core.gateway.faults import Fault
-from telnyx_core.gateway.ground import Ground
 from telnyx_core.gateway.legs import Leg, LegInfo, cause
-from telnyx_core.gateway.lines import Lines, Way
-from telnyx_core.gateway.news import News
 from telnyx_core.gateway.options import FarEnd, GatewayOptions
+from telnyx_core.gateway.peer_events import News
 from telnyx_core.gateway.peers import Peers
+from telnyx_core.gateway.reattach import Survival
 from telnyx_core.gateway.records import Held, Line, Session
 from telnyx_core.gateway.requests import Requests
+from telnyx_core.gateway.routing import Switch
 from telnyx_core.gateway.sessions import Sessions
 from telnyx_core.gateway.speed import SpeedTest
-from telnyx_core.gateway.survival import Survival
-from telnyx_core.gateway.switch import Switch
 from telnyx_core.ids import CallId, SocketId
-from telnyx_core.json_types import JsonObject, JsonView
-from telnyx_core.messages import CAUSES, DISPLAY, EVENT, INFO, INVITE, PUNT
 from telnyx_core.options import CustomHeader
-from telnyx_core.timers import Timer, TimerKey
-from telnyx_core.wire import Reply, Request
 
 
 class GatewayCore:

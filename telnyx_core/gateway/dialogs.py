@@ -5,21 +5,21 @@ from typing import Final
 
 from attrs import evolve
 
+from telnyx_core._signalling.messages import CAUSE_CODES, CAUSES, INFO, bye_cause, call_id, custom_headers
+from telnyx_core._time.limits import MAX_NAME_CHARS
+from telnyx_core._time.timers import Timer
+from telnyx_core._wire.codec import Request, integer, mapping, string
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.events import Cause
 from telnyx_core.gateway.calls import CALL_FAILED, NO_SUCH_CALL, Calls
+from telnyx_core.gateway.client_sockets import Lines
+from telnyx_core.gateway.context import Ground
 from telnyx_core.gateway.events import CandidateReceived, DigitsReceived, MessageReceived
-from telnyx_core.gateway.ground import Ground
 from telnyx_core.gateway.legs import Leg, Phase, Purpose, cause
-from telnyx_core.gateway.lines import Lines
 from telnyx_core.gateway.peers import Peers
 from telnyx_core.gateway.records import Line
 from telnyx_core.gateway.sdp import reachable
 from telnyx_core.gateway.sessions import sessid
-from telnyx_core.json_types import JsonObject
-from telnyx_core.limits import MAX_NAME_CHARS
-from telnyx_core.messages import CAUSE_CODES, CAUSES, INFO, bye_cause, call_id, custom_headers
-from telnyx_core.timers import Timer
-from telnyx_core.wire import Request, integer, mapping, string
 
 UNKNOWN_METHOD = -32601
 _DIGITS: Final = frozenset("0123456789*#ABCDabcdFfwW")

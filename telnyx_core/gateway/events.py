@@ -4,10 +4,10 @@ from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
+from telnyx_core._wire.json_types import JsonView
 from telnyx_core.events import Cause, Direction
 from telnyx_core.gateway.faults import Place
 from telnyx_core.ids import CallId, SocketId
-from telnyx_core.json_types import JsonView
 from telnyx_core.options import CustomHeader
 
 Ender: TypeAlias = Literal["client", "far_end", "gateway"]

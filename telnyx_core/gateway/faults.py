@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from attrs import define, field, frozen
 
-from telnyx_core.json_types import Json, JsonView
+from telnyx_core._wire.json_types import Json, JsonView
 
 Place: TypeAlias = Literal["request", "reply", "push"]
 """A client's request, the gateway's reply to one, or a request that the gateway makes."""

@@ -6,15 +6,15 @@ from typing import Final
 
 from attrs import define, field, frozen
 
+from telnyx_core._signalling.messages import CAUSE_CODES
+from telnyx_core._wire.codec import Request
+from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_core.events import Cause, Direction
 from telnyx_core.gateway.actions import Silence, Source
 from telnyx_core.gateway.options import Assistant, FarEnd
 from telnyx_core.gateway.records import Line, Session
 from telnyx_core.ids import CallId, MediaId, SocketId
-from telnyx_core.json_types import Json, JsonView
-from telnyx_core.messages import CAUSE_CODES
 from telnyx_core.options import CustomHeader
-from telnyx_core.wire import Request
 
 _SIP: Final[dict[str, tuple[int, str]]] = {  # CALL-410
     "UNALLOCATED_NUMBER": (404, "Not Found"),

@@ -6,9 +6,9 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from telnyx_core._wire.json_types import JsonView
 from telnyx_core.errors import OptionsError
 from telnyx_core.gateway.faults import Fault
-from telnyx_core.json_types import JsonView
 from telnyx_core.options import Codec
 
 FarEnd: TypeAlias = Literal["echo", "tone", "silence"]

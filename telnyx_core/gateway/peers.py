@@ -24,7 +24,7 @@ from telnyx_core.facts import (
     RemoteApplied,
     RemoteRefused,
 )
-from telnyx_core.gateway.ground import Ground
+from telnyx_core.gateway.context import Ground
 from telnyx_core.gateway.legs import Leg, Peer, Purpose
 from telnyx_core.gateway.sdp import (
     Kind,

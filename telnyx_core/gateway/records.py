@@ -2,9 +2,9 @@
 
 from attrs import define, field
 
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.gateway.options import Assistant
 from telnyx_core.ids import CallId, SocketId
-from telnyx_core.json_types import JsonObject
 
 
 @define(eq=False)

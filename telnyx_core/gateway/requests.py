@@ -3,19 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from telnyx_core.gateway.assistant import Assistants
-from telnyx_core.gateway.calls import Calls
-from telnyx_core.gateway.channels import Channels
-from telnyx_core.gateway.dialogs import INVALID_METHOD, UNKNOWN_METHOD, Dialogs
-from telnyx_core.gateway.events import ReportReceived
-from telnyx_core.gateway.ground import Ground
-from telnyx_core.gateway.lines import Lines
-from telnyx_core.gateway.options import Assistant
-from telnyx_core.gateway.records import Line, expiry
-from telnyx_core.gateway.sessions import AUTHENTICATION_REQUIRED, Sessions, logged_in, sessid
-from telnyx_core.gateway.survival import Survival
-from telnyx_core.gateway.switch import Switch
-from telnyx_core.messages import (
+from telnyx_core._signalling.messages import (
     AI_CONVERSATION,
     ANONYMOUS_LOGIN,
     ANSWER,
@@ -30,7 +18,19 @@ from telnyx_core.messages import (
     MODIFY,
     PING,
 )
-from telnyx_core.wire import Request
+from telnyx_core._wire.codec import Request
+from telnyx_core.gateway.assistant import Assistants
+from telnyx_core.gateway.calls import Calls
+from telnyx_core.gateway.channels import Channels
+from telnyx_core.gateway.client_sockets import Lines
+from telnyx_core.gateway.context import Ground
+from telnyx_core.gateway.dialogs import INVALID_METHOD, UNKNOWN_METHOD, Dialogs
+from telnyx_core.gateway.events import ReportReceived
+from telnyx_core.gateway.options import Assistant
+from telnyx_core.gateway.reattach import Survival
+from telnyx_core.gateway.records import Line, expiry
+from telnyx_core.gateway.routing import Switch
+from telnyx_core.gateway.sessions import AUTHENTICATION_REQUIRED, Sessions, logged_in, sessid
 
 Handler: TypeAlias = Callable[[Line, Request], None]
 

@@ -5,17 +5,17 @@ from typing import Final
 
 from attrs import frozen
 
+from telnyx_core._signalling.messages import ANONYMOUS_LOGIN, CLIENT_READY, GATEWAY_STATE, LOGIN, PUNT
+from telnyx_core._time.limits import MAX_NAME_CHARS
+from telnyx_core._time.timers import Timer
+from telnyx_core._wire.codec import Request, mapping, string
+from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core.gateway import auth
+from telnyx_core.gateway.client_sockets import Lines
+from telnyx_core.gateway.context import Ground
 from telnyx_core.gateway.events import ClientLoggedIn, LoginRefused, StateTold
-from telnyx_core.gateway.ground import Ground
-from telnyx_core.gateway.lines import Lines
 from telnyx_core.gateway.records import Line, Session, expiry
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import Json, JsonObject, JsonView
-from telnyx_core.limits import MAX_NAME_CHARS
-from telnyx_core.messages import ANONYMOUS_LOGIN, CLIENT_READY, GATEWAY_STATE, LOGIN, PUNT
-from telnyx_core.timers import Timer
-from telnyx_core.wire import Request, mapping, string
 
 AUTHENTICATION_REQUIRED: Final = -32000
 AUTHENTICATION_FAILED: Final = -32001

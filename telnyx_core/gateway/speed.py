@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from telnyx_core.gateway.ground import Ground
-from telnyx_core.gateway.lines import Lines
+from telnyx_core.gateway.client_sockets import Lines
+from telnyx_core.gateway.context import Ground
 from telnyx_core.gateway.records import Line, Upload
 
 BLOCK: Final = "#SPB " + "." * 1024

@@ -2,11 +2,11 @@
 
 from typing import Final
 
+from telnyx_core._signalling.messages import ANSWER, header_list
+from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.events import Cause
-from telnyx_core.gateway.ground import Ground
+from telnyx_core.gateway.context import Ground
 from telnyx_core.gateway.legs import Leg
-from telnyx_core.json_types import Json, JsonObject
-from telnyx_core.messages import ANSWER, header_list
 from telnyx_core.options import CustomHeader
 
 OUTBOUND_NAME: Final = "Outbound Call"

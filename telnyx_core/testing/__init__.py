@@ -6,11 +6,11 @@ the client to what the recorded one said.
 `telnyx_core.testing.strategies` has Hypothesis strategies; it alone needs Hypothesis.
 """
 
-from telnyx_core.testing.agreement import BARE_SOCKET, DELIBERATE, ODD_FRAMES, OWN_PAST, REATTACHED, Deliberate
+from telnyx_core.journal.recorded_session import Replay, ReplayDiffers
 from telnyx_core.testing.client import SimClient
 from telnyx_core.testing.clock import VirtualClock
-from telnyx_core.testing.journal import Replay, ReplayDiffers
-from telnyx_core.testing.ledger import Broken, Debt, Ledger, SocketPhase
+from telnyx_core.testing.contract import Broken, Debt, Ledger, SocketPhase
+from telnyx_core.testing.differences import BARE_SOCKET, DELIBERATE, ODD_FRAMES, OWN_PAST, REATTACHED, Deliberate
 from telnyx_core.testing.media import MediaModel, SimEngine, SimPeer
 from telnyx_core.testing.replay import Replayed, TranscriptDiffers, replay, replay_roughly
 from telnyx_core.testing.rig import Rig

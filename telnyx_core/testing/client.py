@@ -7,6 +7,9 @@ from typing import TypeVar
 
 from attrs import evolve
 
+from telnyx_core._signalling.messages import call_id
+from telnyx_core._wire.codec import Request, decode
+from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_core.actions import (
     AbandonSocket,
     Action,
@@ -30,17 +33,14 @@ from telnyx_core.events import CallInfo, CallUpdated, Cause, ErrorRaised, Event,
 from telnyx_core.facts import Fact, NetworkChange, NetworkChanged
 from telnyx_core.gateway.facts import GatewayFact
 from telnyx_core.ids import CallId, Ticket
-from telnyx_core.json_types import Json, JsonView
-from telnyx_core.messages import call_id
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
 from telnyx_core.session import Session
 from telnyx_core.states import LIVE, CallState, SessionState
 from telnyx_core.testing.clock import VirtualClock
-from telnyx_core.testing.ledger import Broken, Ledger
+from telnyx_core.testing.contract import Broken, Ledger
 from telnyx_core.testing.media import MediaModel
 from telnyx_core.testing.snapshot import snapshot
 from telnyx_core.testing.wire import Wire
-from telnyx_core.wire import Request, decode
 
 _T = TypeVar("_T")
 _EventT = TypeVar("_EventT", bound=Event)

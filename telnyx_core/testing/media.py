@@ -54,7 +54,7 @@ from telnyx_core.facts import (
 )
 from telnyx_core.gateway.actions import Silence, Source
 from telnyx_core.ids import CallId, MediaId
-from telnyx_core.quality.snapshot import StatsSnapshot
+from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_core.testing.clock import VirtualClock
 
 _UFRAG: Final = "a=ice-ufrag:"

@@ -7,7 +7,7 @@ def test_the_session_that_went_wrong() -> None:
 ```
 
 The application's commands, the server's frames and the fate of the sockets come when they came. Our client must say
-what the recorded one said, in its order; `telnyx_core.testing.agreement` tells what is compared. Where it takes longer,
+what the recorded one said, in its order; `telnyx_core.testing.differences` tells what is compared. Where it takes longer,
 as its dice may want, everything behind comes as much later. The media engine is the recorded one too: it describes
 itself in the words and at the time of the recorded client's frames.
 """
@@ -21,7 +21,10 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from telnyx_core import messages as m
+from telnyx_core._options.parsing import build
+from telnyx_core._signalling import messages as m
+from telnyx_core._wire.codec import encode, integer, mapping, string
+from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.actions import AbandonSocket, Action, ApplyRemote, CloseSocket, OpenSource, SendDigits, SendText
 from telnyx_core.errors import LocalProtocolError
 from telnyx_core.facts import (
@@ -40,10 +43,8 @@ from telnyx_core.facts import (
     TextReceived,
 )
 from telnyx_core.ids import CallId, MediaId, SocketId
-from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.options import CallOptions
-from telnyx_core.parsing import build
-from telnyx_core.testing.agreement import (
+from telnyx_core.testing.differences import (
     DELIBERATE,
     NOTHING,
     Deliberate,
@@ -54,7 +55,6 @@ from telnyx_core.testing.agreement import (
 )
 from telnyx_core.testing.rig import Rig
 from telnyx_core.testing.transcript import Line, Transcript
-from telnyx_core.wire import encode, integer, mapping, string
 
 PATIENCE: Final = 5.0
 """Seconds of virtual time that our client may take longer for a frame than the recorded one."""

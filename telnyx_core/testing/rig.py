@@ -10,17 +10,17 @@ def test_a_busy_line_ends_the_call() -> None:
     assert rig.states(call) == ["new", "requesting", "trying", "hangup", "destroy"]
 ```
 
-The clock, the record, and what the far end and the media engine may say are those of `telnyx_core.testing.stage`.
+The clock, the record, and what the far end and the media engine may say are those of `telnyx_core.testing.scripted`.
 """
 
 from typing import Literal, TypeAlias
 
+from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core.actions import DigitsVia
 from telnyx_core.events import Cause
 from telnyx_core.ids import CallId, Ticket
-from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.options import CallOptions, CustomHeader
-from telnyx_core.testing.stage import LOCAL_SDP, REATTACH_SDP, REMOTE_SDP, FixedDice, Stage, Where
+from telnyx_core.testing.scripted import LOCAL_SDP, REATTACH_SDP, REMOTE_SDP, FixedDice, Stage, Where
 from telnyx_core.testing.wire import EPOCH
 
 __all__ = ["EPOCH", "LOCAL_SDP", "REATTACH_SDP", "REMOTE_SDP", "FixedDice", "Rig"]

@@ -9,6 +9,7 @@ from itertools import count
 from random import Random
 from typing import Final
 
+from telnyx_core._wire.json_types import JsonView
 from telnyx_core.actions import SendText
 from telnyx_core.gateway import GatewayCore, GatewayOptions
 from telnyx_core.gateway.actions import (
@@ -22,12 +23,11 @@ from telnyx_core.gateway.actions import (
 from telnyx_core.gateway.events import GatewayEvent
 from telnyx_core.gateway.facts import GatewayFact
 from telnyx_core.ids import CallId, SocketId
-from telnyx_core.json_types import JsonView
 from telnyx_core.options import ClientOptions
 from telnyx_core.states import SessionState
 from telnyx_core.testing.client import SimClient
 from telnyx_core.testing.clock import VirtualClock
-from telnyx_core.testing.ledger import Broken
+from telnyx_core.testing.contract import Broken
 from telnyx_core.testing.media import MediaModel
 from telnyx_core.testing.wire import Wire
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from telnyx_core import messages as m
-from telnyx_core.json_types import Json, JsonObject
+from telnyx_core._signalling import messages as m
+from telnyx_core._wire.codec import encode
+from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.options import CallOptions, ClientOptions, IceServer, MediaPermissionsRecovery
 from telnyx_core.testing.media import sdp_of
-from telnyx_core.wire import encode
 
 SERVER_METHODS = (
     m.INVITE,

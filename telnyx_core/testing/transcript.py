@@ -20,9 +20,9 @@ from typing import cast
 
 from attrs import field, frozen
 
-from telnyx_core.json_types import Json, JsonObject
+from telnyx_core._wire.codec import integer, mapping, string
+from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.testing.wire import EPOCH
-from telnyx_core.wire import integer, mapping, string
 
 
 @frozen

@@ -19,8 +19,8 @@ import asyncio
 import time
 from typing import Final
 
-from telnyx_drivers.calls import CallHandle
-from telnyx_drivers.media.audio.writer import QueueFull
+from telnyx_drivers._audio.writer import QueueFull
+from telnyx_drivers._calls import CallHandle
 
 try:
     from livekit import rtc

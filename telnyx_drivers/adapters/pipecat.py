@@ -20,10 +20,10 @@ from typing import Final
 
 from telnyx_core.errors import InvalidCallState, LocalProtocolError
 from telnyx_core.events import DigitReceived, Event
-from telnyx_drivers.calls import CallHandle
-from telnyx_drivers.emitter import EventStream
-from telnyx_drivers.exceptions import TelnyxClientError
-from telnyx_drivers.media.audio.readers import AudioIn
+from telnyx_drivers._audio.readers import AudioIn
+from telnyx_drivers._calls import CallHandle
+from telnyx_drivers._emitter import EventStream
+from telnyx_drivers._exceptions import TelnyxClientError
 
 try:
     from pipecat.audio.dtmf.types import KeypadEntry

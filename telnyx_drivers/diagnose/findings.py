@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
-from telnyx_core.json_types import Json, JsonObject
-from telnyx_core.quality.mos import mos
-from telnyx_core.quality.snapshot import PairStats, StatsSnapshot
+from telnyx_core._wire.json_types import Json, JsonObject
+from telnyx_core.stats.mos import mos
+from telnyx_core.stats.snapshot import PairStats, StatsSnapshot
 
 Protocol: TypeAlias = Literal["udp", "tcp", "tls"]
 Layer: TypeAlias = Literal["signaling", "server"]
@@ -86,7 +86,7 @@ class IceFindings:
     gathering_complete: bool
     ice_state: str
     servers: tuple[str, ...] = ()
-    """The URLs that were configured, each as `telnyx_drivers.media.ice_plan` writes it."""
+    """The URLs that were configured, each as `telnyx_drivers._webrtc.ice_plan` writes it."""
     forced_relay: bool = False
 
     def count(self, kind: str) -> int:

@@ -15,10 +15,10 @@ from telnyx_core.facts import (
     StatsTaken,
     TransportStateChanged,
 )
-from telnyx_drivers.client import default_engine
+from telnyx_drivers._client import default_engine
+from telnyx_drivers._webrtc.ports import EngineSetup, MediaEngine
+from telnyx_drivers._webrtc.sdp import parse_candidate
 from telnyx_drivers.diagnose.findings import Candidate, IceFindings, Sample
-from telnyx_drivers.media.ports import EngineSetup, MediaEngine
-from telnyx_drivers.media.sdp import parse_candidate
 
 _VPN: Final = ("tun", "tap", "wg", "utun", "ppp")
 """What interfaces that belong to one are called (MEDIA-240)."""

@@ -13,10 +13,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from telnyx_core.options import IceServer
+from telnyx_drivers._webrtc.ice import UNREACHED, ServerFailure, failure_of, reason_of
+from telnyx_drivers._webrtc.ice_plan import Server, StunServer, parse_url
 from telnyx_drivers.diagnose.findings import Probe
 from telnyx_drivers.diagnose.stun import allocate, bind
-from telnyx_drivers.media.ice import UNREACHED, ServerFailure, failure_of, reason_of
-from telnyx_drivers.media.ice_plan import Server, StunServer, parse_url
 
 PATIENCE: Final = 5.0
 """Seconds for any one of them."""

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from attrs import frozen
 
-from telnyx_core.json_types import JsonObject
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.options import ClientOptions
 from telnyx_drivers.diagnose import verdict
 from telnyx_drivers.diagnose.findings import IceFindings, NetworkFindings, Probe, milliseconds

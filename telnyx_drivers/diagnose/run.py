@@ -15,24 +15,24 @@ from typing import Final
 
 from attrs import define, evolve, field
 
-from telnyx_core.call_options import CallOptions
+from telnyx_core._options.call import CallOptions
+from telnyx_core._quality.establishment_marks import Mark
+from telnyx_core._signalling.ice_servers import ice_servers_for
+from telnyx_core._signalling.url import build_url
+from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.errors import LocalProtocolError, TelnyxError
 from telnyx_core.events import Event, StatsReport
-from telnyx_core.ice_servers import ice_servers_for
-from telnyx_core.json_types import Json, JsonObject
-from telnyx_core.quality.marks import Mark
-from telnyx_core.quality.timings import EstablishmentTimings
-from telnyx_core.url import build_url
-from telnyx_drivers.assets import HELLO
+from telnyx_core.stats.timings import EstablishmentTimings
+from telnyx_drivers._assets import HELLO
+from telnyx_drivers._emitter import EventStream
+from telnyx_drivers._exceptions import CallEnded, ConnectionFailed, LoginFailed, TelnyxClientError
+from telnyx_drivers._webrtc.ice_plan import Server
 from telnyx_drivers.asyncio import CallHandle, TelnyxRTC
 from telnyx_drivers.diagnose import probes, verdict
 from telnyx_drivers.diagnose.findings import IceFindings, NetworkFindings, Probe, milliseconds
 from telnyx_drivers.diagnose.observed import Observed
 from telnyx_drivers.diagnose.report import Echo, Listener, Plan, Report
 from telnyx_drivers.diagnose.verdict import Judgement
-from telnyx_drivers.emitter import EventStream
-from telnyx_drivers.exceptions import CallEnded, ConnectionFailed, LoginFailed, TelnyxClientError
-from telnyx_drivers.media.ice_plan import Server
 
 ESTABLISHED_WITHIN: Final = 30.0
 """Seconds for the test call (DIAG-021)."""
@@ -246,7 +246,7 @@ def _timings(establishment: EstablishmentTimings) -> JsonObject:
 
 
 def _measure_echo(hello: Path, recording: Path) -> Echo | None:
-    from telnyx_drivers.cli.echo import measure_echo, read_wav
+    from telnyx_drivers.diagnose.echo import measure_echo, read_wav
 
     try:
         found = measure_echo(read_wav(hello)[1][:, 0], recording)

@@ -5,8 +5,8 @@ import contextlib
 import ssl
 from typing import Final, cast
 
-from telnyx_drivers.media import aiortc_private as private
-from telnyx_drivers.media.ice_plan import StunServer, TurnServer
+from telnyx_drivers._webrtc import aiortc_private as private
+from telnyx_drivers._webrtc.ice_plan import StunServer, TurnServer
 
 _FAREWELL: Final = 1.0
 """Seconds for a TURN server to confirm that the allocation is given back."""

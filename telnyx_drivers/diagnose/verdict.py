@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from telnyx_core.json_types import JsonObject
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_drivers.diagnose.findings import Flow, IceFindings, NetworkFindings, Probe, Spread
 
 Verdict: TypeAlias = Literal["inconclusive", "ready", "degraded", "blocked", "permission_denied"]

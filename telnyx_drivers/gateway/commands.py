@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TypeAlias
 
+from telnyx_core._wire.json_types import JsonView
 from telnyx_core.errors import NotConnected
+from telnyx_core.gateway.client_sockets import Way
 from telnyx_core.gateway.core import GatewayCore
 from telnyx_core.gateway.faults import Fault
-from telnyx_core.gateway.lines import Way
 from telnyx_core.gateway.options import FarEnd
 from telnyx_core.ids import CallId, SocketId
-from telnyx_core.json_types import JsonView
 from telnyx_core.options import CustomHeader
 
 Where: TypeAlias = SocketId | str

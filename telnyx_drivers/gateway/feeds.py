@@ -6,8 +6,8 @@ from typing import TypeAlias, assert_never
 from telnyx_core.gateway.actions import Echo, FromCall, Silence, Source, ToneName
 from telnyx_core.gateway.actions import Tone as ToneSource
 from telnyx_core.ids import CallId
-from telnyx_drivers.media.audio.tones import Tone
-from telnyx_drivers.media.ports import MediaEngine
+from telnyx_drivers._audio.tones import Tone
+from telnyx_drivers._webrtc.ports import MediaEngine
 
 End: TypeAlias = Callable[[], None]
 

@@ -17,6 +17,7 @@ from attrs import evolve
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from telnyx_core._time.limits import MAX_FRAME_CHARS
 from telnyx_core.actions import SendText
 from telnyx_core.errors import InvalidCallState
 from telnyx_core.facts import BinaryReceived, SocketClosed, TextReceived
@@ -33,15 +34,14 @@ from telnyx_core.gateway.events import CallRecordingReceived, CallReportReceived
 from telnyx_core.gateway.facts import GatewayFact, SocketAccepted
 from telnyx_core.gateway.options import GatewayOptions
 from telnyx_core.ids import CallId, SocketId
-from telnyx_core.limits import MAX_FRAME_CHARS
-from telnyx_drivers.emitter import Broadcast, EventStream
+from telnyx_drivers._emitter import Broadcast, EventStream
+from telnyx_drivers._webrtc.call_audio import CallAudio
+from telnyx_drivers._webrtc.ports import MediaEngine, Report
 from telnyx_drivers.gateway.commands import Commands
 from telnyx_drivers.gateway.feeds import Feeds
+from telnyx_drivers.gateway.http_uploads import RECORDING, Reception, Upload
 from telnyx_drivers.gateway.keywords import GatewayKeywords
-from telnyx_drivers.gateway.reception import RECORDING, Reception, Upload
 from telnyx_drivers.gateway.sockets import CLOSE_SECONDS, Socket
-from telnyx_drivers.media.call_audio import CallAudio
-from telnyx_drivers.media.ports import MediaEngine, Report
 
 E = TypeVar("E", bound=GatewayEvent)
 EngineFactory: TypeAlias = Callable[[Report], MediaEngine]
@@ -332,7 +332,7 @@ def _engine_for(host: str, delay: float) -> EngineFactory:
     """Real media, on a path chosen as the platform chooses it. On loopback it leaves this machine never."""
 
     def make(report: Report) -> MediaEngine:
-        from telnyx_drivers.media.engine import AiortcEngine, settings_for
+        from telnyx_drivers._webrtc.engine import AiortcEngine, settings_for
 
         settings = evolve(settings_for("ws://localhost"), stands_in_for_server=True, delay=delay)
         return AiortcEngine(report, settings=evolve(settings, addresses=list[str]) if _is_loopback(host) else settings)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from telnyx_core.gateway.events import StateTold
-from telnyx_drivers.assets import HELLO
+from telnyx_drivers._assets import HELLO
 from telnyx_drivers.asyncio import TelnyxRTC
-from telnyx_drivers.cli.echo import audible_seconds
+from telnyx_drivers.diagnose.echo import audible_seconds
 from telnyx_drivers.gateway import Gateway
 from tests.programs import LIMIT, ROOT, end_of, running
 

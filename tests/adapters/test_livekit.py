@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from telnyx_drivers.calls import CallHandle
+from telnyx_drivers._calls import CallHandle
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.measure import dominant_frequency
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # of Python's, about modules that livekit imports

@@ -14,11 +14,11 @@ import pytest
 from telnyx_core.errors import InvalidCallState
 from telnyx_core.gateway.events import CallEnded, DigitsReceived
 from telnyx_core.gateway.faults import Fault, Refuse
-from telnyx_drivers.calls import CallHandle
+from telnyx_drivers._calls import CallHandle
+from telnyx_drivers._webrtc.direct_rtp import DirectRtpPath
+from telnyx_drivers._webrtc.engine import AiortcEngine
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.engine import AiortcEngine
-from telnyx_drivers.media.measure import dominant_frequency
-from telnyx_drivers.media.rtp.path import DirectRtpPath
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # of Python's, about modules that pipecat imports

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from anyio.lowlevel import checkpoint
 
-from telnyx_drivers.media.audio.frames import Samples
-from telnyx_drivers.media.call_audio import CallAudio
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._webrtc.call_audio import CallAudio
 
 
 def sine(frequency: float, rate: int, seconds: float, level: int = 10_000) -> Samples:

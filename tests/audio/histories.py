@@ -15,8 +15,8 @@ from attrs import define, field, frozen
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from telnyx_drivers.media.audio.frames import Samples
-from telnyx_drivers.media.rtp.packet import RtpPacket
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.rtp.packet import RtpPacket
 
 NARROW, WIDE, EVENT, NOISE = 0, 111, 101, 13
 CLOCKS: Final = {NARROW: 8_000, WIDE: 48_000}

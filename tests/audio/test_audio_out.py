@@ -4,8 +4,8 @@ import anyio
 import numpy as np
 import pytest
 
-from telnyx_drivers.media.audio.writer import AudioOut, QueueFull
-from telnyx_drivers.media.measure import dominant_frequency
+from telnyx_drivers._audio.writer import AudioOut, QueueFull
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from tests.audio.helpers import call_audio, pull, ramp, settle, sine
 
 pytestmark = pytest.mark.anyio

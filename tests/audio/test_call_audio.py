@@ -6,10 +6,10 @@ import anyio
 import numpy as np
 import pytest
 
-from telnyx_drivers.media.audio.frames import Samples
-from telnyx_drivers.media.audio.levels import LevelMeter
-from telnyx_drivers.media.audio.tones import Tone
-from telnyx_drivers.media.call_audio import AudioFault, CallAudio
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.levels import LevelMeter
+from telnyx_drivers._audio.tones import Tone
+from telnyx_drivers._webrtc.call_audio import AudioFault, CallAudio
 from tests.audio.helpers import call_audio, pull, ramp, sine
 
 

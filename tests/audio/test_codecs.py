@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telnyx_drivers.media.audio.frames import Samples, silence
-from telnyx_drivers.media.audio.resampler import Resampler
-from telnyx_drivers.media.measure import correlate, dominant_frequency
-from telnyx_drivers.media.rtp import libopus, opus_payload
-from telnyx_drivers.media.rtp.av_codec import AvDecoder
-from telnyx_drivers.media.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
-from telnyx_drivers.media.rtp.g711 import G711, PCMA, PCMU
-from telnyx_drivers.media.rtp.libopus import OpusSettings
-from telnyx_drivers.media.rtp.opus_av import AvOpusDecoder, AvOpusEncoder
+from telnyx_drivers._audio.frames import Samples, silence
+from telnyx_drivers._audio.resampler import Resampler
+from telnyx_drivers._audio.rtp import libopus, opus_payload
+from telnyx_drivers._audio.rtp.av_codec import AvDecoder
+from telnyx_drivers._audio.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
+from telnyx_drivers._audio.rtp.g711 import G711, PCMA, PCMU
+from telnyx_drivers._audio.rtp.libopus import OpusSettings
+from telnyx_drivers._audio.rtp.opus_av import AvOpusDecoder, AvOpusEncoder
+from telnyx_drivers._webrtc.measure import correlate, dominant_frequency
 from tests.audio.helpers import sine, voiced
 from tests.programs import ROOT
 
@@ -231,7 +231,7 @@ def test_without_libopus_ffmpeg_serves(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_codec_is_freed_with_its_owner_and_not_at_the_exit_of_the_process() -> None:
     """A thread may be in the middle of a frame then, and libopus aborts the process over a state that is gone."""
     program = (
-        "import ctypes; from telnyx_drivers.media.rtp import libopus\n"
+        "import ctypes; from telnyx_drivers._audio.rtp import libopus\n"
         "class Owner: pass\n"
         "def freed(state): print(state.value)\n"
         "one, other = Owner(), Owner()\n"

@@ -15,13 +15,13 @@ import av
 import numpy as np
 import pytest
 
-from telnyx_drivers.exceptions import TelnyxClientError, UnplayableAudio
-from telnyx_drivers.media.audio import http_input, inputs
-from telnyx_drivers.media.audio.decode import open_decoder
-from telnyx_drivers.media.audio.frames import Samples
-from telnyx_drivers.media.audio.resampler import Resampler
-from telnyx_drivers.media.call_audio import CallAudio
-from telnyx_drivers.media.measure import dominant_frequency
+from telnyx_drivers._audio import http_input, inputs
+from telnyx_drivers._audio.decode import open_decoder
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.resampler import Resampler
+from telnyx_drivers._exceptions import TelnyxClientError, UnplayableAudio
+from telnyx_drivers._webrtc.call_audio import CallAudio
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from tests.audio.helpers import call_audio, pull, sine
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from telnyx_drivers.media.audio.frames import AudioFrame, mix, silence, to_mono
+from telnyx_drivers._audio.frames import AudioFrame, mix, silence, to_mono
 
 
 def test_a_frame_knows_its_length_and_its_samples() -> None:

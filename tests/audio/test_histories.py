@@ -7,8 +7,8 @@ from attrs import define, field
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from telnyx_drivers.media.rtp.receiver import RtpReceiver
-from telnyx_drivers.media.rtp.telephone_event import HeardDigit
+from telnyx_drivers._audio.rtp.receiver import RtpReceiver
+from telnyx_drivers._audio.rtp.telephone_event import HeardDigit
 from tests.audio.histories import (
     CLOCKS,
     EVENT,

@@ -8,7 +8,7 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telnyx_drivers.media.rtp.jitter_buffer import (
+from telnyx_drivers._audio.rtp.jitter_buffer import (
     MAXIMUM_DELAY,
     MINIMUM_DELAY,
     REPAIR_DELAY,

@@ -16,20 +16,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pylibsrtp import Policy, Session
 
+from telnyx_core._reports.segment import ReportHome
 from telnyx_core.actions import DigitTone
 from telnyx_core.ids import CallId
-from telnyx_core.quality.segment import ReportHome
-from telnyx_drivers.call_recording import CallRecorder
-from telnyx_drivers.media.audio.frames import Samples
-from telnyx_drivers.media.audio.recorder import Recording
-from telnyx_drivers.media.audio.tones import Tone
-from telnyx_drivers.media.call_audio import CallAudio
-from telnyx_drivers.media.rtp import libopus
-from telnyx_drivers.media.rtp.g711 import PCMU
-from telnyx_drivers.media.rtp.libopus import OpusSettings
-from telnyx_drivers.media.rtp.packet import RtpPacket, parse
-from telnyx_drivers.media.rtp.path import Leg, OnData
-from telnyx_drivers.media.rtp_path import AgreedAudio, RtpCodec, RtpWiring
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.recorder import Recording
+from telnyx_drivers._audio.rtp import libopus
+from telnyx_drivers._audio.rtp.g711 import PCMU
+from telnyx_drivers._audio.rtp.libopus import OpusSettings
+from telnyx_drivers._audio.rtp.packet import RtpPacket, parse
+from telnyx_drivers._audio.tones import Tone
+from telnyx_drivers._services.call_recording import CallRecorder
+from telnyx_drivers._webrtc.call_audio import CallAudio
+from telnyx_drivers._webrtc.direct_rtp import Leg, OnData
+from telnyx_drivers._webrtc.rtp_path import AgreedAudio, RtpCodec, RtpWiring
 from tests.audio.helpers import call_audio, read_wav, sine
 from tests.audio.histories import (
     EVENT,

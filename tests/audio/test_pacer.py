@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from telnyx_drivers.media.rtp import pacer
-from telnyx_drivers.media.rtp.pacer import BEAT, Leg
+from telnyx_drivers._audio.rtp import pacer
+from telnyx_drivers._audio.rtp.pacer import BEAT, Leg
 
 
 class MovedLoop(asyncio.SelectorEventLoop):

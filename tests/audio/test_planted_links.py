@@ -6,11 +6,11 @@ from types import ModuleType
 
 import pytest
 
-from telnyx_drivers import journal
-from telnyx_drivers.debug_file import write_private
-from telnyx_drivers.media.audio import background_file
-from telnyx_drivers.private_file import open_private
-from telnyx_drivers.prove import bundle
+from telnyx_drivers._audio import background_file
+from telnyx_drivers._private_file import open_private
+from telnyx_drivers._services import journal
+from telnyx_drivers._services.debug_file import write_private
+from telnyx_drivers._tools.prove import bundle
 
 
 def test_a_planted_link_is_refused(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import av
 import numpy as np
 import pytest
 
-from telnyx_drivers.exceptions import UnplayableAudio
-from telnyx_drivers.media.audio.frames import AudioFrame
-from telnyx_drivers.media.audio.tones import Tone
-from telnyx_drivers.media.call_audio import AudioFault, CallAudio
-from telnyx_drivers.media.measure import dominant_frequency
+from telnyx_drivers._audio.frames import AudioFrame
+from telnyx_drivers._audio.tones import Tone
+from telnyx_drivers._exceptions import UnplayableAudio
+from telnyx_drivers._webrtc.call_audio import AudioFault, CallAudio
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from tests.audio.helpers import call_audio, pull, ramp, settle, sine, write_wav
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ import anyio
 import numpy as np
 import pytest
 
-from telnyx_drivers.media.call_audio import AudioFault, CallAudio
-from telnyx_drivers.media.measure import dominant_frequency
+from telnyx_drivers._webrtc.call_audio import AudioFault, CallAudio
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from tests.audio.helpers import call_audio, ramp, read_wav, settle, sine
 
 pytestmark = pytest.mark.anyio

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telnyx_drivers.media.audio.resampler import Resampler
-from telnyx_drivers.media.measure import dominant_frequency
+from telnyx_drivers._audio.resampler import Resampler
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from tests.audio.helpers import sine
 
 RATES = [8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000]

@@ -6,9 +6,9 @@ from aiortc.rtp import RtpPacket as LibraryPacket
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_drivers.media.rtp import opus_payload, rtcp
-from telnyx_drivers.media.rtp.packet import RtpPacket, Unwrapper, is_rtcp, parse
-from telnyx_drivers.media.rtp.reception import Reception
+from telnyx_drivers._audio.rtp import opus_payload, rtcp
+from telnyx_drivers._audio.rtp.packet import RtpPacket, Unwrapper, is_rtcp, parse
+from telnyx_drivers._audio.rtp.reception_statistics import Reception
 
 packets = st.builds(
     RtpPacket,

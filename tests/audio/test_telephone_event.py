@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telnyx_core.actions import DigitTone
-from telnyx_drivers.media.rtp.telephone_event import DIGITS, DigitReceiver, DigitSender, EventPacket, HeardDigit
+from telnyx_drivers._audio.rtp.telephone_event import DIGITS, DigitReceiver, DigitSender, EventPacket, HeardDigit
 
 
 def frames(sender: DigitSender) -> list[EventPacket | None]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from telnyx_drivers.media.audio.timeline import Timeline
+from telnyx_drivers._audio.timeline import Timeline
 
 
 def test_frames_are_numbered_by_the_clock_and_what_did_not_run_is_counted() -> None:

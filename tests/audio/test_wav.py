@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telnyx_drivers.media.audio.frames import Samples
-from telnyx_drivers.media.audio.wav import NotPlainWav, WavStream, begins_wav
-from telnyx_drivers.media.rtp.g711 import PCMA, PCMU
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.rtp.g711 import PCMA, PCMU
+from telnyx_drivers._audio.wav import NotPlainWav, WavStream, begins_wav
 from tests.audio.helpers import sine
 
 TONE = sine(440, 16_000, 0.05)

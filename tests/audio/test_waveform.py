@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telnyx_drivers.media.audio.frames import Samples
-from telnyx_drivers.media.measure import dominant_frequency
-from telnyx_drivers.media.rtp.comfort_noise import ComfortNoise
-from telnyx_drivers.media.rtp.waveform import Concealer, is_quiet, lengthen, repetition, shorten
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.rtp.comfort_noise import ComfortNoise
+from telnyx_drivers._audio.rtp.waveform import Concealer, is_quiet, lengthen, repetition, shorten
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from tests.audio.helpers import sine
 
 

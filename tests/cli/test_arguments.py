@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from telnyx_core.options import CustomHeader
-from telnyx_drivers.assets import HELLO
-from telnyx_drivers.cli.arguments import (
+from telnyx_drivers._assets import HELLO
+from telnyx_drivers._tools.cli.arguments import (
     CodecName,
     check_playable,
     check_writable,
@@ -14,8 +14,8 @@ from telnyx_drivers.cli.arguments import (
     parse_digits,
     parse_headers,
 )
-from telnyx_drivers.cli.checks import audible, parse_codes
-from telnyx_drivers.cli.exits import UsageError
+from telnyx_drivers._tools.cli.checks import audible, parse_codes
+from telnyx_drivers._tools.cli.exits import UsageError
 from tests.audio.helpers import write_wav
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from telnyx_drivers.cli.credentials import MAX_FILE, PASSWORD, TOKEN, USERNAME, Credentials, find_credentials
-from telnyx_drivers.cli.exits import UsageError
+from telnyx_drivers._tools.cli.credentials import MAX_FILE, PASSWORD, TOKEN, USERNAME, Credentials, find_credentials
+from telnyx_drivers._tools.cli.exits import UsageError
 
 SECRET = "s3cr3t-horse"
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from telnyx_drivers.assets import HELLO
-from telnyx_drivers.cli.echo import audible_seconds, measure_echo, read_wav
+from telnyx_drivers._assets import HELLO
+from telnyx_drivers.diagnose.echo import audible_seconds, measure_echo, read_wav
 
 RATE = 16_000
 Samples = NDArray[np.int16]

@@ -20,10 +20,10 @@ from telnyx_core.gateway.events import (
     StateTold,
 )
 from telnyx_core.options import CustomHeader
-from telnyx_drivers.cli.echo import read_wav
-from telnyx_drivers.cli.exits import Exit
+from telnyx_drivers._tools.cli.exits import Exit
+from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.diagnose.echo import read_wav
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.measure import dominant_frequency
 from tests.audio.helpers import sine, write_wav
 from tests.programs import LIMIT, Ended, end_of, running
 

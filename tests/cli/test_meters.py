@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from telnyx_drivers.cli.meters import BARS, Meters, Strip, bar
-from telnyx_drivers.media.audio.levels import LevelMeter
-from telnyx_drivers.media.call_audio import CallAudio
+from telnyx_drivers._audio.levels import LevelMeter
+from telnyx_drivers._tools.cli.meters import BARS, Meters, Strip, bar
+from telnyx_drivers._webrtc.call_audio import CallAudio
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from telnyx_core.gateway.events import CallReportReceived
-from telnyx_drivers.cli.app import app
-from telnyx_drivers.cli.exits import Exit
+from telnyx_drivers._audio.rtp.packet import is_rtcp
+from telnyx_drivers._tools.cli.app import app
+from telnyx_drivers._tools.cli.exits import Exit
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.rtp.packet import is_rtcp
 from tests.cli.test_end_to_end import command, finished, with_gateway
 from tests.programs import end_of
 from tests.quality.journals import keep_journal

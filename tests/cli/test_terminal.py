@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from telnyx_drivers.cli.output import Output, Terminal, clean, visible
+from telnyx_drivers._tools.cli.output import Output, Terminal, clean, visible
 
 EVIL = "\x1b]0;pwned\x1b\\\x1b[2J\x1b]52;c;cHduZWQ=\x07\x9b31m\u202eevil\x00\x08\rX\ud83d"
 CONTROLS = ("\x1b]0;", "\x1b[2J", "\x1b]52", "\x07", "\x9b", "\u202e", "\x00", "\x08", "\r", "\ud83d")

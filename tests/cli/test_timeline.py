@@ -3,7 +3,7 @@ import pytest
 from telnyx_core.events import CallInfo, CallUpdated, MediaStarted
 from telnyx_core.ids import CallId
 from telnyx_core.states import CallState
-from telnyx_drivers.cli.timeline import Timeline, milliseconds
+from telnyx_drivers._tools.cli.timeline import Timeline, milliseconds
 
 CALL = CallId("one")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from telnyx_core.json_types import JsonObject
-from telnyx_drivers import cli
-from telnyx_drivers.cli.app import app
-from telnyx_drivers.cli.exits import Exit
+from telnyx_core._wire.json_types import JsonObject
+from telnyx_drivers._tools import cli
+from telnyx_drivers._tools.cli.app import app
+from telnyx_drivers._tools.cli.exits import Exit
 
 Run = Callable[..., Result]
 
@@ -126,7 +126,7 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())
-from telnyx_drivers.cli import main
+from telnyx_drivers._tools.cli import main
 main()
 """
 

@@ -3,9 +3,9 @@
 CALL-970 and CALL-971 are about callbacks, which the core has none of.
 """
 
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.actions import ApplyRemote, Failed, StopTone
 from telnyx_core.events import CallUpdated, ErrorRaised, ToneChanged
-from telnyx_core.json_types import JsonObject
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 

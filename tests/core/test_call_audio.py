@@ -9,7 +9,7 @@ from telnyx_core.errors import FailureKind, InvalidCallState
 from telnyx_core.events import ErrorRaised, WarningRaised
 from telnyx_core.facts import AudioBroke, RecordingFault, SourceOpened, SourceRefused
 from telnyx_core.ids import CallId, MediaId
-from telnyx_core.record import Scrubber, fact_from_record, fact_record
+from telnyx_core.journal.record import Scrubber, fact_from_record, fact_record
 from telnyx_core.testing.rig import Rig
 
 

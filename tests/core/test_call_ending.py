@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import pytest
 
+from telnyx_core._time.limits import MAX_SENT_BYTES
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.actions import ClosePeer, Done, Notify, SendText, StopTone
 from telnyx_core.events import CallUpdated, Cause, ErrorRaised
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import JsonObject
-from telnyx_core.limits import MAX_SENT_BYTES
 from telnyx_core.options import CustomHeader
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import REMOTE_SDP, Rig

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from telnyx_core._time.limits import MAX_LIVE_CALLS, MAX_QUEUED_MODIFIES
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.actions import DigitsVia, DigitTone, Done, Failed, SendDigits, SetDeaf, SetMuted
 from telnyx_core.errors import FailureKind, InvalidCallParameters, InvalidCallState
 from telnyx_core.events import CallUpdated, DigitReceived, ErrorRaised, MediaStarted, WarningRaised
 from telnyx_core.facts import DigitHeard
 from telnyx_core.ids import CallId, Ticket
-from telnyx_core.json_types import JsonObject
-from telnyx_core.limits import MAX_LIVE_CALLS, MAX_QUEUED_MODIFIES
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import Rig
 from telnyx_core.testing.snapshot import snapshot

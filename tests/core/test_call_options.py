@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telnyx_core._options.values import read_custom_headers
 from telnyx_core.errors import InvalidCallParameters
-from telnyx_core.option_values import read_custom_headers
 from telnyx_core.options import CallOptions, Codec, CustomHeader, IceServer
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.actions import ApplyRemote, CreateOffer, OpenPeer, OpenSource, StartTone, StopTone, UseMedia
 from telnyx_core.errors import InvalidCallParameters, NotConnected, NotReady
 from telnyx_core.events import CallUpdated, Cause, ErrorRaised, ToneChanged, UserMediaError, WarningRaised
 from telnyx_core.facts import NegotiationFailed
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import JsonObject
 from telnyx_core.testing.rig import LOCAL_SDP, REMOTE_SDP, Rig
 
 BUSY = Cause("USER_BUSY", 17)

@@ -4,8 +4,8 @@ from typing import Literal, NewType, Optional
 
 import pytest
 
-from telnyx_core.fits import fits
-from telnyx_core.quality.snapshot import CodecStats
+from telnyx_core.journal.fits import fits
+from telnyx_core.stats.snapshot import CodecStats
 
 Ident = NewType("Ident", int)
 CODEC = CodecStats(mime_type="audio/opus", clock_rate=48000)

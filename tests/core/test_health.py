@@ -2,7 +2,7 @@
 
 import pytest
 
-from telnyx_core.health import Health, HealthMonitor, Verdict
+from telnyx_core._signalling.health import Health, HealthMonitor, Verdict
 from telnyx_core.ids import CallId
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_core import ice_servers
-from telnyx_core.ice_servers import DEVELOPMENT, PRODUCTION, ice_server_problems, ice_servers_for, usable
+from telnyx_core._signalling import ice_servers
+from telnyx_core._signalling.ice_servers import DEVELOPMENT, PRODUCTION, ice_server_problems, ice_servers_for, usable
 from telnyx_core.options import CallOptions, ClientOptions, IceServer
 
 OWN = IceServer("stun:own.example")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from telnyx_core.identity import CallMarker, Identity
-from telnyx_core.json_types import Json, JsonObject
+from telnyx_core._signalling.identity import CallMarker, Identity
+from telnyx_core._wire.json_types import Json, JsonObject
 
 STORED: JsonObject = {
     "voice_sdk_id": "VSDK",

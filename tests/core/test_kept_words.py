@@ -6,19 +6,19 @@ Three hundred invites with long names kept 264 MB, and three hundred byes with l
 import gc
 import sys
 
-from telnyx_core import messages as m
-from telnyx_core.errors import FailureKind
-from telnyx_core.events import ErrorRaised
-from telnyx_core.json_types import Json, JsonObject
-from telnyx_core.limits import (
+from telnyx_core._signalling import messages as m
+from telnyx_core._time.limits import (
     MAX_HEADERS,
     MAX_HEADERS_CHARS,
     MAX_NAME_CHARS,
     MAX_SDP_CHARS,
     MAX_WORDS_CHARS,
 )
+from telnyx_core._wire.codec import Reply, decode, description
+from telnyx_core._wire.json_types import Json, JsonObject
+from telnyx_core.errors import FailureKind
+from telnyx_core.events import ErrorRaised
 from telnyx_core.testing.rig import Rig
-from telnyx_core.wire import Reply, decode, description
 
 LONG = "N" * 300_000
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from telnyx_core import messages as m
+from telnyx_core._signalling import messages as m
+from telnyx_core._time.limits import MAX_NAME_CHARS
+from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.events import Cause
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import Json, JsonObject
-from telnyx_core.limits import MAX_NAME_CHARS
 from telnyx_core.options import CustomHeader
 
 BUSY = Cause("USER_BUSY", 17)

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from telnyx_core._time.limits import MAX_QUEUED_CANDIDATES
+from telnyx_core._time.timers import Timer
+from telnyx_core._wire.json_types import Json
 from telnyx_core.actions import AddCandidate, ApplyRemote, ClosePeer, CreateAnswer, CreateOffer, OpenPeer, OpenSource
 from telnyx_core.events import WarningRaised
 from telnyx_core.facts import RemoteApplied
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import Json
-from telnyx_core.limits import MAX_QUEUED_CANDIDATES
 from telnyx_core.testing.rig import LOCAL_SDP, REMOTE_SDP, Rig
-from telnyx_core.timers import Timer
 
 SRFLX = "candidate:2 1 udp 9 203.0.113.7 4615 typ srflx raddr 10.0.0.2 rport 4615"
 HOST = "candidate:1 1 udp 9 192.0.2.7 5000 typ host"

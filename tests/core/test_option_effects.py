@@ -6,12 +6,12 @@ tests/drivers; here is what the core makes of it.
 
 import pytest
 
+from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.actions import OpenPeer, OpenSocket, OpenSource, StartTone
 from telnyx_core.events import CloseReason, MediaRecovery, SessionClosed, StatsFrame, StatsReport
-from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.options import Codec
-from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.states import CallState, SessionState
+from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 
 

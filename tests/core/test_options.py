@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telnyx_core._options.parsing import MAX_JSON_DEPTH, seed_name
 from telnyx_core.errors import InvalidCredentials, OptionsError
 from telnyx_core.options import (
     AnonymousLogin,
@@ -20,7 +21,6 @@ from telnyx_core.options import (
     IceServer,
     MediaPermissionsRecovery,
 )
-from telnyx_core.parsing import MAX_JSON_DEPTH, seed_name
 
 TOKEN = {"login_token": "a.b.c"}
 ANONYMOUS = {"anonymous_login": {"target_type": "ai_assistant", "target_id": "asst_abc123"}}

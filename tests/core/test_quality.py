@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telnyx_core._quality.alarms import Alarms
 from telnyx_core.catalogue import WarningCode
-from telnyx_core.quality.alarms import Alarms
-from telnyx_core.quality.interval import Interval, bitrate, growth
-from telnyx_core.quality.mos import loss_percent, mos, quality, warning_mos
-from telnyx_core.quality.snapshot import CandidateStats, PairStats, StatsSnapshot
+from telnyx_core.stats.interval import Interval, bitrate, growth
+from telnyx_core.stats.mos import loss_percent, mos, quality, warning_mos
+from telnyx_core.stats.snapshot import CandidateStats, PairStats, StatsSnapshot
 
 figures = st.floats(0, 5_000)
 percents = st.floats(0, 100)

@@ -5,11 +5,12 @@ from random import Random
 
 import pytest
 
+from telnyx_core._signalling.token import expiry
+from telnyx_core._wire.codec import is_ident
 from telnyx_core.actions import OpenSocket, SendText
 from telnyx_core.facts import LocalDescribed, SocketClosed, SocketOpened, SourceOpened, TextReceived
 from telnyx_core.ids import MediaId, SocketId
-from telnyx_core.options import CallOptions, ClientOptions
-from telnyx_core.record import (
+from telnyx_core.journal.record import (
     Scrubber,
     action_record,
     call_options_record,
@@ -17,9 +18,8 @@ from telnyx_core.record import (
     fact_record,
     options_record,
 )
-from telnyx_core.testing.journal import Replay, ReplayDiffers
-from telnyx_core.token import expiry
-from telnyx_core.wire import is_ident
+from telnyx_core.journal.recorded_session import Replay, ReplayDiffers
+from telnyx_core.options import CallOptions, ClientOptions
 
 SECRETS = ("pa55word", "VSDK-routing", "S-session", "icePWD0123456789", "turn-user", "turn-pass")
 SDP = "v=0\r\na=ice-ufrag:abcd\r\na=ice-pwd:icePWD0123456789\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n"

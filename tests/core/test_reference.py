@@ -8,8 +8,8 @@ from pathlib import Path
 import attrs
 import pytest
 
+from telnyx_core._options.parsing import seed_name
 from telnyx_core.options import CallOptions, ClientOptions, MediaPermissionsRecovery
-from telnyx_core.parsing import seed_name
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/options.md").read_text(encoding="utf-8")

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from telnyx_core.reconnect import backoff, registration_pause
-from telnyx_core.registration import KNOWN, Decision, Registration
+from telnyx_core._signalling.registration import KNOWN, Decision, Registration
+from telnyx_core._time.reconnect import backoff, registration_pause
 from telnyx_core.testing.rig import FixedDice
 
 D = Decision

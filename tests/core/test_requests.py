@@ -5,11 +5,11 @@ from uuid import UUID
 
 import pytest
 
-from telnyx_core import messages as m
+from telnyx_core._signalling import messages as m
+from telnyx_core._signalling.requests import DISTRUSTED, Pending, Purpose, RequestTable, new_uuid
+from telnyx_core._time.limits import MAX_PENDING_REQUESTS
+from telnyx_core._time.timers import Timer, TimerKey, TimerTable
 from telnyx_core.ids import CallId, Ticket
-from telnyx_core.limits import MAX_PENDING_REQUESTS
-from telnyx_core.requests import DISTRUSTED, Pending, Purpose, RequestTable, new_uuid
-from telnyx_core.timers import Timer, TimerKey, TimerTable
 
 
 @pytest.fixture

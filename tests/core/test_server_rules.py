@@ -5,15 +5,15 @@ from typing import Any, get_args
 import pytest
 from attrs import evolve
 
-from telnyx_core import messages as m
+from telnyx_core._signalling import messages as m
+from telnyx_core._wire.json_types import Json
 from telnyx_core.actions import Done, Failed, Remember, SendDigits
 from telnyx_core.events import CallUpdated, Cause, ErrorRaised
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import Json
 from telnyx_core.options import CustomHeader, Region
 from telnyx_core.states import CallState, SessionState
 from telnyx_core.testing import EPOCH, WONDERLAND, Rig, Sim
-from telnyx_core.testing.stage import LOCAL_SDP, REMOTE_SDP
+from telnyx_core.testing.scripted import LOCAL_SDP, REMOTE_SDP
 
 WITHOUT_DIGITS = REMOTE_SDP.replace(" 110\r", "\r").replace("a=rtpmap:110 telephone-event/48000\r\n", "")
 ONLY_PRIVATE = "".join(f"{line}\r\n" for line in LOCAL_SDP.splitlines() if "srflx" not in line) + (

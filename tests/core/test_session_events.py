@@ -3,6 +3,7 @@
 import attrs
 import pytest
 
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.actions import Notify
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
 from telnyx_core.events import (
@@ -21,7 +22,6 @@ from telnyx_core.events import (
     WarningRaised,
 )
 from telnyx_core.facts import SocketRefused
-from telnyx_core.json_types import JsonObject
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
+from telnyx_core._version import VERSION
+from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.actions import Done, SendText
 from telnyx_core.events import AiConversation, Cause, FrameIgnored, ParticipantData, ServerEvent
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.testing.rig import LOCAL_SDP, REMOTE_SDP, Rig
-from telnyx_core.version import VERSION
 
 AGENT: JsonObject = {"sdkVersion": VERSION, "data": f"telnyx-rtc {VERSION} (Python)"}
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from telnyx_core._time.limits import MAX_FRAME_CHARS, MAX_PENDING_REQUESTS, MAX_UNATTENDED
+from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.actions import Done, Failed, SendText
 from telnyx_core.errors import FailureKind, InvalidCallState, NotConnected, NotReady
 from telnyx_core.events import CallUpdated, ErrorRaised, FrameIgnored, ServerEvent, SocketMessage
 from telnyx_core.facts import BinaryReceived, SocketClosed, TextReceived
 from telnyx_core.ids import CallId, SocketId, Ticket
-from telnyx_core.json_types import Json, JsonObject
-from telnyx_core.limits import MAX_FRAME_CHARS, MAX_PENDING_REQUESTS, MAX_UNATTENDED
 from telnyx_core.states import CallState, SessionState
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from telnyx_core._time.timers import Timer
 from telnyx_core.events import ErrorRaised, Ready
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import Rig
-from telnyx_core.timers import Timer
 
 S = SessionState
 

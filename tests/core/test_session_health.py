@@ -2,9 +2,9 @@
 
 import pytest
 
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.actions import CloseSocket
 from telnyx_core.events import ErrorRaised, WarningRaised
-from telnyx_core.json_types import JsonObject
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import Rig
 

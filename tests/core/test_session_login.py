@@ -5,14 +5,14 @@ import json
 
 import pytest
 
+from telnyx_core._time.timers import Timer
+from telnyx_core._wire.json_types import Json
 from telnyx_core.actions import Done, Failed, Settle
 from telnyx_core.errors import FailureKind, InvalidCredentials
 from telnyx_core.events import ErrorRaised, Ready, SocketOpen, WarningRaised
 from telnyx_core.ids import Ticket
-from telnyx_core.json_types import Json
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import EPOCH, Rig
-from telnyx_core.timers import Timer
 
 S = SessionState
 

@@ -1,9 +1,9 @@
 """What a call's report says of the frames of its session: LOG-010, LOG-012, LOG-015 of quality.md."""
 
+from telnyx_core._reports.log_book import MAX_ENTRIES, CommonLog, LogBook
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.actions import UploadReport
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import JsonObject
-from telnyx_core.quality.log_book import MAX_ENTRIES, CommonLog, LogBook
 from telnyx_core.testing.rig import Rig
 
 PING: JsonObject = {"method": "telnyx_rtc.ping"}

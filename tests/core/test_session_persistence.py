@@ -2,13 +2,13 @@
 
 import pytest
 
+from telnyx_core._wire.codec import mapping
+from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core.actions import Remember
 from telnyx_core.events import ErrorRaised
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import Json, JsonObject, JsonView
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import EPOCH, Rig
-from telnyx_core.wire import mapping
 
 S = SessionState
 

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.actions import Action, Notify, OpenPeer, OpenSocket, SendText
 from telnyx_core.errors import LocalProtocolError
 from telnyx_core.events import SessionClosed
@@ -42,10 +43,9 @@ from telnyx_core.facts import (
     TextReceived,
 )
 from telnyx_core.ids import CallId, MediaId, SocketId
-from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.options import CallOptions
-from telnyx_core.quality.snapshot import StatsSnapshot
 from telnyx_core.session import Session
+from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_core.testing.rig import EPOCH, LOCAL_SDP, REATTACH_SDP, REMOTE_SDP, Rig
 from telnyx_core.testing.snapshot import snapshot
 

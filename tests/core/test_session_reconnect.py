@@ -4,6 +4,7 @@ from typing import get_args
 
 import pytest
 
+from telnyx_core._time.timers import Timer
 from telnyx_core.actions import AbandonSocket, CloseSocket, OpenSocket
 from telnyx_core.errors import OptionsError
 from telnyx_core.events import CloseReason, ErrorRaised, SessionClosed, SocketClose, SocketError, SocketOpen
@@ -11,7 +12,6 @@ from telnyx_core.facts import NetworkChanged, SocketClosed, SocketOpened
 from telnyx_core.options import Region
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import Rig
-from telnyx_core.timers import Timer
 
 S = SessionState
 

@@ -5,9 +5,9 @@ Here a call that is not listed ends at once; the moment that it otherwise has is
 
 import pytest
 
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.events import CallUpdated, Cause, ErrorRaised, WarningRaised
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import JsonObject
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import LOCAL_SDP, REMOTE_SDP, Rig
 

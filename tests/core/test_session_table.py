@@ -2,6 +2,7 @@
 
 import pytest
 
+from telnyx_core._time.timers import Timer, TimerKey
 from telnyx_core.actions import AbandonSocket, CloseSocket, Failed, Notify, OpenSocket, SendText
 from telnyx_core.errors import FailureKind, NotConnected
 from telnyx_core.events import CloseReason, ErrorRaised, Ready, SessionClosed, SocketClose, SocketOpen, WarningRaised
@@ -9,7 +10,6 @@ from telnyx_core.facts import SocketClosed, SocketOpened, SocketRefused
 from telnyx_core.ids import SocketId
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import Rig
-from telnyx_core.timers import Timer, TimerKey
 
 S = SessionState
 

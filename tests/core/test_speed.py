@@ -2,13 +2,13 @@
 
 import pytest
 
+from telnyx_core._signalling.speed import SpeedTestResult
+from telnyx_core._time.timers import Timer
 from telnyx_core.actions import CloseSocket, Done, Failed, SendText
 from telnyx_core.errors import Busy, FailureKind, NotConnected, NotReady
 from telnyx_core.ids import Ticket
-from telnyx_core.record import Scrubber
-from telnyx_core.speed import SpeedTestResult
+from telnyx_core.journal.record import Scrubber
 from telnyx_core.testing import Rig
-from telnyx_core.timers import Timer
 
 BLOCK = "#SPB " + "." * 1024
 

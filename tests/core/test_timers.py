@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_core.timers import Timer, TimerKey, TimerTable
+from telnyx_core._time.timers import Timer, TimerKey, TimerTable
 
 
 def test_an_empty_table_waits_for_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_core.token import MAX_TOKEN_CHARS, expiry
+from telnyx_core._signalling.token import MAX_TOKEN_CHARS, expiry
 
 
 def jwt(payload: str, *, padded: bool = False) -> str:

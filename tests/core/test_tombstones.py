@@ -1,9 +1,9 @@
 """Ended calls that the server may still speak of (SIG-314, SIG-471)."""
 
+from telnyx_core._call.tombstones import Tombstones
+from telnyx_core._time.limits import MAX_TOMBSTONES
 from telnyx_core.events import Cause
 from telnyx_core.ids import CallId
-from telnyx_core.limits import MAX_TOMBSTONES
-from telnyx_core.tombstones import Tombstones
 
 CAUSE = Cause("NORMAL_CLEARING", 16)
 

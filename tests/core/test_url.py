@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_core.address import parse_address
+from telnyx_core._options.address import parse_address
+from telnyx_core._signalling.url import SignallingUrl, build_url
 from telnyx_core.errors import OptionsError
 from telnyx_core.options import ClientOptions
-from telnyx_core.url import SignallingUrl, build_url
 
 LOGIN = {"login_token": "a.b.c"}
 

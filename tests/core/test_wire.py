@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_core.json_types import Json, JsonObject
-from telnyx_core.limits import MAX_FRAME_CHARS, MAX_NAME_CHARS
-from telnyx_core.wire import (
+from telnyx_core._time.limits import MAX_FRAME_CHARS, MAX_NAME_CHARS
+from telnyx_core._wire.codec import (
     Garbage,
     Plain,
     Reply,
@@ -21,6 +20,7 @@ from telnyx_core.wire import (
     string,
     strings,
 )
+from telnyx_core._wire.json_types import Json, JsonObject
 
 
 def request(frame: JsonObject) -> Request:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from telnyx_drivers.cli.app import app
-from telnyx_drivers.cli.exits import Exit
+from telnyx_drivers._audio import devices
+from telnyx_drivers._tools.cli.app import app
+from telnyx_drivers._tools.cli.exits import Exit
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media import devices
-from telnyx_drivers.media.measure import dominant_frequency
 from tests.devices.fake_portaudio import FakePortAudio
 from tests.drivers.servers import Servers
 

@@ -10,17 +10,18 @@ import anyio
 import numpy as np
 import pytest
 
+from telnyx_core._wire.json_types import Json
 from telnyx_core.events import ErrorRaised, WarningRaised
-from telnyx_core.json_types import Json
-from telnyx_drivers import sinks
-from telnyx_drivers.audio_devices import AudioDevice
-from telnyx_drivers.exceptions import MediaUnavailable
-from telnyx_drivers.media import call_media, devices
-from telnyx_drivers.media.audio.frames import AudioFrame
-from telnyx_drivers.media.audio.tones import Tone
-from telnyx_drivers.media.devices import loudspeaker
-from telnyx_drivers.media.measure import dominant_frequency
-from telnyx_drivers.media.source_registry import Source
+from telnyx_drivers._audio import devices
+from telnyx_drivers._audio.audio_devices import AudioDevice
+from telnyx_drivers._audio.devices import loudspeaker
+from telnyx_drivers._audio.frames import AudioFrame
+from telnyx_drivers._audio.source_registry import Source
+from telnyx_drivers._audio.tones import Tone
+from telnyx_drivers._exceptions import MediaUnavailable
+from telnyx_drivers._services import sinks
+from telnyx_drivers._webrtc import call_media
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from tests.devices.fake_portaudio import FakePortAudio
 from tests.drivers import live
 from tests.drivers.live import Make

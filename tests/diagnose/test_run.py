@@ -8,12 +8,12 @@ import pytest
 
 from telnyx_core.gateway.events import CallEnded, CallStarted
 from telnyx_core.options import ClientOptions, IceServer
+from telnyx_drivers._webrtc.ice_plan import StunServer, TurnServer
 from telnyx_drivers.diagnose import probes
 from telnyx_drivers.diagnose import run as diagnosing
 from telnyx_drivers.diagnose.report import Plan, Report
 from telnyx_drivers.diagnose.run import diagnose
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.ice_plan import StunServer, TurnServer
 from tests.media import servers
 from tests.media.rig import run
 from tests.network.coturn import CREDENTIAL, LISTENS_ON, RELAYS_FROM, USER, Coturn

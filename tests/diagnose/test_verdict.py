@@ -3,7 +3,7 @@
 import pytest
 from attrs import evolve
 
-from telnyx_core.quality.snapshot import CandidateStats, PairStats, StatsSnapshot
+from telnyx_core.stats.snapshot import CandidateStats, PairStats, StatsSnapshot
 from telnyx_drivers.diagnose import verdict
 from telnyx_drivers.diagnose.findings import Candidate, Flow, IceFindings, NetworkFindings, Probe, Sample, Spread
 from telnyx_drivers.diagnose.verdict import Judgement

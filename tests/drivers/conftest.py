@@ -16,10 +16,10 @@ import trio.testing
 
 from telnyx_core.ids import SocketId
 from telnyx_core.session import Session
+from telnyx_drivers._client import Client
+from telnyx_drivers._driver import Driver, Line
+from telnyx_drivers._webrtc.ports import AnyLoop, EngineFactory
 from telnyx_drivers.asyncio import AsyncioDriver
-from telnyx_drivers.client import Client
-from telnyx_drivers.driver import Driver, Line
-from telnyx_drivers.media.ports import AnyLoop, EngineFactory
 from telnyx_drivers.trio import TrioDriver
 from tests.drivers.clock import VirtualClockLoop
 from tests.drivers.fakes import World

@@ -30,11 +30,11 @@ from telnyx_core.facts import (
     TextReceived,
 )
 from telnyx_core.ids import CallId, MediaId, SocketId
-from telnyx_core.quality.snapshot import StatsSnapshot
-from telnyx_drivers.driver import Driver, Line
-from telnyx_drivers.emitter import EventStream
-from telnyx_drivers.media.call_audio import CallAudio
-from telnyx_drivers.media.ports import EngineSetup, Report
+from telnyx_core.stats.snapshot import StatsSnapshot
+from telnyx_drivers._driver import Driver, Line
+from telnyx_drivers._emitter import EventStream
+from telnyx_drivers._webrtc.call_audio import CallAudio
+from telnyx_drivers._webrtc.ports import EngineSetup, Report
 
 WALL = 1_795_000_000.0
 SDP = (

@@ -9,10 +9,10 @@ import pytest
 
 import telnyx_drivers.asyncio
 import telnyx_drivers.trio
-from telnyx_drivers.calls import CallHandle
-from telnyx_drivers.client import Client
+from telnyx_drivers._calls import CallHandle
+from telnyx_drivers._client import Client
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.measure import dominant_frequency
 from tests.drivers.servers import Servers
 
 RATE = 8_000

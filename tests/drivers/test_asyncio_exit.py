@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from telnyx_core.states import SessionState
-from telnyx_drivers.client import Client
+from telnyx_drivers._client import Client
 from tests.drivers.clock import VirtualClockLoop
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World

@@ -17,11 +17,11 @@ import trio
 from telnyx_core.actions import CreateOffer, MediaAction, OpenPeer, PeerConfig, StartTone, ToneAction
 from telnyx_core.facts import MediaFact, MediaHeard, PeerStateChanged, SourceOpened
 from telnyx_core.ids import CallId, MediaId
-from telnyx_drivers.exceptions import MediaUnavailable
-from telnyx_drivers.media import bridge
-from telnyx_drivers.media.bridge import PENDING, BridgedEngine, MediaLoop
-from telnyx_drivers.media.call_audio import CallAudio
-from telnyx_drivers.media.ports import EngineFactory, EngineSetup
+from telnyx_drivers._exceptions import MediaUnavailable
+from telnyx_drivers._webrtc import bridge
+from telnyx_drivers._webrtc.bridge import PENDING, BridgedEngine, MediaLoop
+from telnyx_drivers._webrtc.call_audio import CallAudio
+from telnyx_drivers._webrtc.ports import EngineFactory, EngineSetup
 
 pytestmark = pytest.mark.anyio
 CALL = CallId("c")
@@ -284,8 +284,8 @@ async def test_a_failing_callback_harms_nobody(bench: Bench, caplog: pytest.LogC
 def test_a_program_that_forgets_to_close_still_ends(runner: str) -> None:
     program = f"""
         import anyio
-        from telnyx_drivers.media.bridge import BridgedEngine
-        from telnyx_drivers.media.ports import EngineSetup
+        from telnyx_drivers._webrtc.bridge import BridgedEngine
+        from telnyx_drivers._webrtc.ports import EngineSetup
 
         class Engine:
             def __init__(self, setup):

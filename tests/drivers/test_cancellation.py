@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from telnyx_core.states import CallState, SessionState
-from telnyx_drivers.client import Client
+from telnyx_drivers._client import Client
 from tests.drivers.conftest import MakeClient, tasks_now
 from tests.drivers.fakes import World
 

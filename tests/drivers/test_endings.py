@@ -15,8 +15,9 @@ import pytest
 import trio
 
 from telnyx_core.gateway.events import CallEnded
-from telnyx_drivers import endings, leaving
-from telnyx_drivers.client import Client
+from telnyx_drivers import _endings as endings
+from telnyx_drivers import _leaving as leaving
+from telnyx_drivers._client import Client
 from telnyx_drivers.gateway import Gateway
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World
@@ -188,7 +189,7 @@ def test_a_child_of_a_fork_has_no_clients() -> None:
     code = """
         import os, sys, signal
         from telnyx_drivers import endings
-        from telnyx_drivers.media.bridge import MediaLoop
+        from telnyx_drivers._webrtc.bridge import MediaLoop
         MediaLoop._guard.acquire()
         endings.join(type("Party", (), {})())
         child = os.fork()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from telnyx_core.actions import WriteDebug
-from telnyx_drivers.debug_file import DebugFiles
+from telnyx_drivers._services.debug_file import DebugFiles
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is none here")
 ROOT = Path(__file__).parents[2]
@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
     import os, sys, wave
     from pathlib import Path
-    from telnyx_drivers.journal import Journal
-    from telnyx_drivers.media.audio.background_file import create_private
+    from telnyx_drivers._services.journal import Journal
+    from telnyx_drivers._audio.background_file import create_private
 
     journal = Journal("journal")
     journal.write({"line": "still in the buffer at the fork"})

@@ -19,10 +19,10 @@ from telnyx_core.events import (
     WarningRaised,
 )
 from telnyx_core.states import CallState
-from telnyx_drivers.emitter import BACKLOG, Broadcast, Handlers, name_of
-from telnyx_drivers.exceptions import EventsOverrun
-from telnyx_drivers.guard import Handler
-from telnyx_drivers.recovery import (
+from telnyx_drivers._emitter import BACKLOG, Broadcast, Handlers, name_of
+from telnyx_drivers._exceptions import EventsOverrun
+from telnyx_drivers._guard import Handler
+from telnyx_drivers._recovery import (
     MediaRecoveryError,
     MediaRecoveryFailed,
     is_media_recovery_error_event,
@@ -321,7 +321,7 @@ async def test_events_are_logged_by_layer_and_without_secrets(
         await next_of(heard, WarningRaised)
         await call.hangup()
     names = {record.name for record in caplog.records}
-    assert names >= {"telnyx_drivers.signalling", "telnyx_drivers.media", "telnyx_drivers.client"}
+    assert names >= {"telnyx_drivers.signalling", "telnyx_drivers._webrtc", "telnyx_drivers._client"}
     assert "telnyx_rtc.invite" in caplog.text
     assert "pl4nted" not in caplog.text
     assert "abcdefghijklmnopqrstuvwx" not in caplog.text, "a=ice-pwd"

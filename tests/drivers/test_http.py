@@ -9,11 +9,11 @@ from pathlib import Path
 import anyio
 import pytest
 
+from telnyx_core._reports.segment import ReportHome
 from telnyx_core.ids import CallId
-from telnyx_core.quality.segment import ReportHome
-from telnyx_drivers.http_get import fetch
-from telnyx_drivers.http_post import HttpPoster, Overloaded
-from telnyx_drivers.retry_after import seconds_of
+from telnyx_drivers._reach.http_get import fetch
+from telnyx_drivers._reach.http_post import HttpPoster, Overloaded
+from telnyx_drivers._reach.retry_after import seconds_of
 from tests.drivers.servers import Raw, Servers
 from tests.drivers.test_sockets import certificate  # noqa: F401  # a fixture
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from telnyx_core.errors import InvalidCallParameters
 from telnyx_core.events import Ready
 from telnyx_core.facts import TextReceived
-from telnyx_core.record import Scrubber
-from telnyx_core.testing.journal import Replay
+from telnyx_core.journal.record import Scrubber
+from telnyx_core.journal.recorded_session import Replay
 from telnyx_core.testing.rig import Rig
-from telnyx_drivers import journal as journal_module
-from telnyx_drivers.journal import Journal, RecordedSession
+from telnyx_drivers._services import journal as journal_module
+from telnyx_drivers._services.journal import Journal, RecordedSession
 from telnyx_drivers.sync import TelnyxRTC
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World, next_of

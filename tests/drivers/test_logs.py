@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from telnyx_drivers import logs
+from telnyx_drivers import _logs as logs
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:

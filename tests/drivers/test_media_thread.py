@@ -7,7 +7,7 @@ import anyio
 import numpy as np
 import pytest
 
-from telnyx_drivers.media.audio.tones import Tone
+from telnyx_drivers._audio.tones import Tone
 from telnyx_drivers.sync import TelnyxRTC as SyncTelnyxRTC
 from tests.drivers import live
 from tests.drivers.live import RATE, Make

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_core.json_types import Json
-from telnyx_core.redaction import Redactor
-from telnyx_drivers.redact import HIDDEN, is_secret_name, redact, redact_text, redact_url
+from telnyx_core._wire.json_types import Json
+from telnyx_core._wire.redaction import HIDDEN, Redactor, is_secret_name, redact, redact_text, redact_url
 
 PLANTED = "pl4nt3d-S3cret"
 JWT = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzUxMiJ9.eyJzdWIiOiJyaWcifQ.c2lnbmF0dXJl"

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from telnyx_drivers.store import LIMIT, FileStore, MemoryStore
+from telnyx_drivers._services.store import LIMIT, FileStore, MemoryStore
 
 VALUES = {"token": "VSDK1", "session": {"id": "s", "at": 1.5}, "calls": ["a"]}
 

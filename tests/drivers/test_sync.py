@@ -14,14 +14,14 @@ import pytest
 from telnyx_core.errors import InvalidCallState, NotConnected
 from telnyx_core.events import CallUpdated, Event, Ready, SessionClosed
 from telnyx_core.states import CallState, SessionState
-from telnyx_drivers.exceptions import CallEnded, LoginFailed
+from telnyx_drivers._audio.frames import AudioFrame
+from telnyx_drivers._audio.tones import Tone
+from telnyx_drivers._exceptions import CallEnded, LoginFailed
+from telnyx_drivers._services.store import MemoryStore
+from telnyx_drivers._threads import Threads
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.audio.frames import AudioFrame
-from telnyx_drivers.media.audio.tones import Tone
-from telnyx_drivers.media.measure import dominant_frequency
-from telnyx_drivers.store import MemoryStore
 from telnyx_drivers.sync import Call, CallNotification, TelnyxRTC, is_media_recovery_error_event
-from telnyx_drivers.threads import Threads
 from tests.drivers.fakes import SilentEngine
 from tests.drivers.servers import Servers
 
@@ -241,7 +241,7 @@ async def noop() -> None:
 def test_slow_handlers_lose_events_not_memory(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telnyx_drivers.threads.UNHANDLED", 3)
+    monkeypatch.setattr("telnyx_drivers._threads.UNHANDLED", 3)
     threads = Threads(lambda event: event, noop)
     threads.connect(noop)
     release = threading.Event()
@@ -368,7 +368,7 @@ def test_many_threads_connect_and_disconnect_one_client(make: Make) -> None:
 
 
 def test_a_handler_that_blocks_does_not_hold_up_the_end(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("telnyx_drivers.threads.PATIENCE", 0.2)
+    monkeypatch.setattr("telnyx_drivers._threads.PATIENCE", 0.2)
     release = threading.Event()
     client = make()
     client.on("telnyx.ready", lambda: release.wait(60))

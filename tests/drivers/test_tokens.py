@@ -16,11 +16,11 @@ from telnyx_core.errors import FailureKind, InvalidCredentials, OptionsError
 from telnyx_core.events import ErrorRaised, Event, Ready, WarningRaised
 from telnyx_core.options import ClientOptions
 from telnyx_core.states import SessionState
-from telnyx_drivers.client import Client
-from telnyx_drivers.exceptions import ConnectionFailed, LoginFailed, TokenProviderFailed
-from telnyx_drivers.media.ports import AnyLoop
-from telnyx_drivers.store import MemoryStore
-from telnyx_drivers.tokens import PATIENCE, PAUSE
+from telnyx_drivers._client import Client
+from telnyx_drivers._exceptions import ConnectionFailed, LoginFailed, TokenProviderFailed
+from telnyx_drivers._services.store import MemoryStore
+from telnyx_drivers._services.tokens import PATIENCE, PAUSE
+from telnyx_drivers._webrtc.ports import AnyLoop
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import WALL, World, next_of
 

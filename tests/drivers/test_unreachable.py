@@ -13,9 +13,9 @@ import pytest
 import telnyx_drivers.asyncio
 import telnyx_drivers.trio
 from telnyx_core.states import SessionState
-from telnyx_drivers.client import Client
-from telnyx_drivers.exceptions import ConnectionFailed, LoginFailed
-from telnyx_drivers.unreachable import is_for_good
+from telnyx_drivers._client import Client
+from telnyx_drivers._exceptions import ConnectionFailed, LoginFailed
+from telnyx_drivers._reach.unreachable import is_for_good
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World
 from tests.drivers.servers import Raw, Servers

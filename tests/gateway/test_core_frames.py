@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from telnyx_core.errors import InvalidCallState
 from telnyx_core.facts import BinaryReceived, PeerStateChanged
 from telnyx_core.gateway import Duplicate, Fault, GatewayOptions, Quirks
+from telnyx_core.gateway.client_sockets import MAX_AWAITED
 from telnyx_core.gateway.events import (
     Acknowledged,
     CallRecordingReceived,
@@ -22,7 +23,6 @@ from telnyx_core.gateway.events import (
     GatewayEvent,
 )
 from telnyx_core.gateway.legs import Phase
-from telnyx_core.gateway.lines import MAX_AWAITED
 from telnyx_core.ids import SocketId
 from tests.gateway.rig import OFFER, Client, Rig
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from telnyx_core._time.timers import Timer
 from telnyx_core.gateway import CallPlan, GatewayOptions, Quirks
 from telnyx_core.gateway.actions import Echo, FromCall, Silence
 from telnyx_core.gateway.events import CallAttached, CallEnded, ClientLost
 from telnyx_core.ids import CallId
-from telnyx_core.timers import Timer
 from tests.gateway.rig import OFFER, Client, Rig
 
 USERS = {"alice": "secret", "bob": "hush"}

@@ -18,12 +18,12 @@ from telnyx_core.gateway.events import (
     MessageReceived,
 )
 from telnyx_core.ids import CallId
+from telnyx_drivers._audio.tones import Tone
+from telnyx_drivers._webrtc.aiortc_private import SrtpWire
+from telnyx_drivers._webrtc.call_audio import CallAudio
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers.asyncio import CallHandle, TelnyxRTC
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.aiortc_private import SrtpWire
-from telnyx_drivers.media.audio.tones import Tone
-from telnyx_drivers.media.call_audio import CallAudio
-from telnyx_drivers.media.measure import dominant_frequency
 from tests.media.rig import run
 
 pytestmark = [pytest.mark.net, pytest.mark.media]

@@ -8,7 +8,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from telnyx_core.gateway.events import CallRecordingReceived, CallReportReceived, ClientConnected
-from telnyx_drivers.gateway import Gateway, reception, server
+from telnyx_drivers.gateway import Gateway, server
+from telnyx_drivers.gateway import http_uploads as reception
 from tests.gateway.test_server import gateway, phone
 from tests.media.rig import run
 

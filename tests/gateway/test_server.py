@@ -10,6 +10,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from telnyx_core._time.limits import MAX_FRAME_CHARS
 from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, MediaAction, ToneAction
 from telnyx_core.errors import InvalidCallState, NotConnected
 from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged, RemoteApplied
@@ -25,11 +26,10 @@ from telnyx_core.gateway.events import (
     StateTold,
 )
 from telnyx_core.ids import CallId, SocketId
-from telnyx_core.limits import MAX_FRAME_CHARS
+from telnyx_drivers._webrtc.call_audio import CallAudio
+from telnyx_drivers._webrtc.ports import Report
 from telnyx_drivers.gateway import Gateway
 from telnyx_drivers.gateway.keywords import GatewayKeywords
-from telnyx_drivers.media.call_audio import CallAudio
-from telnyx_drivers.media.ports import Report
 from tests.media.rig import run
 
 pytestmark = pytest.mark.net

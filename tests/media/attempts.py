@@ -9,8 +9,8 @@ from attrs import frozen
 from telnyx_core.actions import ApplyRemote, ClosePeer, CreateAnswer, CreateOffer, UseMedia
 from telnyx_core.ids import MediaId
 from telnyx_core.options import IceServer
-from telnyx_drivers.media import ice
-from telnyx_drivers.media.settings import PeerSettings
+from telnyx_drivers._webrtc import ice
+from telnyx_drivers._webrtc.settings import PeerSettings
 from tests.media.rig import Side, peer_of
 from tests.media.server_end import ServerEnd, Setup
 

@@ -10,9 +10,9 @@ import pytest
 from telnyx_core.actions import SetMaxBitRate
 from telnyx_core.ids import MediaId
 from telnyx_core.options import Codec
-from telnyx_drivers.media import bit_rate, sdp
-from telnyx_drivers.media.audio.frames import Samples
-from telnyx_drivers.media.bit_rate import asked_of_us, of_bandwidth
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._webrtc import bit_rate, sdp
+from telnyx_drivers._webrtc.bit_rate import asked_of_us, of_bandwidth
 from tests.media.rig import Pair, Side, run, until
 
 pytestmark = pytest.mark.media

@@ -15,11 +15,11 @@ from attrs import evolve
 from telnyx_core.actions import ClosePeer
 from telnyx_core.facts import DigitHeard
 from telnyx_core.options import Codec, IceServer
-from telnyx_drivers.media import aiortc_private as private
-from telnyx_drivers.media.measure import correlate, dominant_frequency
-from telnyx_drivers.media.rtp import rtcp
-from telnyx_drivers.media.rtp.path import DirectRtpPath, direct_rtp_path
-from telnyx_drivers.media.rtp_path import RtpStats
+from telnyx_drivers._audio.rtp import rtcp
+from telnyx_drivers._webrtc import aiortc_private as private
+from telnyx_drivers._webrtc.direct_rtp import DirectRtpPath, direct_rtp_path
+from telnyx_drivers._webrtc.measure import correlate, dominant_frequency
+from telnyx_drivers._webrtc.rtp_path import RtpStats
 from tests.media import servers
 from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run, until
 

@@ -14,15 +14,16 @@ from telnyx_core.actions import AddCandidate, ApplyRemote, ClosePeer, CreateAnsw
 from telnyx_core.facts import CandidateFound, MediaHeard, RemoteApplied, RemoteRefused, StatsTaken
 from telnyx_core.ids import MediaId
 from telnyx_core.options import Codec
-from telnyx_core.quality.snapshot import CodecStats, StatsSnapshot
-from telnyx_drivers.media import aiortc_private as private
-from telnyx_drivers.media import groundwork, sdp
-from telnyx_drivers.media.aiortc_rtp import aiortc_rtp_path
-from telnyx_drivers.media.consent import ConsentTiming
-from telnyx_drivers.media.readings import PAIR_ROUND_TRIP
-from telnyx_drivers.media.rtp.path import DirectRtpPath
-from telnyx_drivers.media.rtp_path import AgreedAudio
-from telnyx_drivers.media.settings import PeerSettings
+from telnyx_core.stats.snapshot import CodecStats, StatsSnapshot
+from telnyx_drivers._webrtc import aiortc_private as private
+from telnyx_drivers._webrtc import peer_transport as groundwork
+from telnyx_drivers._webrtc import sdp
+from telnyx_drivers._webrtc.aiortc_rtp import aiortc_rtp_path
+from telnyx_drivers._webrtc.consent import ConsentTiming
+from telnyx_drivers._webrtc.direct_rtp import DirectRtpPath
+from telnyx_drivers._webrtc.readings import PAIR_ROUND_TRIP
+from telnyx_drivers._webrtc.rtp_path import AgreedAudio
+from telnyx_drivers._webrtc.settings import PeerSettings
 from tests.drivers.servers import Servers
 from tests.media.rig import LOOPBACK, HeardAudio, Pair, Side, peer_of, run, silent, until
 from tests.media.rsa_peer import give_rsa_certificate

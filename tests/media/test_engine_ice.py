@@ -8,6 +8,7 @@ import ssl
 import pytest
 from attrs import evolve
 
+from telnyx_core._signalling.ice_servers import PRODUCTION
 from telnyx_core.actions import CreateOffer
 from telnyx_core.facts import (
     CandidateError,
@@ -16,13 +17,12 @@ from telnyx_core.facts import (
     NegotiationFailed,
     TransportStateChanged,
 )
-from telnyx_core.ice_servers import PRODUCTION
 from telnyx_core.ids import MediaId
 from telnyx_core.options import IceServer
-from telnyx_drivers.media import ice
-from telnyx_drivers.media.ice import Patience
-from telnyx_drivers.media.ice_plan import IcePlan, StunServer, TurnServer, parse_url, plan
-from telnyx_drivers.media.settings import settings_for
+from telnyx_drivers._webrtc import ice
+from telnyx_drivers._webrtc.ice import Patience
+from telnyx_drivers._webrtc.ice_plan import IcePlan, StunServer, TurnServer, parse_url, plan
+from telnyx_drivers._webrtc.settings import settings_for
 from tests.media import servers
 from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run
 

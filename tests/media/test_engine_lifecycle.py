@@ -10,6 +10,7 @@ import pytest
 from aioice import turn
 from attrs import evolve
 
+from telnyx_core._wire.json_types import Json
 from telnyx_core.actions import (
     AddCandidate,
     ApplyRemote,
@@ -36,13 +37,12 @@ from telnyx_core.facts import (
     TransportStateChanged,
 )
 from telnyx_core.ids import MediaId
-from telnyx_core.json_types import Json
-from telnyx_drivers.media import aiortc_private as private
-from telnyx_drivers.media.aiortc_rtp import AiortcRtpPath
-from telnyx_drivers.media.audio.tones import Tone
-from telnyx_drivers.media.engine import AiortcEngine
-from telnyx_drivers.media.rtp_path import AgreedAudio
-from telnyx_drivers.media.source_registry import MediaAccessError, Source
+from telnyx_drivers._audio.source_registry import MediaAccessError, Source
+from telnyx_drivers._audio.tones import Tone
+from telnyx_drivers._webrtc import aiortc_private as private
+from telnyx_drivers._webrtc.aiortc_rtp import AiortcRtpPath
+from telnyx_drivers._webrtc.engine import AiortcEngine
+from telnyx_drivers._webrtc.rtp_path import AgreedAudio
 from tests.media.rig import CALL, LOOPBACK, Pair, Side, open_descriptors, peer_of, run, silent, until
 from tests.media.test_sdp_remote import read
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from telnyx_drivers.media.measure import Match, correlate, dominant_frequency, match
+from telnyx_drivers._webrtc.measure import Match, correlate, dominant_frequency, match
 
 RATE = 16_000
 

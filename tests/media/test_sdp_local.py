@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_drivers.media import sdp
-from telnyx_drivers.media.local_sdp import LocalDescription, Style, by_likelihood, finish
-from telnyx_drivers.media.remote_sdp import RemoteDescription
-from telnyx_drivers.media.sdp import Candidate, SdpError, Section
+from telnyx_drivers._webrtc import sdp
+from telnyx_drivers._webrtc.local_sdp import LocalDescription, Style, by_likelihood, finish
+from telnyx_drivers._webrtc.remote_sdp import RemoteDescription
+from telnyx_drivers._webrtc.sdp import Candidate, SdpError, Section
 from tests.media.test_sdp_remote import read, remote
 
 PRINTED = read("offer-aiortc")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telnyx_core.actions import DescriptionKind
-from telnyx_drivers.media.remote_sdp import RemoteDescription, parse_remote
-from telnyx_drivers.media.sdp import MAX_CANDIDATES, MAX_LENGTH, SdpError, parse_candidate
+from telnyx_drivers._webrtc.remote_sdp import RemoteDescription, parse_remote
+from telnyx_drivers._webrtc.sdp import MAX_CANDIDATES, MAX_LENGTH, SdpError, parse_candidate
 
 CORPUS = Path(__file__).parent / "sdp_corpus"
 USABLE = sorted(path.stem for path in CORPUS.glob("*.sdp") if not path.stem.startswith("refuse"))

@@ -10,8 +10,8 @@ from telnyx_core.actions import CreateOffer, PrepareMedia
 from telnyx_core.facts import CandidateFound, NegotiationFailed
 from telnyx_core.ids import MediaId
 from telnyx_core.options import IceServer
-from telnyx_drivers.media import standby
-from telnyx_drivers.media.ice import Patience
+from telnyx_drivers._webrtc import transport_pool as standby
+from telnyx_drivers._webrtc.ice import Patience
 from tests.media import servers
 from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run, until
 from tests.media.test_engine_ice import routable_address, turn

@@ -12,9 +12,9 @@ from OpenSSL import SSL
 
 from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, UseMedia
 from telnyx_core.options import IceServer
-from telnyx_drivers.media import aiortc_private as private
-from telnyx_drivers.media.aiortc_starting import NOMINATE_SECONDS, records
-from telnyx_drivers.media.settings import PeerSettings
+from telnyx_drivers._webrtc import aiortc_private as private
+from telnyx_drivers._webrtc.aiortc_starting import NOMINATE_SECONDS, records
+from telnyx_drivers._webrtc.settings import PeerSettings
 from tests.media import servers
 from tests.media.attempts import Cell, Kind, Ways, attempt
 from tests.media.rig import Side, peer_of, run, until

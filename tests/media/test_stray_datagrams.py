@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from telnyx_core.actions import AddCandidate, ApplyRemote, CreateAnswer, CreateOffer, UseMedia
 from telnyx_core.options import IceServer
-from telnyx_drivers.media import aiortc_private as private
-from telnyx_drivers.media.aiortc_socket import MOST_CANDIDATES, MOST_EARLY, IceSocket, Unwanted, door_of
-from telnyx_drivers.media.groundwork import Groundwork
+from telnyx_drivers._webrtc import aiortc_private as private
+from telnyx_drivers._webrtc.aiortc_socket import MOST_CANDIDATES, MOST_EARLY, IceSocket, Unwanted, door_of
+from telnyx_drivers._webrtc.peer_transport import Groundwork
 from tests.media import servers
 from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run, until
 from tests.media.server_end import ServerEnd

@@ -60,7 +60,7 @@ def why(said: str) -> str:
     where = next((name for file, name in reversed(places) if file in ("alone", "together", "inside")), "?")
     if world is None or reason is None:
         return said[-110:].strip()
-    told = re.sub(r"[0-9a-f]{8}-[-0-9a-f]{27}", "X", reason[1].removeprefix("telnyx_core.testing.ledger."))
+    told = re.sub(r"[0-9a-f]{8}-[-0-9a-f]{27}", "X", reason[1].removeprefix("telnyx_core.testing.contract."))
     return f"{world[1]}, `{where}`: {told[:100]}"
 
 

@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
+from telnyx_core._time.limits import MAX_QUEUED_DIGITS
 from telnyx_core.actions import Done, Failed, SendDigits
 from telnyx_core.events import DigitReceived
 from telnyx_core.facts import DigitsRefused, DigitsSent
 from telnyx_core.gateway.events import DigitsReceived
 from telnyx_core.ids import CallId, MediaId
-from telnyx_core.limits import MAX_QUEUED_DIGITS
 from telnyx_core.options import Codec
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
+from telnyx_drivers._exceptions import CallFailed
 from telnyx_drivers.asyncio import TelnyxRTC
-from telnyx_drivers.exceptions import CallFailed
 from telnyx_drivers.gateway import Gateway
 from tests.media.rig import run
 

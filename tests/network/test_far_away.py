@@ -11,15 +11,15 @@ import pytest
 from attrs import evolve
 
 from telnyx_core.states import CallState
+from telnyx_drivers._tools.cli.diagnose import ICE_CREDENTIAL, ICE_USERNAME
+from telnyx_drivers._tools.cli.exits import Exit
+from telnyx_drivers._webrtc import aiortc_private as private
+from telnyx_drivers._webrtc import aiortc_serving
+from telnyx_drivers._webrtc.engine import AiortcEngine
+from telnyx_drivers._webrtc.ports import AnyLoop, EngineFactory
+from telnyx_drivers._webrtc.settings import PeerSettings
 from telnyx_drivers.asyncio import TelnyxRTC
-from telnyx_drivers.cli.diagnose import ICE_CREDENTIAL, ICE_USERNAME
-from telnyx_drivers.cli.exits import Exit
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media import aiortc_private as private
-from telnyx_drivers.media import aiortc_serving
-from telnyx_drivers.media.engine import AiortcEngine
-from telnyx_drivers.media.ports import AnyLoop, EngineFactory
-from telnyx_drivers.media.settings import PeerSettings
 from tests.far_away import DELAY
 from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run, until
 from tests.network.coturn import CREDENTIAL, LISTENS_ON, USER, Coturn

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from telnyx_core._signalling.ice_servers import PRODUCTION
 from telnyx_core.actions import Notify, OpenPeer, PrepareMedia
 from telnyx_core.events import IceServerFailed, Ready
 from telnyx_core.facts import CandidateError
-from telnyx_core.ice_servers import PRODUCTION
+from telnyx_core.journal.record import Scrubber, action_record
 from telnyx_core.options import IceServer
-from telnyx_core.record import Scrubber, action_record
 from telnyx_core.testing.rig import Rig
 
 OWN = {"urls": "turn:turn.example.com", "username": "me", "credential": "s3cret"}

@@ -11,8 +11,8 @@ import trio.testing
 
 from telnyx_core.facts import NetworkChange
 from telnyx_core.ids import SocketId
-from telnyx_drivers import network
-from telnyx_drivers.network import NetworkWatch
+from telnyx_drivers._services import network
+from telnyx_drivers._services.network import NetworkWatch
 from tests.drivers.clock import VirtualClockLoop
 
 SOCKET = SocketId(1)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from telnyx_core._wire.json_types import JsonView
 from telnyx_core.gateway.events import ClientConnected
-from telnyx_core.json_types import JsonView
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.gateway import Gateway
 from tests.media.rig import run

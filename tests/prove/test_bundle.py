@@ -2,9 +2,9 @@
 
 import pytest
 
-from telnyx_core.json_types import Json
-from telnyx_drivers.prove import bundle
-from telnyx_drivers.prove.bundle import Strangers, where_to_send
+from telnyx_core._wire.json_types import Json
+from telnyx_drivers._tools.prove import bundle
+from telnyx_drivers._tools.prove.bundle import Strangers, where_to_send
 
 FRAME = (
     '{"method":"telnyx_rtc.invite","params":{"login":"alice99","sdp":"c=IN IP4 203.0.113.9\\r\\n",'

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from telnyx_core.gateway.events import CallEnded, CallStarted, MediaConnected
-from telnyx_core.testing.journal import Replay
-from telnyx_drivers.cli.app import app
-from telnyx_drivers.cli.exits import Exit
+from telnyx_core.journal.recorded_session import Replay
+from telnyx_drivers._tools.cli.app import app
+from telnyx_drivers._tools.cli.exits import Exit
 from telnyx_drivers.gateway import Gateway
 from tests.programs import end_of, running
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from telnyx_drivers.prove.delays import delays_of
+from telnyx_drivers._tools.prove.delays import delays_of
 
 RATE = 16_000
 

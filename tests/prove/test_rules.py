@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from telnyx_core.json_types import Json, JsonObject
+from telnyx_core._wire.json_types import Json, JsonObject
+from telnyx_drivers._tools.prove.evidence import STEPS, Evidence, Frame, Session, SocketEnd, Step
+from telnyx_drivers._tools.prove.rules import Finding, judge
 from telnyx_drivers.diagnose.findings import Probe
-from telnyx_drivers.prove.evidence import STEPS, Evidence, Frame, Session, SocketEnd, Step
-from telnyx_drivers.prove.rules import Finding, judge
 from tests.programs import ROOT
 
 CALL = "c1"

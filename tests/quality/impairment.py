@@ -16,9 +16,9 @@ from attrs import define, field
 
 from telnyx_core.events import StatsFrame
 from telnyx_core.gateway.events import GatewayEvent
+from telnyx_drivers._audio.frames import AudioFrame
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.audio.frames import AudioFrame
 
 T = TypeVar("T")
 E = TypeVar("E", bound=GatewayEvent)

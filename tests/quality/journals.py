@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from telnyx_core.testing.rig import Rig
-from telnyx_drivers.journal import Journal, RecordedSession
+from telnyx_drivers._services.journal import Journal, RecordedSession
 
 
 def keep_journal(path: Path, story: Callable[[Rig], object], **options: object) -> Path:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from telnyx_core.quality.snapshot import CandidateStats, CodecStats, PairStats, StatsSnapshot
+from telnyx_core.stats.snapshot import CandidateStats, CodecStats, PairStats, StatsSnapshot
 
 PAIR = PairStats(
     id="a:b:20000",

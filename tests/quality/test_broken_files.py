@@ -15,15 +15,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from telnyx_core._reports.published import report_record
+from telnyx_core._wire.redaction import redact
 from telnyx_core.events import StatsReport
-from telnyx_core.quality.published import report_record
-from telnyx_core.redaction import redact
-from telnyx_drivers.cli.app import app
-from telnyx_drivers.cli.exits import Exit
-from telnyx_drivers.export.webrtc_internals import dump_file
-from telnyx_drivers.report.hide import without_people
-from telnyx_drivers.report.page import render
-from telnyx_drivers.report.read import MAX_BYTES, read_story, story_of
+from telnyx_drivers._tools.cli.app import app
+from telnyx_drivers._tools.cli.exits import Exit
+from telnyx_drivers._tools.export.webrtc_internals import dump_file
+from telnyx_drivers._tools.report.hide import without_people
+from telnyx_drivers._tools.report.page import render
+from telnyx_drivers._tools.report.read import MAX_BYTES, read_story, story_of
 from tests.quality import test_call_report as made
 from tests.quality import test_debug as debugged
 from tests.quality.journals import keep_journal
@@ -165,7 +165,7 @@ def test_a_document_that_is_cut_off(tmp_path: Path, kind: str, share: float) -> 
         b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(200),
         b"\x1f\x8b\x08\x00" + bytes(range(256)),
         '{"summary": {}}'.encode("utf-16"),
-        b"2026-11-24 07:00:00 INFO telnyx_drivers.client: hello\n",
+        b"2026-11-24 07:00:00 INFO telnyx_drivers._client: hello\n",
         b'{"PeerConnections": {}, "getUserMedia": []}',
         b'{"jsonrpc": "2.0", "method": "login"}\n{"jsonrpc": "2.0"}\n',
         b"[" * 100_000,

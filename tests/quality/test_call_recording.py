@@ -13,13 +13,14 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telnyx_core._reports.segment import ReportHome
 from telnyx_core.gateway.events import CallRecordingReceived
 from telnyx_core.ids import CallId
 from telnyx_core.options import RecordedTrack
-from telnyx_core.quality.segment import ReportHome
 from telnyx_core.testing.wire import EPOCH
-from telnyx_drivers.asyncio import TelnyxRTC
-from telnyx_drivers.call_recording import (
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.tones import Tone
+from telnyx_drivers._services.call_recording import (
     PACKET_COST,
     Body,
     CallRecorder,
@@ -28,10 +29,9 @@ from telnyx_drivers.call_recording import (
     flush_period,
     recording_id,
 )
+from telnyx_drivers._webrtc.call_audio import CallAudio
+from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.audio.frames import Samples
-from telnyx_drivers.media.audio.tones import Tone
-from telnyx_drivers.media.call_audio import CallAudio
 
 CALL = CallId("0b1c")
 HOME = ReportHome("https://gw.example.org/call_report", "gw.example.org", "report-7", "VSDK-1")

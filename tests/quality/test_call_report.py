@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from telnyx_core._reports.call_report import CallReport
+from telnyx_core._reports.entries import Taken
+from telnyx_core._reports.published import report_record
+from telnyx_core._reports.segment import Flush, ReportHome, Segment
 from telnyx_core.actions import UploadReport
 from telnyx_core.errors import InvalidCallState
 from telnyx_core.events import StatsReport
 from telnyx_core.ids import CallId
-from telnyx_core.quality.call_report import CallReport
-from telnyx_core.quality.entries import Taken
-from telnyx_core.quality.published import report_record
-from telnyx_core.quality.segment import Flush, ReportHome, Segment
-from telnyx_core.quality.snapshot import StatsSnapshot
+from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 from tests.quality.readings import healthy, since
 

@@ -10,12 +10,12 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telnyx_core._quality.summary import Summary
+from telnyx_core._reports.entries import Taken
 from telnyx_core.events import CallInfo
 from telnyx_core.ids import CallId
-from telnyx_core.quality.entries import Taken
-from telnyx_core.quality.snapshot import StatsSnapshot
-from telnyx_core.quality.summary import Summary
 from telnyx_core.states import CallState
+from telnyx_core.stats.snapshot import StatsSnapshot
 
 CALL = CallInfo(
     id=CallId("c"),

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from telnyx_core._reports.timeline import MAX_ENTRIES, Entry, Timeline
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.actions import ClosePeer, SendText, TakeStats, WriteDebug
 from telnyx_core.events import SocketMessage, StatsFrame, StatsReport
 from telnyx_core.facts import CandidateError, TransportStateChanged
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import JsonObject
-from telnyx_core.quality.timeline import MAX_ENTRIES, Entry, Timeline
 from telnyx_core.testing.rig import LOCAL_SDP, REMOTE_SDP, Rig
 from tests.quality.readings import since
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from telnyx_core._reports.timeline import Entry
 from telnyx_core.actions import WriteDebug
-from telnyx_core.quality.timeline import Entry
-from telnyx_drivers.debug_file import DebugFiles, file_name, write_private
+from telnyx_drivers._services.debug_file import DebugFiles, file_name, write_private
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,7 +66,7 @@ def test_an_older_file_is_there_until_the_new_one_is(tmp_path: Path, monkeypatch
 
 def test_a_directory_that_is_not_there_is_an_error_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     files = DebugFiles(tmp_path / "nowhere", lambda: ())
-    with caplog.at_level(logging.ERROR, "telnyx_drivers.reports"):
+    with caplog.at_level(logging.ERROR, "telnyx_drivers._services.reports"):
         anyio.run(files.write(action()))
     files.close()
     assert "nowhere" in caplog.text
@@ -84,9 +84,9 @@ def test_a_process_that_ends_too_early_writes_what_there_is(tmp_path: Path) -> N
     """DBG-020: peers that are open, and files that were on their way."""
     program = (
         "import sys; from pathlib import Path\n"
-        "from telnyx_drivers.debug_file import DebugFiles\n"
+        "from telnyx_drivers._services.debug_file import DebugFiles\n"
         "from telnyx_core.actions import WriteDebug\n"
-        "from telnyx_core.quality.timeline import Entry\n"
+        "from telnyx_core._reports.timeline import Entry\n"
         "def made(name): return WriteDebug(name, 1.0, (Entry(0.0, 'event', 'peer'),))\n"
         "files = DebugFiles(Path(sys.argv[1]), lambda: [made('open')])\n"
         "files.write(made('pending'))\n"

@@ -2,13 +2,13 @@
 
 import pytest
 
+from telnyx_core._quality.summary import next_beat
+from telnyx_core._reports.published import frame_record
 from telnyx_core.actions import TakeStats
 from telnyx_core.catalogue import WarningCode
 from telnyx_core.events import StatsFrame, WarningRaised
 from telnyx_core.ids import CallId
-from telnyx_core.quality.published import frame_record
-from telnyx_core.quality.snapshot import StatsSnapshot
-from telnyx_core.quality.summary import next_beat
+from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 from telnyx_core.testing.wire import EPOCH
 from tests.quality.readings import healthy, since

@@ -1,11 +1,11 @@
-"""A page that may be shown to strangers: no numbers, names or addresses (`telnyx_drivers.report.hide`)."""
+"""A page that may be shown to strangers: no numbers, names or addresses (`telnyx_drivers._tools.report.hide`)."""
 
 import json
 
 import pytest
 
-from telnyx_drivers.report.hide import Stand, without_people
-from telnyx_drivers.report.story import CallStory, End, Fact, Message, Path, Story
+from telnyx_drivers._tools.report.call_timeline import CallStory, End, Fact, Message, Path, Story
+from telnyx_drivers._tools.report.hide import Stand, without_people
 
 SDP = (
     "v=0\r\no=- 1 1 IN IP4 203.0.113.9\r\nc=IN IP4 203.0.113.9\r\na=fingerprint:sha-256 AA:BB:CC:DD:EE:FF\r\n"

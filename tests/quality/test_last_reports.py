@@ -21,11 +21,11 @@ from cryptography.x509.oid import NameOID
 
 from telnyx_core.actions import UploadReport
 from telnyx_core.gateway.events import CallReportReceived
-from telnyx_drivers import last_reports
+from telnyx_drivers._reach.http_post import HttpPoster
+from telnyx_drivers._services import last_reports
+from telnyx_drivers._services.last_reports import LastReports, send_last_reports
+from telnyx_drivers._services.reports import Uploads
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.http_post import HttpPoster
-from telnyx_drivers.last_reports import LastReports, send_last_reports
-from telnyx_drivers.reports import Uploads
 from tests.programs import end_of, running
 from tests.quality import test_call_report as made
 

@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telnyx_core._quality.establishment_marks import Mark, Marks
 from telnyx_core.events import StatsReport
 from telnyx_core.facts import TransportStateChanged
 from telnyx_core.ids import CallId, MediaId
-from telnyx_core.quality.marks import Mark, Marks
-from telnyx_core.quality.timings import EstablishmentTimings
+from telnyx_core.stats.timings import EstablishmentTimings
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 
 RELAY = "candidate:9 1 udp 33562623 198.51.100.9 3478 typ relay raddr 0.0.0.0 rport 0"

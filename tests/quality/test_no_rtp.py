@@ -6,7 +6,7 @@ import pytest
 
 from telnyx_core.events import StatsFrame
 from telnyx_core.ids import CallId
-from telnyx_core.quality.snapshot import StatsSnapshot
+from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 from tests.quality.readings import healthy
 from tests.quality.test_frames import active

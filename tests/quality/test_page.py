@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from telnyx_drivers.report.lanes import lanes, window
-from telnyx_drivers.report.page import MOST_ROWS, render
-from telnyx_drivers.report.story import CallStory, Change, Fact, Message, Note, Sample, Story
-from telnyx_drivers.report.waveform import outline
+from telnyx_drivers._tools.report.call_timeline import CallStory, Change, Fact, Message, Note, Sample, Story
+from telnyx_drivers._tools.report.lanes import lanes, window
+from telnyx_drivers._tools.report.page import MOST_ROWS, render
+from telnyx_drivers._tools.report.waveform import outline
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
 
@@ -203,7 +203,7 @@ def test_a_long_recording_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.
     samples = rng.integers(-30000, 30000, 50_000, dtype=np.int16)
     path = record(tmp_path / "it.wav", samples, 1)
     whole = outline(path, columns=100)
-    monkeypatch.setattr("telnyx_drivers.report.waveform._BLOCK", 1000)
+    monkeypatch.setattr("telnyx_drivers._tools.report.waveform._BLOCK", 1000)
     assert outline(path, columns=100) == whole
 
 

@@ -13,10 +13,10 @@ from typing import Final, TypeAlias
 import numpy as np
 import pytest
 
-from telnyx_drivers.report.page import render
-from telnyx_drivers.report.story import CallStory, Change, End, Fact, Message, Note, Sample, Step, Story
-from telnyx_drivers.report.story import Path as Route
-from telnyx_drivers.report.waveform import outline
+from telnyx_drivers._tools.report.call_timeline import CallStory, Change, End, Fact, Message, Note, Sample, Step, Story
+from telnyx_drivers._tools.report.call_timeline import Path as Route
+from telnyx_drivers._tools.report.page import render
+from telnyx_drivers._tools.report.waveform import outline
 from tests.quality.test_page import record
 
 CHROMIUM: Final = next(

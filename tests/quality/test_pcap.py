@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from telnyx_core.testing.wire import EPOCH
-from telnyx_drivers.cli.exits import Exit
-from telnyx_drivers.export import pcap
-from telnyx_drivers.export.pcap import Capture, checksum, header, record
+from telnyx_drivers._audio.rtp import pcap
+from telnyx_drivers._audio.rtp.packet import RtpPacket
+from telnyx_drivers._audio.rtp.pcap import Capture, checksum, header, record
+from telnyx_drivers._audio.worker import in_background
+from telnyx_drivers._tools.cli.exits import Exit
+from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.audio.worker import in_background
-from telnyx_drivers.media.measure import dominant_frequency
-from telnyx_drivers.media.rtp.packet import RtpPacket
 from tests.cli.test_end_to_end import finished, with_gateway
 
 TSHARK: Final = shutil.which("tshark")

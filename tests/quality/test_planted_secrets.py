@@ -17,14 +17,14 @@ import pytest
 from attrs import define, field
 from typer.testing import CliRunner
 
+from telnyx_core._wire.redaction import HIDDEN
 from telnyx_core.actions import Action, SendText
 from telnyx_core.facts import Fact, TextReceived
 from telnyx_core.gateway import Fault, Refuse
 from telnyx_core.gateway.events import CallReportReceived, StateTold
-from telnyx_core.redaction import HIDDEN
+from telnyx_drivers._tools.cli.app import app
+from telnyx_drivers._tools.cli.exits import Exit
 from telnyx_drivers.asyncio import TelnyxRTC
-from telnyx_drivers.cli.app import app
-from telnyx_drivers.cli.exits import Exit
 from telnyx_drivers.gateway import Gateway
 from tests.programs import end_of, running
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from telnyx_core.facts import StatsTaken
 from telnyx_core.ids import MediaId
-from telnyx_core.quality.reading_record import reading_from_record, reading_record
-from telnyx_core.quality.snapshot import StatsSnapshot
-from telnyx_core.record import Scrubber, fact_from_record, fact_record
+from telnyx_core.journal.reading_record import reading_from_record, reading_record
+from telnyx_core.journal.record import Scrubber, fact_from_record, fact_record
+from telnyx_core.stats.snapshot import StatsSnapshot
 from tests.quality.readings import healthy
 
 

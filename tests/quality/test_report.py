@@ -2,10 +2,10 @@
 
 import pytest
 
+from telnyx_core._reports.published import report_record
 from telnyx_core.actions import ClosePeer, Notify, TakeStats
 from telnyx_core.events import CallUpdated, Cause, StatsFrame, StatsReport, WarningRaised
 from telnyx_core.ids import CallId
-from telnyx_core.quality.published import report_record
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 from telnyx_core.testing.wire import EPOCH
 from tests.quality.readings import healthy, since

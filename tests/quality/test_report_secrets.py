@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_core.json_types import Json
+from telnyx_core._reports.client_summary import client_summary, sanitised
+from telnyx_core._reports.log_book import MAX_ENTRIES, MAX_FRAME, MAX_TEXT, LogBook
+from telnyx_core._wire.json_types import Json
 from telnyx_core.options import CallOptions, ClientOptions
-from telnyx_core.quality.client_summary import client_summary, sanitised
-from telnyx_core.quality.log_book import MAX_ENTRIES, MAX_FRAME, MAX_TEXT, LogBook
 from telnyx_core.testing.rig import LOCAL_SDP, REMOTE_SDP
 from tests.quality.test_call_report import active, hang_up, reporting, uploads
 

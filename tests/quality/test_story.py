@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from telnyx_core._reports.published import report_record
 from telnyx_core.events import StatsReport
-from telnyx_core.quality.published import report_record
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 from telnyx_core.testing.wire import EPOCH
-from telnyx_drivers.report.read import read_story, story_of
-from telnyx_drivers.report.story import CallStory, Story
+from telnyx_drivers._tools.report.call_timeline import CallStory, Story
+from telnyx_drivers._tools.report.read import read_story, story_of
 from tests.quality import test_call_report as made
 from tests.quality import test_debug as debugged
 from tests.quality.journals import keep_journal

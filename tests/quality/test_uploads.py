@@ -12,12 +12,12 @@ import anyio
 import pytest
 from attrs import evolve
 
+from telnyx_core._reports.segment import Flush
 from telnyx_core.actions import UploadReport
 from telnyx_core.ids import CallId
-from telnyx_core.quality.segment import Flush
-from telnyx_drivers import reports
-from telnyx_drivers.http_post import Overloaded
-from telnyx_drivers.reports import Uploads
+from telnyx_drivers._reach.http_post import Overloaded
+from telnyx_drivers._services import reports
+from telnyx_drivers._services.reports import Uploads
 from tests.quality import test_call_report as made
 
 pytestmark = pytest.mark.anyio
@@ -119,7 +119,7 @@ async def test_it_is_tried_again(trouble: int | None) -> None:
 async def test_but_not_for_ever(caplog: pytest.LogCaptureFixture) -> None:
     """STATS-242, STATS-243: four attempts, and one line in the log."""
     platform = Platform(*[503] * 9)
-    with caplog.at_level(logging.INFO, "telnyx_drivers.reports"):
+    with caplog.at_level(logging.INFO, "telnyx_drivers._services.reports"):
         await send(platform, parts())
     assert platform.waits == [0.5, 1.0, 2.0]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -127,7 +127,7 @@ async def test_but_not_for_ever(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_that_none_can_be_sent_stands_in_the_log_once_for_a_client(caplog: pytest.LogCaptureFixture) -> None:
     """Not for every call of a day on which the platform takes no reports."""
-    with caplog.at_level(logging.DEBUG, "telnyx_drivers.reports"):
+    with caplog.at_level(logging.DEBUG, "telnyx_drivers._services.reports"):
         await send(Platform(*[None] * 40), [*parts(2), *parts(3)])
     told = [(record.levelname, record.args) for record in caplog.records if "could not be sent" in record.msg]
     assert [level for level, _ in told] == ["WARNING", "DEBUG", "DEBUG", "DEBUG", "DEBUG"]
@@ -252,7 +252,7 @@ async def test_without_the_extra_nothing_is_sent_and_nothing_breaks() -> None:
 
 def test_the_missing_extra_is_told_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setitem(sys.modules, "httpx2", None)
-    monkeypatch.delitem(sys.modules, "telnyx_drivers.http_post", raising=False)
+    monkeypatch.delitem(sys.modules, "telnyx_drivers._reach.http_post", raising=False)
     assert reports.make_poster(None) is None
     assert "telnyx-rtc[http]" in caplog.text
 

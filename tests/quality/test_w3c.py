@@ -4,8 +4,8 @@ from attrs import evolve, fields
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_core.quality.snapshot import StatsSnapshot
-from telnyx_core.quality.w3c import rtc_stats
+from telnyx_core.stats.snapshot import StatsSnapshot
+from telnyx_core.stats.w3c import rtc_stats
 from tests.quality.readings import healthy
 
 

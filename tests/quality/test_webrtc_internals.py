@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from telnyx_core.testing.wire import EPOCH
-from telnyx_drivers.cli.app import app
-from telnyx_drivers.export.webrtc_internals import dump_file
+from telnyx_drivers._tools.cli.app import app
+from telnyx_drivers._tools.export.webrtc_internals import dump_file
 from tests.quality import test_debug as debugged
 from tests.quality.journals import keep_journal
 from tests.quality.readings import since

@@ -10,10 +10,10 @@ import pytest
 from attrs import frozen
 
 from telnyx_core.gateway.options import Quirks
-from telnyx_drivers.calls import CallHandle
-from telnyx_drivers.client import Client
+from telnyx_drivers._audio.frames import AudioFrame
+from telnyx_drivers._calls import CallHandle
+from telnyx_drivers._client import Client
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.audio.frames import AudioFrame
 from tests.drivers.servers import Servers
 from tests.recovery.cable import Cable
 from tests.recovery.conftest import RATE, USERS, Make, talking

@@ -16,8 +16,8 @@ import pytest
 from telnyx_core.events import CloseReason, ErrorRaised, Event, Ready, SessionClosed, SocketClose, WarningRaised
 from telnyx_core.gateway.events import CallAttached, ClientLoggedIn, LoginRefused
 from telnyx_core.states import CallState, SessionState
-from telnyx_drivers.client import Client
-from telnyx_drivers.exceptions import ConnectionFailed
+from telnyx_drivers._client import Client
+from telnyx_drivers._exceptions import ConnectionFailed
 from telnyx_drivers.gateway import Gateway
 from tests.drivers.fakes import next_of
 from tests.drivers.servers import Servers

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from telnyx_core._wire.json_types import JsonView
 from telnyx_core.actions import AbandonSocket, CloseSocket, Remember
 from telnyx_core.events import CloseReason, SessionClosed
-from telnyx_core.json_types import JsonView
 from telnyx_core.states import CallState, SessionState
 from telnyx_core.testing import ALICE, Sim
 from telnyx_core.testing.rig import EPOCH, Rig

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from telnyx_core.gateway.events import CallAnswered, CallAttached, CallEnded, MediaConnected, StateTold
-from telnyx_core.testing.journal import Replay
-from telnyx_drivers.cli.echo import read_wav
+from telnyx_core.journal.recorded_session import Replay
+from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.diagnose.echo import read_wav
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.media.measure import dominant_frequency
 
 pytestmark = [pytest.mark.net, pytest.mark.media, pytest.mark.slow]
 LIMIT = 40.0

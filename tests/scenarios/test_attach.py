@@ -3,13 +3,13 @@
 import pytest
 from attrs import evolve
 
+from telnyx_core._wire.codec import encode
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.events import Cause
 from telnyx_core.gateway import Delay, Fault, Garble, Quirks, Refuse, Swallow
-from telnyx_core.json_types import JsonObject
 from telnyx_core.states import SessionState
 from telnyx_core.testing import WONDERLAND, Connecting, Sim, SimClient
 from telnyx_core.testing.media import sdp_of
-from telnyx_core.wire import encode
 from tests.scenarios.story import (
     ACTIVE,
     HELD,

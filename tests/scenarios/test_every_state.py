@@ -3,15 +3,15 @@
 import pytest
 from attrs import evolve
 
+from telnyx_core._wire.codec import encode
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.events import Cause, SessionClosed
 from telnyx_core.gateway import CallPlan, Delay, Fault, Swallow
 from telnyx_core.ids import CallId
-from telnyx_core.json_types import JsonObject
 from telnyx_core.options import ClientOptions
 from telnyx_core.states import CallState, SessionState
 from telnyx_core.testing import ALICE, WONDERLAND, Connecting, Sim, SimClient
 from telnyx_core.testing.media import sdp_of
-from telnyx_core.wire import encode
 from tests.scenarios.story import (
     ACTIVE,
     ANSWERING,

@@ -3,11 +3,11 @@
 import pytest
 from attrs import evolve
 
+from telnyx_core._wire.codec import encode
 from telnyx_core.events import Ready, SocketClose
 from telnyx_core.gateway import Fault, Refuse
 from telnyx_core.states import SessionState
 from telnyx_core.testing import ALICE, WONDERLAND, Sim, SimClient
-from telnyx_core.wire import encode
 from tests.scenarios.story import ACTIVE, KEEPING, at_the_phone, rung, talking
 
 FAILED = encode({"jsonrpc": "2.0", "id": 7, "method": "telnyx_rtc.gatewayState", "params": {"state": "FAILED"}})

@@ -27,7 +27,7 @@ from telnyx_core.testing import (
     replay,
     replay_roughly,
 )
-from telnyx_core.testing.agreement import VOLATILE, title
+from telnyx_core.testing.differences import VOLATILE, title
 from telnyx_core.testing.transcript import Line
 
 TRANSCRIPTS = {path.stem: Transcript.from_file(str(path)) for path in sorted(Path(__file__).parent.glob("*.jsonl"))}

@@ -15,7 +15,9 @@ from attrs import evolve
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from telnyx_core import messages as m
+from telnyx_core._signalling import messages as m
+from telnyx_core._wire.codec import Request, decode, encode
+from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.actions import Notify, SendText
 from telnyx_core.errors import LocalProtocolError
 from telnyx_core.events import CallUpdated
@@ -32,14 +34,12 @@ from telnyx_core.facts import (
     TextReceived,
 )
 from telnyx_core.ids import CallId, Ticket
-from telnyx_core.json_types import Json, JsonObject
 from telnyx_core.options import CallOptions
 from telnyx_core.session import Session
 from telnyx_core.states import ESTABLISHED, CallState, SessionState
 from telnyx_core.testing import Debt, Ledger, SocketPhase, snapshot
 from telnyx_core.testing.media import sdp_of
 from telnyx_core.testing.strategies import GATEWAY_STATES, call_options, client_options, replies, requests, texts
-from telnyx_core.wire import Request, decode, encode
 from tests.world import inside
 from tests.world.secrets import ALICE, TURN, secrets_never_leave
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection
 
-from telnyx_core.call import Call
+from telnyx_core._call.call import Call
+from telnyx_core._signalling.requests import Purpose
+from telnyx_core._time.timers import Timer
 from telnyx_core.ids import CallId
-from telnyx_core.requests import Purpose
 from telnyx_core.session import Session
 from telnyx_core.states import ESTABLISHED, CallState, SessionState
-from telnyx_core.timers import Timer
 
 S = SessionState
 

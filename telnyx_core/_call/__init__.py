@@ -1,0 +1,1 @@
+"""One call: its dialog, its media path, its hold, its microphone and its end."""

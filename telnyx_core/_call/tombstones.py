@@ -1,0 +1,61 @@
+"""Ended calls of which the server may still speak (SIG-314, CALL-424): for longer than it keeps one, never too many."""
+
+from attrs import define, frozen
+
+from telnyx_core._time import timeouts
+from telnyx_core._time.limits import MAX_TOMBSTONES
+from telnyx_core._wire.json_types import JsonObject
+from telnyx_core.events import Cause
+from telnyx_core.ids import CallId
+
+
+@frozen
+class Tombstone:
+    cause: Cause
+    dialog: JsonObject
+    owes_bye: bool
+    """The server never confirmed the end: it is told once more when it names the call."""
+    until: float
+
+
+@define
+class Tombstones:
+    """Insertion order is age, so forgetting costs no more than remembering."""
+
+    _stones: dict[CallId, Tombstone]
+
+    @classmethod
+    def none(cls) -> "Tombstones":
+        return cls({})
+
+    def __len__(self) -> int:
+        return len(self._stones)
+
+    def bury(self, call: CallId, cause: Cause, dialog: JsonObject, now: float, *, owes_bye: bool) -> None:
+        self._stones.pop(call, None)
+        self._forget_old(now)
+        self._stones[call] = Tombstone(cause, dialog, owes_bye, now + timeouts.TOMBSTONE)
+
+    def find(self, call: CallId, now: float) -> Tombstone | None:
+        stone = self._stones.get(call)
+        return stone if stone is not None and now < stone.until else None
+
+    def settle(self, call: CallId, now: float) -> None:
+        """The server knows now: nothing is owed any more."""
+        stone = self.find(call, now)
+        if stone is not None and stone.owes_bye:
+            self._stones[call] = Tombstone(stone.cause, stone.dialog, owes_bye=False, until=stone.until)
+
+    def forget(self, call: CallId) -> None:
+        """The id is used again."""
+        self._stones.pop(call, None)
+
+    def clear(self) -> None:
+        self._stones.clear()
+
+    def _forget_old(self, now: float) -> None:
+        while self._stones:
+            oldest = next(iter(self._stones))
+            if now < self._stones[oldest].until and len(self._stones) < MAX_TOMBSTONES:
+                return
+            del self._stones[oldest]

@@ -1,0 +1,1 @@
+"""Options: checking values, parsing names, addresses and ICE servers."""

@@ -1,0 +1,1 @@
+"""Watching a call: readings, alarms, summaries, and when a report of it is due."""

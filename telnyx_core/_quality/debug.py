@@ -1,0 +1,132 @@
+"""What the peers of a call go through, for the platform's visualizer or for a file (DBG-001 to DBG-006, SIG-186).
+
+Only with ``debug``. Fire and forget: no reply is waited for, and a socket that is down loses frames and nothing else.
+"""
+
+from collections import deque
+from random import Random
+from typing import Final, Literal
+
+from attrs import define, field
+
+from telnyx_core._call_host import CallHost
+from telnyx_core._quality.peer_timeline import PeerStory
+from telnyx_core._reports.log_book import MAX_FRAME
+from telnyx_core._reports.timeline import Entry, Tag, Timeline
+from telnyx_core._signalling.requests import new_uuid
+from telnyx_core._wire.json_types import Json, JsonObject
+from telnyx_core.actions import PeerConfig, WriteDebug
+from telnyx_core.facts import MediaFact
+from telnyx_core.ids import CallId, MediaId
+
+_VERSION: Final = 1
+_OURS: Final = frozenset[Tag]({"call", "signaling"})
+"""Of no use to the visualizer, which knows the reference's tags."""
+_FORMER: Final = 8
+"""Peers of a call whose timelines are kept for its report; a call that is renewed for hours has hundreds."""
+
+_SPARE_STATS: Final = 256 * 1024
+"""Characters that may wait for the socket before statistics are left out of the frames (DBG-006)."""
+_SPARE_DATA: Final = 4 * _SPARE_STATS
+"""And before everything else is, but for the few frames that say where a report begins and ends."""
+
+Kind = Literal["debug_report_start", "debug_report_data", "debug_report_stop"]
+
+
+@define(eq=False)
+class _Peer:
+    ident: str
+    """The ``debug_report_id`` (DBG-003)."""
+    story: PeerStory
+    timeline: Timeline = field(factory=Timeline)
+    announced_on: int | None = None
+    """The socket on which the start was told."""
+
+
+class DebugWatch:
+    """Of one call."""
+
+    def __init__(self, call: CallId, host: CallHost, rng: Random) -> None:
+        self._call = call
+        self._host = host
+        self._rng = rng
+        self._to_file = host.options.debug_output == "file"
+        self._peers: dict[MediaId, _Peer] = {}
+        self._former: deque[_Peer] = deque(maxlen=_FORMER)
+
+    def peer_opened(self, media: MediaId, config: PeerConfig) -> None:
+        """A peer is about to be ordered."""
+        peer = self._peers[media] = _Peer(new_uuid(self._rng), PeerStory(config))
+        self._announce(peer)
+        self._add(peer, peer.story.opened(self._host.wall))
+
+    def peer_closing(self, media: MediaId) -> None:
+        """Its last entry has been written: the file is due, or the visualizer is told (DBG-004, DBG-020)."""
+        peer = self._peers.pop(media, None)
+        if peer is None:
+            return
+        if self._to_file:
+            self._host.act(self._file(peer))
+        elif peer.announced_on == self._host.generation:
+            self._send(peer, "debug_report_stop")
+        self._former.append(peer)
+
+    def told(self, fact: MediaFact) -> None:
+        peer = self._peers.get(fact.media)
+        if peer is not None:
+            for entry in peer.story.told(fact, self._host.wall):
+                self._add(peer, entry)
+
+    def note(self, event: str, data: Json) -> None:
+        """Something happened to the call itself."""
+        for peer in self._peers.values():
+            self._add(peer, Entry(self._host.wall, event, "call", data))
+
+    def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
+        """A file tells of signalling too, so that it is all that somebody needs."""
+        if self._to_file:
+            kept: JsonObject = frame if size <= MAX_FRAME else {"method": frame.get("method"), "characters": size}
+            for peer in self._peers.values():
+                self._add(peer, Entry(self._host.wall, direction.lower(), "signaling", kept))
+
+    def timeline(self) -> tuple[JsonObject, ...]:
+        """Of all the call's peers, one after the other (STATS-141)."""
+        peers = (*self._former, *self._peers.values())
+        return tuple(
+            entry.record(peer.ident, self._host.redactor) for peer in peers for entry in peer.timeline.entries()
+        )
+
+    def unwritten(self) -> tuple[WriteDebug, ...]:
+        """The files of the peers that are open: for a process that dies (DBG-020)."""
+        return tuple(self._file(peer) for peer in self._peers.values()) if self._to_file else ()
+
+    def _file(self, peer: _Peer) -> WriteDebug:
+        return WriteDebug(peer.ident, self._host.wall, peer.timeline.entries())
+
+    def _add(self, peer: _Peer, entry: Entry) -> None:
+        peer.timeline.add(entry)
+        if not self._to_file and entry.tag not in _OURS:
+            self._announce(peer)
+            data = entry.record(self._host.session_id or peer.ident, self._host.redactor)
+            self._send(peer, "debug_report_data", data, _SPARE_STATS if entry.tag == "stats" else _SPARE_DATA)
+
+    def _announce(self, peer: _Peer) -> None:
+        """Once on each socket (DBG-006)."""
+        generation = self._host.generation
+        if not self._to_file and peer.announced_on != generation and self._send(peer, "debug_report_start"):
+            peer.announced_on = generation
+
+    def _send(self, peer: _Peer, kind: Kind, data: JsonObject | None = None, spare_above: int | None = None) -> bool:
+        if kind != "debug_report_start" and peer.announced_on != self._host.generation:
+            return False
+        frame: JsonObject = {
+            "jsonrpc": "2.0",
+            "id": new_uuid(self._rng),
+            "type": kind,
+            "debug_report_id": peer.ident,
+            "debug_report_version": _VERSION,
+            "call_id": self._call,
+        }
+        if data is not None:
+            frame["debug_report_data"] = data
+        return self._host.send_unattended(frame, spare_above)

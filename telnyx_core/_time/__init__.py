@@ -1,0 +1,1 @@
+"""Timers and how long each one runs."""

@@ -1,0 +1,49 @@
+"""How long each step of a call's establishment took (MEDIA-480, MEDIA-481)."""
+
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from telnyx_core._wire.json_types import JsonObject
+
+Mode: TypeAlias = Literal["trickle", "non-trickle"]
+
+
+@frozen
+class Step:
+    """Milliseconds: since the call was placed or its invite came, and since the step before."""
+
+    label: str
+    from_start: float
+    delta: float
+
+    def record(self) -> JsonObject:
+        return {"label": self.label, "fromStart": self.from_start, "delta": self.delta}
+
+
+@frozen
+class EstablishmentTimings:
+    mode: Mode
+    direction: Literal["inbound", "outbound"]
+    start: float
+    """Seconds on the session's clock."""
+    reached: tuple[tuple[str, float], ...]
+    """Labels with the times at which they were reached, earliest first."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """In the order in which they happened."""
+        steps: list[Step] = []
+        before = self.start
+        for label, at in self.reached:
+            steps.append(Step(label, _milliseconds(at - self.start), _milliseconds(at - before)))
+            before = at
+        return tuple(steps)
+
+    def record(self) -> JsonObject:
+        """Under the reference's names."""
+        return {"mode": self.mode, "direction": self.direction, "steps": [step.record() for step in self.steps]}
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)

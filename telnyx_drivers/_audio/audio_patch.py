@@ -1,0 +1,33 @@
+"""One call's hearing as another call's voice."""
+
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.sample_queue import SampleQueue
+
+_MOST_SECONDS = 0.06
+"""More than this is delay that nobody asked for: start afresh rather than keep it."""
+
+
+class Coupling:
+    """Fed with what is heard on one side, read as a `Voice` on the other."""
+
+    error: None = None
+
+    def __init__(self) -> None:
+        self._queue = SampleQueue()
+        self._closed = False
+
+    @property
+    def ended(self) -> bool:
+        return self._closed
+
+    def feed(self, samples: Samples, rate: int) -> None:
+        if self._queue.duration > _MOST_SECONDS:
+            self._queue.clear()
+        self._queue.put(samples, rate)
+
+    def read(self, rate: int) -> Samples | None:
+        return self._queue.take(rate)
+
+    def close(self) -> None:
+        self._closed = True
+        self._queue.clear()

@@ -1,0 +1,270 @@
+"""Microphones and loudspeakers of this machine (extra ``devices``).
+
+.. code-block:: python
+
+    client.register_source("headset", microphone("USB"))
+    call = await client.new_call("+15550100", mic_id="headset")
+    async with speaker("USB") as headphones:
+        await headphones.play(call.audio_in(headphones.rate))
+
+    client.register_sink("default", loudspeaker())  # or so, for every call
+
+A device is named by its ``id`` in the lists, its number, or part of its name; ``None`` is the system's default. There
+is no echo cancellation: with a loudspeaker in the room, the far end hears itself.
+"""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import ClassVar, Final, Literal, TypeAlias, TypeVar, cast
+
+import anyio.to_thread
+import numpy as np
+
+from telnyx_core._wire.json_types import Json
+from telnyx_drivers._audio.audio_devices import AudioDevice, SinkFactory
+from telnyx_drivers._audio.drift_buffer import ElasticBuffer
+from telnyx_drivers._audio.frames import (
+    FRAMES_PER_SECOND,
+    AudioFrame,
+    Samples,
+    check_rate,
+    silence,
+    to_int16,
+    to_mono,
+)
+from telnyx_drivers._audio.portaudio import DeviceStream, Direction, PortAudio, load_portaudio, meaning, wrong_channels
+from telnyx_drivers._audio.source_registry import Source, SourceFactory
+from telnyx_drivers._audio.worker import in_background
+from telnyx_drivers._exceptions import MediaUnavailable
+
+_log = logging.getLogger(__name__)
+
+DeviceName: TypeAlias = int | str | None
+D = TypeVar("D", bound="_Device")
+
+_KINDS: Final[Mapping[Direction, Literal["audioinput", "audiooutput"]]] = {
+    "input": "audioinput",
+    "output": "audiooutput",
+}
+
+
+def get_audio_in_devices(*, portaudio: PortAudio | None = None) -> tuple[AudioDevice, ...]:
+    """Every microphone that there was when PortAudio was first used. Raises `MediaUnavailable`. May block shortly."""
+    return _devices("input", portaudio or load_portaudio())
+
+
+def get_audio_out_devices(*, portaudio: PortAudio | None = None) -> tuple[AudioDevice, ...]:
+    """Every loudspeaker; as `get_audio_in_devices`."""
+    return _devices("output", portaudio or load_portaudio())
+
+
+def microphone(device: DeviceName = None, *, portaudio: PortAudio | None = None) -> SourceFactory:
+    """Opens a microphone for each call that asks for it; for ``client.register_source``.
+
+    Opening fails with ``PermissionError``, ``LookupError`` or ``OSError``, which become 42001, 42002 and 42003
+    (MEDIA-409). A named device that cannot be opened is replaced by the default one where that works (MEDIA-413).
+    """
+
+    async def factory(constraints: Mapping[str, Json]) -> Source:
+        opened = await _open(Microphone, device, portaudio)
+        return Source(opened, opened.label)
+
+    return factory
+
+
+def microphone_of(device_id: str) -> SourceFactory | None:
+    """For a ``mic_id`` that nobody has registered: the microphone that has this id, if there is one. May block."""
+    return microphone(device_id) if _exists(get_audio_in_devices, device_id) else None
+
+
+def loudspeaker(device: DeviceName = None, *, portaudio: PortAudio | None = None) -> SinkFactory:
+    """Opens a loudspeaker for each call that asks for it; for ``client.register_sink``. Fails as `microphone` does."""
+    return partial(open_speaker, device, portaudio=portaudio)
+
+
+def loudspeaker_of(device_id: str) -> SinkFactory | None:
+    """As `microphone_of`, for a ``speaker_id``."""
+    return loudspeaker(device_id) if _exists(get_audio_out_devices, device_id) else None
+
+
+def _exists(devices: Callable[[], tuple[AudioDevice, ...]], device_id: str) -> bool:
+    try:
+        return any(device.id == device_id for device in devices())
+    except MediaUnavailable:
+        return False
+
+
+@asynccontextmanager
+async def speaker(device: DeviceName = None, *, portaudio: PortAudio | None = None) -> "AsyncGenerator[Speaker, None]":
+    """A loudspeaker, open within the block; as `open_speaker`."""
+    opened = await open_speaker(device, portaudio=portaudio)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+async def open_speaker(device: DeviceName = None, *, portaudio: PortAudio | None = None) -> "Speaker":
+    """A loudspeaker, to be closed by you. Raises as `microphone` fails, and replaces a device in the same way."""
+    return await _open(Speaker, device, portaudio)
+
+
+class _Device(ABC):
+    """An open stream of PortAudio, mono on this side. To make one blocks; raises what `meaning` says."""
+
+    direction: ClassVar[Direction]
+
+    def __init__(self, portaudio: PortAudio, device: DeviceName) -> None:
+        self._buffer = ElasticBuffer()
+        self._closed = self._gone = False
+        self.flagged = 0
+        """Blocks about which PortAudio said that it was too late, on the device's own side."""
+        try:
+            info = cast("Mapping[str, object]", portaudio.query_devices(device, self.direction))
+            self.label = str(info["name"])
+            self.rate: Final = check_rate(int(cast("float", info["default_samplerate"])))
+            self._channels, self._stream = self._connect(portaudio, int(cast("int", info["index"])))
+        except (portaudio.PortAudioError, ValueError) as error:
+            raise meaning(error) from error
+
+    @property
+    def underruns(self) -> int:
+        """Times that there was nothing to hand on."""
+        return self._buffer.underruns
+
+    @property
+    def overruns(self) -> int:
+        """Times that audio was thrown away because it was not fetched fast enough."""
+        return self._buffer.overruns
+
+    def close(self) -> None:
+        """Idempotent, any thread; does not wait."""
+        if not self._closed:
+            self._closed = True
+            in_background(self._stream.close)
+
+    def _connect(self, portaudio: PortAudio, index: int) -> tuple[int, DeviceStream]:
+        """A running stream: of one channel, or of two where the hardware leaves no choice."""
+        try:
+            return 1, self._start(portaudio, index, 1)
+        except portaudio.PortAudioError as error:
+            if not wrong_channels(error):
+                raise
+            return 2, self._start(portaudio, index, 2)
+
+    def _start(self, portaudio: PortAudio, index: int, channels: int) -> DeviceStream:
+        make = portaudio.RawInputStream if self.direction == "input" else portaudio.RawOutputStream
+        stream = make(
+            device=index,
+            samplerate=self.rate,
+            channels=channels,
+            blocksize=self.rate // FRAMES_PER_SECOND,
+            dtype="int16",
+            callback=self._callback_for(channels),
+            finished_callback=self._finished,
+        )
+        try:
+            stream.start()
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    @abstractmethod
+    def _callback_for(self, channels: int) -> Callable[..., None]: ...
+
+    def _finished(self) -> None:
+        """PortAudio's thread: the stream has stopped. Nobody asked for that: the device is gone."""
+        self._gone = not self._closed
+
+
+class Microphone(_Device):
+    """A `Voice`: what the microphone hears, for the one call that it is opened for."""
+
+    direction = "input"
+    error: None = None
+
+    @property
+    def ended(self) -> bool:
+        return self._closed
+
+    def read(self, rate: int) -> Samples | None:
+        """Raises ``OSError`` once the device is gone: the call goes on in silence (MEDIA-415)."""
+        samples = self._buffer.take(rate)
+        if samples is None and self._gone:
+            raise OSError(f"the microphone {self.label!r} is gone")
+        return samples
+
+    def _callback_for(self, channels: int) -> Callable[..., None]:
+        def heard(block: bytes, frames: int, times: object, flags: object) -> None:
+            self.flagged += bool(flags)
+            # PortAudio's memory is its own again when this returns.
+            samples = np.frombuffer(block, dtype=np.int16).reshape(-1, channels)
+            self._buffer.put(samples[:, 0].copy() if channels == 1 else to_int16(samples.mean(axis=1)), self.rate)
+
+        return heard
+
+
+class Speaker(_Device):
+    """Says one stream of audio at a time; for two at once open it twice."""
+
+    direction = "output"
+
+    async def play(self, frames: AsyncIterable[AudioFrame]) -> None:
+        """Until they end, or the device is gone, which raises ``OSError``; ``call.audio_in`` ends with its call."""
+        async for frame in frames:
+            self.write(frame)
+
+    def write(self, frame: AudioFrame) -> None:
+        """Say it next. Does not wait; raises ``OSError`` once the device is gone."""
+        if self._gone:
+            raise OSError(f"the loudspeaker {self.label!r} is gone")
+        self._buffer.put(*to_mono(frame, None, 1))
+
+    def clear(self) -> None:
+        """Drop what has not been said yet."""
+        self._buffer.clear()
+
+    def _callback_for(self, channels: int) -> Callable[..., None]:
+        def say(block: bytearray, frames: int, times: object, flags: object) -> None:
+            self.flagged += bool(flags)
+            samples = self._buffer.take(self.rate)
+            if samples is None:
+                samples = silence(frames)
+            block[:] = (samples if channels == 1 else np.repeat(samples, channels)).tobytes()
+
+        return say
+
+
+def _devices(direction: Direction, portaudio: PortAudio) -> tuple[AudioDevice, ...]:
+    interfaces = cast("Sequence[Mapping[str, object]]", portaudio.query_hostapis())
+    found = cast("Sequence[Mapping[str, object]]", portaudio.query_devices())
+    return tuple(
+        AudioDevice(f"{each['name']}, {interfaces[cast('int', each['hostapi'])]['name']}", str(each["name"]), kind)
+        for kind in (_KINDS[direction],)
+        for each in found
+        if cast("int", each[f"max_{direction}_channels"]) > 0
+    )
+
+
+async def _open(kind: type[D], device: DeviceName, portaudio: PortAudio | None) -> D:
+    """Raises what `meaning` says, and `MediaUnavailable`."""
+
+    def open_it() -> D:
+        backend = portaudio or load_portaudio()
+        try:
+            return kind(backend, device)
+        except (LookupError, OSError) as error:
+            if device is None or isinstance(error, PermissionError):
+                raise
+            try:
+                instead = kind(backend, None)
+            except (LookupError, OSError):
+                raise error from None
+            _log.warning("%s: taking %r instead", error, instead.label)
+            return instead
+
+    return await anyio.to_thread.run_sync(open_it)

@@ -1,0 +1,54 @@
+"""The handle of something being played into a call."""
+
+from telnyx_drivers._audio.audio_input import Voice
+from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples
+from telnyx_drivers._audio.wakeup import CallSoon, Wakeup
+
+
+class Playback:
+    """One thing being played, mixed with everything else that the call sends."""
+
+    def __init__(self, voice: Voice, call_soon: CallSoon | None) -> None:
+        self._voice = voice
+        self._moved = Wakeup(call_soon)
+        self._frames = 0
+        self._over = False
+
+    @property
+    def position(self) -> float:
+        """Seconds of it that were played so far, in steps of 20 ms; it stands still while the program does not run."""
+        return self._frames / FRAMES_PER_SECOND
+
+    @property
+    def ended(self) -> bool:
+        """True once it was played to its end, was stopped, or broke off."""
+        return self._over
+
+    @property
+    def error(self) -> Exception | None:
+        """Why it broke off, if it did."""
+        return self._voice.error
+
+    def stop(self) -> None:
+        """Stop now; at most 40 ms of it still leave. Idempotent."""
+        self.close()
+
+    async def wait(self) -> None:
+        """Wait for the end, also one by `stop`; raises what broke it off. Cancelling the wait stops nothing."""
+        await self._moved.wait_until(lambda: self._over)
+        if self.error is not None:
+            raise self.error
+
+    def read(self, rate: int) -> Samples | None:
+        samples = None if self._over else self._voice.read(rate)
+        if samples is not None:
+            self._frames += 1
+        if self._voice.ended:
+            self.close()
+        return samples
+
+    def close(self) -> None:
+        if not self._over:
+            self._over = True
+            self._voice.close()
+            self._moved.fire()

@@ -1,0 +1,191 @@
+"""Where a waveform repeats itself, and what can be done with that: fill a hole, take time out, put time in."""
+
+from functools import cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telnyx_drivers._audio.frames import Samples, to_int16
+
+_SEARCH_RATE: Final = 8_000
+"""Likeness is looked for at this rate: pitch needs no more."""
+_SHORTEST: Final = 20
+_LONGEST: Final = 120
+"""Periods of 2.5 to 15 ms, in samples at the search rate: voices from 67 to 400 Hz."""
+_TEMPLATE: Final = 80
+_LOOP_SECONDS: Final = 0.006
+_SEAM_SECONDS: Final = 0.0025
+"""One period, and short seams: with 10 % of speech lost that is 0.2 of PESQ better than 15 and 5 ms."""
+_BLEND_SECONDS: Final = 0.005
+_HOLD_SECONDS: Final = 0.02
+_FADE_SECONDS: Final = 0.08
+_HISTORY_SECONDS: Final = 0.05
+_QUIET: Final = 200
+"""RMS below which no ear misses anything (-44 dB)."""
+_ALIKE: Final = 0.4
+"""Less correlation than this, and a period cannot be taken out of speech unheard."""
+
+
+class Concealer:
+    """Fills holes in one stream by repeating its last pitch periods, fading to silence within 0.1 s."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._blend = int(rate * _SEAM_SECONDS)
+        self._recent: list[Samples] = []
+        self._recent_size = 0
+        self._loop: Samples | None = None
+        self._made = 0
+        self._offset = 0.0
+
+    @property
+    def active(self) -> bool:
+        """True while a hole is being filled."""
+        return self._loop is not None
+
+    def good(self, samples: Samples) -> Samples:
+        """Audio that did arrive: remembered, and led over to from what was made up."""
+        if self._loop is not None and samples.size:
+            samples = self._lead_over(samples)
+            self._loop = None
+        self._recent.append(samples)
+        self._recent_size += samples.size
+        while self._recent_size - self._recent[0].size >= self._rate * _HISTORY_SECONDS:
+            self._recent_size -= self._recent.pop(0).size
+        return samples
+
+    def conceal(self, count: int) -> Samples:
+        """The next ``count`` samples of a hole."""
+        if self._loop is None:
+            self._begin()
+        assert self._loop is not None, "just begun"
+        made, self._made = self._made, self._made + count
+        times = np.arange(made, self._made)
+        filled = self._loop[times % self._loop.size].astype(np.float32)
+        # Meets the last real sample where it was, and lets go of it within the blend.
+        filled += self._offset * np.clip(1 - (times + 1) / self._blend, 0, 1)
+        return to_int16(filled * _fading(times, self._rate))
+
+    def _begin(self) -> None:
+        history = np.concatenate(self._recent) if self._recent else np.zeros(0, dtype=np.int16)
+        period = repetition(history, self._rate)
+        self._made, self._offset = 0, 0.0
+        if period is None:
+            self._loop = np.zeros(self._rate // 50, dtype=np.int16)
+            return
+        length = period * max(round(self._rate * _LOOP_SECONDS / period), 1)
+        loop = history[-length:]
+        before = history[-length - self._blend : -length]
+        if before.size == self._blend:
+            # Its end must lead into its beginning, as what stood before the beginning did.
+            rising = np.linspace(0, 1, self._blend, dtype=np.float32)
+            tail = loop[-self._blend :] * (1 - rising) + before * rising
+            loop = np.concatenate((loop[: -self._blend], to_int16(tail)))
+            self._offset = float(history[-1]) - float(before[-1])
+        self._loop = loop
+
+    def _lead_over(self, samples: Samples) -> Samples:
+        count = min(self._blend, samples.size)
+        made_up = self.conceal(count)
+        rising = np.linspace(0, 1, count, dtype=np.float32)
+        head = made_up * (1 - rising) + samples[:count] * rising
+        return np.concatenate((to_int16(head), samples[count:]))
+
+
+class Fader:
+    """For a codec that conceals by itself, and may hum on for ever: the same fade, and the way back from it."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._made = 0
+
+    def down(self, samples: Samples) -> Samples:
+        """The codec's guess at the next piece of a hole."""
+        made, self._made = self._made, self._made + samples.size
+        return to_int16(samples.astype(np.float32) * _fading(np.arange(made, self._made), self._rate))
+
+    def up(self, samples: Samples) -> Samples:
+        """Audio that did arrive."""
+        if not self._made or not samples.size:
+            return samples
+        reached, self._made = float(_fading(np.array([self._made]), self._rate)[0]), 0
+        gain = np.minimum(reached + np.arange(samples.size) / (self._rate * _BLEND_SECONDS), 1)
+        return to_int16(samples.astype(np.float32) * gain)
+
+
+def _fading(times: NDArray[np.int64], rate: int) -> NDArray[np.float64]:
+    """The gain at ``times``, in samples since a hole began."""
+    return np.clip(1 - (times / rate - _HOLD_SECONDS) / _FADE_SECONDS, 0, 1)
+
+
+def repetition(history: Samples, rate: int) -> int | None:
+    """The period in samples that best continues ``history``; ``None`` for silence or too little of it."""
+    step = rate // _SEARCH_RATE
+    sparse = history[::-1][::step][::-1][-(_TEMPLATE + _LONGEST) :].astype(np.float32)
+    if sparse.size < _TEMPLATE + _LONGEST or not sparse.any():
+        return None
+    # The window that starts at index i ends LONGEST - i samples before the end.
+    earlier = sparse[:-_SHORTEST]
+    energy = np.correlate(earlier * earlier, _ones(_TEMPLATE), "valid")
+    likeness = np.correlate(earlier, sparse[-_TEMPLATE:], "valid") / np.sqrt(energy + 1.0)
+    return (_LONGEST - int(np.argmax(likeness))) * step
+
+
+def shorten(samples: Samples, rate: int, most: int | None = None, *, even_if_heard: bool = False) -> Samples:
+    """The same with one period of up to ``most`` samples less, where that will not be heard; else unchanged."""
+    lag = _movable(samples, rate, samples.size if most is None else most, even_if_heard=even_if_heard)
+    if lag is None:
+        return samples
+    blend = int(rate * _BLEND_SECONDS)
+    return np.concatenate((_cross(samples[:blend], samples[lag : lag + blend]), samples[lag + blend :]))
+
+
+def lengthen(samples: Samples, rate: int) -> Samples:
+    """The same with one period more, where that will not be heard; else unchanged."""
+    lag = _movable(samples, rate, samples.size)
+    if lag is None:
+        return samples
+    blend = int(rate * _BLEND_SECONDS)
+    return np.concatenate((samples[:lag], _cross(samples[lag : lag + blend], samples[:blend]), samples[blend:]))
+
+
+def is_quiet(samples: Samples) -> bool:
+    values = samples.astype(np.float32)
+    return float(values @ values) < _QUIET * _QUIET * samples.size
+
+
+def _movable(samples: Samples, rate: int, most: int, *, even_if_heard: bool = False) -> int | None:
+    """By how much the frame can be shifted against itself: at most 10 ms."""
+    step = rate // _SEARCH_RATE
+    sparse = samples[::step].astype(np.float32)
+    window = int(_SEARCH_RATE * _BLEND_SECONDS)
+    longest = min(sparse.size - window, int(_SEARCH_RATE * 0.01), most // step)
+    if longest < _SHORTEST:
+        return None
+    if is_quiet(samples):
+        return longest * step
+    # When it must be, as much as possible.
+    shortest = max(longest // 2, _SHORTEST) if even_if_heard else _SHORTEST
+    moved, head = sparse[shortest : longest + window], sparse[:window]
+    energy = np.correlate(moved * moved, _ones(window), "valid") * float(head @ head)
+    likeness = np.correlate(moved, head, "valid") / np.sqrt(energy + 1.0)
+    best = int(np.argmax(likeness))
+    return (best + shortest) * step if likeness[best] >= _ALIKE or even_if_heard else None
+
+
+def _cross(fading: Samples, rising: Samples) -> Samples:
+    weight = _rising(fading.size)
+    # Between two samples that are 16 bits wide: nothing to saturate.
+    crossed: Samples = np.rint(fading + (rising.astype(np.float32) - fading) * weight).astype(np.int16)
+    return crossed
+
+
+@cache
+def _rising(count: int) -> NDArray[np.float32]:
+    return np.linspace(0, 1, count, dtype=np.float32)
+
+
+@cache
+def _ones(count: int) -> NDArray[np.float32]:
+    return np.ones(count, dtype=np.float32)

@@ -1,0 +1,48 @@
+"""Audio sources that calls open by name: microphones, files, whatever an application registers (MEDIA-408 to 410)."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from telnyx_core._wire.json_types import Json
+from telnyx_core.facts import SourceFault
+from telnyx_drivers._audio.audio_devices import DEFAULT as DEFAULT
+from telnyx_drivers._audio.audio_input import Voice
+
+
+@frozen
+class Source:
+    """An open source: what is mixed into the call, and its name. ``voice`` is closed with the call's last peer."""
+
+    voice: Voice | None
+    label: str
+
+
+SourceFactory: TypeAlias = Callable[[Mapping[str, Json]], Awaitable[Source]]
+"""Opens a source under a call's audio constraints. What it raises is judged by `fault_of`."""
+
+
+class MediaAccessError(Exception):
+    """For source factories that know which failure it is."""
+
+    def __init__(self, fault: SourceFault, reason: str) -> None:
+        super().__init__(reason)
+        self.fault: SourceFault = fault
+
+
+SILENCE: Final = Source(None, "silence")
+"""Where nothing is registered as `DEFAULT`: a call sends what the application writes and plays, nothing of its own."""
+
+
+def fault_of(error: Exception) -> SourceFault:
+    """MEDIA-409."""
+    if isinstance(error, MediaAccessError):
+        return error.fault
+    match error:
+        case PermissionError():
+            return "permission"
+        case FileNotFoundError() | LookupError():
+            return "not_found"
+        case _:
+            return "other"

@@ -1,0 +1,58 @@
+"""Which 20 ms of a call a frame is: both directions are counted by one clock, also while nothing runs."""
+
+from typing import Final
+
+from telnyx_drivers._audio.frames import FRAMES_PER_SECOND
+
+_IN_STEP: Final = 0.75
+"""Frames. A beat may move by less, when the far end's packets come at another time, and is still the next one."""
+
+
+class Timeline:
+    """Of one call: frame 0 is the first that was sent or heard."""
+
+    def __init__(self) -> None:
+        self.origin: float | None = None
+        """When frame 0 was due, in seconds of the media's clock."""
+        self.sent = Direction(self)
+        self.heard = Direction(self)
+
+
+class Direction:
+    """The frames of one direction, each given its number when it comes."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.missed = 0
+        """Frames whose time came and went while nothing ran."""
+        self._timeline = timeline
+        self._next = 0
+        self._phase: float | None = None
+        """By how many frames beats of this direction come after frame 0's."""
+
+    @property
+    def next(self) -> int:
+        return self._next
+
+    def place(self, due: float | None) -> int | None:
+        """The number of a frame that was due at ``due`` (seconds, monotonic); ``None``: that time has had its frame.
+
+        Without a time it is the next one, and not before the other direction's latest.
+        """
+        timeline = self._timeline
+        number = self._next
+        if due is None:
+            number = max(number, timeline.sent.next - 1, timeline.heard.next - 1)
+        else:
+            if timeline.origin is None:
+                timeline.origin = due - number / FRAMES_PER_SECOND
+            position = (due - timeline.origin) * FRAMES_PER_SECOND
+            if self._phase is None:
+                number = max(round(position), number)
+                self._phase = position - number
+            elif (off := position - self._phase - number) <= -_IN_STEP:
+                return None
+            elif off >= _IN_STEP:
+                number += round(off)
+                self.missed += number - self._next
+        self._next = number + 1
+        return number

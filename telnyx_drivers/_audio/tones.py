@@ -1,0 +1,72 @@
+"""Pure tones, also with a cadence: test signals, ringback, busy."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples, silence
+
+
+class Tone:
+    """One or more sine waves; a `Voice`.
+
+    ``level`` is the peak of each wave, 0 to 1. ``cadence`` is seconds on, seconds off, and so on, repeated.
+    ``duration`` in seconds, ``None`` for without end. The phase runs through pauses, frames and rate changes.
+    """
+
+    error: None = None
+
+    def __init__(
+        self,
+        *frequencies: float,
+        level: float = 0.3,
+        duration: float | None = None,
+        cadence: Sequence[float] = (),
+    ) -> None:
+        if not frequencies or not all(0 < each < 4_000 for each in frequencies):
+            raise ValueError(f"frequencies must lie between 0 and 4000 Hz: {frequencies}")
+        if not 0 < level <= 1:
+            raise ValueError(f"level must be above 0 and at most 1, not {level}")
+        if cadence and (len(cadence) % 2 or min(cadence) <= 0):
+            raise ValueError("a cadence is pairs of seconds on and seconds off, all above 0")
+        self._frequencies = np.array(frequencies)[:, None]
+        self._level = level
+        self._duration = duration
+        self._edges = np.cumsum(cadence)
+        self._elapsed = 0
+        """Frames so far: an integer, so that the phase stays exact on a call of any length."""
+        self._closed = False
+
+    @property
+    def ended(self) -> bool:
+        over = self._duration is not None and self._elapsed / FRAMES_PER_SECOND >= self._duration
+        return self._closed or over
+
+    def read(self, rate: int) -> Samples | None:
+        if self.ended:
+            return None
+        count = rate // FRAMES_PER_SECOND
+        start = self._elapsed / FRAMES_PER_SECOND
+        self._elapsed += 1
+        gain = self._gain(start + np.arange(count) / rate)
+        if not gain.any():
+            return silence(count)
+        # A whole number of cycles makes no difference; dropping it keeps the argument of the sine small.
+        turns = (self._frequencies * start) % 1.0 + self._frequencies * np.arange(count) / rate
+        wave = np.sin(2 * np.pi * turns).sum(axis=0) * (self._level * 32_767)
+        samples: Samples = np.rint(np.clip(wave * gain, -32_768, 32_767)).astype(np.int16)
+        return samples
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _gain(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """1 where the tone sounds, 0 where it does not."""
+        gain = np.ones_like(times)
+        if self._edges.size:
+            # Times within a rounding error of an edge belong behind it.
+            gain[np.searchsorted(self._edges, times % self._edges[-1] + 1e-9, side="right") % 2 == 1] = 0
+        if self._duration is not None:
+            gain[times >= self._duration] = 0
+        return gain

@@ -1,0 +1,228 @@
+"""What an application says: a paced, interruptible queue of PCM."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+import numpy as np
+
+from telnyx_drivers._audio.chunks import Intake, length_of
+from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Pcm, Samples
+from telnyx_drivers._audio.sample_queue import SampleQueue
+from telnyx_drivers._audio.wakeup import CallSoon, Wakeup
+
+_PATIENCE: Final = 2
+"""Beats for which less than 20 ms waits for the rest of it, once a stream has come too late."""
+_PAUSE: Final = 1.0
+"""Seconds without a write, after which half a sample was the end of a stream that was cut off: before the next one it
+would turn all of it into noise.
+"""
+_EASE: Final = 200
+"""Of a second: 5 ms, in which sound that breaks off goes to silence, and comes back from it."""
+_AUDIBLE: Final = 1_000
+"""Of 32,768: a smaller step to or from silence is no click."""
+
+
+class QueueFull(Exception):
+    """`AudioOut.write_nowait` would have exceeded what may wait; nothing of the piece was taken."""
+
+
+class AudioOut:
+    """Speech on its way out. One task or many may write; pieces leave in the order in which the writes began.
+
+    ``ahead`` is how many seconds `write` lets an application be ahead of the wire, ``limit`` how many may wait at all
+    (`write_nowait`). It is a `Voice`: a call reads it, and so can be given one as a source. ``clock`` is in seconds and
+    tells one stream from the next.
+    """
+
+    error: None = None
+
+    def __init__(
+        self,
+        *,
+        call_soon: CallSoon | None = None,
+        ahead: float = 0.2,
+        limit: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._queue = SampleQueue()
+        self._intake = Intake()
+        self._clock = clock
+        self._written_at = clock()
+        """When the latest write ended."""
+        self._moved = Wakeup(call_soon)
+        self._turn = anyio.Lock()
+        self._ahead, self._limit = ahead, limit
+        self._offers: dict[object, float] = {}
+        """Seconds that each waiting `write` still holds; `clear` and `close` empty it."""
+        self._paused = False
+        self._ended = False
+        self._closed = False
+        self._draining = 0
+        self._late = False
+        """The queue has run dry in the middle of what was being said, as far as anybody knows."""
+        self._waited = 0
+        """Beats for which a rest of less than 20 ms has been kept."""
+        self._level = 0
+        """Of the last sample that left, where its sudden end would be heard."""
+        self._broken = False
+        """There has been a gap since: the rest must not come in one step, which is a click."""
+        self.last_cleared_duration = 0.0
+        """Seconds that the latest `clear` dropped."""
+
+    @property
+    def queued_duration(self) -> float:
+        """Seconds accepted and not sent yet."""
+        return self._queue.duration
+
+    @property
+    def sent_duration(self) -> float:
+        """Seconds that have been sent so far."""
+        return self._queue.taken
+
+    async def write(self, pcm: Pcm, sample_rate: int | None = None, channels: int = 1) -> bool:
+        """Hand over audio at the pace at which it is sent: returns when all of it is at most ``ahead`` seconds away.
+
+        Returns false when `clear` or the end of the call dropped part of it. Cancelled, it takes back what was not
+        accepted yet. Bytes, and frames, of one rate one after the other are one stream that may be cut anywhere: half a
+        sample waits for the next piece until `clear`, `drain` or a pause of a second, and a WAV header at the beginning
+        of a piece is read. Raises ``TypeError`` or ``ValueError`` for what is not audio of a known rate.
+        """
+        pieces = self._take(pcm, sample_rate, channels)
+        if self._closed:
+            return False
+        offer = object()
+        self._offers[offer] = _seconds(pieces)
+
+        def may_go_on() -> bool:
+            return offer not in self._offers or self._queue.duration < self._ahead
+
+        try:
+            async with self._turn:
+                while pieces:
+                    samples, rate = pieces[0]
+                    await self._moved.wait_until(may_go_on)
+                    if offer not in self._offers:
+                        return False
+                    count = max(int((self._ahead - self._queue.duration) * rate), 1)
+                    self._queue.put(samples[:count], rate)
+                    pieces[:1] = [(samples[count:], rate)] if samples.size > count else []
+                    self._offers[offer] = _seconds(pieces)
+                return not self._closed
+        finally:
+            self._offers.pop(offer, None)
+            self._written_at = self._clock()
+
+    def write_nowait(self, pcm: Pcm, sample_rate: int | None = None, channels: int = 1) -> None:
+        """Hand over audio faster than it is sent; ignored once the call has ended.
+
+        Raises `QueueFull`, and what `write` raises.
+        """
+        if self._queue.duration + length_of(pcm, sample_rate, channels) > self._limit:
+            raise QueueFull(f"{self.queued_duration:.1f} s of audio are waiting, at most {self._limit:.0f} s may")
+        for samples, rate in self._take(pcm, sample_rate, channels):
+            if not self._closed:
+                self._queue.put(samples, rate)
+
+    def _take(self, pcm: Pcm, sample_rate: int | None, channels: int) -> list[tuple[Samples, int]]:
+        now = self._clock()
+        if not self._offers and now - self._written_at > _PAUSE:
+            self._intake.pause()
+        self._written_at = now
+        return self._intake.take(pcm, sample_rate, channels)
+
+    def clear(self) -> float:
+        """Drop everything not sent yet, also what a waiting `write` still holds; returns the seconds dropped.
+
+        At most the 20 ms that the encoder has and the 20 ms that the network has still leave.
+        """
+        dropped = self._queue.clear() + sum(self._offers.values())
+        self._offers.clear()
+        self._begin_anew()
+        self.last_cleared_duration = dropped
+        self._moved.fire()
+        return dropped
+
+    async def drain(self) -> None:
+        """Wait until everything handed over has been sent, or dropped, or the call has ended."""
+        self._draining += 1
+        try:
+            await self._moved.wait_until(lambda: self._closed or (self._queue.empty and not self._offers))
+        finally:
+            self._draining -= 1
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """What was being said is over; what follows is another stream."""
+        self._intake.end()
+        self._late = self._broken = False
+        self._waited = self._level = 0
+
+    def pause(self) -> None:
+        """Send silence instead and keep what is queued."""
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+
+    def end(self) -> None:
+        """Nothing more will be written: `ended` once the rest has been sent."""
+        self._ended = True
+
+    @property
+    def ended(self) -> bool:
+        return self._closed or (self._ended and self._queue.empty)
+
+    def read(self, rate: int) -> Samples | None:
+        if self._paused:
+            return None
+        over = self._ended or self._draining > 0
+        samples = self._queue.take(rate, last=over or not self._late or self._waited >= _PATIENCE)
+        if samples is None:
+            self._waited += not self._queue.empty
+            level, self._level = self._level, 0
+            self._broken = self._late
+            return _fading(level, rate // FRAMES_PER_SECOND, rate) if level else None
+        self._moved.fire()
+        self._waited = 0
+        if self._broken:
+            samples, self._broken = _ease_in(samples, rate), False
+        if over:
+            self._level = 0
+            return samples
+        self._level = _audible(int(samples[-1]))
+        if self._queue.empty:
+            # Nobody has said that this was all: it may go on, and may have broken off in a word.
+            self._late = True
+            sounding = np.flatnonzero(samples)
+            end = int(sounding[-1]) + 1 if sounding.size else 0
+            if 0 < end < samples.size and (level := _audible(int(samples[end - 1]))):
+                samples, self._broken = np.concatenate((samples[:end], _fading(level, samples.size - end, rate))), True
+        return samples
+
+    def close(self) -> None:
+        self._closed = True
+        self._queue.clear()
+        self._offers.clear()
+        self._moved.fire()
+
+
+def _seconds(pieces: list[tuple[Samples, int]]) -> float:
+    return sum(samples.size / rate for samples, rate in pieces)
+
+
+def _audible(level: int) -> int:
+    """A level whose sudden end is heard; else 0."""
+    return level if abs(level) >= _AUDIBLE else 0
+
+
+def _fading(level: int, count: int, rate: int) -> Samples:
+    """From a level to silence."""
+    faded: Samples = np.rint(level * np.clip(1 - np.arange(1, count + 1) * _EASE / rate, 0, 1)).astype(np.int16)
+    return faded
+
+
+def _ease_in(samples: Samples, rate: int) -> Samples:
+    eased: Samples = np.rint(samples * np.clip(np.arange(1, samples.size + 1) * _EASE / rate, 0, 1)).astype(np.int16)
+    return eased

@@ -1,0 +1,630 @@
+"""What an application holds of a call: `CallHandle`, the same on every loop."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self, TypeAlias, overload
+
+import anyio
+import anyio.lowlevel
+from attrs import evolve, field, fields, frozen
+
+from telnyx_core._options.values import read_custom_headers
+from telnyx_core._wire.json_types import Json, JsonView
+from telnyx_core.actions import DigitsVia, Done, Failed, Outcome
+from telnyx_core.errors import InvalidCallState, TelnyxError
+from telnyx_core.events import CallInfo, CallUpdated, Cause, Direction, Event, StatsFrame
+from telnyx_core.facts import PeerState
+from telnyx_core.ids import CallId, Ticket
+from telnyx_core.options import CustomHeader
+from telnyx_core.states import LIVE, CallState
+from telnyx_drivers._arguments import checked, checked_with, function, one_of, text
+from telnyx_drivers._driver import Driver
+from telnyx_drivers._emitter import Broadcast, E, EventStream, Handlers, next_event
+from telnyx_drivers._exceptions import CallEnded, CallFailed
+from telnyx_drivers._guard import Handler, Spawn
+from telnyx_drivers._listening import Listens
+
+if TYPE_CHECKING:
+    from telnyx_drivers._audio.player import Playback
+    from telnyx_drivers._audio.readers import AudioIn
+    from telnyx_drivers._audio.recorder import Channels, Recording
+    from telnyx_drivers._audio.rtp.pcap import Capture
+    from telnyx_drivers._audio.writer import AudioOut
+    from telnyx_drivers._webrtc.call_audio import CallAudio, Playable
+
+Headers: TypeAlias = Sequence[CustomHeader | Mapping[str, str]]
+States: TypeAlias = CallState | str | Iterable[CallState | str]
+
+_OVER: Final = frozenset({CallState.DESTROY})
+_LAST_WORD: Final = 0.1
+"""Seconds that a draining hang-up leaves for encoders and the far end's jitter buffer, beside the way there."""
+_LONGEST_WAY: Final = 0.5
+
+
+@frozen(kw_only=True)
+class LiveCall(CallInfo):
+    """The call of a notification: a snapshot of it as it was then, and the commands of its handle."""
+
+    handle: "CallHandle" = field(repr=False, eq=False)
+
+    async def answer(self, custom_headers: Headers = ()) -> None:
+        """As `CallHandle.answer`."""
+        await self.handle.answer(custom_headers)
+
+    async def hangup(self, cause: str | None = None, cause_code: int | None = None) -> Cause:
+        """As `CallHandle.hangup`."""
+        return await self.handle.hangup(cause, cause_code)
+
+
+@frozen
+class CallNotification(CallUpdated):
+    """``telnyx.notification`` of type ``callUpdate``: ``notification.call.answer()``, as in the documents."""
+
+    call: LiveCall
+
+
+def notification(event: CallUpdated, handle: "CallHandle") -> CallNotification:
+    members = {member.name: getattr(event.call, member.name) for member in fields(CallInfo)}
+    return CallNotification(LiveCall(**members, handle=handle))
+
+
+class _Waiter:
+    def __init__(self, states: frozenset[CallState]) -> None:
+        self.states = states
+        self.reached: CallState | Exception | None = None
+        self.event = anyio.Event()
+
+
+class CallHandle(Listens["CallNotification"]):
+    """One call, by its id: the handle stays the same over every re-attach.
+
+    A command that cannot be carried out now raises `InvalidCallState` or `NotConnected` and changes nothing; the
+    getters always work. ``async with call:`` hangs up on the way out.
+    """
+
+    def __init__(self, driver: Driver, info: CallInfo, on_notification: Handler | None = None) -> None:
+        self._driver = driver
+        self._info = info
+        self._error: TelnyxError | None = None
+        self._broken: Exception | None = None
+        """The client broke off with this call unfinished."""
+        self._audio: CallAudio | None = None
+        self._playbacks: list[Playback] = []
+        self._way = 0.05
+        """Seconds that a packet takes, as far as is known."""
+        self._waiters: list[_Waiter] = []
+        self._broadcast = Broadcast[Event]()
+        self._handlers = Handlers()
+        self.offered = False
+        """It has been handed out by ``incoming()``."""
+        self.on_notification = on_notification
+        """If set, hears the call's notifications *instead of* the client's handlers (CALL-551, SIG-420)."""
+
+    def __repr__(self) -> str:
+        return f"<CallHandle {self.id} {self.direction} {self.state.value}>"
+
+    # Looking.
+
+    @property
+    def id(self) -> CallId:
+        return self._info.id
+
+    @property
+    def info(self) -> CallInfo:
+        """A snapshot: of now while the call lives, and the last one for ever after."""
+        return self._driver.session.call(self.id) if self.live else self._info
+
+    @property
+    def state(self) -> CallState:
+        return self._info.state
+
+    @property
+    def direction(self) -> Direction:
+        return self._info.direction
+
+    @property
+    def live(self) -> bool:
+        """False from the hang-up on, whoever hung up."""
+        return self._info.state in LIVE
+
+    @property
+    def ended(self) -> Cause | None:
+        """How the call ended (calls.md section 7), or ``None`` while it has not."""
+        return self._info.ended
+
+    @property
+    def error(self) -> TelnyxError | None:
+        """The last error of the catalogue that named this call."""
+        return self._error
+
+    @property
+    def connection_state(self) -> PeerState:
+        """Of the peer in use: ``new``, ``connecting``, ``connected``, ``disconnected``, ``failed`` or ``closed``."""
+        return self.info.connection_state
+
+    @property
+    def ice_connection_state(self) -> str:
+        """W3C ``RTCIceConnectionState`` of the peer in use."""
+        return self.info.ice_connection_state
+
+    @property
+    def ice_gathering_state(self) -> str:
+        """W3C ``RTCIceGatheringState`` of the peer in use."""
+        return self.info.ice_gathering_state
+
+    @property
+    def signaling_state(self) -> str:
+        """W3C ``RTCSignalingState`` of the peer in use."""
+        return self.info.signaling_state
+
+    # Waiting.
+
+    @checked
+    async def wait_for_state(self, states: States, timeout: float | None = None) -> CallState:
+        """Wait until the call is, or passes through, one of the states (CALL-151); returns the one it was.
+
+        Raises `CallEnded` when the call ends first, ``TimeoutError`` after ``timeout`` seconds, ``ValueError`` for a
+        state that does not exist.
+        """
+        wanted = _states(states)
+        with anyio.fail_after(timeout):
+            reached = await self._reach(wanted | _OVER)
+        if reached in wanted:
+            return reached
+        raise self._ended_before("it was " + ", ".join(sorted(state.value for state in wanted)))
+
+    def _ended_before(self, what: str) -> CallEnded:
+        """Where the fault was on this side, that is why, and not the cause that the far end was given."""
+        cause, error = self.ended or Cause(None, None), self._error
+        why = str(cause.cause)
+        if error is not None:
+            why = f"{error.code} {error.message}" + (f" {error.original.text}" if error.original is not None else "")
+        return CallEnded(f"the call ended before {what}: {why}", cause, error=error)
+
+    @checked
+    async def wait_ended(self, timeout: float | None = None) -> Cause:
+        """Wait until everything of the call is released. Raises ``TimeoutError`` after ``timeout`` seconds."""
+        with anyio.fail_after(timeout):
+            await self._reach(_OVER)
+        return self.ended or Cause(None, None)
+
+    async def _reach(self, states: frozenset[CallState]) -> CallState:
+        if self._broken is not None:
+            raise self._broken
+        if self.state in states:
+            await anyio.lowlevel.checkpoint()
+            return self.state
+        waiter = _Waiter(states)
+        self._waiters.append(waiter)
+        try:
+            await waiter.event.wait()
+        finally:
+            self._waiters.remove(waiter)
+        assert waiter.reached is not None, "woken without a state"
+        if isinstance(waiter.reached, Exception):
+            raise waiter.reached
+        return waiter.reached
+
+    # Commands.
+
+    @checked
+    async def answer(self, custom_headers: Headers = ()) -> None:
+        """Accept an incoming call; `wait_for_state` tells when it is ``active``.
+
+        A microphone that cannot be opened, an answer twice and the like are events, not exceptions (CALL-131).
+        """
+        self._check_live()
+        await self._driver.engine_loaded()
+        self._check_live()
+        self._driver.engine()
+        self._driver.session.answer(self.id, now=self._driver.now(), custom_headers=_headers(custom_headers))
+        self._driver.commanded()
+        await anyio.lowlevel.checkpoint()
+
+    @checked
+    async def hangup(
+        self,
+        cause: str | None = None,
+        cause_code: int | None = None,
+        *,
+        sip_code: int | None = None,
+        sip_reason: str | None = None,
+        sip_call_id: str | None = None,
+        custom_headers: Headers = (),
+        drain: bool = False,
+    ) -> Cause:
+        """End the call, in any state; returns once it is released, at most about five seconds later (CALL-420).
+
+        ``drain`` first lets everything written and every playback that has an end be heard, also at the far end: it
+        waits for one network delay more. Never raises because of the network (CALL-427), and on an ended call does
+        nothing.
+        """
+        if drain and self.live:
+            await self._drain()
+        if self.live:
+            await self._driver.ask(
+                lambda now: self._driver.session.hangup(
+                    self.id,
+                    now=now,
+                    cause=cause,
+                    cause_code=cause_code,
+                    sip_code=sip_code,
+                    sip_reason=sip_reason,
+                    sip_call_id=sip_call_id,
+                    custom_headers=_headers(custom_headers),
+                )
+            )
+        return await self.wait_ended()
+
+    async def hold(self) -> bool:
+        """Put the call on hold. False: it was not done, and a 44001 event says why (CALL-133)."""
+        return await self._done(lambda now: self._driver.session.hold(self.id, now=now))
+
+    async def unhold(self) -> bool:
+        """Take the call up again; as `hold`."""
+        return await self._done(lambda now: self._driver.session.unhold(self.id, now=now))
+
+    async def toggle_hold(self) -> bool:
+        """`hold` or `unhold`, whichever is due; True when it was done."""
+        return await self._done(lambda now: self._driver.session.toggle_hold(self.id, now=now))
+
+    toggleHold = toggle_hold  # noqa: N815  # the reference's spelling
+
+    def mute(self) -> None:
+        """Send silence from now on; allowed before there is media, and kept over every re-attach (CALL-105)."""
+        self._set_muted(True)
+
+    def unmute(self) -> None:
+        self._set_muted(False)
+
+    def toggle_mute(self) -> bool:
+        """Returns whether the call is muted now."""
+        muted = not self.info.muted
+        self._set_muted(muted)
+        return muted
+
+    def deaf(self) -> None:
+        """Hear silence from now on; the far end does not notice (MEDIA-402)."""
+        self._set_deaf(True)
+
+    def undeaf(self) -> None:
+        self._set_deaf(False)
+
+    def toggle_deaf(self) -> bool:
+        """Returns whether the call is deaf now."""
+        deaf = not self.info.deaf
+        self._set_deaf(deaf)
+        return deaf
+
+    @checked
+    async def dtmf(
+        self,
+        digits: str,
+        *,
+        via: DigitsVia = "info",
+        duration: float | None = None,
+        gap: float | None = None,
+        volume: int | None = None,
+    ) -> JsonView:
+        """Send digits, ``0-9 * # A-D`` (and ``F``) and the pauses ``w`` (0.5 s), ``W`` (1 s), ``,`` (2 s).
+
+        They go as messages to the server, whose last reply is returned (CALL-135); the pauses are kept here and not
+        sent. The platform passes digits on, but not to a WebRTC client: the far end's reach this one as tones at most.
+
+        ``via="rtp"`` sends them in the audio stream (RFC 4733) instead and returns when the last one is out. There each
+        takes ``duration`` seconds (0.1; 0.04 to 8), with ``gap`` seconds after it (0.05; 0.02 to 8), at ``volume`` dBm0
+        (-10; -63 to 0). Raises ``ValueError`` for other characters, for values out of these ranges, and for any of them
+        without ``via="rtp"``; `CallFailed` when the server refuses or does not answer. Where the far end takes no
+        digits in the stream, as in inbound calls of the platform, they go as messages all the same. While the media
+        path is being replaced, they wait for the new one; `CallFailed` says so if none comes about, and of digits that
+        were being sent when the old one was given up, for nothing tells how many of those were heard.
+        """
+        session = self._driver.session
+        return await self._value(
+            "dtmf",
+            lambda now: session.dtmf(self.id, digits, via, duration=duration, gap=gap, volume=volume, now=now),
+        )
+
+    send_digits = dtmf
+
+    @checked
+    async def message(self, to: str, body: str) -> JsonView:
+        """Send a text message along with the call (CALL-136). Raises `CallFailed`."""
+        return await self._value("message", lambda now: self._driver.session.message(self.id, to, body, now=now))
+
+    @checked
+    async def send_conversation_message(self, text: str, attachments: Sequence[str] = ()) -> JsonView:
+        """Say something in writing to the AI assistant on the call; attachments are image URLs (AI-020).
+
+        Raises `CallFailed`.
+        """
+        session = self._driver.session
+        return await self._value(
+            "ai_conversation",
+            lambda now: session.send_conversation_message(self.id, text, tuple(attachments), now=now),
+        )
+
+    @checked
+    def send_ai_item(self, item: Mapping[str, Json]) -> None:
+        """Send a function call's output, or a subscription to the audio stream, to the AI assistant (AI-021, AI-022).
+
+        Raises ``ValueError`` for any other item.
+        """
+        self._check_live()
+        self._driver.session.send_ai_item(item, now=self._driver.now())
+        self._driver.commanded()
+
+    async def restart_media(self) -> bool:
+        """Replace the media path by a new one, as an ICE restart does (RFC 8839 section 4.4.1.1).
+
+        For applications that know of a better network; what breaks is renewed by itself. What is heard goes on over the
+        old path until the new one is connected. False: it could not be, and a 47001 event says why. Raises
+        `InvalidCallState` before media was connected, and `NotConnected` or `NotReady` without a registered socket.
+        """
+        return await self._done(lambda now: self._driver.session.restart_media(self.id, now=now))
+
+    def flush_report(self) -> None:
+        """Have what there is of the call's report sent to the platform at once, and not only in its time (STATS-222).
+
+        Raises `InvalidCallState` after the end, when all of it is on its way already.
+        """
+        self._check_live()
+        self._driver.session.flush_report(self.id, now=self._driver.now())
+        self._driver.commanded()
+
+    def resume_media(self) -> bool:
+        """Try the microphone again after a recoverable failure (MEDIA-313). False: there is nothing to resume."""
+        return self._recover(self._driver.session.resume_media)
+
+    def reject_media(self) -> bool:
+        """Give the microphone up (MEDIA-316). False: there is nothing to reject."""
+        return self._recover(self._driver.session.reject_media)
+
+    @checked
+    async def set_audio_in_device(self, device_id: str | None, muted: bool | None = None) -> bool:
+        """Speak through another source, named as a ``mic_id`` is, from now on; ``None``: the default one (CALL-139).
+
+        With ``muted`` also muted, or not, from then on. False: an event says why, and the call goes on as it was:
+        42001 to 42003 that the source could not be opened, 33009 that the call sends no audio now.
+        """
+        done = await self._done(lambda now: self._driver.session.set_source(self.id, device_id, now=now))
+        if done and muted is not None and self.live:
+            self._set_muted(muted)
+        return done
+
+    @checked_with(device_id=text("the id of a device", empty=False))
+    async def set_audio_out_device(self, device_id: str) -> bool:
+        """Be heard through another sink, named as a ``speaker_id`` is, from now on; the old one is closed (CALL-140).
+
+        False: it could not be opened, an event says why, and the call goes on as it was.
+        """
+        self._check_live()
+        return await self._driver.sinks.switch(self.id, device_id)
+
+    @checked
+    def set_audio_bandwidth_encodings_max_bps(self, max_bps: int | None) -> None:
+        """Bits per second that the encoder may make from now on; ``None``: as many as it likes (CALL-141, MEDIA-046).
+
+        Kept over every re-attach. What the far end asks for, and ``max_kbps``, go on counting: the least of them wins.
+        Opus obeys, from 6000 on; G.711 and G.722 have one rate. Raises ``ValueError`` for less than one.
+        """
+        self._check_live()
+        self._driver.session.set_max_bit_rate(self.id, max_bps, now=self._driver.now())
+        self._driver.commanded()
+
+    # Audio.
+
+    @property
+    def audio(self) -> "CallAudio":
+        """Everything that is heard and said. Raises `MediaUnavailable`, or `InvalidCallState` after the end."""
+        if self._audio is None:
+            self._check_live()
+            self._audio = self._driver.engine().audio(self.id)
+        return self._audio
+
+    @property
+    def audio_out(self) -> "AudioOut":
+        """What to say: ``write``, ``write_nowait``, ``clear``, ``drain``, ``pause``, ``resume``."""
+        return self.audio.audio_out
+
+    @checked
+    def audio_in(self, sample_rate: int = 16_000, channels: int = 1, frame_ms: int = 20) -> "AudioIn":
+        """What is heard from now on, as an asynchronous iterator of PCM16 frames that ends with the call."""
+        return self.audio.audio_in(sample_rate, channels, frame_ms)
+
+    @checked
+    async def play(self, what: "Playable", *, loop: bool = False) -> "Playback":
+        """Play a file or an iterator of frames, asynchronous or not; returns as soon as it starts.
+
+        An iterator that is not asynchronous may block: its frames are fetched in a thread. Raises ``TypeError`` for
+        what cannot be played, ``OSError`` for a file that cannot be opened, ``ValueError`` for one without audio.
+        """
+        playback = await self.audio.play(what, loop=loop)
+        self._playbacks = [each for each in self._playbacks if not each.ended]
+        if not loop:
+            self._playbacks.append(playback)
+        return playback
+
+    @checked_with(channels=one_of("both", "received"))
+    async def record(
+        self, path: str | os.PathLike[str], *, sample_rate: int = 16_000, channels: "Channels" = "both"
+    ) -> "Recording":
+        """Record into a WAV file until the call or the recording ends. Raises ``OSError``."""
+        return await self.audio.record(path, sample_rate=sample_rate, channels=channels)
+
+    @checked
+    async def capture(self, path: str | os.PathLike[str]) -> "Capture":
+        """Write the call's RTP and RTCP packets, decrypted, into a pcap file; see `CallAudio.capture`."""
+        return await self.audio.capture(path)
+
+    # Events.
+
+    def events(self) -> EventStream[Event]:
+        """This call's events from now on; ends with the call."""
+        stream = self._broadcast.stream()
+        if self.state in _OVER:
+            stream.end()
+        return stream
+
+    def _listen(self, event: str | type[Event], handler: Handler, once: bool) -> None:
+        """This call's events, in addition to the client's handlers (CALL-150)."""
+        self._handlers.add(event, handler, once)
+
+    @checked_with(handler=function("the handler that was given to on()", optional=True))
+    def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
+        """Take back one registration of ``handler``, or every handler of the event."""
+        self._handlers.remove(event, handler)
+
+    @overload
+    async def wait_for(
+        self, event: type[E], *, timeout: float | None = None, where: Callable[[E], object] | None = None
+    ) -> E: ...
+    @overload
+    async def wait_for(
+        self, event: str, *, timeout: float | None = None, where: Callable[[Event], object] | None = None
+    ) -> Event: ...
+    @checked
+    async def wait_for(
+        self,
+        event: str | type[object],
+        *,
+        timeout: float | None = None,
+        where: Callable[..., object] | None = None,
+    ) -> Event:
+        """This call's next event of a name or class, for which ``where`` is true.
+
+        Raises ``TimeoutError`` after ``timeout`` seconds, and `CallEnded` when the call ends first.
+        """
+        found = await next_event(self.events(), event, timeout=timeout, where=where)
+        if found is None:
+            raise self._ended_before("that event")
+        return found
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._driver.shielded(self._leave)
+
+    async def _leave(self) -> None:
+        await self.hangup()
+
+    # Other spellings, as in docs/reference/js-names.md.
+
+    muteAudio = mute  # noqa: N815
+    unmuteAudio = unmute  # noqa: N815
+    toggleAudioMute = toggle_mute  # noqa: N815
+    mute_audio = mute
+    unmute_audio = unmute
+    toggle_audio_mute = toggle_mute
+    toggleDeaf = toggle_deaf  # noqa: N815
+    sendDigits = dtmf  # noqa: N815
+    sendConversationMessage = send_conversation_message  # noqa: N815
+    setAudioInDevice = set_audio_in_device  # noqa: N815
+    setAudioOutDevice = set_audio_out_device  # noqa: N815
+    setAudioBandwidthEncodingsMaxBps = set_audio_bandwidth_encodings_max_bps  # noqa: N815
+    resumeMedia = resume_media  # noqa: N815
+    rejectMedia = reject_media  # noqa: N815
+    restartMedia = restart_media  # noqa: N815
+
+    # For the client.
+
+    def note(self, info: CallInfo) -> None:
+        self._info = info
+        for waiter in self._waiters:
+            if waiter.reached is None and info.state in waiter.states:
+                waiter.reached = info.state
+                waiter.event.set()
+
+    def note_error(self, error: TelnyxError) -> None:
+        self._error = error
+
+    def publish(self, event: Event) -> None:
+        if isinstance(event, StatsFrame) and event.rtt is not None:
+            self._way = min(event.rtt / 2_000, _LONGEST_WAY)
+        self._broadcast.publish(event)
+        if self.state in _OVER:
+            self._broadcast.end()
+
+    def deliver(self, event: Event, spawn: Spawn) -> None:
+        self._handlers.call(event, spawn)
+
+    def give_up(self, error: Exception) -> None:
+        """The client broke off with this call unfinished: neither its streams nor its waiters may wait for ever."""
+        self._broken = error
+        self._info = evolve(self._info, state=CallState.DESTROY, previous=self._info.state)
+        self._broadcast.end(error)
+        for waiter in self._waiters:
+            if waiter.reached is None:
+                waiter.reached = error
+                waiter.event.set()
+
+    # Inside.
+
+    def _check_live(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+        if not self.live:
+            raise InvalidCallState(f"the call has ended: it is {self.state.value}")
+
+    def _set_muted(self, muted: bool) -> None:
+        self._check_live()
+        self._driver.session.set_muted(self.id, muted, now=self._driver.now())
+        self._driver.commanded()
+
+    def _set_deaf(self, deaf: bool) -> None:
+        self._check_live()
+        self._driver.session.set_deaf(self.id, deaf, now=self._driver.now())
+        self._driver.commanded()
+
+    def _recover(self, command: Callable[..., bool]) -> bool:
+        if not self.live:
+            return False
+        accepted = command(self.id, now=self._driver.now())
+        self._driver.commanded()
+        return accepted
+
+    async def _ask(self, command: Callable[[float], Ticket]) -> Outcome:
+        self._check_live()
+        return await self._driver.ask(command)
+
+    async def _done(self, command: Callable[[float], Ticket]) -> bool:
+        return isinstance(await self._ask(command), Done)
+
+    async def _value(self, what: str, command: Callable[[float], Ticket]) -> JsonView:
+        match await self._ask(command):
+            case Done(value):
+                return value
+            case Failed(failure):
+                raise CallFailed(f"{what}: {failure}", failure=failure)
+
+    async def _drain(self) -> None:
+        """Until all that was to be said is said, or nobody can hear it any more."""
+        audio = self.audio
+
+        async def say() -> None:
+            await audio.drain()
+            for playback in self._playbacks:
+                with contextlib.suppress(Exception):  # what broke off has no more to say
+                    await playback.wait()
+            await anyio.sleep(_LAST_WORD + self._way)
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(say)
+            await self._reach(frozenset(CallState) - LIVE)
+            group.cancel_scope.cancel()
+
+
+def _states(states: States) -> frozenset[CallState]:
+    if isinstance(states, CallState | str):
+        states = (states,)
+    return frozenset(CallState(state) for state in states)
+
+
+def _headers(headers: Headers) -> tuple[CustomHeader, ...]:
+    return read_custom_headers(headers)

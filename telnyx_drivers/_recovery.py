@@ -1,0 +1,55 @@
+"""Microphone failures that can be answered (media.md section 6): what an application gets, and hears afterwards."""
+
+from collections.abc import Callable
+from typing import TypeGuard
+
+from attrs import field, frozen
+
+from telnyx_core.events import ErrorRaised, MediaRecovery
+from telnyx_core.options import MediaPermissionsRecovery
+from telnyx_drivers._calls import CallHandle
+from telnyx_drivers._guard import Spawn, run_isolated
+
+
+@frozen(kw_only=True)
+class MediaRecoveryError(ErrorRaised):
+    """The ``telnyx.error`` of a microphone that may be tried again (MEDIA-300), with the two ways on from it."""
+
+    resume: Callable[[], bool] = field(repr=False, eq=False)
+    """Try again; False when it is too late for that."""
+    reject: Callable[[], bool] = field(repr=False, eq=False)
+    """Give up and end the call; False when it is too late for that."""
+
+
+class MediaRecoveryFailed(Exception):
+    """What ``on_error`` of the media permissions recovery is called with: retry failed, rejected, or out of time."""
+
+
+def is_media_recovery_error_event(event: object) -> TypeGuard[MediaRecoveryError]:
+    """True exactly when the event can be answered with ``resume()`` or ``reject()`` (MEDIA-301)."""
+    return isinstance(event, MediaRecoveryError) and event.recoverable
+
+
+isMediaRecoveryErrorEvent = is_media_recovery_error_event  # noqa: N816  # the seed's spelling
+
+
+def with_ways_on(event: ErrorRaised, call: CallHandle) -> MediaRecoveryError:
+    return MediaRecoveryError(
+        error=event.error,
+        session_id=event.session_id,
+        call=event.call,
+        recoverable=True,
+        retry_deadline=event.retry_deadline,
+        custom_headers=event.custom_headers,
+        resume=call.resume_media,
+        reject=call.reject_media,
+    )
+
+
+def call_back(options: MediaPermissionsRecovery, outcome: MediaRecovery, spawn: Spawn) -> None:
+    """``onSuccess`` or ``onError`` (MEDIA-305, MEDIA-306)."""
+    if outcome.recovered:
+        if options.on_success is not None:
+            run_isolated(options.on_success, spawn)
+    elif options.on_error is not None:
+        run_isolated(options.on_error, spawn, MediaRecoveryFailed(outcome.reason))

@@ -1,0 +1,1 @@
+"""What the driver carries for a session: reports, recordings, tones, tokens, storage."""

@@ -1,0 +1,99 @@
+"""Debug files: the timeline of each peer as one JSON array, private to its owner, whole or not there (DBG-020)."""
+
+import atexit
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+
+from telnyx_core._wire.redaction import PLAIN, Redactor
+from telnyx_core.actions import WriteDebug
+from telnyx_drivers import _logs as logs
+
+_STAMP: Final = 1000
+
+
+class DebugFiles:
+    """Writes what the core says is to be written, in a thread; and, when the process ends too early, what there is.
+
+    ``unwritten`` gives what would be lost now. ``directory`` must exist. Nothing is raised: what fails is logged.
+    """
+
+    def __init__(
+        self, directory: Path, unwritten: Callable[[], Iterable[WriteDebug]], redactor: Redactor = PLAIN
+    ) -> None:
+        self._directory = directory
+        self._redactor = redactor
+        self._unwritten = unwritten
+        self._pending: dict[str, WriteDebug] = {}
+        self._open = True
+        self._process = os.getpid()
+        atexit.register(self._at_exit)
+
+    def write(self, action: WriteDebug) -> Callable[[], Awaitable[None]]:
+        """What to run in a task; until it has ended, the file is among those written at exit."""
+        self._pending[action.report] = action
+
+        async def run() -> None:
+            try:
+                await anyio.to_thread.run_sync(self._write, action)
+            finally:
+                self._pending.pop(action.report, None)
+
+        return run
+
+    def close(self) -> None:
+        """Write what is left, and forget about the end of the process. Idempotent."""
+        if self._open:
+            self._open = False
+            atexit.unregister(self._at_exit)
+            for action in list(self._pending.values()):
+                self._write(action)
+            self._pending.clear()
+
+    def _at_exit(self) -> None:
+        for action in (*self._pending.values(), *self._unwritten()):
+            self._write(action)
+
+    def _write(self, action: WriteDebug) -> None:
+        if self._process != os.getpid():
+            return  # a fork's copy of somebody else's calls
+        path = self._directory / file_name(action)
+        try:
+            write_private(path, render(action, self._redactor))
+        except OSError as error:
+            logs.reports.error("the debug file %s was not written: %s", path, error)
+        else:
+            logs.reports.info("debug file %s", path)
+
+
+def file_name(action: WriteDebug) -> str:
+    return f"webrtc-stats-{action.report}-{round(action.at * _STAMP)}.json"
+
+
+def render(action: WriteDebug, redactor: Redactor = PLAIN) -> str:
+    """A JSON array, one entry to a line."""
+    lines = ",\n".join(json.dumps(entry.record(action.report, redactor)) for entry in action.entries)
+    return f"[\n{lines}\n]\n"
+
+
+def write_private(path: Path, text: str) -> None:
+    """All of it or nothing, readable for the owner alone. Raises `OSError`, also where a symbolic link stands there."""
+    if path.is_symlink():
+        # It would give way, and its target stay as it is. But whoever put it there expects the text to be at its end.
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+        os.replace(name, path)  # both are on one file system
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise

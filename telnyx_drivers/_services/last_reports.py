@@ -1,0 +1,85 @@
+"""The call reports of a process that ends without closing its clients: what can be sent within two seconds (STATS-246).
+
+At the exit of the interpreter no thread may be started any more, and so no name be looked up: the reports go to the
+address that the last socket was open to, on an event loop made for it.
+"""
+
+import atexit
+import os
+import ssl as tls
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from telnyx_core.actions import UploadReport
+from telnyx_drivers import _endings as endings
+from telnyx_drivers import _logs as logs
+from telnyx_drivers._services.reports import Uploads, make_poster
+
+if TYPE_CHECKING:
+    from telnyx_drivers._reach.http_post import Poster
+
+SECONDS: Final = 2.0
+"""For all clients together (STATS-410)."""
+_CLOSING: Final = 0.2
+
+
+class LastReports:
+    """One client's, from its start until `close`. ``open_calls`` gives what has not even been ordered to be sent."""
+
+    def __init__(
+        self, uploads: Uploads, open_calls: Callable[[], Iterable[UploadReport]], ssl: tls.SSLContext | None
+    ) -> None:
+        self.address = ""
+        """Where the server is; nothing is sent to a server that was never reached."""
+        self._uploads = uploads
+        self._open_calls = open_calls
+        self._ssl = ssl
+        self._process = os.getpid()
+        _clients.append(self)
+
+    def close(self) -> None:
+        """Nothing is left. Idempotent."""
+        if self in _clients:
+            _clients.remove(self)
+
+    def poster(self) -> "Poster | None":
+        """``None`` where there is nothing to send, or no way to."""
+        ours = self._process == os.getpid()  # and not a fork's copy of somebody else's calls
+        if ours and self.address and (self._uploads.busy or tuple(self._open_calls())):
+            return make_poster(self._ssl, self.address)
+        return None
+
+    async def send(self, poster: "Poster") -> None:
+        try:
+            await self._uploads.send_last(self._open_calls(), poster)
+        finally:
+            with anyio.move_on_after(_CLOSING, shield=True):
+                await poster.aclose()
+
+
+_clients: Final[list[LastReports]] = []
+
+
+@atexit.register
+def send_last_reports() -> None:
+    """Raises nothing: the process has other things to end."""
+    try:
+        ready = [(client, poster) for client in _clients if (poster := client.poster()) is not None]
+        if ready:
+            anyio.run(_send, ready)
+    except Exception:  # noqa: BLE001
+        logs.reports.exception("the last call reports broke on their way")
+
+
+endings.finish_with(send_last_reports)
+
+
+async def _send(ready: "Sequence[tuple[LastReports, Poster]]") -> None:
+    with anyio.move_on_after(SECONDS) as patience:
+        async with anyio.create_task_group() as group:
+            for client, poster in ready:
+                group.start_soon(client.send, poster)
+    if patience.cancelled_caught:
+        logs.reports.error("the process ends, and not all call reports were sent in time")

@@ -1,0 +1,82 @@
+"""What people type, turned into options of a call; `UsageError` says what is wrong with it."""
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from telnyx_core.options import Codec, CustomHeader
+from telnyx_drivers._tools.cli.exits import UsageError
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+"""A SIP header name: ``token`` of RFC 3261 section 25.1."""
+_DIGITS: Final = re.compile(r"[0-9A-Da-d*#,wW]+")
+"""CALL-135: the twelve keys, A to D, and pauses."""
+
+
+class CodecName(StrEnum):
+    OPUS = "opus"
+    G722 = "g722"
+    PCMU = "pcmu"
+    PCMA = "pcma"
+
+
+_CODECS: Final = {
+    CodecName.OPUS: Codec("audio/opus", 48_000, 2),
+    CodecName.G722: Codec("audio/G722", 8_000),  # 8000 by an old error of the registry (RFC 3551 section 4.5.2)
+    CodecName.PCMU: Codec("audio/PCMU", 8_000),
+    CodecName.PCMA: Codec("audio/PCMA", 8_000),
+}
+
+
+def parse_codecs(names: Sequence[CodecName]) -> tuple[Codec, ...]:
+    """In the order given, each once."""
+    return tuple(_CODECS[name] for name in dict.fromkeys(names))
+
+
+def parse_headers(texts: Sequence[str]) -> tuple[CustomHeader, ...]:
+    """Each ``Name: value``, as in SIP."""
+    return tuple(map(_header, texts))
+
+
+def _header(text: str) -> CustomHeader:
+    name, colon, value = (part.strip() for part in text.partition(":"))
+    if not colon or not _TOKEN.fullmatch(name):
+        raise UsageError(f"--header {text!r}: expected 'Name: value'.")
+    if not value.isprintable():
+        raise UsageError(f"--header {name!r}: the value holds a character that cannot be printed.")
+    return CustomHeader(name, value)
+
+
+def parse_digits(text: str) -> str:
+    if not _DIGITS.fullmatch(text):
+        raise UsageError(f"--dtmf {text!r}: digits are 0-9 * # A-D, and ',' or 'w' for a pause.")
+    return text
+
+
+def check_playable(what: str) -> str:
+    """That a file holds audio, before anybody's telephone rings. What a URL holds shows when it is played."""
+    from telnyx_drivers._audio.decode import open_decoder
+    from telnyx_drivers._audio.inputs import is_address
+    from telnyx_drivers._exceptions import UnplayableAudio
+
+    if is_address(what):
+        if find_spec("httpx2") is None:
+            raise UsageError(f"--play {what}: a URL needs the http extra: pip install 'telnyx-rtc[http]'.")
+        return what
+    try:
+        open_decoder(Path(what)).close()
+    except OSError as error:
+        raise UsageError(f"--play {what}: {error.strerror or error}.") from error
+    except UnplayableAudio as error:
+        raise UsageError(f"--play {what}: {error.reason}.") from error
+    return what
+
+
+def check_writable(path: Path, option: str = "--record") -> Path:
+    """That the folder is there, before there is something to lose."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder for such a file.")
+    return path

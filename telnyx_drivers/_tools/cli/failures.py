@@ -1,0 +1,45 @@
+"""What went wrong, for a person and for a script."""
+
+from rich.panel import Panel
+
+from telnyx_core._wire.json_types import Json, JsonObject
+from telnyx_core.errors import LocalProtocolError
+from telnyx_drivers._exceptions import CallEnded, DriverFailed, TelnyxClientError
+from telnyx_drivers._tools.cli.output import Output, clean
+
+EXPECTED = (TelnyxClientError, LocalProtocolError, OSError)
+"""What the world can do to a command. Anything else is a fault of ours and shows its traceback."""
+
+_OURS = "This is a fault of telnyx-rtc. Please report it, with the cause above."
+
+
+def describe(error: Exception) -> JsonObject:
+    """The members ``type`` and ``message``, and from the catalogue ``code``, ``name``, ``causes`` and ``solutions``."""
+    document: JsonObject = {"type": type(error).__name__, "message": str(error)}
+    if isinstance(error, TelnyxClientError) and (entry := error.error) is not None:
+        causes: list[Json] = [*entry.causes]
+        solutions: list[Json] = [*entry.solutions]
+        document |= {"code": entry.code, "name": entry.name, "causes": causes, "solutions": solutions}
+        if entry.original is not None:
+            document["original"] = str(entry.original)
+    if isinstance(error, CallEnded):
+        document |= {"cause": error.cause.cause, "cause_code": error.cause.cause_code}
+    return document
+
+
+def show(output: Output, error: Exception) -> None:
+    """A panel on standard error: what happened, why it may have, and what helps."""
+    lines = [clean(str(error))]
+    title = "Failed"
+    if isinstance(error, TelnyxClientError) and (entry := error.error) is not None:
+        title = f"{entry.code} {entry.name}"
+        if entry.original is not None and str(entry.original) not in lines[0]:
+            lines.append(f"[dim]{clean(str(entry.original))}[/]")
+        lines += _bullets("Possible causes", entry.causes) + _bullets("What helps", entry.solutions)
+    if isinstance(error, DriverFailed):
+        lines += [f"[dim]{clean(repr(error.__cause__))}[/]", "", _OURS]
+    output.errors.print(Panel("\n".join(lines), title=clean(title), title_align="left", border_style="red"))
+
+
+def _bullets(heading: str, items: tuple[str, ...]) -> list[str]:
+    return ["", f"[bold]{heading}[/]", *(f" • {clean(item)}" for item in items)] if items else []

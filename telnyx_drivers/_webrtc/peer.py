@@ -1,0 +1,486 @@
+"""One peer connection: the core's orders for one `MediaId`, carried out one after the other.
+
+Whatever aiortc does not like becomes a fact. After `Peer.close` no fact of this peer is ever reported again, however
+much of the library is still winding down.
+"""
+
+import asyncio
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, TypeAlias, assert_never
+
+from aiortc import RTCSessionDescription
+from aiortc.exceptions import InvalidStateError
+from aiortc.sdp import candidate_from_sdp
+from attrs import evolve
+
+from telnyx_core.actions import (
+    AddCandidate,
+    ApplyRemote,
+    CreateAnswer,
+    CreateOffer,
+    DescriptionKind,
+    DigitTone,
+    OpenSource,
+    PeerConfig,
+)
+from telnyx_core.facts import (
+    CandidateError,
+    CandidateFound,
+    DigitHeard,
+    DigitsRefused,
+    DigitsSent,
+    LocalDescribed,
+    MediaFact,
+    MediaHeard,
+    NegotiationFailed,
+    PeerState,
+    PeerStateChanged,
+    RemoteApplied,
+    RemoteRefused,
+    Stage,
+    StatsTaken,
+    TransportLayer,
+    TransportStateChanged,
+)
+from telnyx_core.ids import MediaId
+from telnyx_core.stats.snapshot import StatsSnapshot
+from telnyx_drivers._webrtc import aiortc_private as private
+from telnyx_drivers._webrtc import bit_rate, local_sdp, preferences, remote_sdp, sdp
+from telnyx_drivers._webrtc.aiortc_socket import MOST_CANDIDATES
+from telnyx_drivers._webrtc.consent import Consent
+from telnyx_drivers._webrtc.ice import ServerFailure
+from telnyx_drivers._webrtc.local_sdp import LocalDescription
+from telnyx_drivers._webrtc.peer_transport import Groundwork, complain, finish
+from telnyx_drivers._webrtc.ports import AudioPort
+from telnyx_drivers._webrtc.readings import read_peer
+from telnyx_drivers._webrtc.remote_sdp import RemoteDescription
+from telnyx_drivers._webrtc.rtp_path import AgreedAudio, RtpCodec, RtpWiring
+from telnyx_drivers._webrtc.settings import PeerSettings
+
+log = logging.getLogger(__name__)
+
+Order: TypeAlias = OpenSource | CreateOffer | CreateAnswer | ApplyRemote | AddCandidate
+OpenTheSource: TypeAlias = Callable[[OpenSource], Awaitable[MediaFact]]
+
+CLOSE_SECONDS: Final = 5.0
+"""The longest that closing a peer may take (MEDIA-513)."""
+_STOP_SECONDS: Final = 1.0
+"""Of those, for a source that is just being opened and for the path: one each; the rest is the groundwork's."""
+_PAUSES: Final = {"w": 0.5, "W": 1.0, ",": 2.0}
+"""Seconds, between digits in the audio stream."""
+_MOST_EARLY_CANDIDATES: Final = MOST_CANDIDATES
+"""Remote candidates kept while there is no remote description yet (MEDIA-110)."""
+
+
+class Peer:
+    """Made, driven and closed on the running loop."""
+
+    def __init__(
+        self,
+        media: MediaId,
+        config: PeerConfig,
+        settings: PeerSettings,
+        *,
+        ground: Groundwork,
+        port: AudioPort,
+        report: Callable[[MediaFact], None],
+        open_source: OpenTheSource,
+        tap: Callable[[bytes, bool], None] | None = None,
+    ) -> None:
+        """``ground`` is this peer's from now on, for the servers and the policy that ``config`` names."""
+        self.media = media
+        self._config = config
+        self._settings = settings
+        self._report_fact = report
+        self._open_source = open_source
+        self._dead = False
+        self._state: PeerState = "new"
+        self._max_bit_rate = config.max_bit_rate
+        self._session_id = secrets.randbits(62)
+        self._version = 0
+        self._remote: RemoteDescription | None = None
+        self._remote_ended = False
+        self._early_candidates: list[AddCandidate] = []
+        self._text = ""
+        """Of the library, from which the local description is made."""
+        self._local: LocalDescription | None = None
+        self._gathered = False
+        self._consent: Consent | None = None
+        self._consent_task: asyncio.Task[None] | None = None
+        self._decided = asyncio.Event()
+        """Connected, or never to be: digits of a call that has just been answered wait for it."""
+        self._digits: asyncio.Queue[tuple[str, DigitTone]] = asyncio.Queue()
+        self._dialling: asyncio.Task[None] | None = None
+        self._trickling: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
+        """Never cancelled: it is in the middle of the library, and ends when that closes."""
+        self._closing: asyncio.Task[None] | None = None
+
+        self._ground = ground
+        self._pc, self._transceiver = ground.pc, ground.transceiver
+        self._transceiver.direction = preferences.direction(config)
+        preferences.prefer(self._transceiver, config.preferred_codecs)
+        self._path = settings.rtp_path(
+            RtpWiring(
+                transceiver=self._transceiver,
+                port=port,
+                heard=lambda: self._report(MediaHeard(media)),
+                digit=lambda digit, seconds: self._report(DigitHeard(media, digit, seconds)),
+                tap=tap,
+            )
+        )
+        self._pc.add_listener("connectionstatechange", self._on_connection_state)
+        dtls = self._transceiver.receiver.transport
+        dtls.add_listener("statechange", lambda: self._tell_layer("dtls", dtls.state))
+        dtls.transport.add_listener("statechange", lambda: self._tell_layer("ice", dtls.transport.state))
+        self._orders: asyncio.Queue[Order] = asyncio.Queue()
+        if config.prefetch:
+            ground.begin()
+        self._worker = asyncio.create_task(self._work(), name=f"media {media}")
+        self._worker.add_done_callback(complain)
+
+    def order(self, order: Order) -> None:
+        self._orders.put_nowait(order)
+
+    def send_digits(self, digits: str, tone: DigitTone) -> None:
+        """In the audio stream, after those that are being sent (RFC 4733)."""
+        self._digits.put_nowait((digits, tone))
+        if self._dialling is None:
+            self._dialling = asyncio.create_task(self._dial(), name=f"digits {self.media}")
+            self._dialling.add_done_callback(complain)
+
+    def set_max_bit_rate(self, bits_per_second: int | None) -> None:
+        """What the encoder may make (MEDIA-046), as far as nobody asks for less; ``None``: as it likes."""
+        self._max_bit_rate = bits_per_second
+        if self._consent is not None:
+            self._limit_bit_rate()
+
+    def reading(self) -> StatsSnapshot:
+        """This peer's counters now, without the levels, which are its call's."""
+        round_trip = None if self._consent is None else self._consent.round_trip
+        return read_peer(self._pc, self._transceiver, self._path.stats(), round_trip)
+
+    def report_reading(self, take: Callable[[StatsSnapshot], StatsSnapshot]) -> None:
+        """STATS-010. Not one of the orders: an order that waits for a source must not hold it up."""
+        if not self._dead:
+            self._report(StatsTaken(self.media, take(self.reading())))
+
+    # Orders
+
+    async def _work(self) -> None:
+        while not self._dead:
+            order = await self._orders.get()
+            match order:
+                case OpenSource():
+                    self._report(await self._open_source(order))
+                case CreateOffer():
+                    await self._describe("offer")
+                case CreateAnswer():
+                    await self._describe("answer")
+                case ApplyRemote():
+                    await self._apply(order)
+                case AddCandidate():
+                    await self._add_candidate(order)
+                case _:
+                    assert_never(order)
+
+    async def _describe(self, kind: DescriptionKind) -> None:
+        stage: Stage = "set_local"
+        try:
+            await self._gather()
+            stage = "create_offer" if kind == "offer" else "create_answer"
+            if self._local is not None:
+                raise InvalidStateError("this peer has been described already; a new negotiation takes a new peer")
+            created = await (self._pc.createOffer() if kind == "offer" else self._pc.createAnswer())
+            stage = "set_local"
+            await self._pc.setLocalDescription(created)
+            self._text = self._pc.localDescription.sdp
+            self._version += 1
+            self._local = self._description()
+        except Exception as error:  # noqa: BLE001  whatever the library raises is the owed fact
+            self._report(NegotiationFailed(self.media, stage, _reason(error)))
+            return
+        if self._config.trickle:
+            # Before the candidates: they go out after the description, and these are in it.
+            self._report(LocalDescribed(self.media, self._local.sdp, complete=False))
+            self._trickling = asyncio.create_task(self._trickle(), name=f"trickle {self.media}")
+            self._trickling.add_done_callback(complain)
+        else:
+            self._tell_candidates(self._local.candidates)
+            self._report(LocalDescribed(self.media, self._local.sdp, complete=True))
+            await self._pass_end()
+
+    async def _gather(self) -> None:
+        """Raises `NoCandidateError` when nothing was found: aiortc would stay ``new`` for ever, without a word."""
+        self._tell_layer("gathering", "gathering")
+        if self._config.trickle:
+            await self._ground.hosts_known()
+        else:
+            await self._ground.worthwhile()
+            self._gathered_all()
+
+    def _gathered_all(self) -> None:
+        """Raises `NoCandidateError`."""
+        self._gathered = True
+        self._tell_layer("gathering", "complete")
+        for failure in self._ground.failures:
+            self._report(CandidateError(self.media, failure.url, failure.code, failure.reason))
+        if not self._ground.candidates:
+            raise NoCandidateError(self._config.force_relay, self._ground.failures)
+
+    async def _trickle(self) -> None:
+        """Tell candidates as they are found (MEDIA-101), until no more can come or none is needed any more."""
+        told: set[sdp.Candidate] = set()
+        while True:
+            more = self._ground.asking
+            found = self._description().candidates
+            self._tell_candidates(each for each in found if each not in told)
+            if found and not told:
+                self._checking = asyncio.create_task(private.connect(self._pc), name=f"check {self.media}")
+                self._checking.add_done_callback(complain)
+            told.update(found)
+            if not more:
+                break
+            await self._ground.news()
+        try:
+            self._gathered_all()
+        except NoCandidateError as error:
+            self._report(NegotiationFailed(self.media, "set_local", str(error)))
+            return
+        self._local = self._description()
+        self._report(LocalDescribed(self.media, self._local.sdp, complete=True))
+        await self._pass_end()
+
+    def _tell_candidates(self, candidates: Iterable[sdp.Candidate]) -> None:
+        assert self._local is not None, "described"
+        index = 0 if self._remote is None else self._remote.audio_index
+        for candidate in candidates:
+            text, mid, url = f"candidate:{candidate}", self._local.mid, self._ground.gathering.url_of(candidate)
+            self._report(CandidateFound(self.media, text, sdp_mid=mid, sdp_m_line_index=index, url=url))
+
+    def _description(self) -> LocalDescription:
+        return local_sdp.finish(
+            self._text,
+            self._ground.candidates,
+            complete=self._gathered,
+            session_id=self._session_id,
+            version=self._version,
+            style=local_sdp.Style(
+                stereo=self._config.use_stereo,
+                max_kbps=self._config.max_kbps,
+                trickle=self._config.trickle,
+                silence_suppression=self._settings.silence_suppression,
+                reflexive_first=self._settings.reflexive_first,
+            ),
+            remote=self._remote if self._config.role == "answer" else None,
+        )
+
+    async def _apply(self, order: ApplyRemote) -> None:
+        try:
+            if self._remote is not None:
+                raise InvalidStateError("a remote description has been applied already")
+            remote = remote_sdp.parse_remote(order.sdp, order.kind)
+            preferences.admit(self._transceiver, remote.codecs)
+            mid = None if self._local is None else self._local.mid
+            await self._pc.setRemoteDescription(RTCSessionDescription(sdp=remote.to_sdp(mid), type=order.kind))
+            self._remote = remote
+            self._remote_ended = remote.candidates_complete or bool(remote.candidates and not self._config.trickle)
+        except Exception as error:  # noqa: BLE001  whatever the library raises is the owed fact
+            self._report(RemoteRefused(self.media, _reason(error)))
+            return
+        self._report(RemoteApplied(self.media))
+        early, self._early_candidates = self._early_candidates, []
+        for candidate in early:
+            await self._add_candidate(candidate)
+        await self._pass_end()
+
+    async def _add_candidate(self, order: AddCandidate) -> None:
+        """MEDIA-110, MEDIA-111, MEDIA-115: never fatal, and the candidates of refused sections are not ours."""
+        if self._remote is None:
+            if len(self._early_candidates) < _MOST_EARLY_CANDIDATES:
+                self._early_candidates.append(order)
+            return
+        if not order.candidate.strip():
+            self._remote_ended = True
+            await self._pass_end()
+            return
+        candidate = sdp.parse_candidate(order.candidate)
+        if candidate is None or not self._remote.is_audio(order.sdp_mid, order.sdp_m_line_index):
+            log.debug("media %s: remote candidate is of no use: %.120s", self.media, order.candidate)
+            return
+        if private.door_of(private.connection_of(self._transceiver)).full:
+            log.debug("media %s: remote candidate is one too many: %.120s", self.media, order.candidate)
+            return
+        try:
+            parsed = candidate_from_sdp(str(candidate))
+            parsed.sdpMid = self._transceiver.mid
+            await self._pc.addIceCandidate(parsed)
+        except Exception as error:  # noqa: BLE001  one candidate must not end the call
+            log.warning("media %s: remote candidate refused: %s", self.media, error)
+
+    async def _dial(self) -> None:
+        while True:
+            self._report(await self._send(*await self._digits.get()))
+
+    async def _send(self, digits: str, tone: DigitTone) -> DigitsSent | DigitsRefused:
+        await self._decided.wait()
+        for piece in re.findall(r"[0-9*#A-Da-d]+|[,wW]", digits):
+            if piece in _PAUSES:
+                await asyncio.sleep(_PAUSES[piece])
+            elif not self._path.send_digits(piece.upper(), tone):
+                return DigitsRefused(self.media, "the far end takes no digits in the audio stream")
+            while self._path.sending_digits:  # noqa: ASYNC110  packets go by the pacer's clock, which wakes nobody
+                await asyncio.sleep(0.02)
+        return DigitsSent(self.media)
+
+    async def _pass_end(self) -> None:
+        """After the far end's last candidate the library fails with the last pair it has: ours must be in by then."""
+        if self._remote_ended and self._gathered:
+            await self._pc.addIceCandidate(None)
+
+    # The library's news
+
+    def _on_connection_state(self) -> None:
+        """MEDIA-500, MEDIA-501."""
+        try:
+            match self._pc.connectionState:
+                case "connecting":
+                    self._publish("connecting")
+                case "connected":
+                    self._connected()
+                case "failed" | "closed":
+                    self._lost()
+                case _:
+                    pass
+        except Exception:  # we are in the middle of the library's work, which an exception would leave half done
+            log.exception("media %s broke", self.media)
+            self._lost()
+
+    def _connected(self) -> None:
+        if self._dead or self._consent is not None:
+            return
+        self._path.start(self._agreed())
+        self._limit_bit_rate()
+        self._decided.set()
+        self._consent = Consent(
+            private.connection_of(self._transceiver),
+            self._settings.consent,
+            packets=lambda: self._path.stats().packets_received,
+            present=lambda present: self._publish("connected" if present else "disconnected"),
+            expired=self._expired,
+        )
+        self._consent_task = asyncio.create_task(self._consent.run(), name=f"consent {self.media}")
+        self._consent_task.add_done_callback(complain)
+        self._ground.stop_asking()
+        self._publish("connected")
+
+    def _limit_bit_rate(self) -> None:
+        """To the least of what the application says now, what the call was placed with, and what the far end wants."""
+        assert self._remote is not None, "connected without a remote description"
+        kbps = self._config.max_kbps
+        asked = (self._max_bit_rate, None if kbps is None else bit_rate.of_bandwidth(kbps), self._remote.max_bit_rate)
+        least = min((rate for rate in asked if rate is not None), default=bit_rate.MOST)
+        if not self._path.limit_bit_rate(least) and least < bit_rate.MOST:
+            log.info("media %s: what is sent has one bit rate, which cannot be limited", self.media)
+
+    def _expired(self) -> None:
+        """RFC 7675 section 5.1: nothing more may be sent."""
+        log.info("media %s: consent has expired", self.media)
+        self._lost()
+        _ = self._ground.close_library()
+
+    def _lost(self) -> None:
+        if self._consent_task is not None:
+            self._consent_task.cancel()
+        self._decided.set()
+        self._publish("failed")
+
+    def _publish(self, state: PeerState) -> None:
+        if state != self._state and self._state != "failed":
+            self._state = state
+            self._report(PeerStateChanged(self.media, state))
+
+    def _tell_layer(self, layer: TransportLayer, state: str) -> None:
+        self._report(TransportStateChanged(self.media, layer, state))
+
+    def _report(self, fact: MediaFact) -> None:
+        if not self._dead:
+            self._report_fact(fact)
+
+    def _codecs(self, ours: LocalDescription, theirs: RemoteDescription) -> tuple[RtpCodec, ...]:
+        """As the far end numbers them, which is how they are sent; then every other number that may come.
+
+        It may number a codec in its own way, and is to be heard by the number that we offered: by both (RFC 3264
+        section 5.1). Ours come last, and so count where the same number means two codecs.
+        """
+        agreed = [
+            RtpCodec(codec.payloadType, codec.name, codec.clockRate)
+            for codec in private.codecs(self._transceiver)
+            if codec.payloadType is not None
+        ]
+        names = {codec.name.lower(): codec for codec in agreed}
+        described = (*sdp.rtp_maps(theirs.audio), *ours.rtp_maps)
+        also = [
+            evolve(names[each.name.lower()], payload_type=each.payload_type)
+            for each in described
+            if each.name.lower() in names and each.clock_rate == names[each.name.lower()].clock_rate
+        ]
+        return (*agreed, *(each for each in also if each not in agreed))
+
+    def _agreed(self) -> AgreedAudio:
+        assert self._local is not None, "connected without a local description"
+        assert self._remote is not None, "connected without a remote description"
+        codecs = self._codecs(self._local, self._remote)
+        spoken = {codec.payload_type for codec in codecs}
+        # Each side may number them its own way; a clock rate that the far end leaves out is not agreed.
+        theirs = {entry.payload_type: entry.clock_rate for entry in self._remote.telephone_events}
+        ours = {number: rate for number, rate in self._local.telephone_events.items() if rate in theirs.values()}
+        direction = self._transceiver.currentDirection
+        noise = all(
+            any(each.name.upper() == sdp.COMFORT_NOISE for each in maps)
+            for maps in (self._local.rtp_maps, sdp.rtp_maps(self._remote.audio))
+        )
+        return AgreedAudio(
+            codecs=codecs,
+            silence_suppression=self._settings.silence_suppression,
+            comfort_noise=noise,
+            telephone_events={number: rate for number, rate in (ours | theirs).items() if number not in spoken},
+            sends=direction in ("sendrecv", "sendonly"),
+            receives=direction in ("sendrecv", "recvonly"),
+        )
+
+    # The end
+
+    def close(self) -> "asyncio.Task[None]":
+        """Silence this peer at once, and close it within `CLOSE_SECONDS`. Idempotent; the task never raises."""
+        self._dead = True
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name=f"close media {self.media}")
+        return self._closing
+
+    async def _close(self) -> None:
+        begun = (self._worker, self._dialling, self._trickling, self._consent_task)
+        tasks = {task for task in begun if task is not None}
+        for task in tasks:
+            task.cancel()
+        await finish(tasks, _STOP_SECONDS)
+        stopping = asyncio.create_task(self._path.stop(), name=f"stop audio {self.media}")
+        stopping.add_done_callback(complain)
+        await finish({stopping}, _STOP_SECONDS)
+        await self._ground.close()
+
+
+class NoCandidateError(Exception):
+    """Gathering found no way to be reached."""
+
+    def __init__(self, relay_only: bool, failures: Sequence[ServerFailure]) -> None:
+        kind = "relay candidate, and only relays may be used" if relay_only else "ICE candidate"
+        reasons = "; ".join(map(str, failures)) or ("no server to ask" if relay_only else "no network")
+        super().__init__(f"no {kind} ({reasons})")
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

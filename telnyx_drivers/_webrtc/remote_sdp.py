@@ -1,0 +1,222 @@
+"""What the far end described, read once into values and written again in the one form that the media library takes.
+
+Real servers leave out what aiortc insists on (``a=mid``, ``a=setup``, the rtpmap of a static payload type), repeat what
+it cannot bear (an fmtp without a codec, an ``a=ssrc`` without a colon) and speak of things it must not see (video,
+component 2). Patching such text line by line never ends; so it is parsed for the dozen facts an audio call needs, and a
+canonical description is generated from them (SRV-001 to SRV-004, MEDIA-039).
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final, Literal, TypeAlias
+
+from attrs import field, frozen
+
+from telnyx_core.actions import DescriptionKind
+from telnyx_drivers._webrtc import bit_rate, sdp
+from telnyx_drivers._webrtc.sdp import Candidate, Direction, Document, RtpMap, SdpError, Section
+
+Setup: TypeAlias = Literal["active", "passive", "actpass"]
+
+_DIGEST_SIZES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
+"""Bytes, for the hashes that the library can check; weaker ones are no protection (RFC 8122 section 5)."""
+_HEADER_EXTENSIONS: Final = ("urn:ietf:params:rtp-hdrext:sdes:mid", "urn:ietf:params:rtp-hdrext:ssrc-audio-level")
+_MID: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,32}")
+_ICE_TEXT: Final = re.compile(r"[!-~]{1,256}")
+_FINGERPRINT: Final = re.compile(r"([A-Za-z0-9-]{1,16}) +([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*)")
+_EXTMAP: Final = re.compile(r"([0-9]{1,3})(?:/[a-z]+)? +(\S+)(?: .*)?")
+_DEFAULT_MID: Final = "0"
+
+
+@frozen(kw_only=True)
+class RemoteDescription:
+    """One remote description, reduced to its audio. ``sections`` keeps every m-line, for the answer's refusals."""
+
+    kind: DescriptionKind
+    sections: tuple[Section, ...] = field(repr=False)
+    audio_index: int
+    mid: str | None
+    """The audio's ``a=mid``, or ``None`` where the far end does not number its sections (SRV-001)."""
+    bundled: bool
+    direction: Direction
+    """As the far end sees it."""
+    codecs: tuple[RtpMap, ...]
+    telephone_events: tuple[RtpMap, ...]
+    candidates: tuple[Candidate, ...] = field(repr=False)
+    candidates_complete: bool
+    ice_lite: bool
+    ice_ufrag: str = field(repr=False)
+    ice_pwd: str = field(repr=False)
+    fingerprints: tuple[tuple[str, str], ...] = field(repr=False)
+    setup: Setup
+    extensions: tuple[tuple[int, str], ...]
+    max_bit_rate: int | None
+    """Bits per second of payload that the far end wants at most."""
+
+    @property
+    def audio(self) -> Section:
+        return self.sections[self.audio_index]
+
+    def is_audio(self, mid: str | None, index: int) -> bool:
+        """Whether a candidate is the audio's: by its ``sdpMid`` if that is known, else by its section's number."""
+        named = [number for number, section in enumerate(self.sections) if mid and section.first("mid") == mid]
+        return self.audio_index in named if named else len(self.sections) == 1 or index == self.audio_index
+
+    def to_sdp(self, mid: str | None = None) -> str:
+        """The canonical description. ``mid`` overrides: an answer must carry the offer's.
+
+        The end of candidates is left out: it is told to the library on its own, when our own have all been found.
+        """
+        mid = mid or self.mid or _DEFAULT_MID
+        lines = [
+            "v=0",
+            "o=- 1 1 IN IP4 0.0.0.0",
+            "s=-",
+            "t=0 0",
+            *(["a=ice-lite"] if self.ice_lite else []),
+            f"a=group:BUNDLE {mid}",
+            f"m=audio 9 UDP/TLS/RTP/SAVPF {' '.join(str(codec.payload_type) for codec in self.codecs)}",
+            "c=IN IP4 0.0.0.0",
+            f"a=mid:{mid}",
+            f"a={self.direction}",
+            "a=rtcp-mux",
+            *(f"a=extmap:{number} {uri}" for number, uri in self.extensions),
+            *(f"a=rtpmap:{codec}" for codec in self.codecs),
+            *(f"a=candidate:{candidate}" for candidate in self.candidates),
+            f"a=ice-ufrag:{self.ice_ufrag}",
+            f"a=ice-pwd:{self.ice_pwd}",
+            *(f"a=fingerprint:{algorithm} {value}" for algorithm, value in self.fingerprints),
+            f"a=setup:{self.setup}",
+        ]
+        return "\r\n".join(lines) + "\r\n"
+
+
+def parse_remote(text: str, kind: DescriptionKind) -> RemoteDescription:
+    """Read a remote description of whatever shape. Raises `SdpError` when no audio call can come of it."""
+    document = sdp.parse(text)
+    index = _audio_index(document)
+    audio = document.sections[index]
+    maps = sdp.rtp_maps(audio)
+    codecs = tuple(_first_of_each(maps))
+    if not codecs:
+        raise SdpError(f"no codec in common: the far end speaks {_names(maps) or 'none that it names'}")
+    mid = audio.first("mid")
+    if mid is not None and not _MID.fullmatch(mid):
+        mid = None
+    return RemoteDescription(
+        kind=kind,
+        sections=document.sections,
+        audio_index=index,
+        mid=mid,
+        bundled=any(words[:1] == ["BUNDLE"] and mid in words[1:] for words in map(str.split, document.values("group"))),
+        direction=_direction(document, audio),
+        codecs=codecs,
+        telephone_events=tuple(_telephone_events(maps)),
+        candidates=_candidates(audio),
+        candidates_complete=audio.has("end-of-candidates"),
+        ice_lite=document.has("ice-lite") or audio.has("ice-lite"),
+        ice_ufrag=_ice_text(document, audio, "ice-ufrag"),
+        ice_pwd=_ice_text(document, audio, "ice-pwd"),
+        fingerprints=_fingerprints(document, audio),
+        setup=_setup(document, audio, kind),
+        extensions=tuple(_extensions(audio)),
+        max_bit_rate=bit_rate.asked_of_us(audio),
+    )
+
+
+def _audio_index(document: Document) -> int:
+    spoken = [index for index, section in enumerate(document.sections) if section.kind == "audio"]
+    if not spoken:
+        raise SdpError("no audio section")
+    for index in spoken:
+        if document.sections[index].port or document.sections[index].has("bundle-only"):
+            return index
+    raise SdpError("the audio section is rejected (port 0)")
+
+
+def _first_of_each(maps: tuple[RtpMap, ...]) -> Iterator[RtpMap]:
+    """Each codec once, under the payload type that the far end likes best."""
+    seen: set[str] = set()
+    for entry in maps:
+        name = entry.name.lower()
+        if sdp.CLOCK_RATES.get(name) == entry.clock_rate and name not in seen:
+            seen.add(name)
+            yield entry
+
+
+def _telephone_events(maps: tuple[RtpMap, ...]) -> Iterator[RtpMap]:
+    """RFC 4733 payload types, one for each clock rate of a codec that can be spoken."""
+    rates = set(sdp.CLOCK_RATES.values())
+    for entry in maps:
+        if entry.name.lower() == sdp.TELEPHONE_EVENT and entry.clock_rate in rates:
+            rates.remove(entry.clock_rate)
+            yield entry
+
+
+def _names(maps: tuple[RtpMap, ...]) -> str:
+    return ", ".join(f"{entry.name}/{entry.clock_rate}" for entry in maps[:8])
+
+
+def _direction(document: Document, audio: Section) -> Direction:
+    """``sendrecv`` when nothing is said (RFC 8866 section 6.7)."""
+    for scope in (audio, document):
+        for direction in sdp.DIRECTIONS:
+            if scope.has(direction):
+                return direction
+    return "sendrecv"
+
+
+def _candidates(audio: Section) -> tuple[Candidate, ...]:
+    found: dict[tuple[str, int], Candidate] = {}
+    for value in audio.values("candidate"):
+        candidate = sdp.parse_candidate(value)
+        if candidate is not None and len(found) < sdp.MAX_CANDIDATES:
+            found.setdefault((candidate.address, candidate.port), candidate)
+    return tuple(found.values())
+
+
+def _ice_text(document: Document, audio: Section, name: str) -> str:
+    value = audio.first(name) or next(document.values(name), None)
+    if value is None:
+        raise SdpError(f"no a={name}: the far end does not speak ICE")
+    if not _ICE_TEXT.fullmatch(value):
+        raise SdpError(f"a={name} is malformed")
+    return value
+
+
+def _fingerprints(document: Document, audio: Section) -> tuple[tuple[str, str], ...]:
+    """The media section's own when it has some, else the session's (RFC 8122 section 5); SRV-004: any strong hash."""
+    values = list(audio.values("fingerprint")) or list(document.values("fingerprint"))
+    usable: dict[tuple[str, str], None] = {}
+    for value in values:
+        match = _FINGERPRINT.fullmatch(value)
+        if match is not None and len(match[2]) == 3 * _DIGEST_SIZES.get(match[1].lower(), 0) - 1:
+            usable[match[1].lower(), match[2].upper()] = None
+    if not usable:
+        offered = ", ".join(value.split()[0][:16] for value in values[:4] if value)
+        raise SdpError(f"no usable certificate fingerprint ({offered or 'none given'}): media would not be encrypted")
+    return tuple(usable)
+
+
+def _setup(document: Document, audio: Section, kind: DescriptionKind) -> Setup:
+    """The DTLS role. What is missing or ``holdconn`` is read so that a handshake can happen (RFC 5763 section 5)."""
+    value = audio.first("setup") or next(document.values("setup"), None)
+    match value:
+        case "active":
+            return "active"
+        case "passive":
+            return "passive"
+        case _:
+            return "actpass" if kind == "offer" else "active"
+
+
+def _extensions(audio: Section) -> Iterator[tuple[int, str]]:
+    numbers: set[int] = set()
+    for value in audio.values("extmap"):
+        match = _EXTMAP.fullmatch(value)
+        if match is None or match[2] not in _HEADER_EXTENSIONS:
+            continue
+        number = int(match[1])
+        if 1 <= number <= 14 and number not in numbers:
+            numbers.add(number)
+            yield number, match[2]

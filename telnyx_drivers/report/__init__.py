@@ -1,1 +1,0 @@
-"""A call as one HTML page: from a journal, a debug file, or a call report (`telnyx_drivers.report.read`)."""
