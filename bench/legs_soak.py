@@ -28,10 +28,7 @@ from bench.rig import voice
 from bench.soak import STEP, Look, Looks, differences, gateway
 from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._audio.recorder import Recording
-from telnyx_drivers._audio.tones import Tone
-from telnyx_drivers._calls import CallHandle
-from telnyx_drivers._exceptions import CallFailed
-from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.asyncio import CallFailed, CallHandle, TelnyxRTC, Tone
 
 WARM_UP = 15.0
 """Seconds before the first look: buffers fill, caches warm up."""

@@ -37,7 +37,7 @@ from telnyx_drivers._audio.decode import open_decoder
 from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._audio.resampler import Resampler
 from telnyx_drivers._audio.rtp import libopus
-from telnyx_drivers._audio.rtp.libopus import OpusSettings
+from telnyx_drivers.asyncio import OpusSettings
 
 RATE = 16_000
 SENTENCES = (

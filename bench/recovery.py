@@ -31,11 +31,8 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 from bench.far_end import PASSWORD, USER, FarEnd
 from telnyx_core.events import CallUpdated, Ready, SocketClose
 from telnyx_core.states import CallState
-from telnyx_drivers._audio.tones import Tone
-from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._client import Client
-from telnyx_drivers._exceptions import CallEnded
-from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.asyncio import CallEnded, CallHandle, TelnyxRTC, Tone
 
 REST = 0.5
 """Seconds between two losses."""

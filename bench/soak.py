@@ -22,9 +22,8 @@ from telnyx_core.events import StatsFrame, StatsReport
 from telnyx_core.facts import Fact, StatsTaken
 from telnyx_core.session import Session
 from telnyx_core.stats.snapshot import StatsSnapshot
-from telnyx_drivers._audio.tones import Tone
 from telnyx_drivers._webrtc.peer import Peer
-from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.asyncio import TelnyxRTC, Tone
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 FIRST = 10.0

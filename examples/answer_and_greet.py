@@ -10,7 +10,7 @@ import sys
 from first_call import client_from_environment
 
 from telnyx_core.events import DigitReceived
-from telnyx_drivers._calls import CallHandle
+from telnyx_drivers.asyncio import CallHandle
 
 
 async def main(greeting: str) -> None:

@@ -9,8 +9,7 @@ from collections import deque
 
 from first_call import client_from_environment
 
-from telnyx_drivers._audio.frames import AudioFrame
-from telnyx_drivers._calls import CallHandle
+from telnyx_drivers.asyncio import AudioFrame, CallHandle
 
 DELAY = 50  # frames of 20 ms
 

@@ -10,8 +10,7 @@ import asyncio
 import os
 import sys
 
-from telnyx_drivers._exceptions import CallEnded, TelnyxClientError
-from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.asyncio import CallEnded, TelnyxClientError, TelnyxRTC
 
 
 def client_from_environment() -> TelnyxRTC:

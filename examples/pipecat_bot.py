@@ -25,8 +25,8 @@ from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
-from telnyx_drivers._calls import CallHandle
 from telnyx_drivers.adapters.pipecat import CallTransport
+from telnyx_drivers.asyncio import CallHandle
 
 LOUD = 300  # of 32768, on average over a frame
 PAUSE = 30  # frames of 20 ms that end a sentence

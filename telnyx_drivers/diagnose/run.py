@@ -24,10 +24,11 @@ from telnyx_core.errors import LocalProtocolError, TelnyxError
 from telnyx_core.events import Event, StatsReport
 from telnyx_core.stats.timings import EstablishmentTimings
 from telnyx_drivers._assets import HELLO
+from telnyx_drivers._asyncio import TelnyxRTC
+from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._emitter import EventStream
 from telnyx_drivers._exceptions import CallEnded, ConnectionFailed, LoginFailed, TelnyxClientError
 from telnyx_drivers._webrtc.ice_plan import Server
-from telnyx_drivers.asyncio import CallHandle, TelnyxRTC
 from telnyx_drivers.diagnose import probes, verdict
 from telnyx_drivers.diagnose.findings import IceFindings, NetworkFindings, Probe, milliseconds
 from telnyx_drivers.diagnose.observed import Observed

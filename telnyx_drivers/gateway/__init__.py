@@ -3,7 +3,36 @@
 ``async with Gateway(users={"alice": "secret"}) as gateway: ... gateway.url``
 """
 
+from telnyx_core.gateway import (
+    Assistant,
+    CallPlan,
+    Delay,
+    Drop,
+    Duplicate,
+    Fault,
+    Garble,
+    Like,
+    Limits,
+    Quirks,
+    Refuse,
+    Swallow,
+)
 from telnyx_drivers.gateway.server import Gateway
 from telnyx_drivers.gateway.thread import GatewayThread
 
-__all__ = ["Gateway", "GatewayThread"]
+__all__ = [
+    "Assistant",
+    "CallPlan",
+    "Delay",
+    "Drop",
+    "Duplicate",
+    "Fault",
+    "Garble",
+    "Gateway",
+    "GatewayThread",
+    "Like",
+    "Limits",
+    "Quirks",
+    "Refuse",
+    "Swallow",
+]

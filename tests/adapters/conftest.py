@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from telnyx_drivers._calls import CallHandle
-from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.asyncio import CallHandle, TelnyxRTC
 from telnyx_drivers.gateway import Gateway
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.asyncio import CallHandle
 from telnyx_drivers.gateway import Gateway
 
 with warnings.catch_warnings():

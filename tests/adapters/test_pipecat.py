@@ -14,10 +14,10 @@ import pytest
 from telnyx_core.errors import InvalidCallState
 from telnyx_core.gateway.events import CallEnded, DigitsReceived
 from telnyx_core.gateway.faults import Fault, Refuse
-from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._webrtc.direct_rtp import DirectRtpPath
 from telnyx_drivers._webrtc.engine import AiortcEngine
 from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.asyncio import CallHandle
 from telnyx_drivers.gateway import Gateway
 
 with warnings.catch_warnings():

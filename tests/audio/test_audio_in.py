@@ -6,9 +6,9 @@ import anyio
 import numpy as np
 import pytest
 
-from telnyx_drivers._audio.frames import AudioFrame
 from telnyx_drivers._audio.readers import AudioIn
 from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.asyncio import AudioFrame
 from tests.audio.helpers import call_audio, push, ramp, sine
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,8 @@ import pytest
 
 from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._audio.levels import LevelMeter
-from telnyx_drivers._audio.tones import Tone
 from telnyx_drivers._webrtc.call_audio import AudioFault, CallAudio
+from telnyx_drivers.asyncio import Tone
 from tests.audio.helpers import call_audio, pull, ramp, sine
 
 

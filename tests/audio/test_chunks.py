@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telnyx_drivers._audio.chunks import ChunkDecoder
-from telnyx_drivers._audio.frames import AudioFrame, Samples
+from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._audio.pcm import WIDTHS, Encoding
 from telnyx_drivers._audio.rtp.g711 import PCMA, PCMU
 from telnyx_drivers._audio.writer import AudioOut, QueueFull
 from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.asyncio import AudioFrame, ChunkDecoder
 from tests.audio.helpers import call_audio, pull, ramp, settle, sine
 from tests.audio.test_wav import chunk, form, wav
 

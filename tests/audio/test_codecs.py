@@ -15,9 +15,9 @@ from telnyx_drivers._audio.rtp import libopus, opus_payload
 from telnyx_drivers._audio.rtp.av_codec import AvDecoder
 from telnyx_drivers._audio.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
 from telnyx_drivers._audio.rtp.g711 import G711, PCMA, PCMU
-from telnyx_drivers._audio.rtp.libopus import OpusSettings
 from telnyx_drivers._audio.rtp.opus_av import AvOpusDecoder, AvOpusEncoder
 from telnyx_drivers._webrtc.measure import correlate, dominant_frequency
+from telnyx_drivers.asyncio import OpusSettings
 from tests.audio.helpers import sine, voiced
 from tests.programs import ROOT
 

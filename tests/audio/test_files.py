@@ -19,9 +19,9 @@ from telnyx_drivers._audio import http_input, inputs
 from telnyx_drivers._audio.decode import open_decoder
 from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._audio.resampler import Resampler
-from telnyx_drivers._exceptions import TelnyxClientError, UnplayableAudio
 from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.asyncio import TelnyxClientError, UnplayableAudio
 from tests.audio.helpers import call_audio, pull, sine
 
 

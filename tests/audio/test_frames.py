@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from telnyx_drivers._audio.frames import AudioFrame, mix, silence, to_mono
+from telnyx_drivers._audio.frames import mix, silence, to_mono
+from telnyx_drivers.asyncio import AudioFrame
 
 
 def test_a_frame_knows_its_length_and_its_samples() -> None:

@@ -13,14 +13,13 @@ from telnyx_drivers._audio.frames import Samples, silence
 from telnyx_drivers._audio.resampler import Resampler
 from telnyx_drivers._audio.rtp.codecs import make_decoder, make_encoder
 from telnyx_drivers._audio.rtp.comfort_noise import Pauses
-from telnyx_drivers._audio.rtp.libopus import OpusSettings
 from telnyx_drivers._audio.rtp.packet import RtpPacket, parse
 from telnyx_drivers._audio.rtp.receiver import RtpReceiver
 from telnyx_drivers._audio.rtp.rtcp import ReportBlock, ntp_time
 from telnyx_drivers._audio.rtp.sender import RtpSender
 from telnyx_drivers._audio.rtp.telephone_event import DigitSender, HeardDigit
-from telnyx_drivers._audio.tones import Tone
 from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.asyncio import OpusSettings, Tone
 from tests.audio.helpers import voiced
 
 TYPES = {0: "PCMU", 8: "PCMA", 9: "G722", 111: "opus"}

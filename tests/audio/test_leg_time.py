@@ -23,13 +23,12 @@ from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._audio.recorder import Recording
 from telnyx_drivers._audio.rtp import libopus
 from telnyx_drivers._audio.rtp.g711 import PCMU
-from telnyx_drivers._audio.rtp.libopus import OpusSettings
 from telnyx_drivers._audio.rtp.packet import RtpPacket, parse
-from telnyx_drivers._audio.tones import Tone
 from telnyx_drivers._services.call_recording import CallRecorder
 from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.direct_rtp import Leg, OnData
 from telnyx_drivers._webrtc.rtp_path import AgreedAudio, RtpCodec, RtpWiring
+from telnyx_drivers.asyncio import OpusSettings, Tone
 from tests.audio.helpers import call_audio, read_wav, sine
 from tests.audio.histories import (
     EVENT,

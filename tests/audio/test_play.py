@@ -9,11 +9,9 @@ import av
 import numpy as np
 import pytest
 
-from telnyx_drivers._audio.frames import AudioFrame
-from telnyx_drivers._audio.tones import Tone
-from telnyx_drivers._exceptions import UnplayableAudio
 from telnyx_drivers._webrtc.call_audio import AudioFault, CallAudio
 from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.asyncio import AudioFrame, Tone, UnplayableAudio
 from tests.audio.helpers import call_audio, pull, ramp, settle, sine, write_wav
 
 pytestmark = pytest.mark.anyio

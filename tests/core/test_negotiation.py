@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from telnyx_core import Timer
 from telnyx_core._time.limits import MAX_QUEUED_CANDIDATES
-from telnyx_core._time.timers import Timer
 from telnyx_core._wire.json_types import Json
 from telnyx_core.actions import AddCandidate, ApplyRemote, ClosePeer, CreateAnswer, CreateOffer, OpenPeer, OpenSource
 from telnyx_core.events import WarningRaised

@@ -5,10 +5,11 @@ from uuid import UUID
 
 import pytest
 
+from telnyx_core import Timer, TimerKey
 from telnyx_core._signalling import messages as m
 from telnyx_core._signalling.requests import DISTRUSTED, Pending, Purpose, RequestTable, new_uuid
 from telnyx_core._time.limits import MAX_PENDING_REQUESTS
-from telnyx_core._time.timers import Timer, TimerKey, TimerTable
+from telnyx_core._time.timers import TimerTable
 from telnyx_core.ids import CallId, Ticket
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from telnyx_core._version import VERSION
+from telnyx_core import VERSION
 from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.actions import Done, SendText
 from telnyx_core.events import AiConversation, Cause, FrameIgnored, ParticipantData, ServerEvent

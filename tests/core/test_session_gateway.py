@@ -2,7 +2,7 @@
 
 import pytest
 
-from telnyx_core._time.timers import Timer
+from telnyx_core import Timer
 from telnyx_core.events import ErrorRaised, Ready
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import Rig

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from telnyx_core._time.timers import Timer
+from telnyx_core import Timer
 from telnyx_core._wire.json_types import Json
 from telnyx_core.actions import Done, Failed, Settle
 from telnyx_core.errors import FailureKind, InvalidCredentials

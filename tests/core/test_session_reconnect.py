@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from telnyx_core._time.timers import Timer
+from telnyx_core import Timer
 from telnyx_core.actions import AbandonSocket, CloseSocket, OpenSocket
 from telnyx_core.errors import OptionsError
 from telnyx_core.events import CloseReason, ErrorRaised, SessionClosed, SocketClose, SocketError, SocketOpen

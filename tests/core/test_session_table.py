@@ -2,7 +2,7 @@
 
 import pytest
 
-from telnyx_core._time.timers import Timer, TimerKey
+from telnyx_core import Timer, TimerKey
 from telnyx_core.actions import AbandonSocket, CloseSocket, Failed, Notify, OpenSocket, SendText
 from telnyx_core.errors import FailureKind, NotConnected
 from telnyx_core.events import CloseReason, ErrorRaised, Ready, SessionClosed, SocketClose, SocketOpen, WarningRaised

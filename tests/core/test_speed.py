@@ -2,8 +2,7 @@
 
 import pytest
 
-from telnyx_core._signalling.speed import SpeedTestResult
-from telnyx_core._time.timers import Timer
+from telnyx_core import SpeedTestResult, Timer
 from telnyx_core.actions import CloseSocket, Done, Failed, SendText
 from telnyx_core.errors import Busy, FailureKind, NotConnected, NotReady
 from telnyx_core.ids import Ticket

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_core._time.timers import Timer, TimerKey, TimerTable
+from telnyx_core import Timer, TimerKey
+from telnyx_core._time.timers import TimerTable
 
 
 def test_an_empty_table_waits_for_nothing() -> None:

@@ -12,21 +12,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from telnyx_drivers._audio.audio_devices import AudioDevice
-from telnyx_drivers._audio.devices import (
-    Microphone,
-    get_audio_in_devices,
-    get_audio_out_devices,
-    microphone,
-    speaker,
-)
+from telnyx_drivers._audio.devices import Microphone, get_audio_in_devices, get_audio_out_devices
 from telnyx_drivers._audio.drift_buffer import ElasticBuffer
-from telnyx_drivers._audio.frames import AudioFrame
 from telnyx_drivers._audio.portaudio import load_portaudio
 from telnyx_drivers._audio.source_registry import fault_of
-from telnyx_drivers._exceptions import MediaUnavailable
 from telnyx_drivers._services.tones import FrameWriter
 from telnyx_drivers._webrtc.call_audio import AudioFault, CallAudio
+from telnyx_drivers.asyncio import AudioDevice, AudioFrame, MediaUnavailable, microphone, speaker
 from tests.devices.fake_portaudio import FakePortAudio, FakePortAudioError, device
 
 pytestmark = pytest.mark.anyio

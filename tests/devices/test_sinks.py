@@ -13,15 +13,10 @@ import pytest
 from telnyx_core._wire.json_types import Json
 from telnyx_core.events import ErrorRaised, WarningRaised
 from telnyx_drivers._audio import devices
-from telnyx_drivers._audio.audio_devices import AudioDevice
-from telnyx_drivers._audio.devices import loudspeaker
-from telnyx_drivers._audio.frames import AudioFrame
-from telnyx_drivers._audio.source_registry import Source
-from telnyx_drivers._audio.tones import Tone
-from telnyx_drivers._exceptions import MediaUnavailable
 from telnyx_drivers._services import sinks
 from telnyx_drivers._webrtc import call_media
 from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.asyncio import AudioDevice, AudioFrame, MediaUnavailable, Source, Tone, loudspeaker
 from tests.devices.fake_portaudio import FakePortAudio
 from tests.drivers import live
 from tests.drivers.live import Make

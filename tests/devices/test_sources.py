@@ -12,14 +12,9 @@ import pytest
 from telnyx_core._wire.json_types import Json
 from telnyx_core.events import CallUpdated, ErrorRaised
 from telnyx_core.testing import Replay
-from telnyx_drivers._audio.devices import microphone
-from telnyx_drivers._audio.frames import AudioFrame, Samples
-from telnyx_drivers._audio.source_registry import Source
-from telnyx_drivers._audio.tones import Tone
-from telnyx_drivers._calls import CallHandle
-from telnyx_drivers._exceptions import CallEnded
-from telnyx_drivers._recovery import MediaRecoveryError
+from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._webrtc.call_audio import AudioFault
+from telnyx_drivers.asyncio import AudioFrame, CallEnded, CallHandle, MediaRecoveryError, Source, Tone, microphone
 from tests.devices.fake_portaudio import FakePortAudio, FakePortAudioError
 from tests.drivers import live
 from tests.drivers.live import RATE, Make, hears

@@ -9,12 +9,9 @@ import pytest
 from telnyx_core._wire.json_types import Json
 from telnyx_core.events import ErrorRaised
 from telnyx_drivers._audio import devices
-from telnyx_drivers._audio.audio_devices import AudioDevice
-from telnyx_drivers._audio.frames import AudioFrame, Samples
-from telnyx_drivers._audio.source_registry import Source
-from telnyx_drivers._audio.tones import Tone
+from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.sync import TelnyxRTC
+from telnyx_drivers.sync import AudioDevice, AudioFrame, Source, TelnyxRTC, Tone
 from tests.devices.fake_portaudio import FakePortAudio
 from tests.drivers.servers import Servers
 

@@ -16,11 +16,11 @@ import trio.testing
 
 from telnyx_core.ids import SocketId
 from telnyx_core.session import Session
+from telnyx_drivers._asyncio import AsyncioDriver
 from telnyx_drivers._client import Client
 from telnyx_drivers._driver import Driver, Line
+from telnyx_drivers._trio import TrioDriver
 from telnyx_drivers._webrtc.ports import AnyLoop, EngineFactory
-from telnyx_drivers.asyncio import AsyncioDriver
-from telnyx_drivers.trio import TrioDriver
 from tests.drivers.clock import VirtualClockLoop
 from tests.drivers.fakes import World
 

@@ -9,9 +9,9 @@ import pytest
 
 import telnyx_drivers.asyncio
 import telnyx_drivers.trio
-from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._client import Client
 from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.asyncio import CallHandle
 from telnyx_drivers.gateway import Gateway
 from tests.drivers.servers import Servers
 

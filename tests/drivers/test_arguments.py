@@ -19,10 +19,8 @@ import telnyx_drivers.trio
 from telnyx_core.errors import LocalProtocolError
 from telnyx_core.states import SessionState
 from telnyx_drivers._arguments import ARGUMENTS, LONGEST_WAIT
-from telnyx_drivers._audio.frames import AudioFrame
-from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._client import Client
-from telnyx_drivers._exceptions import TelnyxClientError
+from telnyx_drivers.asyncio import AudioFrame, CallHandle, TelnyxClientError
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World
 

@@ -17,11 +17,11 @@ import trio
 from telnyx_core.actions import CreateOffer, MediaAction, OpenPeer, PeerConfig, StartTone, ToneAction
 from telnyx_core.facts import MediaFact, MediaHeard, PeerStateChanged, SourceOpened
 from telnyx_core.ids import CallId, MediaId
-from telnyx_drivers._exceptions import MediaUnavailable
 from telnyx_drivers._webrtc import bridge
 from telnyx_drivers._webrtc.bridge import PENDING, BridgedEngine, MediaLoop
 from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.ports import EngineFactory, EngineSetup
+from telnyx_drivers.asyncio import MediaUnavailable
 
 pytestmark = pytest.mark.anyio
 CALL = CallId("c")

@@ -15,12 +15,10 @@ from telnyx_core.catalogue import WarningCode
 from telnyx_core.events import WarningRaised
 from telnyx_core.ids import CallId
 from telnyx_drivers import _driver as driver
-from telnyx_drivers._audio.tones import Tone
-from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._client import Client
-from telnyx_drivers._exceptions import MediaUnavailable
 from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.ports import EngineSetup
+from telnyx_drivers.asyncio import CallHandle, MediaUnavailable, Tone
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import Frame, MemoryLine, Server, SilentEngine, World
 from tests.quality.test_uploads import Platform

@@ -8,9 +8,8 @@ from telnyx_core.errors import InvalidCallParameters, InvalidCallState
 from telnyx_core.events import CallInfo, CallUpdated, Event
 from telnyx_core.options import CallOptions
 from telnyx_core.states import CallState
-from telnyx_drivers._calls import CallHandle, CallNotification
 from telnyx_drivers._client import Client
-from telnyx_drivers._exceptions import CallEnded, CallFailed
+from telnyx_drivers.asyncio import CallEnded, CallFailed, CallHandle, CallNotification
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import SDP, World
 
@@ -158,7 +157,7 @@ async def test_a_call_that_stopped_ringing_is_not_handed_out(make_client: MakeCl
 async def test_waiting_for_calls_ends_with_the_client_and_fails_with_the_session(
     make_client: MakeClient, world: World
 ) -> None:
-    from telnyx_drivers._exceptions import ConnectionFailed
+    from telnyx_drivers.asyncio import ConnectionFailed
 
     client = make_client(max_reconnect_attempts=1)
 

@@ -6,7 +6,7 @@ import pytest
 from telnyx_core.errors import InvalidCallParameters, InvalidCredentials, NotConnected, OptionsError
 from telnyx_core.events import CloseReason, ErrorRaised, Event, Ready, SessionClosed, SocketClose, SocketOpen
 from telnyx_core.states import SessionState
-from telnyx_drivers._exceptions import ConnectionFailed, LoginFailed, MediaUnavailable
+from telnyx_drivers.asyncio import ConnectionFailed, LoginFailed, MediaUnavailable
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World, next_of
 

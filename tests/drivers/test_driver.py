@@ -33,9 +33,9 @@ from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.states import SessionState
 from telnyx_drivers._driver import INBOX_TEXTS, Driver
 from telnyx_drivers._emitter import EventStream, name_of
-from telnyx_drivers._exceptions import ConnectionFailed, DriverFailed, MediaUnavailable
 from telnyx_drivers._keywords import CallKeywords, ClientKeywords
 from telnyx_drivers._stalls import LATE, READING
+from telnyx_drivers.asyncio import ConnectionFailed, DriverFailed, MediaUnavailable
 from tests.drivers.conftest import MakeClient, tasks_now
 from tests.drivers.fakes import World
 

@@ -13,9 +13,8 @@ from telnyx_core.events import SocketOpen
 from telnyx_core.gateway.events import DigitsReceived
 from telnyx_core.ids import MediaId
 from telnyx_core.journal.recorded_session import Replay
-from telnyx_drivers._audio.tones import Tone
-from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.asyncio import CallHandle, Tone
 from telnyx_drivers.gateway import Gateway
 from tests.drivers import live
 from tests.drivers.conftest import held_now, tasks_now

@@ -20,9 +20,9 @@ from telnyx_core.events import (
 )
 from telnyx_core.states import CallState
 from telnyx_drivers._emitter import BACKLOG, Broadcast, Handlers, name_of
-from telnyx_drivers._exceptions import EventsOverrun
 from telnyx_drivers._guard import Handler
-from telnyx_drivers._recovery import (
+from telnyx_drivers.asyncio import (
+    EventsOverrun,
     MediaRecoveryError,
     MediaRecoveryFailed,
     is_media_recovery_error_event,

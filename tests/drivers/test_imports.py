@@ -37,7 +37,7 @@ def test_a_client_can_be_made_and_signals_without_any_extra_but_its_loop(module:
         for name in {missing!r}:
             sys.modules[name] = None
         from telnyx_drivers.{module} import TelnyxRTC
-        from telnyx_drivers._exceptions import MediaUnavailable
+        from telnyx_drivers.asyncio import MediaUnavailable
         client = TelnyxRTC(login_token="t")
         print(client.state.value)
 
@@ -71,7 +71,7 @@ def test_signalling_works_without_the_media_extra_and_a_call_says_what_to_instal
             for name in {MEDIA!r}:
                 sys.modules[name] = None
             from telnyx_drivers.{module} import TelnyxRTC
-            from telnyx_drivers._exceptions import MediaUnavailable
+            from telnyx_drivers.asyncio import MediaUnavailable
             options = dict(login="alice", password="secret", env={gateway.url!r})
 
             async def main():
@@ -124,7 +124,7 @@ def test_importing_one_loop_loads_neither_the_other_nor_an_engine(module: str, o
 
 
 def test_a_module_of_our_own_that_is_missing_is_no_missing_extra() -> None:
-    from telnyx_drivers._exceptions import MediaUnavailable
+    from telnyx_drivers.asyncio import MediaUnavailable
 
     with pytest.raises(ModuleNotFoundError, match="oops"):
         MediaUnavailable.without(ModuleNotFoundError("oops", name="telnyx_drivers._webrtc.engine"))

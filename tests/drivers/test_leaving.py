@@ -6,7 +6,7 @@ import pytest
 from telnyx_core.events import CloseReason, SessionClosed
 from telnyx_core.states import CallState, SessionState
 from telnyx_drivers._client import Client
-from telnyx_drivers._services.store import MemoryStore
+from telnyx_drivers.asyncio import MemoryStore
 from tests.drivers.conftest import MakeClient, tasks_now
 from tests.drivers.fakes import World, next_of
 

@@ -7,8 +7,8 @@ import anyio
 import numpy as np
 import pytest
 
-from telnyx_drivers._audio.tones import Tone
 from telnyx_drivers.sync import TelnyxRTC as SyncTelnyxRTC
+from telnyx_drivers.sync import Tone
 from tests.drivers import live
 from tests.drivers.live import RATE, Make
 

@@ -11,8 +11,8 @@ import telnyx_drivers.asyncio
 import telnyx_drivers.sync
 import telnyx_drivers.trio
 from telnyx_core.options import ClientOptions
-from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._client import Client
+from telnyx_drivers.asyncio import CallHandle
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/loops.md").read_text(encoding="utf-8")
 ROWS = [row.strip("|").split(" | ") for row in PAGE.splitlines() if re.match(r"\| (?!feature|-)\S", row)]

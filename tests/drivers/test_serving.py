@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from telnyx_core.states import CallState
-from telnyx_drivers._calls import CallHandle
+from telnyx_drivers.asyncio import CallHandle
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World
 

@@ -36,8 +36,8 @@ import sys, time
 from pathlib import Path
 from telnyx_drivers.{loop} import TelnyxRTC
 from telnyx_drivers._webrtc import call_media
-from telnyx_drivers._audio.frames import AudioFrame
-from telnyx_drivers._audio.source_registry import Source
+from telnyx_drivers.asyncio import AudioFrame
+from telnyx_drivers.asyncio import Source
 {imports}
 
 call_media.OPEN_SECONDS = 1.0  # for the sake of the test's duration

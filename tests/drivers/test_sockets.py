@@ -29,11 +29,11 @@ import telnyx_drivers.trio
 from telnyx_core.actions import SendText
 from telnyx_core.facts import BinaryReceived, Fact, SocketClosed, SocketOpened, SocketRefused, TextReceived
 from telnyx_core.ids import SocketId
+from telnyx_drivers._asyncio import AsyncioDriver
 from telnyx_drivers._client import MAX_FRAME, Client
 from telnyx_drivers._driver import INBOX_TEXTS, MAX_FRAGMENTS, MAX_OUTBOX, TOO_LONG, Backlog, Driver, Line
+from telnyx_drivers._trio import TrioDriver
 from telnyx_drivers._webrtc.ports import AnyLoop
-from telnyx_drivers.asyncio import AsyncioDriver
-from telnyx_drivers.trio import TrioDriver
 from tests.drivers.conftest import held_now
 from tests.drivers.fakes import Server, World
 from tests.drivers.servers import Raw, Servers

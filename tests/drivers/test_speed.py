@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from telnyx_core.errors import Busy
-from telnyx_drivers._exceptions import CallFailed
+from telnyx_drivers.asyncio import CallFailed
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World
 

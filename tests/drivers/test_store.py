@@ -12,7 +12,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from telnyx_drivers._services.store import LIMIT, FileStore, MemoryStore
+from telnyx_drivers._services.store import LIMIT
+from telnyx_drivers.asyncio import FileStore, MemoryStore
 
 VALUES = {"token": "VSDK1", "session": {"id": "s", "at": 1.5}, "calls": ["a"]}
 

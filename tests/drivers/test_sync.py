@@ -14,14 +14,20 @@ import pytest
 from telnyx_core.errors import InvalidCallState, NotConnected
 from telnyx_core.events import CallUpdated, Event, Ready, SessionClosed
 from telnyx_core.states import CallState, SessionState
-from telnyx_drivers._audio.frames import AudioFrame
-from telnyx_drivers._audio.tones import Tone
-from telnyx_drivers._exceptions import CallEnded, LoginFailed
-from telnyx_drivers._services.store import MemoryStore
 from telnyx_drivers._threads import Threads
 from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers.gateway import Gateway
-from telnyx_drivers.sync import Call, CallNotification, TelnyxRTC, is_media_recovery_error_event
+from telnyx_drivers.sync import (
+    AudioFrame,
+    Call,
+    CallEnded,
+    CallNotification,
+    LoginFailed,
+    MemoryStore,
+    TelnyxRTC,
+    Tone,
+    is_media_recovery_error_event,
+)
 from tests.drivers.fakes import SilentEngine
 from tests.drivers.servers import Servers
 

@@ -33,8 +33,8 @@ def classes() -> dict[str, type[Any]]:
     """The public classes of the module; of a notification, the call in it has the commands."""
     return {
         name: member
-        for name, member in vars(telnyx_drivers.sync).items()
-        if inspect.isclass(member) and member.__module__ == telnyx_drivers.sync.__name__ and not name.startswith("_")
+        for name, member in vars(telnyx_drivers._sync).items()
+        if inspect.isclass(member) and member.__module__ == "telnyx_drivers._sync" and not name.startswith("_")
     }
 
 

@@ -17,10 +17,9 @@ from telnyx_core.events import ErrorRaised, Event, Ready, WarningRaised
 from telnyx_core.options import ClientOptions
 from telnyx_core.states import SessionState
 from telnyx_drivers._client import Client
-from telnyx_drivers._exceptions import ConnectionFailed, LoginFailed, TokenProviderFailed
-from telnyx_drivers._services.store import MemoryStore
 from telnyx_drivers._services.tokens import PATIENCE, PAUSE
 from telnyx_drivers._webrtc.ports import AnyLoop
+from telnyx_drivers.asyncio import ConnectionFailed, LoginFailed, MemoryStore, TokenProviderFailed
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import WALL, World, next_of
 

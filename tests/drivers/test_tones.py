@@ -16,13 +16,12 @@ from websockets.http11 import Response
 from telnyx_core.events import ErrorRaised, ToneChanged
 from telnyx_core.facts import Fact
 from telnyx_core.options import CallOptions
-from telnyx_drivers._audio.frames import AudioFrame
 from telnyx_drivers._client import Client
-from telnyx_drivers._exceptions import DriverFailed
 from telnyx_drivers._reach import http_get
 from telnyx_drivers._services import tones
 from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.asyncio import AudioFrame, DriverFailed
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World
 from tests.drivers.servers import Servers

@@ -14,8 +14,8 @@ import telnyx_drivers.asyncio
 import telnyx_drivers.trio
 from telnyx_core.states import SessionState
 from telnyx_drivers._client import Client
-from telnyx_drivers._exceptions import ConnectionFailed, LoginFailed
 from telnyx_drivers._reach.unreachable import is_for_good
+from telnyx_drivers.asyncio import ConnectionFailed, LoginFailed
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World
 from tests.drivers.servers import Raw, Servers

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from telnyx_core._time.timers import Timer
+from telnyx_core import Timer
 from telnyx_core.gateway import CallPlan, GatewayOptions, Quirks
 from telnyx_core.gateway.actions import Echo, FromCall, Silence
 from telnyx_core.gateway.events import CallAttached, CallEnded, ClientLost

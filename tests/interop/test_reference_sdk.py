@@ -17,11 +17,9 @@ from telnyx_core.gateway.events import (
     MediaConnected,
 )
 from telnyx_core.gateway.faults import Delay, Fault
-from telnyx_drivers._audio.tones import Tone
-from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._webrtc.engine import AiortcEngine
 from telnyx_drivers._webrtc.measure import dominant_frequency
-from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.asyncio import CallHandle, TelnyxRTC, Tone
 from telnyx_drivers.gateway import Gateway
 from tests.interop.reference import ReferenceClient, missing
 

@@ -24,12 +24,12 @@ from telnyx_core.actions import (
 )
 from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId, MediaId
-from telnyx_drivers._audio.tones import Tone
 from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.engine import AiortcEngine
 from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers._webrtc.peer import Peer
 from telnyx_drivers._webrtc.settings import PeerSettings
+from telnyx_drivers.asyncio import Tone
 
 F = TypeVar("F", bound=MediaFact)
 CALL = CallId("call")

@@ -37,12 +37,12 @@ from telnyx_core.facts import (
     TransportStateChanged,
 )
 from telnyx_core.ids import MediaId
-from telnyx_drivers._audio.source_registry import MediaAccessError, Source
-from telnyx_drivers._audio.tones import Tone
+from telnyx_drivers._audio.source_registry import MediaAccessError
 from telnyx_drivers._webrtc import aiortc_private as private
 from telnyx_drivers._webrtc.aiortc_rtp import AiortcRtpPath
 from telnyx_drivers._webrtc.engine import AiortcEngine
 from telnyx_drivers._webrtc.rtp_path import AgreedAudio
+from telnyx_drivers.asyncio import Source, Tone
 from tests.media.rig import CALL, LOOPBACK, Pair, Side, open_descriptors, peer_of, run, silent, until
 from tests.media.test_sdp_remote import read
 

@@ -11,9 +11,8 @@ import sys
 import numpy as np
 
 from telnyx_core.events import CallUpdated, ErrorRaised
-from telnyx_drivers._audio.tones import Tone
 from telnyx_drivers._webrtc.measure import dominant_frequency
-from telnyx_drivers.asyncio import CallHandle, TelnyxRTC
+from telnyx_drivers.asyncio import CallHandle, TelnyxRTC, Tone
 
 HUM = 600.0
 RATE = 8_000

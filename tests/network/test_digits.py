@@ -12,8 +12,7 @@ from telnyx_core.gateway.events import DigitsReceived
 from telnyx_core.ids import CallId, MediaId
 from telnyx_core.options import Codec
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
-from telnyx_drivers._exceptions import CallFailed
-from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.asyncio import CallFailed, TelnyxRTC
 from telnyx_drivers.gateway import Gateway
 from tests.media.rig import run
 

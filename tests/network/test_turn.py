@@ -11,12 +11,10 @@ import pytest
 from telnyx_core.events import IceServerFailed
 from telnyx_core.gateway.events import CallStarted
 from telnyx_core.options import IceServer
-from telnyx_drivers._audio.tones import Tone
-from telnyx_drivers._exceptions import CallEnded
 from telnyx_drivers._webrtc import aiortc_private as private
 from telnyx_drivers._webrtc.engine import AiortcEngine
 from telnyx_drivers._webrtc.measure import dominant_frequency
-from telnyx_drivers.asyncio import CallHandle, TelnyxRTC
+from telnyx_drivers.asyncio import CallEnded, CallHandle, TelnyxRTC, Tone
 from telnyx_drivers.gateway import Gateway
 from tests.media.rig import run
 from tests.network.coturn import CREDENTIAL, LISTENS_ON, RELAYS_FROM, USER, Coturn

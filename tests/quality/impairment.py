@@ -16,8 +16,7 @@ from attrs import define, field
 
 from telnyx_core.events import StatsFrame
 from telnyx_core.gateway.events import GatewayEvent
-from telnyx_drivers._audio.frames import AudioFrame
-from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.asyncio import AudioFrame, TelnyxRTC
 from telnyx_drivers.gateway import Gateway
 
 T = TypeVar("T")

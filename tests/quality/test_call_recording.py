@@ -19,7 +19,6 @@ from telnyx_core.ids import CallId
 from telnyx_core.options import RecordedTrack
 from telnyx_core.testing.wire import EPOCH
 from telnyx_drivers._audio.frames import Samples
-from telnyx_drivers._audio.tones import Tone
 from telnyx_drivers._services.call_recording import (
     PACKET_COST,
     Body,
@@ -30,7 +29,7 @@ from telnyx_drivers._services.call_recording import (
     recording_id,
 )
 from telnyx_drivers._webrtc.call_audio import CallAudio
-from telnyx_drivers.asyncio import TelnyxRTC
+from telnyx_drivers.asyncio import TelnyxRTC, Tone
 from telnyx_drivers.gateway import Gateway
 
 CALL = CallId("0b1c")

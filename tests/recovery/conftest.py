@@ -12,9 +12,9 @@ import telnyx_drivers.asyncio
 import telnyx_drivers.trio
 from telnyx_core.journal.recorded_session import Replay
 from telnyx_core.testing.rig import FixedDice
-from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._client import Client
 from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers.asyncio import CallHandle
 from telnyx_drivers.gateway import Gateway
 from tests.drivers.servers import Servers
 from tests.recovery.cable import Cable

@@ -10,9 +10,8 @@ import pytest
 from attrs import frozen
 
 from telnyx_core.gateway.options import Quirks
-from telnyx_drivers._audio.frames import AudioFrame
-from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._client import Client
+from telnyx_drivers.asyncio import AudioFrame, CallHandle
 from telnyx_drivers.gateway import Gateway
 from tests.drivers.servers import Servers
 from tests.recovery.cable import Cable

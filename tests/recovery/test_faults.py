@@ -17,7 +17,7 @@ from telnyx_core.events import CloseReason, ErrorRaised, Event, Ready, SessionCl
 from telnyx_core.gateway.events import CallAttached, ClientLoggedIn, LoginRefused
 from telnyx_core.states import CallState, SessionState
 from telnyx_drivers._client import Client
-from telnyx_drivers._exceptions import ConnectionFailed
+from telnyx_drivers.asyncio import ConnectionFailed
 from telnyx_drivers.gateway import Gateway
 from tests.drivers.fakes import next_of
 from tests.drivers.servers import Servers

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
+from telnyx_core import Timer
 from telnyx_core._call.call import Call
 from telnyx_core._signalling.requests import Purpose
-from telnyx_core._time.timers import Timer
 from telnyx_core.ids import CallId
 from telnyx_core.session import Session
 from telnyx_core.states import ESTABLISHED, CallState, SessionState

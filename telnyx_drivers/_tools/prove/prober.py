@@ -16,10 +16,10 @@ from telnyx_core.actions import Action, SendText
 from telnyx_core.facts import Fact, SocketClosed, TextReceived
 from telnyx_core.ids import SocketId
 from telnyx_core.session import Session
+from telnyx_drivers._asyncio import AsyncioDriver, TelnyxRTC
 from telnyx_drivers._driver import Audience, Driver, Line
 from telnyx_drivers._tools.prove.evidence import PREFIX
 from telnyx_drivers._webrtc.ports import EngineFactory
-from telnyx_drivers.asyncio import AsyncioDriver, TelnyxRTC
 
 ANSWERED_WITHIN: Final = 5.0
 """Seconds for the reply to a frame of our own."""

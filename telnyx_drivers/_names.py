@@ -1,0 +1,137 @@
+"""What an application holds, catches or hears on every loop: the names that the three doors give beside their client.
+
+Those that need numpy are loaded when they are first asked for, so that a client without media stays light.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from telnyx_core import events
+from telnyx_core._signalling.speed import SpeedTestResult
+from telnyx_core.catalogue import ErrorCode, WarningCode
+from telnyx_core.errors import (
+    Busy,
+    InvalidCallParameters,
+    InvalidCallState,
+    InvalidCredentials,
+    LocalProtocolError,
+    NotConnected,
+    NotReady,
+    OptionsError,
+    ProtocolError,
+    TelnyxError,
+    TelnyxWarning,
+)
+from telnyx_core.options import AnonymousLogin, Codec, CustomHeader, IceServer, MediaPermissionsRecovery, Region
+from telnyx_core.states import CallState, SessionState
+from telnyx_drivers._audio.audio_devices import AudioDevice, Sink
+from telnyx_drivers._exceptions import (
+    CallEnded,
+    CallFailed,
+    ConnectionFailed,
+    DriverFailed,
+    EventsOverrun,
+    LoginFailed,
+    MediaUnavailable,
+    TelnyxClientError,
+    TokenProviderFailed,
+    UnplayableAudio,
+)
+from telnyx_drivers._recovery import (
+    MediaRecoveryError,
+    MediaRecoveryFailed,
+    is_media_recovery_error_event,
+    isMediaRecoveryErrorEvent,
+)
+from telnyx_drivers._services.store import FileStore, MemoryStore, Store
+
+__all__: list[str] = [
+    "AnonymousLogin",
+    "AudioDevice",
+    "Busy",
+    "CallEnded",
+    "CallFailed",
+    "CallState",
+    "Codec",
+    "ConnectionFailed",
+    "CustomHeader",
+    "DriverFailed",
+    "ErrorCode",
+    "EventsOverrun",
+    "FileStore",
+    "IceServer",
+    "InvalidCallParameters",
+    "InvalidCallState",
+    "InvalidCredentials",
+    "LocalProtocolError",
+    "LoginFailed",
+    "MediaPermissionsRecovery",
+    "MediaRecoveryError",
+    "MediaRecoveryFailed",
+    "MediaUnavailable",
+    "MemoryStore",
+    "NotConnected",
+    "NotReady",
+    "OptionsError",
+    "ProtocolError",
+    "Region",
+    "SessionState",
+    "Sink",
+    "SpeedTestResult",
+    "Store",
+    "TelnyxClientError",
+    "TelnyxError",
+    "TelnyxWarning",
+    "TokenProviderFailed",
+    "UnplayableAudio",
+    "WarningCode",
+    "events",
+    "isMediaRecoveryErrorEvent",
+    "is_media_recovery_error_event",
+]
+
+if TYPE_CHECKING:
+    from telnyx_drivers._audio.audio_input import Voice
+    from telnyx_drivers._audio.chunks import ChunkDecoder
+    from telnyx_drivers._audio.devices import loudspeaker, microphone, speaker
+    from telnyx_drivers._audio.frames import AudioFrame
+    from telnyx_drivers._audio.rtp.libopus import OpusSettings
+    from telnyx_drivers._audio.source_registry import Source
+    from telnyx_drivers._audio.tones import Tone
+    from telnyx_drivers._webrtc.engine import engine_with
+
+    __all__ += [
+        "AudioFrame",
+        "ChunkDecoder",
+        "OpusSettings",
+        "Source",
+        "Tone",
+        "Voice",
+        "engine_with",
+        "loudspeaker",
+        "microphone",
+        "speaker",
+    ]
+
+_WITH_NUMPY: Final = {
+    "AudioFrame": "telnyx_drivers._audio.frames",
+    "ChunkDecoder": "telnyx_drivers._audio.chunks",
+    "OpusSettings": "telnyx_drivers._audio.rtp.libopus",
+    "Source": "telnyx_drivers._audio.source_registry",
+    "Tone": "telnyx_drivers._audio.tones",
+    "Voice": "telnyx_drivers._audio.audio_input",
+    "engine_with": "telnyx_drivers._webrtc.engine",
+    "loudspeaker": "telnyx_drivers._audio.devices",
+    "microphone": "telnyx_drivers._audio.devices",
+    "speaker": "telnyx_drivers._audio.devices",
+}
+
+
+def __getattr__(name: str) -> object:
+    try:
+        module = import_module(_WITH_NUMPY[name])
+    except KeyError:
+        raise AttributeError(f"{__name__} has no {name}") from None
+    except ModuleNotFoundError as error:
+        raise MediaUnavailable.without(error) from None
+    return getattr(module, name)
