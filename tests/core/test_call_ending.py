@@ -362,7 +362,7 @@ def test_an_ended_call_holds_nothing() -> None:
     """CALL-440: no timer, no peer, no tone, no handle."""
     rig = Rig.registered()
     rig.always("ping", {})
-    before = len(rig.session._timers)
+    before = len(rig.session._hub.timers)
     for until in ("new", "requesting", "trying", "ringing", "early", "active", "held"):
         call = rig.outbound(until)
         rig.hangup(call)
@@ -372,8 +372,8 @@ def test_an_ended_call_holds_nothing() -> None:
         call = rig.inbound(until, f"in-{until}")
         rig.request("bye", callID=call)
     rig.advance(31)
-    assert len(rig.session._timers) == before
-    assert not rig.session._media
+    assert len(rig.session._hub.timers) == before
+    assert not rig.session._hub.media
     assert not rig.session.calls
 
 

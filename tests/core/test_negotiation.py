@@ -63,7 +63,7 @@ def test_a_complete_description_goes_out_at_once() -> None:
     rig.advance(0.1)
     rig.describe()
     assert rig.times("invite") == [pytest.approx(0.2)]
-    assert not rig.session._timers.is_set(Timer.GATHER_WINDOW, rig.peers[next(iter(rig.peers))][-1])
+    assert not rig.session._hub.timers.is_set(Timer.GATHER_WINDOW, rig.peers[next(iter(rig.peers))][-1])
 
 
 def test_an_attach_waits_five_seconds_for_candidates() -> None:

@@ -152,7 +152,7 @@ def test_what_is_no_journal_is_refused(lines: list[str]) -> None:
 
 def test_the_dice_of_a_replay_are_the_recorded_ones() -> None:
     session = Replay.from_lines(journal_lines()).session()
-    assert session._rng.getrandbits(64) == Random(7).getrandbits(64)
+    assert session._hub.rng.getrandbits(64) == Random(7).getrandbits(64)
 
 
 @pytest.mark.parametrize(

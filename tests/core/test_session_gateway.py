@@ -289,7 +289,7 @@ def test_the_retry_is_bound_to_its_socket(how: str) -> None:
     else:
         rig.disconnect()
         rig.lose(1000)
-    assert not rig.session._timers.is_set(Timer.GATEWAY_RETRY)
+    assert not rig.session._hub.timers.is_set(Timer.GATEWAY_RETRY)
     state = rig.state
     rig.advance(6)
     assert rig.state is state

@@ -316,7 +316,7 @@ def test_a_token_may_live_for_a_month() -> None:
     rig = Rig(login_token=token(exp=EPOCH + 30 * 86_400))
     rig.ready()
     rig.lose()
-    assert rig.session._timers._at[Timer.TOKEN_EXPIRY, None][0] == 30 * 86_400 - 120.0
+    assert rig.session._hub.timers._at[Timer.TOKEN_EXPIRY, None][0] == 30 * 86_400 - 120.0
 
 
 def test_a_new_token_replaces_the_announcement() -> None:

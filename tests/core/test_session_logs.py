@@ -84,4 +84,4 @@ def test_nothing_is_kept_for_nobody() -> None:
     rig = reporting()
     for _ in range(10):
         rig.request("event", eventChannel="x")
-    assert rig.session.common_log.written == 0
+    assert rig.session._hub.common_log.written == 0

@@ -282,10 +282,10 @@ def hand(session: Session, method: str, arguments: tuple[object, ...], now: floa
 def at_rest(session: Session) -> None:
     """Promise 4: a closed session holds nothing."""
     assert session.next_timeout() is None
-    assert len(session._timers) == 0
+    assert len(session._hub.timers) == 0
     assert not session.calls
-    assert not session._media
-    assert len(session._link._requests) == 0
+    assert not session._hub.media
+    assert len(session._hub.link._requests) == 0
     assert not session.connected
 
 

@@ -178,7 +178,7 @@ def test_t06_connect_while_closing_waits_for_the_close_and_begins_anew(intent: s
             rig.request("ping")
             rig.advance(10)
         case "fatal":
-            rig.session._link.auto_reconnect = False
+            rig.session._hub.link.auto_reconnect = False
             rig.gateway("DOWN")
         case _:
             rig.request("punt")
@@ -375,7 +375,7 @@ def test_t15_registered_is_ready(state: str) -> None:
     rig.gateway(state)
     assert rig.state is S.READY
     assert rig.heard_of(Ready) == [Ready("session-1", state)]
-    assert not rig.session._timers.is_set(Timer.REGISTRATION_WATCH)
+    assert not rig.session._hub.timers.is_set(Timer.REGISTRATION_WATCH)
 
 
 @pytest.mark.parametrize("state", ["UNREGED", "NOREG"])
@@ -435,7 +435,7 @@ def test_t18_a_failed_gateway_is_waited_for(state: str, start: str) -> None:
     (error,) = rig.heard_of(ErrorRaised)
     assert error.error.original is not None
     assert error.error.original.text == state
-    assert rig.session._timers.is_set(Timer.GATEWAY_RETRY)
+    assert rig.session._hub.timers.is_set(Timer.GATEWAY_RETRY)
 
 
 def test_t18_after_a_rejected_login_a_gateway_state_means_nothing() -> None:

@@ -111,7 +111,7 @@ def test_the_socket_is_lost_and_not_to_be_replaced(state: SessionState) -> None:
         sim.client.connect()
     elif state is S.GATEWAY_WAIT:
         sim, _ = in_state(state)
-        sim.client.session._link.auto_reconnect = False
+        sim.client.session._hub.link.auto_reconnect = False
     else:
         sim, _ = in_state(state, options)
     alice = sim.client

@@ -108,7 +108,7 @@ def test_an_own_renewal_is_no_failure(number: str) -> None:
     sim.gateway_media.moves_at_once = True
     sim.model.disconnected_after = 1.0
     alice.spares_what_works = False
-    alice.session.renew_media(call, "asked for", sim.now)
+    alice.session._hub.renew_media(call, "asked for", sim.now)
     alice.drain()
     alice.media.gather_time = 4.0
     sim.run(6)

@@ -594,7 +594,7 @@ class Alone(RuleBasedStateMachine):
     @invariant()
     def no_peer_without_call(self) -> None:
         inside.peers_belong_to_calls(self.session)
-        assert set(self.session._media) == set(self.ledger.peers), "core and driver disagree about the open peers"
+        assert set(self.session._hub.media) == set(self.ledger.peers), "core and driver disagree about the open peers"
 
     @invariant()
     def what_the_application_heard_is_what_is(self) -> None:

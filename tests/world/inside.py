@@ -31,35 +31,35 @@ _OF_PEERS = frozenset({Timer.GATHER_WINDOW, Timer.GATHER_SAFETY})
 
 
 def calls_of(session: Session) -> list[Call]:
-    return list(session._calls.values())
+    return list(session._hub.calls.values())
 
 
 def pending_ids(session: Session) -> list[str]:
     """The ids of the requests that wait for a reply, oldest first."""
-    return list(session._link._requests._pending)
+    return list(session._hub.link._requests._pending)
 
 
 def no_request_without_deadline(session: Session) -> None:
-    timers = session._timers
-    for ident, pending in session._link._requests._pending.items():
+    timers = session._hub.timers
+    for ident, pending in session._hub.link._requests._pending.items():
         if pending.purpose is Purpose.PROBE:  # judged by the health check (SIG-066)
-            assert session._link.liveness.monitor.probed_at is not None, f"nobody waits for the probe {ident}"
+            assert session._hub.link.liveness.monitor.probed_at is not None, f"nobody waits for the probe {ident}"
             assert timers.is_set(Timer.HEALTH_CHECK), "a probe that nothing will judge"
         else:
             assert timers.is_set(Timer.REQUEST, ident), f"{pending.method} has no deadline"
 
 
 def no_timer_without_owner(session: Session) -> None:
-    pending = session._link._requests._pending
-    for timer, owner in session._timers._at:
+    pending = session._hub.link._requests._pending
+    for timer, owner in session._hub.timers._at:
         if timer is Timer.REQUEST:
             assert owner in pending, f"the deadline of a request that is settled: {owner}"
         elif timer in _OF_PEERS:
-            assert owner in session._media, f"{timer.name} of peer {owner}, which is closed"
+            assert owner in session._hub.media, f"{timer.name} of peer {owner}, which is closed"
         elif owner is None:
             assert session.state in _STATES_OF[timer], f"{timer.name} while the session is {session.state.value}"
         else:
-            call = session._calls.get(owner)
+            call = session._hub.calls.get(owner)
             assert call is not None, f"{timer.name} of call {owner}, which has ended"
             ending = timer in _OF_ENDING_CALLS
             assert (call.state is CallState.HANGUP) is ending, f"{timer.name} of a call that is {call.state.value}"
@@ -67,20 +67,20 @@ def no_timer_without_owner(session: Session) -> None:
 
 def peers_belong_to_calls(session: Session) -> None:
     """Three at most: the one in use, the one it replaced, the one that is to replace it."""
-    for media, call in session._media.items():
-        assert session._calls.get(call.id) is call, f"peer {media} of call {call.id}, which has ended"
-        read_once_more = session._timers.is_set(Timer.LAST_READING, call.id)
+    for media, call in session._hub.media.items():
+        assert session._hub.calls.get(call.id) is call, f"peer {media} of call {call.id}, which has ended"
+        read_once_more = session._hub.timers.is_set(Timer.LAST_READING, call.id)
         assert call.live or read_once_more, f"peer {media} of a call that is {call.state.value}"
     for call in calls_of(session):
-        held = [media for media, owner in session._media.items() if owner is call]
+        held = [media for media, owner in session._hub.media.items() if owner is call]
         assert len(held) <= 3, f"call {call.id} has the peers {held}"
 
 
 def bounded_by_the_living(session: Session) -> None:
     """Nothing grows with the age of a session but what has a bound of its own."""
-    assert len(session._link._requests._pending) <= 16_384
-    assert len(session._tombstones) <= 8_192
-    assert len(session._timers._heap) <= 64 + 2 * len(session._timers._at)
+    assert len(session._hub.link._requests._pending) <= 16_384
+    assert len(session._hub.tombstones) <= 8_192
+    assert len(session._hub.timers._heap) <= 64 + 2 * len(session._hub.timers._at)
 
 
 def something_ends_every_passing_state(session: Session, owed: Collection[str]) -> None:
@@ -88,8 +88,8 @@ def something_ends_every_passing_state(session: Session, owed: Collection[str]) 
 
     ``owed``: the calls for which the engine owes something. Ringing, talking and being at rest may last.
     """
-    timers, link = session._timers, session._link
-    gathering = {session._media[owner].id for timer, owner in timers._at if timer in _OF_PEERS}
+    timers, link = session._hub.timers, session._hub.link
+    gathering = {session._hub.media[owner].id for timer, owner in timers._at if timer in _OF_PEERS}
     asked = {(pending.purpose, pending.call) for pending in link._requests._pending.values()}
     ways_out = {
         S.CONNECTING: timers.is_set(Timer.CONNECT_TIMEOUT),
@@ -119,19 +119,19 @@ def something_ends_every_passing_state(session: Session, owed: Collection[str]) 
 
 def failed_media_is_being_mended(session: Session) -> None:
     """While the socket is up, a failed peer of an answered call is being renewed, or will be looked at again."""
-    link = session._link
+    link = session._hub.link
     for call in calls_of(session):
         peer, media = call.media.peer, call.media
         if call.state in ESTABLISHED and media._answered and peer is not None and not peer.alive and link.connected:
-            again = session._timers.is_set(Timer.CONNECT_LIMIT, call.id)
+            again = session._hub.timers.is_set(Timer.CONNECT_LIMIT, call.id)
             doubted = call.id in link.liveness.monitor.waiting
             assert not media.renewal.idle or again or doubted, f"the media of call {call.id} is given up"
 
 
 def has_tombstone(session: Session, call: str) -> bool:
     """The call has ended here, and the server may still speak of it."""
-    stone = session._tombstones._stones.get(CallId(call))
-    return stone is not None and session._now < stone.until
+    stone = session._hub.tombstones._stones.get(CallId(call))
+    return stone is not None and session._hub.now < stone.until
 
 
 def not_on_this_socket_yet(session: Session) -> list[str]:
@@ -141,20 +141,20 @@ def not_on_this_socket_yet(session: Session) -> list[str]:
 
 def waits_for_an_attach(session: Session, call: str) -> bool:
     """For a moment, whatever a list says of it."""
-    return session._timers.is_set(Timer.ATTACH_WAIT, call)
+    return session._hub.timers.is_set(Timer.ATTACH_WAIT, call)
 
 
 def being_recovered(session: Session, call: str) -> bool:
     """An attach of this socket is being answered."""
-    found = session._calls.get(CallId(call))
-    return found is not None and found.state is CallState.RECOVERING and found.attached_on == session.generation
+    found = session._hub.calls.get(CallId(call))
+    return found is not None and found.state is CallState.RECOVERING and found.attached_on == session._hub.generation
 
 
 def at_rest(session: Session) -> None:
     """A closed session holds nothing (SIG-481)."""
-    assert not session._timers._at, f"a closed session waits for {list(session._timers._at)}"
-    assert not session._calls, f"a closed session has the calls {list(session._calls)}"
-    assert not session._media, f"a closed session has the peers {list(session._media)}"
-    assert not session._link._requests._pending, "a closed session waits for replies"
-    assert session._link._socket is None, "a closed session has a socket"
-    assert not session._link.login._tickets, "a closed session owes the outcome of a login"
+    assert not session._hub.timers._at, f"a closed session waits for {list(session._hub.timers._at)}"
+    assert not session._hub.calls, f"a closed session has the calls {list(session._hub.calls)}"
+    assert not session._hub.media, f"a closed session has the peers {list(session._hub.media)}"
+    assert not session._hub.link._requests._pending, "a closed session waits for replies"
+    assert session._hub.link._socket is None, "a closed session has a socket"
+    assert not session._hub.link.login._tickets, "a closed session owes the outcome of a login"

@@ -494,7 +494,7 @@ class Together(RuleBasedStateMachine):
     @invariant()
     def no_peer_without_call(self) -> None:
         inside.peers_belong_to_calls(self.alice.session)
-        assert set(self.alice.session._media) == set(self.alice.ledger.peers) == set(self.alice.media.peers)
+        assert set(self.alice.session._hub.media) == set(self.alice.ledger.peers) == set(self.alice.media.peers)
 
     @invariant()
     def what_the_application_heard_is_what_is(self) -> None:
