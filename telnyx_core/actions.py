@@ -56,7 +56,7 @@ class OpenSocket:
 
 @frozen
 class SendText:
-    """With ``spare_above``, it is left out where more characters than that wait to be sent already (DBG-006)."""
+    """With ``spare_above``, it is left out where more characters than that wait to be sent already."""
 
     socket: SocketId
     text: str = field(repr=False)
@@ -91,16 +91,16 @@ class PeerConfig:
     preferred_codecs: tuple[Codec, ...] = ()
     use_stereo: bool = False
     max_kbps: int | None = None
-    """``b=AS`` bandwidth in kilobits per second (MEDIA-045), or ``None``."""
+    """``b=AS`` bandwidth in kilobits per second, or ``None``."""
     muted: bool = False
     deaf: bool = False
     max_bit_rate: int | None = None
-    """Bits per second that the encoder may make (MEDIA-046); ``None``: as many as it likes."""
+    """Bits per second that the encoder may make; ``None``: as many as it likes."""
 
 
 @frozen
 class PrepareMedia:
-    """Calls may be placed or answered now: an engine that can may have the next peer's candidates ready (MEDIA-023).
+    """Calls may be placed or answered now: an engine that can may have the next peer's candidates ready.
 
     Ordered once for each registration where ``prefetchIceCandidates`` is on. Whatever comes of it is neither reported
     nor seen, but for its speed; it ends with the engine.
@@ -112,7 +112,7 @@ class PrepareMedia:
 
 @frozen
 class OpenPeer:
-    """Create a peer connection for a call; with ``prefetch`` start gathering at once (MEDIA-023)."""
+    """Create a peer connection for a call; with ``prefetch`` start gathering at once."""
 
     media: MediaId
     call: CallId
@@ -123,7 +123,7 @@ class OpenPeer:
 class OpenSource:
     """Open the audio source of the peer's call. ``source`` is a registered id or ``None`` for the default.
 
-    Ordered of a peer that has one, it is opened in the place of that one, which goes on if it is refused (MEDIA-411).
+    Ordered of a peer that has one, it is opened in the place of that one, which goes on if it is refused.
     """
 
     media: MediaId
@@ -150,7 +150,7 @@ class ApplyRemote:
 
 @frozen
 class AddCandidate:
-    """A remote candidate; an empty string is the end of candidates (MEDIA-111)."""
+    """A remote candidate; an empty string is the end of candidates."""
 
     media: MediaId
     candidate: str
@@ -160,7 +160,7 @@ class AddCandidate:
 
 @frozen
 class UseMedia:
-    """From now on this peer is the one that the call's audio goes through (make before break, CALL-532)."""
+    """From now on this peer is the one that the call's audio goes through (make before break)."""
 
     media: MediaId
 
@@ -219,7 +219,7 @@ class SendDigits:
 
 @frozen
 class TakeStats:
-    """Read the peer's counters now; `StatsTaken` follows, or nothing where that fails (STATS-010)."""
+    """Read the peer's counters now; `StatsTaken` follows, or nothing where that fails."""
 
     media: MediaId
 
@@ -279,7 +279,7 @@ class UploadReport:
 
 @frozen
 class WriteDebug:
-    """Write what happened to a peer into a debug file (DBG-020). ``at`` is epoch seconds."""
+    """Write what happened to a peer into a debug file. ``at`` is epoch seconds."""
 
     report: str
     """The id of the peer's debug report."""
@@ -289,7 +289,7 @@ class WriteDebug:
 
 @frozen
 class Remember:
-    """Values worth keeping for a later process (SIG-230, SIG-316); the driver's store, if any, writes them."""
+    """Values worth keeping for a later process; the driver's store, if any, writes them."""
 
     values: JsonView = field(repr=False)
 

@@ -412,10 +412,10 @@ WARNINGS: Final[Mapping[WarningCode, Entry]] = {
 
 
 def make_error(code: ErrorCode, original: Failure | None = None, *, fatal: bool | None = None) -> TelnyxError:
-    """The error of this code as it happened now (SIG-350).
+    """The error of this code as it happened now.
 
-    ``fatal`` overrides the catalogue's value where a rule says so: the recovery form of 42001 to 42003 (SIG-353), and
-    46003 without automatic reconnection (SIG-364).
+    ``fatal`` overrides the catalogue's value where a rule says so: the recovery form of 42001 to 42003, and
+    46003 without automatic reconnection.
     """
     entry = ERRORS[code]
     return TelnyxError(

@@ -19,29 +19,29 @@ class LocalProtocolError(ProtocolError):
 
 
 class NotConnected(LocalProtocolError):
-    """There is no usable socket (SIG-081)."""
+    """There is no usable socket."""
 
 
 class NotReady(LocalProtocolError):
-    """The session has not been registered yet on this socket (SIG-082)."""
+    """The session has not been registered yet on this socket."""
 
 
 class Busy(LocalProtocolError):
-    """What may be done only once at a time is under way (SIG-094)."""
+    """What may be done only once at a time is under way."""
 
 
 class InvalidCallState(LocalProtocolError):
-    """The call has ended, does not exist, or is in a state that does not allow the command (CALL-120)."""
+    """The call has ended, does not exist, or is in a state that does not allow the command."""
 
 
 class InvalidCallParameters(LocalProtocolError, ValueError):
-    """The call's options are unusable: catalogue code 44002 (SIG-362)."""
+    """The call's options are unusable: catalogue code 44002."""
 
     code = 44002
 
 
 class InvalidCredentials(LocalProtocolError, ValueError):
-    """`login` was given no usable set of credentials: catalogue code 46002 (SIG-247)."""
+    """`login` was given no usable set of credentials: catalogue code 46002."""
 
     code = 46002
 
@@ -74,7 +74,7 @@ class Failure:
     kind: FailureKind
     text: str
     code: int | None = None
-    """The server's error code (SIG-072), or ``None``."""
+    """The server's error code, or ``None``."""
     method: str = ""
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ class Failure:
 
 @frozen
 class TelnyxError:
-    """One entry of the error catalogue as it happened (SIG-350)."""
+    """One entry of the error catalogue as it happened."""
 
     code: int
     name: str
@@ -94,7 +94,7 @@ class TelnyxError:
     causes: tuple[str, ...] = field(repr=False)
     solutions: tuple[str, ...] = field(repr=False)
     fatal: bool
-    """True: what the event names is over and the client does nothing more for it (SIG-352)."""
+    """True: what the event names is over and the client does nothing more for it."""
     original: Failure | None = None
 
 

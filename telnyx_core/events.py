@@ -77,7 +77,7 @@ class CallInfo:
 
 @frozen
 class Ready:
-    """Registered: calls can be made and received (SIG-211). Once per loss of registration."""
+    """Registered: calls can be made and received. Once per loss of registration."""
 
     session_id: str | None = field(repr=False)
     state: str
@@ -88,14 +88,14 @@ class Ready:
 
 @frozen(kw_only=True)
 class ErrorRaised:
-    """``telnyx.error``. The members of the error stand on the event too, as in the seed's example (SIG-351)."""
+    """``telnyx.error``. The members of the error stand on the event too, as in the seed's example."""
 
     error: TelnyxError
     session_id: str | None = field(default=None, repr=False)
     call: CallId | None = None
     recoverable: bool = False
     retry_deadline: float | None = None
-    """Epoch seconds until which `resume_media` may be called, for a recoverable microphone failure (MEDIA-300)."""
+    """Epoch seconds until which `resume_media` may be called, for a recoverable microphone failure."""
     custom_headers: tuple[CustomHeader, ...] = ()
 
     @property
@@ -139,7 +139,7 @@ class WarningRaised:
 
 @frozen
 class CallUpdated:
-    """``telnyx.notification`` of type ``callUpdate``: a state, an id or another visible member changed (CALL-007)."""
+    """``telnyx.notification`` of type ``callUpdate``: a state, an id or another visible member changed."""
 
     call: CallInfo
 
@@ -150,7 +150,7 @@ class CallUpdated:
 
 @frozen
 class ParticipantData:
-    """``telnyx.notification`` of type ``participantData`` (SIG-153)."""
+    """``telnyx.notification`` of type ``participantData``."""
 
     call: CallId
     display_name: str
@@ -164,7 +164,7 @@ class ParticipantData:
 
 @frozen
 class ServerEvent:
-    """``telnyx.notification`` of type ``event``: an info or event message, passed through (SIG-164, SIG-172)."""
+    """``telnyx.notification`` of type ``event``: an info or event message, passed through."""
 
     params: JsonView
     call: CallId | None = None
@@ -176,7 +176,7 @@ class ServerEvent:
 
 @frozen
 class UserMediaError:
-    """``telnyx.notification`` of type ``userMediaError`` (CALL-541)."""
+    """``telnyx.notification`` of type ``userMediaError``."""
 
     call: CallId
     error: TelnyxError
@@ -188,7 +188,7 @@ class UserMediaError:
 
 @frozen
 class MediaRecovery:
-    """The outcome of a recoverable microphone failure; the driver calls ``onSuccess`` or ``onError`` (MEDIA-306)."""
+    """The outcome of a recoverable microphone failure; the driver calls ``onSuccess`` or ``onError``."""
 
     call: CallId
     recovered: bool
@@ -197,7 +197,7 @@ class MediaRecovery:
 
 @frozen
 class PeerConnectionFailure:
-    """``telnyx.rtc.peerConnectionFailureError`` (CALL-542)."""
+    """``telnyx.rtc.peerConnectionFailureError``."""
 
     call: CallId
     warning: TelnyxWarning
@@ -305,7 +305,7 @@ class StatsReport:
     warnings: tuple[WarningCount, ...] = ()
     establishment: EstablishmentTimings | None = None
     timeline: tuple[JsonObject, ...] | None = field(default=None, repr=False)
-    """With ``debug``: what happened, entry by entry (DBG-010)."""
+    """With ``debug``: what happened, entry by entry."""
     final: bool = True
     """False where the call goes on without this process (`Session.leave`): whoever takes it up reports of the rest.
 
@@ -337,7 +337,7 @@ class DigitReceived:
 
 @frozen
 class ToneChanged:
-    """``telnyx.tone``: the ringtone or the ringback starts or stops (MEDIA-431)."""
+    """``telnyx.tone``: the ringtone or the ringback starts or stops."""
 
     call: CallId
     kind: Literal["ringtone", "ringback"]
@@ -353,7 +353,7 @@ class SocketOpen:
 
 @frozen
 class SocketClose:
-    """``telnyx.socket.close``, once per socket (SIG-405)."""
+    """``telnyx.socket.close``, once per socket."""
 
     socket: SocketId
     code: int
@@ -363,7 +363,7 @@ class SocketClose:
 
 @frozen
 class SocketError:
-    """``telnyx.socket.error``: the transport failed; 45002 precedes it (SIG-406)."""
+    """``telnyx.socket.error``: the transport failed; 45002 precedes it."""
 
     socket: SocketId
     reason: str
@@ -371,7 +371,7 @@ class SocketError:
 
 @frozen
 class SocketMessage:
-    """``telnyx.socket.message``: a frame of ``size`` characters that no request of ours was waiting for (SIG-407)."""
+    """``telnyx.socket.message``: a frame of ``size`` characters that no request of ours was waiting for."""
 
     frame: JsonView = field(repr=False)
     size: int = field(default=0, eq=False)
@@ -386,7 +386,7 @@ class FrameIgnored:
 
 @frozen
 class AiConversation:
-    """``telnyx.ai.conversation`` (SIG-183)."""
+    """``telnyx.ai.conversation``."""
 
     params: JsonView
     voice_sdk_id: str | None = field(default=None, repr=False)

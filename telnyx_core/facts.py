@@ -30,7 +30,7 @@ class SocketOpened:
 
 @frozen
 class SocketRefused:
-    """The socket object could not even be created: bad URL, no TLS context (SIG-032). Nothing follows."""
+    """The socket object could not even be created: bad URL, no TLS context. Nothing follows."""
 
     socket: SocketId
     reason: str
@@ -44,7 +44,7 @@ class TextReceived:
 
 @frozen
 class BinaryReceived:
-    """A binary frame came; it counts as activity and is otherwise ignored (SIG-086)."""
+    """A binary frame came; it counts as activity and is otherwise ignored."""
 
     socket: SocketId
     size: int
@@ -54,7 +54,7 @@ class BinaryReceived:
 class SocketClosed:
     """The socket is gone, for whatever reason; exactly one for each `OpenSocket` that was not refused or abandoned.
 
-    ``error`` is the transport's own text when it failed rather than closed (SIG-033: then ``code`` is 1006).
+    ``error`` is the transport's own text when it failed rather than closed (then ``code`` is 1006).
     ``retry_after``: the seconds after which a server that is overloaded wants to be asked again (RFC 9110 section
     10.2.3).
     """
@@ -69,7 +69,7 @@ class SocketClosed:
 
 @frozen
 class NetworkChanged:
-    """The host's own network news, where something can observe it (SIG-272 to SIG-274).
+    """The host's own network news, where something can observe it.
 
     ``resumed``: the host has slept, and its monotonic clock with it; servers and routers have not.
     """
@@ -87,7 +87,7 @@ class SourceOpened:
 
 @frozen
 class SourceRefused:
-    """The audio source cannot be opened (MEDIA-409)."""
+    """The audio source cannot be opened."""
 
     media: MediaId
     fault: SourceFault
@@ -96,7 +96,7 @@ class SourceRefused:
 
 @frozen
 class LocalDescribed:
-    """The local description, as of now. Sent again as it grows; ``complete`` once gathering is over (MEDIA-063)."""
+    """The local description, as of now. Sent again as it grows; ``complete`` once gathering is over."""
 
     media: MediaId
     sdp: str = field(repr=False)
@@ -130,7 +130,7 @@ class CandidateError:
 
 @frozen
 class NegotiationFailed:
-    """The engine could not produce or set the local description (MEDIA-050)."""
+    """The engine could not produce or set the local description."""
 
     media: MediaId
     stage: Stage
@@ -144,7 +144,7 @@ class RemoteApplied:
 
 @frozen
 class RemoteRefused:
-    """The engine did not accept the remote description (MEDIA-051, MEDIA-052)."""
+    """The engine did not accept the remote description."""
 
     media: MediaId
     reason: str
@@ -209,7 +209,7 @@ class StatsTaken:
 
 @frozen
 class RecordingFault:
-    """A call's recording is not made, or parts of it are lost (REC-010, REC-012). The call goes on."""
+    """A call's recording is not made, or parts of it are lost. The call goes on."""
 
     call: CallId
     kind: Literal["unavailable", "overflow"]
@@ -218,7 +218,7 @@ class RecordingFault:
 
 @frozen
 class AudioBroke:
-    """Something that a call was sending, or heard through, broke off: it goes on without it (MEDIA-403, MEDIA-415)."""
+    """Something that a call was sending, or heard through, broke off: it goes on without it."""
 
     call: CallId
     fault: SourceFault

@@ -7,7 +7,7 @@ released one is recognised and ignored on both sides.
 from typing import NewType
 
 SocketId = NewType("SocketId", int)
-"""One WebSocket connection: the *generation* of SIG-030, counted from 1 for the life of a session."""
+"""One WebSocket connection: the *generation*, counted from 1 for the life of a session."""
 
 MediaId = NewType("MediaId", int)
 """One peer connection. A re-attach or a renewed media path gets a new one."""

@@ -49,7 +49,7 @@ def _target_params(value: Mapping[str, Json] | None) -> Mapping[str, Json] | Non
 
 @frozen
 class AnonymousLogin:
-    """A login without credentials to one AI assistant (SIG-120, AI-001)."""
+    """A login without credentials to one AI assistant."""
 
     target_id: str
     target_type: str = "ai_assistant"
@@ -74,7 +74,7 @@ def _recovery_timeout(value: float | None) -> float:
 
 @frozen
 class MediaPermissionsRecovery:
-    """What to do when the microphone cannot be opened for an incoming call (MEDIA-300 to MEDIA-307)."""
+    """What to do when the microphone cannot be opened for an incoming call."""
 
     enabled: bool = False
     timeout: float = field(default=DEFAULT_RECOVERY_TIMEOUT, converter=_recovery_timeout)
@@ -197,7 +197,7 @@ class ClientOptions:
     use_canary_rtc_server: bool = False
     auto_reconnect: bool = True
     max_reconnect_attempts: int = 10
-    """In a row; 0 means no limit (SIG-241). Attempts that can still save a call are not counted."""
+    """In a row; 0 means no limit. Attempts that can still save a call are not counted."""
     reattach_wait: float = field(default=3.0, converter=_reattach_wait)
     """Seconds for which a call that the server does not list after a reconnection waits for an attach all the same, as
     it comes from a server that restores its calls after a crash; the mapping gives milliseconds. Ours, not the seed's.
@@ -205,7 +205,7 @@ class ClientOptions:
     hangup_on_before_unload: bool = True
 
     ice_servers: tuple[IceServer, ...] | None = field(default=None, converter=_ice_servers)
-    """``None``: the platform's list (MEDIA-021). Empty: host candidates only. As given: `ice_servers_for` tells which
+    """``None``: the platform's list. Empty: host candidates only. As given: `ice_servers_for` tells which
     of them are usable.
     """
     prefetch_ice_candidates: bool = True
@@ -218,31 +218,31 @@ class ClientOptions:
 
     enable_call_reports: bool = True
     call_report_interval: float = field(default=5.0, converter=_report_interval)
-    """Seconds, at least 0.1 (STATS-008); the seed's mapping gives milliseconds."""
+    """Seconds, at least 0.1; the seed's mapping gives milliseconds."""
 
     call_report_flush_interval: float = field(default=180.0, converter=_report_flush_interval)
-    """Seconds between the parts of a long call's report (STATS-221); 0: one at the end. The mapping: milliseconds."""
+    """Seconds between the parts of a long call's report; 0: one at the end. The mapping: milliseconds."""
     debug_log_level: DebugLogLevel = "debug"
-    """What is kept for a call's report, at least (LOG-010); ``logging`` is told everything."""
+    """What is kept for a call's report, at least; ``logging`` is told everything."""
     debug_log_max_entries: int = 1_000
     """For each call; the oldest go."""
 
     enable_call_recording: bool = False
-    """Upload what is said and heard (REC-001); consent is the application's business."""
+    """Upload what is said and heard; consent is the application's business."""
     call_recording_flush_interval: float = field(default=15.0, converter=_recording_flush_interval)
-    """Seconds between uploads (REC-002); 0: only at the end. The documents' mapping gives milliseconds."""
+    """Seconds between uploads; 0: only at the end. The documents' mapping gives milliseconds."""
     call_recording_max_buffer_bytes: int = 8_000_000
-    """Of each track (REC-003)."""
+    """Of each track."""
     call_recording_sample_rate: int = 48_000
     call_recording_tracks: tuple[RecordedTrack, ...] = field(default=("local", "remote"), converter=_tracks)
     call_recording_endpoint: str = "/call_recording"
-    """A path on the signalling host (REC-006)."""
+    """A path on the signalling host."""
 
     debug: bool = False
     debug_output: DebugOutput | None = None
     """``None``: to the socket."""
     debug_dir: str | None = None
-    """Where debug files go (DBG-020); ``None``: the working directory. Ours, not the seed's."""
+    """Where debug files go; ``None``: the working directory. Ours, not the seed's."""
 
     media_permissions_recovery: MediaPermissionsRecovery = field(factory=MediaPermissionsRecovery, converter=_recovery)
 
@@ -300,9 +300,9 @@ class ClientOptions:
         return build(cls, _CHECK.keywords(mapping, _NAMES))
 
     def with_credentials(self, credentials: Mapping[str, object]) -> "ClientOptions":
-        """These options with other credentials, as `Session.login` takes them (SIG-245).
+        """These options with other credentials, as `Session.login` takes them.
 
-        Each given member replaces its predecessor; members of the other login methods go (SIG-248). Nothing given
+        Each given member replaces its predecessor; members of the other login methods go. Nothing given
         means the same credentials again. Raises `InvalidCredentials` (46002) if what results is no usable set.
         """
         try:

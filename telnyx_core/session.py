@@ -88,7 +88,7 @@ class Session:
 
     @property
     def connected(self) -> bool:
-        """The socket is open (SIG-423)."""
+        """The socket is open."""
         return self._hub.connected
 
     @property
@@ -131,11 +131,11 @@ class Session:
         return self._hub.report_home
 
     def unwritten_debug(self) -> tuple[WriteDebug, ...]:
-        """What would go into debug files if everything ended now: for a process that dies (DBG-020)."""
+        """What would go into debug files if everything ended now: for a process that dies."""
         return tuple(action for call in self._hub.calls.values() for action in call.unwritten_debug())
 
     def unsent_reports(self) -> tuple[UploadReport, ...]:
-        """What the platform would never hear of the calls if everything ended now (STATS-246). Changes nothing."""
+        """What the platform would never hear of the calls if everything ended now. Changes nothing."""
         now = self._hub.now
         return tuple(action for call in self._hub.calls.values() if (action := call.unsent_report(now)) is not None)
 
@@ -194,25 +194,25 @@ class Session:
             self._hub.link.connect(now)
 
     def disconnect(self, *, now: float) -> None:
-        """End every call, close the socket, come to rest (SIG-280). Idempotent."""
+        """End every call, close the socket, come to rest. Idempotent."""
         with self._hub.at(now) as now:
             self._hub.link.disconnect(now)
 
     def leave(self, *, now: float) -> None:
-        """As `disconnect`, but without a BYE: the server keeps the calls for a while (CALL-860).
+        """As `disconnect`, but without a BYE: the server keeps the calls for a while.
 
-        What a later process needs to come back to them is remembered (SIG-231, SIG-316); this one needs `connect`.
+        What a later process needs to come back to them is remembered; this one needs `connect`.
         """
         with self._hub.at(now) as now:
             self._hub.link.leave(now)
 
     def login(self, credentials: Mapping[str, object], *, now: float, same_user: bool = False) -> Ticket:
-        """Log in anew on the live socket, or store credentials for the next (SIG-245 to SIG-249).
+        """Log in anew on the live socket, or store credentials for the next.
 
         ``same_user`` promises that other credentials are still the same user's, as a renewed token is: without a
-        socket, the session and its calls are not given up then (SIG-235).
+        socket, the session and its calls are not given up then.
 
-        Raises `InvalidCredentials` when they make no usable set (SIG-247).
+        Raises `InvalidCredentials` when they make no usable set.
         """
         options = self.options.with_credentials(credentials)
         self._hub.redactor.learn(options.password, options.login_token)
@@ -231,14 +231,14 @@ class Session:
             self._hub.link.relocate(options, now)
 
     def is_registered(self, *, now: float) -> Ticket:
-        """Ask the server; settled with ``{"registered": bool}``, never failed (SIG-129)."""
+        """Ask the server; settled with ``{"registered": bool}``, never failed."""
         with self._hub.at(now) as now:
             ticket = self._hub.ticket()
             self._hub.link.ask_registered(ticket, now)
             return ticket
 
     def subscribe(self, channel: str, *, now: float) -> Ticket:
-        """Hear the events of a channel as `ServerEvent`, until this socket ends (SIG-174, SIG-175).
+        """Hear the events of a channel as `ServerEvent`, until this socket ends.
 
         `Failed` where the server does not let this user hear it.
         """
@@ -248,7 +248,7 @@ class Session:
         return self._of_channel(m.UNSUBSCRIBE, channel, {"eventChannel": [channel]}, now)
 
     def broadcast(self, channel: str, data: JsonView, *, now: float) -> Ticket:
-        """Send an event to everybody else who has subscribed to the channel (SIG-176)."""
+        """Send an event to everybody else who has subscribed to the channel."""
         return self._of_channel(m.BROADCAST, channel, {"eventChannel": channel, "data": dict(data)}, now)
 
     def _of_channel(self, method: str, channel: str, params: JsonObject, now: float) -> Ticket:
@@ -262,9 +262,9 @@ class Session:
             return ticket
 
     def speed_test(self, size: int, *, now: float) -> Ticket:
-        """Send so many bytes and be sent as many; settled with what `SpeedTestResult.from_value` reads (SIG-091).
+        """Send so many bytes and be sent as many; settled with what `SpeedTestResult.from_value` reads.
 
-        `Failed` after 30 s, or with the socket (SIG-094). Raises `NotConnected`, `NotReady`, `Busy` while another is
+        `Failed` after 30 s, or with the socket. Raises `NotConnected`, `NotReady`, `Busy` while another is
         under way or its answer is to come, and `ValueError` for a size that is not 1 to 1,048,576.
         """
         self._hub.link.check_speed_test(size)
@@ -275,12 +275,12 @@ class Session:
             return ticket
 
     def clear_reconnect_token(self) -> None:
-        """Forget the routing token and the session id, from the next socket on (SIG-234)."""
+        """Forget the routing token and the session id, from the next socket on."""
         with self._hub.at(self._hub.now):  # a store hears of it at once
             self._hub.link.identity.give_up(at_once=not self.connected)
 
     def new_call(self, options: CallOptions, *, now: float) -> CallId:
-        """Place a call. Raises `NotConnected`, `NotReady` or `InvalidCallParameters` (CALL-130, CALL-121)."""
+        """Place a call. Raises `NotConnected`, `NotReady` or `InvalidCallParameters`."""
         self._require_ready()
         if not options.destination_number and self.options.anonymous_login is None:
             raise InvalidCallParameters("44002: destinationNumber is missing")
@@ -302,7 +302,7 @@ class Session:
             return ident
 
     def answer(self, call: CallId, *, now: float, custom_headers: tuple[CustomHeader, ...] = ()) -> None:
-        """Answer an inbound call. On any other, or twice: warning 33006 and nothing else (CALL-131)."""
+        """Answer an inbound call. On any other, or twice: warning 33006 and nothing else."""
         found = self._live(call)
         read_custom_headers(custom_headers)
         if found.direction == "inbound":
@@ -326,7 +326,7 @@ class Session:
         sip_call_id: str | None = None,
         custom_headers: tuple[CustomHeader, ...] = (),
     ) -> Ticket:
-        """End, reject or cancel a call, whatever its state; settled when it is destroyed (CALL-420, CALL-390)."""
+        """End, reject or cancel a call, whatever its state; settled when it is destroyed."""
         read_custom_headers(custom_headers)
         with self._hub.at(now) as now:
             ticket = self._hub.ticket()
@@ -343,7 +343,7 @@ class Session:
             return ticket
 
     def hold(self, call: CallId, *, now: float) -> Ticket:
-        """Settled with the server's reply, or `Failed` beside error 44001 (CALL-133)."""
+        """Settled with the server's reply, or `Failed` beside error 44001."""
         return self._modify(call, "hold", now)
 
     def unhold(self, call: CallId, *, now: float) -> Ticket:
@@ -363,7 +363,7 @@ class Session:
         volume: int | None = None,
         now: float,
     ) -> Ticket:
-        """Send digits as an ``info`` message (CALL-135), or in the audio stream (``"rtp"``, RFC 4733).
+        """Send digits as an ``info`` message, or in the audio stream (``"rtp"``, RFC 4733).
 
         Pauses (``w`` half a second, ``W`` one, ``,`` two) are kept here and never sent. Where the far end takes no
         digits in the audio, as in most inbound calls, ``"rtp"`` means ``"info"``.
@@ -395,7 +395,7 @@ class Session:
             return ticket
 
     def message(self, call: CallId, to: str, body: str, *, now: float) -> Ticket:
-        """Send text within a call (CALL-136)."""
+        """Send text within a call."""
         found = self._live(call)
         self._require_ready()
         with self._hub.at(now) as now:
@@ -404,7 +404,7 @@ class Session:
             return ticket
 
     def set_muted(self, call: CallId, muted: bool, *, now: float) -> None:
-        """What the far end hears; allowed before there is media, kept over recovery (CALL-105)."""
+        """What the far end hears; allowed before there is media, kept over recovery."""
         found = self._live(call)
         with self._hub.at(now):
             found.media.set_muted(muted)
@@ -415,7 +415,7 @@ class Session:
             found.media.set_deaf(deaf)
 
     def set_source(self, call: CallId, source: str | None, *, now: float) -> Ticket:
-        """Speak through another audio source, ``None`` for the default one, now and after a recovery (CALL-139).
+        """Speak through another audio source, ``None`` for the default one, now and after a recovery.
 
         `Failed` beside warning 33009 where the call sends no audio yet, and beside 42001 to 42003 where the source
         cannot be opened; then the call goes on with the one it has.
@@ -427,7 +427,7 @@ class Session:
             return ticket
 
     def set_max_bit_rate(self, call: CallId, bits_per_second: int | None, *, now: float) -> None:
-        """What the encoder may spend, now and after a recovery; ``None``: as it likes (CALL-141, MEDIA-046).
+        """What the encoder may spend, now and after a recovery; ``None``: as it likes.
 
         `ValueError` for less than one.
         """
@@ -440,7 +440,7 @@ class Session:
     def restart_media(self, call: CallId, *, now: float) -> Ticket:
         """Replace the media path of a call by a new one, in place; the old one plays on until that is connected.
 
-        Settled when it is, or `Failed` beside 47001. `InvalidCallState` before media was connected (PS-008).
+        Settled when it is, or `Failed` beside 47001. `InvalidCallState` before media was connected.
         """
         found = self._live(call)
         self._require_ready()
@@ -451,7 +451,7 @@ class Session:
             return ticket
 
     def resume_media(self, call: CallId, *, now: float) -> bool:
-        """Try the microphone again after a recoverable failure; False when there is nothing to resume (MEDIA-322)."""
+        """Try the microphone again after a recoverable failure; False when there is nothing to resume."""
         with self._hub.at(now):
             found = self._hub.calls.get(call)
             return found is not None and found.live and found.resume_media()
@@ -462,9 +462,9 @@ class Session:
             return found is not None and found.reject_media(now)
 
     def flush_report(self, call: CallId, *, now: float) -> None:
-        """Send what there is of the call's report at once, and not only when it is time (STATS-222, ``manual``).
+        """Send what there is of the call's report at once, and not only when it is time (``manual``).
 
-        Nothing is sent where there is nothing, or no place for it: then it is kept (STATS-223, STATS-244).
+        Nothing is sent where there is nothing, or no place for it: then it is kept.
         """
         found = self._live(call)
         with self._hub.at(now) as now:
@@ -473,7 +473,7 @@ class Session:
     def send_conversation_message(
         self, call: CallId, text: str, image_urls: tuple[str, ...] = (), *, now: float
     ) -> Ticket:
-        """Text to the AI assistant of a call (AI-020)."""
+        """Text to the AI assistant of a call."""
         found = self._live(call)
         self._require_ready()
         with self._hub.at(now) as now:
@@ -482,7 +482,7 @@ class Session:
             return ticket
 
     def send_ai_item(self, item: JsonView, *, now: float) -> None:
-        """A function's output, or a subscription to the audio stream, as a notification (AI-021, AI-022)."""
+        """A function's output, or a subscription to the audio stream, as a notification."""
         if item.get("type") not in ("function_call_output", "response.audio_stream.subscribe"):
             raise ValueError(f"not an item that a client sends: {item.get('type')!r}")
         self._require_ready()

@@ -8,8 +8,8 @@ REGISTERING) is no move.
 
 **Call** (calls.md section 6). Twelve states with the reference's names. A call is *live* until HANGUP or PURGE,
 and *answered* once it has been ACTIVE or HELD; being answered is remembered, never derived from an order of the
-states, because RECOVERING breaks every such order (CALL-301). From EARLY, ACTIVE and HELD no message may move a call
-back (CALL-302): those edges are simply absent.
+states, because RECOVERING breaks every such order. From EARLY, ACTIVE and HELD no message may move a call
+back: those edges are simply absent.
 
 What is not in a table cannot happen: `move_session` and `move_call` assert it.
 """

@@ -163,7 +163,7 @@ class CallHandle(Listens["CallNotification"]):
 
     @checked
     async def wait_for_state(self, states: States, timeout: float | None = None) -> CallState:
-        """Wait until the call is, or passes through, one of the states (CALL-151); returns the one it was.
+        """Wait until the call is, or passes through, one of the states; returns the one it was.
 
         Raises `CallEnded` when the call ends first, ``TimeoutError`` after ``timeout`` seconds, ``ValueError`` for a
         state that does not exist.
@@ -213,7 +213,7 @@ class CallHandle(Listens["CallNotification"]):
     async def answer(self, custom_headers: Headers = ()) -> None:
         """Accept an incoming call; `wait_for_state` tells when it is ``active``.
 
-        A microphone that cannot be opened, an answer twice and the like are events, not exceptions (CALL-131).
+        A microphone that cannot be opened, an answer twice and the like are events, not exceptions.
         """
         self._check_live()
         await self._driver.engine_loaded()
@@ -235,10 +235,10 @@ class CallHandle(Listens["CallNotification"]):
         custom_headers: Headers = (),
         drain: bool = False,
     ) -> Cause:
-        """End the call, in any state; returns once it is released, at most about five seconds later (CALL-420).
+        """End the call, in any state; returns once it is released, at most about five seconds later.
 
         ``drain`` first lets everything written and every playback that has an end be heard, also at the far end: it
-        waits for one network delay more. Never raises because of the network (CALL-427), and on an ended call does
+        waits for one network delay more. Never raises because of the network, and on an ended call does
         nothing.
         """
         if drain and self.live:
@@ -259,7 +259,7 @@ class CallHandle(Listens["CallNotification"]):
         return await self.wait_ended()
 
     async def hold(self) -> bool:
-        """Put the call on hold. False: it was not done, and a 44001 event says why (CALL-133)."""
+        """Put the call on hold. False: it was not done, and a 44001 event says why."""
         return await self._done(lambda now: self._driver.session.hold(self.id, now=now))
 
     async def unhold(self) -> bool:
@@ -273,7 +273,7 @@ class CallHandle(Listens["CallNotification"]):
     toggleHold = toggle_hold  # noqa: N815  # the reference's spelling
 
     def mute(self) -> None:
-        """Send silence from now on; allowed before there is media, and kept over every re-attach (CALL-105)."""
+        """Send silence from now on; allowed before there is media, and kept over every re-attach."""
         self._set_muted(True)
 
     def unmute(self) -> None:
@@ -286,7 +286,7 @@ class CallHandle(Listens["CallNotification"]):
         return muted
 
     def deaf(self) -> None:
-        """Hear silence from now on; the far end does not notice (MEDIA-402)."""
+        """Hear silence from now on; the far end does not notice."""
         self._set_deaf(True)
 
     def undeaf(self) -> None:
@@ -310,7 +310,7 @@ class CallHandle(Listens["CallNotification"]):
     ) -> JsonView:
         """Send digits, ``0-9 * # A-D`` (and ``F``) and the pauses ``w`` (0.5 s), ``W`` (1 s), ``,`` (2 s).
 
-        They go as messages to the server, whose last reply is returned (CALL-135); the pauses are kept here and not
+        They go as messages to the server, whose last reply is returned; the pauses are kept here and not
         sent. The platform passes digits on, but not to a WebRTC client: the far end's reach this one as tones at most.
 
         ``via="rtp"`` sends them in the audio stream (RFC 4733) instead and returns when the last one is out. There each
@@ -331,12 +331,12 @@ class CallHandle(Listens["CallNotification"]):
 
     @checked
     async def message(self, to: str, body: str) -> JsonView:
-        """Send a text message along with the call (CALL-136). Raises `CallFailed`."""
+        """Send a text message along with the call. Raises `CallFailed`."""
         return await self._value("message", lambda now: self._driver.session.message(self.id, to, body, now=now))
 
     @checked
     async def send_conversation_message(self, text: str, attachments: Sequence[str] = ()) -> JsonView:
-        """Say something in writing to the AI assistant on the call; attachments are image URLs (AI-020).
+        """Say something in writing to the AI assistant on the call; attachments are image URLs.
 
         Raises `CallFailed`.
         """
@@ -348,7 +348,7 @@ class CallHandle(Listens["CallNotification"]):
 
     @checked
     def send_ai_item(self, item: Mapping[str, Json]) -> None:
-        """Send a function call's output, or a subscription to the audio stream, to the AI assistant (AI-021, AI-022).
+        """Send a function call's output, or a subscription to the audio stream, to the AI assistant.
 
         Raises ``ValueError`` for any other item.
         """
@@ -366,7 +366,7 @@ class CallHandle(Listens["CallNotification"]):
         return await self._done(lambda now: self._driver.session.restart_media(self.id, now=now))
 
     def flush_report(self) -> None:
-        """Have what there is of the call's report sent to the platform at once, and not only in its time (STATS-222).
+        """Have what there is of the call's report sent to the platform at once, and not only in its time.
 
         Raises `InvalidCallState` after the end, when all of it is on its way already.
         """
@@ -375,16 +375,16 @@ class CallHandle(Listens["CallNotification"]):
         self._driver.commanded()
 
     def resume_media(self) -> bool:
-        """Try the microphone again after a recoverable failure (MEDIA-313). False: there is nothing to resume."""
+        """Try the microphone again after a recoverable failure. False: there is nothing to resume."""
         return self._recover(self._driver.session.resume_media)
 
     def reject_media(self) -> bool:
-        """Give the microphone up (MEDIA-316). False: there is nothing to reject."""
+        """Give the microphone up. False: there is nothing to reject."""
         return self._recover(self._driver.session.reject_media)
 
     @checked
     async def set_audio_in_device(self, device_id: str | None, muted: bool | None = None) -> bool:
-        """Speak through another source, named as a ``mic_id`` is, from now on; ``None``: the default one (CALL-139).
+        """Speak through another source, named as a ``mic_id`` is, from now on; ``None``: the default one.
 
         With ``muted`` also muted, or not, from then on. False: an event says why, and the call goes on as it was:
         42001 to 42003 that the source could not be opened, 33009 that the call sends no audio now.
@@ -396,7 +396,7 @@ class CallHandle(Listens["CallNotification"]):
 
     @checked_with(device_id=text("the id of a device", empty=False))
     async def set_audio_out_device(self, device_id: str) -> bool:
-        """Be heard through another sink, named as a ``speaker_id`` is, from now on; the old one is closed (CALL-140).
+        """Be heard through another sink, named as a ``speaker_id`` is, from now on; the old one is closed.
 
         False: it could not be opened, an event says why, and the call goes on as it was.
         """
@@ -405,7 +405,7 @@ class CallHandle(Listens["CallNotification"]):
 
     @checked
     def set_audio_bandwidth_encodings_max_bps(self, max_bps: int | None) -> None:
-        """Bits per second that the encoder may make from now on; ``None``: as many as it likes (CALL-141, MEDIA-046).
+        """Bits per second that the encoder may make from now on; ``None``: as many as it likes.
 
         Kept over every re-attach. What the far end asks for, and ``max_kbps``, go on counting: the least of them wins.
         Opus obeys, from 6000 on; G.711 and G.722 have one rate. Raises ``ValueError`` for less than one.

@@ -64,7 +64,7 @@ MAX_FRAME: Final = 1 << 20
 
 CONNECT_TIMEOUT: Final = 60.0
 READY_TIMEOUT: Final = 10.0
-"""Seconds for `Client.new_call` with ``wait_for_ready`` (CALL-121)."""
+"""Seconds for `Client.new_call` with ``wait_for_ready``."""
 
 _LOGIN_ERRORS: Final = frozenset({46001, 46002})
 
@@ -280,12 +280,12 @@ class Client(Listens[CallNotification]):
     async def disconnect(self) -> None:
         """Hang up every call and close the socket; returns when all is released, at most some seconds later.
 
-        Handlers stay registered (SIG-422), and `connect` may follow. Idempotent (SIG-281).
+        Handlers stay registered, and `connect` may follow. Idempotent.
         """
         await self._come_to_rest(self._session.disconnect)
 
     async def leave(self) -> None:
-        """As `disconnect`, but nobody is hung up on: the server keeps the calls for about ninety seconds (CALL-860).
+        """As `disconnect`, but nobody is hung up on: the server keeps the calls for about ninety seconds.
 
         Here they end. A later process with the same ``store``, or this client by `connect`, is offered them again, and
         has them as ``incoming(recovered=True)``.
@@ -316,7 +316,7 @@ class Client(Listens[CallNotification]):
 
     @checked
     async def login(self, credentials: Mapping[str, object] | None = None, **keywords: Unpack[LoginKeywords]) -> None:
-        """Log in on the live socket with new credentials: a fresh token, or another user (SIG-245).
+        """Log in on the live socket with new credentials: a fresh token, or another user.
 
         Raises `LoginFailed` when they are refused or there is no socket, `InvalidCredentials` when they are unusable:
         then nothing is sent, and handlers of ``telnyx.error`` hear 46002 as well, with ``InvalidCredentialsOptions``
@@ -385,7 +385,7 @@ class Client(Listens[CallNotification]):
 
     @checked
     async def subscribe(self, channel: str) -> JsonView:
-        """Hear the events of a channel from now on, as `ServerEvent`, until the socket is replaced (SIG-174).
+        """Hear the events of a channel from now on, as `ServerEvent`, until the socket is replaced.
 
         Returns the server's reply. Raises `CallFailed` where it refuses, `NotConnected` or `NotReady` before `connect`.
         """
@@ -398,7 +398,7 @@ class Client(Listens[CallNotification]):
 
     @checked
     async def broadcast(self, channel: str, data: Mapping[str, Json]) -> JsonView:
-        """Send an event to everybody else who has subscribed to a channel (SIG-176); as `subscribe`."""
+        """Send an event to everybody else who has subscribed to a channel; as `subscribe`."""
         return await self._value("broadcast", lambda now: self._session.broadcast(channel, data, now=now))
 
     @checked
@@ -421,7 +421,7 @@ class Client(Listens[CallNotification]):
                 raise CallFailed(f"{what}: {failure}", failure=failure)
 
     def clear_reconnect_token(self) -> None:
-        """Forget what would lead the next socket back to the same server and session (SIG-234)."""
+        """Forget what would lead the next socket back to the same server and session."""
         self._session.clear_reconnect_token()
         self._driver.commanded()
 
@@ -430,7 +430,7 @@ class Client(Listens[CallNotification]):
         """Pass on what the host says of its network: ``"offline"``, ``"online"`` again,
         ``"path_changed"``, or ``"resumed"`` from a sleep.
 
-        Recovery needs no such news, but begins earlier with it (SIG-272, SIG-273, T40). Offline is error 48001.
+        Recovery needs no such news, but begins earlier with it (T40). Offline is error 48001.
         """
         if not self._driver.at_rest:
             self._driver.tell(NetworkChanged(change))
@@ -488,7 +488,7 @@ class Client(Listens[CallNotification]):
 
         Instead of keywords, a `CallOptions` or a mapping in the documents' spelling may stand in the first place. The
         call is returned as soon as it exists, in state ``new``; `CallHandle.wait_for_state` tells when it is
-        ``active``. ``on_notification`` hears its notifications instead of the client's handlers (CALL-551).
+        ``active``. ``on_notification`` hears its notifications instead of the client's handlers.
 
         Raises `InvalidCallParameters`, `NotConnected` or `NotReady` (``wait_for_ready`` waits up to ten seconds
         first), and `MediaUnavailable` without the ``media`` extra.
@@ -556,11 +556,11 @@ class Client(Listens[CallNotification]):
 
     @checked
     def register_source(self, source_id: str, factory: "SourceFactory", label: str | None = None) -> None:
-        """Let calls send what ``factory`` opens, by ``mic_id=source_id`` (MEDIA-410); at any time, also anew.
+        """Let calls send what ``factory`` opens, by ``mic_id=source_id``; at any time, also anew.
 
         ``"default"`` is for calls without a ``mic_id``, the incoming ones among them. The factory is called for every
         call, on the loop that media runs on: asyncio, also for a client on trio. What it raises becomes 42001, 42002
-        or 42003 (MEDIA-409), and so does a ``mic_id`` that nobody has registered and no device has: 42002. For
+        or 42003, and so does a ``mic_id`` that nobody has registered and no device has: 42002. For
         microphones see `telnyx_drivers._audio.devices`. ``label`` is what `get_audio_in_devices` calls it.
         """
         self._driver.devices.add_source(source_id, factory, label)
@@ -570,7 +570,7 @@ class Client(Listens[CallNotification]):
         """Let calls be heard through what ``factory`` opens, by ``speaker_id=sink_id``; otherwise as `register_source`.
 
         All of it happens on the client's loop. A sink that cannot be opened, or that fails, is told of by 42001 to
-        42003, which are not fatal: the call goes on without it (MEDIA-403). See `Sink`.
+        42003, which are not fatal: the call goes on without it. See `Sink`.
         """
         self._driver.devices.add_sink(sink_id, factory, label)
 
@@ -615,7 +615,7 @@ class Client(Listens[CallNotification]):
 
     @checked_with(handler=function("the handler that was given to on()", optional=True))
     def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
-        """Take back one registration of ``handler``, or every handler of the event (SIG-422)."""
+        """Take back one registration of ``handler``, or every handler of the event."""
         self._handlers.remove(event, handler)
 
     @overload

@@ -1,8 +1,8 @@
 """Events on their way to the application: streams to read, and handlers by name.
 
 Both are fed after the core's actions have been performed, never in the middle, so that a command issued from a
-handler is an ordinary command (CALL-005). Order of delivery is order of registration (SIG-421, CALL-552); whatever a
-handler raises is logged and changes nothing (CALL-006).
+handler is an ordinary command. Order of delivery is order of registration; whatever a
+handler raises is logged and changes nothing.
 """
 
 import difflib
@@ -151,7 +151,7 @@ class Handlers:
         self._by_name.setdefault(name, []).append(_Entry(kind, handler, once))
 
     def remove(self, which: str | type[Event], handler: Handler | None = None) -> None:
-        """Remove one registration of ``handler``, or without one every handler of that name (SIG-422)."""
+        """Remove one registration of ``handler``, or without one every handler of that name."""
         name, kind = resolve(which)
         entries = self._by_name.get(name, [])
         for entry in list(entries):

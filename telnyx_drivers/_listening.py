@@ -51,7 +51,7 @@ class Decorator(Protocol[E_inv]):
 class On(Protocol[N]):
     """Hear every event of a name (``"telnyx.ready"``) or of a class (`Ready`); without a handler, a decorator.
 
-    Handlers run in the order of their registration (SIG-421), after everything the event is about has been done, so
+    Handlers run in the order of their registration, after everything the event is about has been done, so
     that they may command freely. One that returns an awaitable goes on in a task of its own. What they raise is told
     to the loop's exception handler and to `logging`, and changes nothing. Returns the handler, which ``off`` takes.
 

@@ -13,7 +13,7 @@ from telnyx_drivers._guard import Spawn, run_isolated
 
 @frozen(kw_only=True)
 class MediaRecoveryError(ErrorRaised):
-    """The ``telnyx.error`` of a microphone that may be tried again (MEDIA-300), with the two ways on from it."""
+    """The ``telnyx.error`` of a microphone that may be tried again, with the two ways on from it."""
 
     resume: Callable[[], bool] = field(repr=False, eq=False)
     """Try again; False when it is too late for that."""
@@ -26,7 +26,7 @@ class MediaRecoveryFailed(Exception):
 
 
 def is_media_recovery_error_event(event: object) -> TypeGuard[MediaRecoveryError]:
-    """True exactly when the event can be answered with ``resume()`` or ``reject()`` (MEDIA-301)."""
+    """True exactly when the event can be answered with ``resume()`` or ``reject()``."""
     return isinstance(event, MediaRecoveryError) and event.recoverable
 
 
@@ -47,7 +47,7 @@ def with_ways_on(event: ErrorRaised, call: CallHandle) -> MediaRecoveryError:
 
 
 def call_back(options: MediaPermissionsRecovery, outcome: MediaRecovery, spawn: Spawn) -> None:
-    """``onSuccess`` or ``onError`` (MEDIA-305, MEDIA-306)."""
+    """``onSuccess`` or ``onError``."""
     if outcome.recovered:
         if options.on_success is not None:
             run_isolated(options.on_success, spawn)

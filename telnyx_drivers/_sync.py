@@ -187,7 +187,7 @@ class TelnyxRTC(Listens[CallNotification]):
         self._threads.disconnect(end, lambda: self.state is SessionState.READY)
 
     def login(self, credentials: Mapping[str, object] | None = None, **keywords: Unpack[LoginKeywords]) -> None:
-        """Log in on the live socket with new credentials (SIG-245). Raises `LoginFailed`."""
+        """Log in on the live socket with new credentials. Raises `LoginFailed`."""
         self._threads.run(lambda: self._client.login(credentials, **keywords))
 
     def switch_region(self, region: Region | str) -> None:

@@ -82,7 +82,7 @@ class CallOptions:
     receive_only_audio: bool = False
     mic_id: str | None = None
     speaker_id: str | None = None
-    """The audio sink that hears the call; none of this reaches the session, or the wire (CALL-035)."""
+    """The audio sink that hears the call; none of this reaches the session, or the wire."""
     ice_servers: tuple[IceServer, ...] | None = field(default=None, converter=_ice_servers)
     prefetch_ice_candidates: bool | None = None
     force_relay_candidate: bool | None = None
@@ -100,7 +100,7 @@ class CallOptions:
     recover: bool = True
     """False: the call ends when the connection to the server is lost, on both sides, instead of being recovered."""
     setup_timeout: float | None = field(default=None, converter=_setup_timeout)
-    """Seconds from `Session.new_call` to ``active``; ``timeoutSecs`` of the documents (CALL-052)."""
+    """Seconds from `Session.new_call` to ``active``; ``timeoutSecs`` of the documents."""
 
     def __attrs_post_init__(self) -> None:
         _CHECK.types(self)
@@ -111,7 +111,7 @@ class CallOptions:
         """Build from the documents' spelling (``destinationNumber``, ``timeoutSecs``) or from the keywords.
 
         Raises `InvalidCallParameters` for an unknown name, a wrong type, or two spellings that disagree. The mapping
-        is only read. Names that the documents know and that mean nothing here are passed over (CALL-046 to CALL-053).
+        is only read. Names that the documents know and that mean nothing here are passed over.
         """
         given = _CHECK.keywords(mapping, _NAMES)
         return build(cls, {keyword: value for keyword, value in given.items() if keyword in fields_dict(cls)})

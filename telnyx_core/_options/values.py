@@ -51,7 +51,7 @@ class CustomHeader:
 
 @frozen
 class Codec:
-    """One entry of ``preferred_codecs`` (MEDIA-040): ``mime_type`` like ``audio/opus``, ``clock_rate`` in hertz."""
+    """One entry of ``preferred_codecs``: ``mime_type`` like ``audio/opus``, ``clock_rate`` in hertz."""
 
     mime_type: str
     clock_rate: int
@@ -92,7 +92,7 @@ def _ice_server(entry: object) -> IceServer:
 
 
 def read_custom_headers(value: object) -> tuple[CustomHeader, ...]:
-    """Read ``[{name, value}]`` or `CustomHeader` values (CALL-026). Raises `InvalidCallParameters`.
+    """Read ``[{name, value}]`` or `CustomHeader` values. Raises `InvalidCallParameters`.
 
     A name must be a SIP token (RFC 3261, 25.1) and a value must stay on its line, so that no text of a user can add
     a header of its own.

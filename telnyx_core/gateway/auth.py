@@ -1,4 +1,4 @@
-"""Who may log in: passwords, tokens and the ids of assistants (SIG-110 to SIG-122)."""
+"""Who may log in: passwords, tokens and the ids of assistants."""
 
 import base64
 import json
@@ -39,7 +39,7 @@ def claimed_user(params: JsonView, options: GatewayOptions) -> str | None:
 
 
 def check_login(params: JsonView, options: GatewayOptions, *, wall: float, expired: AbstractSet[str]) -> Verdict:
-    """The token is preferred when both are given (SIG-111). ``wall`` is the epoch time in seconds."""
+    """The token is preferred when both are given. ``wall`` is the epoch time in seconds."""
     token = string(params, "login_token")
     if token is not None:
         user = _token_user(token, options)

@@ -51,7 +51,7 @@ class Calls:
         return [leg for leg in self._legs.values() if leg.session is session]
 
     def established(self, leg: Leg) -> bool:
-        """Whether the server counts the call as answered: not before its media has been connected (PS-008)."""
+        """Whether the server counts the call as answered: not before its media has been connected."""
         return leg.answered and (leg.connected_once or not self._ground.options.quirks.established_by_media)
 
     @property
@@ -231,7 +231,7 @@ class Calls:
                 self.then(caller, Step.RING)
 
     def answered_by_client(self, leg: Leg, headers: Headers) -> None:
-        """The client took an inbound call; the others that rang for it have lost the race (SRV-024)."""
+        """The client took an inbound call; the others that rang for it have lost the race."""
         race, leg.race = leg.race, None
         if race is not None:
             for loser in race.legs:
@@ -247,7 +247,7 @@ class Calls:
             self.then(leg.partner, Step.ANSWER)
 
     def offer_ready(self, leg: Leg) -> None:
-        """The offer exists; ``media`` brings it where the invite went without (CALL-346)."""
+        """The offer exists; ``media`` brings it where the invite went without."""
         if not leg.invited:
             self.invite(leg, self.local_sdp(leg))
         elif leg.late_sdp:
@@ -266,7 +266,7 @@ class Calls:
             self._lines.push(leg.session.line, method, params, call=leg.call)
 
     def hold(self, leg: Leg, held: bool) -> None:
-        """The holder hears nothing, the other side hears music (SRV-028)."""
+        """The holder hears nothing, the other side hears music."""
         if leg.held != held:
             leg.held = held
             self._ground.notify(CallHeld(leg.call, held))

@@ -20,7 +20,7 @@ class Channels:
         self._serial = 0
 
     def subscribe(self, line: Line, request: Request) -> None:
-        """Names beginning with ``private`` are nobody's; with nothing subscribed the result is an error (SIG-174)."""
+        """Names beginning with ``private`` are nobody's; with nothing subscribed the result is an error."""
         session = logged_in(line)
         new: list[Json] = []
         known: list[Json] = []

@@ -20,10 +20,10 @@ Way: TypeAlias = Literal["in", "out"]
 """What clients send, or what the gateway sends."""
 
 MAX_AWAITED: Final = 256
-"""Requests of ours that a client has not acknowledged. It need not acknowledge any (SRV-031), so the oldest go."""
+"""Requests of ours that a client has not acknowledged. It need not acknowledge any, so the oldest go."""
 
 MAX_FRAME_BYTES: Final = 1_000_000
-"""A longer frame loses its socket at once (PS-029)."""
+"""A longer frame loses its socket at once."""
 
 INVALID_REQUEST: Final = -32600
 
@@ -183,7 +183,7 @@ class Lines:
     # Out.
 
     def push(self, line: Line, method: str, params: JsonObject, *, call: CallId | None = None) -> None:
-        """A request of the gateway's own. Whether it is acknowledged changes nothing (SRV-031)."""
+        """A request of the gateway's own. Whether it is acknowledged changes nothing."""
         ident = self._ground.request_id()
         line.awaited[ident] = (method, call)
         if len(line.awaited) > MAX_AWAITED:
@@ -192,7 +192,7 @@ class Lines:
         self.send(line, _routed(frame, line), "push", method)
 
     def converse(self, line: Line, params: JsonObject) -> None:
-        """An ``ai_conversation`` frame: named by a string, never acknowledged (SIG-056, SIG-183)."""
+        """An ``ai_conversation`` frame: named by a string, never acknowledged."""
         frame: JsonObject = {"jsonrpc": "2.0", "id": self._ground.uuid(), "method": AI_CONVERSATION, "params": params}
         self.send(line, _routed(frame, line), "push", AI_CONVERSATION)
 
@@ -242,7 +242,7 @@ class Lines:
     # Time.
 
     def ping(self, line: Line) -> None:
-        """The line has been at rest for the ping interval (SIG-130, SRV-031)."""
+        """The line has been at rest for the ping interval."""
         self._rest(line)
         if line.session is None:
             return  # A socket that has not logged in is not pinged; it could not answer (SIG-132).

@@ -60,6 +60,6 @@ class Ground:
         return MediaId(self._media)
 
     def request_id(self) -> int:
-        """Server requests are numbered (SIG-056)."""
+        """Server requests are numbered."""
         self._request += 1
         return self._request

@@ -179,10 +179,10 @@ class GatewayCore:
         sdp_delay: float = 0.0,
         variables: Mapping[str, str] | None = None,
     ) -> CallId:
-        """Ring every socket of a user; one leg each, of which the first to answer stays (SRV-024).
+        """Ring every socket of a user; one leg each, of which the first to answer stays.
 
-        ``variables`` are service variables of the call, told with a prefix to their names (PS-023). Without SDP in the
-        invite, ``media`` brings it ``sdp_delay`` seconds later (CALL-344). Returns the leg of the socket that logged in
+        ``variables`` are service variables of the call, told with a prefix to their names. Without SDP in the
+        invite, ``media`` brings it ``sdp_delay`` seconds later. Returns the leg of the socket that logged in
         first. Raises `NotConnected` when the user has no socket.
         """
         if sdp_delay < 0:
@@ -210,7 +210,7 @@ class GatewayCore:
         sip_reason: str | None = None,
         custom_headers: tuple[CustomHeader, ...] = (),
     ) -> None:
-        """The far end hangs up. A cause alone brings its code and SIP status along (CALL-410), a code its cause."""
+        """The far end hangs up. A cause alone brings its code and SIP status along, a code its cause."""
         leg = self._leg(call, now)
         name = cause_name or ("NORMAL_CLEARING" if cause_code is None else CAUSES.get(cause_code))
         usual = cause(name or "")
@@ -224,19 +224,19 @@ class GatewayCore:
         self._calls.hang_up(leg, ended, custom_headers)
 
     def renegotiate(self, call: CallId, *, now: float) -> None:
-        """Send an ``attach`` with a new offer on a live call (SRV-009)."""
+        """Send an ``attach`` with a new offer on a live call."""
         leg = self._leg(call, now)
         if not self._calls.established(leg):
             raise InvalidCallState("the call has not been answered, or its media not been connected")
         self._survival.offer_again(leg, renews=True)
 
     def info(self, call: CallId, members: JsonView, *, now: float) -> None:
-        """Push an ``info`` with these members, such as ``msg`` or ``dtmf`` (SIG-164)."""
+        """Push an ``info`` with these members, such as ``msg`` or ``dtmf``."""
         leg = self._leg(call, now)
         self._calls.say(leg, INFO, {"callID": call, **members})
 
     def digits(self, call: CallId, digits: str, *, now: float) -> None:
-        """Send digits ``0-9 * # A-D`` and the pauses ``, w W`` in the audio that the client hears (SRV-005).
+        """Send digits ``0-9 * # A-D`` and the pauses ``, w W`` in the audio that the client hears.
 
         `ValueError` for others, `InvalidCallState` while the call has no media.
         """
@@ -248,7 +248,7 @@ class GatewayCore:
         self._peers.send_digits(leg.current, digits)
 
     def display(self, call: CallId, name: str, number: str, *, now: float, direction: str = "outbound") -> None:
-        """Tell the client that it now speaks to somebody else (SIG-153)."""
+        """Tell the client that it now speaks to somebody else."""
         leg = self._leg(call, now)
         params: JsonObject = {
             "callID": call,
@@ -269,15 +269,15 @@ class GatewayCore:
         self._lines.push(self._line(socket, now), method, dict(params))
 
     def push_state(self, socket: SocketId, state: str, *, now: float) -> None:
-        """Push a gateway state; it is also what later ``gatewayState`` requests are told (SIG-125, SIG-216)."""
+        """Push a gateway state; it is also what later ``gatewayState`` requests are told."""
         self._sessions.push_state(self._line(socket, now), state)
 
     def event(self, socket: SocketId, params: JsonView, *, now: float) -> None:
-        """Push an event message with these members (SIG-171)."""
+        """Push an event message with these members."""
         self._lines.push(self._line(socket, now), EVENT, dict(params))
 
     def ai_event(self, socket: SocketId, params: JsonView, *, now: float) -> None:
-        """Push an ``ai_conversation`` message (SIG-183)."""
+        """Push an ``ai_conversation`` message."""
         self._lines.converse(self._line(socket, now), dict(params))
 
     def ping(self, socket: SocketId, *, now: float) -> None:
@@ -285,7 +285,7 @@ class GatewayCore:
         self._lines.ping(self._line(socket, now))
 
     def punt(self, socket: SocketId, *, now: float) -> None:
-        """Tell the client that another connection took over, and close this one with 1000 (SIG-170)."""
+        """Tell the client that another connection took over, and close this one with 1000."""
         line = self._line(socket, now)
         self._lines.push(line, PUNT, {})
         self._lines.close(line, 1000, "punt")
@@ -340,7 +340,7 @@ class GatewayCore:
         """The gateway crashes and comes back: sockets are cut, sessions and calls are gone, nobody is told.
 
         With ``recover`` established calls had been written down: each is attached a moment after its client was told
-        that there is nothing to attach (PS-005).
+        that there is nothing to attach.
         """
         self._ground.advance(now)
         self._ground.begin_anew()
@@ -356,7 +356,7 @@ class GatewayCore:
             self._survival.expire(session)
 
     def shut_down(self, *, now: float) -> None:
-        """An orderly stop: every call ends with SYSTEM_SHUTDOWN, and then every socket is closed (PS-015)."""
+        """An orderly stop: every call ends with SYSTEM_SHUTDOWN, and then every socket is closed."""
         self._ground.advance(now)
         for call in list(self._calls.legs):
             if (leg := self._calls.legs.get(call)) is not None:

@@ -79,7 +79,7 @@ class Dialogs:
             self._lines.refuse(line, request, CALL_FAILED, "CODEC ERROR")
 
     def attach(self, line: Line, request: Request) -> None:
-        """The answer to an ``attach`` of ours; with it an unanswered inbound call is answered, too (SIG-344)."""
+        """The answer to an ``attach`` of ours; with it an unanswered inbound call is answered, too."""
         leg = self._leg(line, request)
         if leg is None:
             return

@@ -16,7 +16,7 @@ Ender: TypeAlias = Literal["client", "far_end", "gateway"]
 
 @frozen
 class ClientConnected:
-    """``query`` is the URL's query, a name once (SIG-010 to SIG-018)."""
+    """``query`` is the URL's query, a name once."""
 
     socket: SocketId
     query: JsonView = field(repr=False)
@@ -107,7 +107,7 @@ class CallHeld:
 
 @frozen
 class CallUpdated:
-    """The client renewed the call's media path (SIG-161)."""
+    """The client renewed the call's media path."""
 
     call: CallId
 
@@ -130,7 +130,7 @@ class CallEnded:
 
 @frozen
 class DigitsReceived:
-    """From a client, by message (SIG-163) or in its audio (RFC 4733)."""
+    """From a client, by message or in its audio (RFC 4733)."""
 
     call: CallId
     digits: str
@@ -139,7 +139,7 @@ class DigitsReceived:
 
 @frozen
 class MessageReceived:
-    """A text message of a call (SIG-163b)."""
+    """A text message of a call."""
 
     call: CallId
     sender: str
@@ -165,7 +165,7 @@ class CandidateReceived:
 
 @frozen
 class ReportReceived:
-    """A debug report frame (SIG-186)."""
+    """A debug report frame."""
 
     socket: SocketId
     kind: str
@@ -174,7 +174,7 @@ class ReportReceived:
 
 @frozen
 class CallReportReceived:
-    """A call report that a client uploaded by HTTP (SIG-187)."""
+    """A call report that a client uploaded by HTTP."""
 
     call: str
     call_report_id: str

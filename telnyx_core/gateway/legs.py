@@ -143,7 +143,7 @@ class Leg:
     early: bool = False
     """The client has our description although the call is not answered."""
     late_sdp: float | None = None
-    """Seconds after an invite without SDP at which ``media`` brings it (CALL-344)."""
+    """Seconds after an invite without SDP at which ``media`` brings it."""
     invited: bool = False
     held: bool = False
     stream: str | None = None
@@ -151,11 +151,11 @@ class Leg:
     setup: str | None = None
     """The client's part in the first DTLS handshake, ``active`` or ``passive``; in the later ones too."""
     recovers: bool = True
-    """The call may wait for its client once the socket is lost (PS-007)."""
+    """The call may wait for its client once the socket is lost."""
     connected_once: bool = False
     """Its media has been connected."""
     variables: JsonView = field(factory=dict[str, Json])
-    """Service variables, told with the call's descriptions (PS-023)."""
+    """Service variables, told with the call's descriptions."""
     client_offer: str | None = None
     """The SDP of the client's invite."""
     codec: str | None = None

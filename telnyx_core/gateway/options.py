@@ -48,43 +48,43 @@ class Quirks:
 
     no_mid: bool = True
     """Invites and offers in the middle of a call carry no ``a=mid``, and nothing carries ``a=group``; answers, and
-    offers after a re-login, repeat the client's (PS-011)."""
+    offers after a re-login, repeat the client's."""
     one_codec: bool = True
     """The offer of a re-attach has the one codec of the call, and telephone-event only if the client's first offer had
-    it (PS-010)."""
+    it."""
     no_telephone_event: bool = True
-    """An inbound invite offers no telephone-event (PS-010, PS-021)."""
+    """An inbound invite offers no telephone-event."""
     plain_profile: bool = True
-    """Offers say ``RTP/SAVPF`` (SRV-003)."""
+    """Offers say ``RTP/SAVPF``."""
     double_candidates: bool = True
-    """Each candidate is listed for components 1 and 2 (SRV-003)."""
+    """Each candidate is listed for components 1 and 2."""
     attach_before_ready: bool = True
-    """After a re-login ``attach`` comes before ``clientReady`` (SRV-020); False: after it."""
+    """After a re-login ``attach`` comes before ``clientReady``; False: after it."""
     ready_lists_session: bool = False
-    """``reattached_sessions`` repeats the session id once per call, not the call ids (PS-004 says it lists calls)."""
+    """``reattached_sessions`` repeats the session id once per call, not the call ids, which the platform lists."""
     accept_first: bool = True
-    """A call that will fail is accepted and then ended by a bye (SRV-026); False: its invite is refused."""
+    """A call that will fail is accepted and then ended by a bye; False: its invite is refused."""
     answer_repeats_sdp: bool = False
-    """``answer`` carries the SDP even after ``media`` delivered it (SRV-025 says it does not)."""
+    """``answer`` carries the SDP even after ``media`` delivered it, which the platform does not do."""
     trickle: bool = True
-    """False: ``candidate`` and ``endOfCandidates`` are unknown methods (SRV-030)."""
+    """False: ``candidate`` and ``endOfCandidates`` are unknown methods."""
     trickle_out: bool = False
-    """A client that trickles is told the gateway's candidates one by one (SIG-166)."""
+    """A client that trickles is told the gateway's candidates one by one."""
     ping_serno: bool = True
-    """Server pings carry a ``serno`` (SRV-031)."""
+    """Server pings carry a ``serno``."""
     echo_ping: bool = False
-    """A client's ping is answered by its own frame instead of a result (SIG-065)."""
+    """A client's ping is answered by its own frame instead of a result."""
     silent_on_ping: bool = False
-    """A client's ping is not answered at all (SIG-131)."""
+    """A client's ping is not answered at all."""
     silent_when_lost: bool = True
-    """While a client's socket is down nothing goes to or comes from its calls (PS-001)."""
+    """While a client's socket is down nothing goes to or comes from its calls."""
     ringing_survives_loss: bool = False
-    """An unanswered call outlives its socket and is attached (CALL-538); the platform ends it (SRV-022)."""
+    """An unanswered call outlives its socket and is attached; the platform ends it."""
     established_by_media: bool = True
     """A call counts as answered once its media has been connected, not before. Until then it does not survive its
-    socket (PS-006), ``hold`` is answered with "active" (PS-009), and ``updateMedia`` or ``attach`` ends it (PS-008)."""
+    socket, ``hold`` is answered with "active", and ``updateMedia`` or ``attach`` ends it."""
     private_candidates: bool = True
-    """The gateway sends to private and loopback addresses. The platform does not (PS-040): a client that offers no
+    """The gateway sends to private and loopback addresses. The platform does not: a client that offers no
     other one has its call ended with 88, or its answer refused with "CODEC ERROR"."""
 
 
@@ -100,21 +100,21 @@ class Limits:
     channels: int = 256
     """Event subscriptions, per session."""
     speed_test_blocks: int = 16_384
-    """16 MB of speed test, which is sent back block by block (SIG-092)."""
+    """16 MB of speed test, which is sent back block by block."""
 
 
 @frozen(kw_only=True)
 class Assistant:
-    """An AI assistant that hears text (SIG-180 to SIG-184) and lets the caller hear its own voice."""
+    """An AI assistant that hears text and lets the caller hear its own voice."""
 
     greeting: str = ""
     """Said, as text, when the call is answered."""
     replies: Mapping[str, str] = field(factory=dict[str, str])
     """What it says to which words of the user (part of the text, any case); other text is repeated."""
     tools: Mapping[str, tuple[str, JsonView]] = field(factory=dict[str, tuple[str, JsonView]])
-    """Which words make it call which function with which arguments (AI-012)."""
+    """Which words make it call which function with which arguments."""
     widget_settings: JsonView | None = None
-    """Sent when its call is answered (AI-015)."""
+    """Sent when its call is answered."""
 
 
 @frozen(kw_only=True)
@@ -128,7 +128,7 @@ class CallPlan:
     answer_delay: float = 0.0
     """From there to the answer."""
     ring_timeout: float | None = 60.0
-    """How long a call may ring before it ends with ``NO_ANSWER`` (CALL-354)."""
+    """How long a call may ring before it ends with ``NO_ANSWER``."""
 
     def __attrs_post_init__(self) -> None:
         for seconds in (self.ringing_delay, self.early_delay, self.answer_delay, self.ring_timeout):
@@ -158,16 +158,16 @@ class GatewayOptions:
     push_states: tuple[tuple[float, str], ...] = ()
     """(seconds after ``clientReady``, state): pushed by the gateway of its own accord."""
     ping_interval: float | None = 30.0
-    """Seconds without inbound traffic before the gateway pings (SRV-031); ``None``: never."""
+    """Seconds without inbound traffic before the gateway pings; ``None``: never."""
     reattach_window: float = 120.0
-    """Seconds for which answered calls wait for their client after its socket is lost (PS-001)."""
+    """Seconds for which answered calls wait for their client after its socket is lost."""
     login_lasts: float | None = None
     """Seconds after which a login has ended: told as ``auth-expires`` with the login and in pongs and pings, and then
-    the socket is closed with 1000 (PS-012). ``None``: never."""
+    the socket is closed with 1000. ``None``: never."""
     hostname: str = "gateway"
-    """Names the node in the ``variables`` of calls (PS-023)."""
+    """Names the node in the ``variables`` of calls."""
     attach_limit: float = 30.0
-    """Seconds for which an ``attach`` may stay unanswered (SIG-343)."""
+    """Seconds for which an ``attach`` may stay unanswered."""
     region: str = "us-central"
     dc: str = "ch1"
     codecs: tuple[Codec, ...] = ()
@@ -178,7 +178,7 @@ class GatewayOptions:
 
     @property
     def trickle(self) -> bool:
-        """Whether a client may send its candidates one by one; the fork knows no such message (PS-043)."""
+        """Whether a client may send its candidates one by one; the fork knows no such message."""
         return self.quirks.trickle and self.like == "telnyx"
 
     def __attrs_post_init__(self) -> None:

@@ -72,7 +72,7 @@ class News:
         self._ground.notify(MediaConnected(peer.leg.call))
 
     def disconnected(self, peer: Peer) -> None:
-        """A call without media that it once had may get it back; one that never had any is over (SRV-002)."""
+        """A call without media that it once had may get it back; one that never had any is over."""
         leg = peer.leg
         if peer is leg.current and peer.ever_connected:
             self._ground.notify(MediaLost(leg.call))
@@ -96,5 +96,5 @@ class News:
         self._calls.say(peer.leg, END_OF_CANDIDATES, {"callID": peer.leg.call, "endOfCandidates": True})
 
     def digit(self, peer: Peer, digit: str) -> None:
-        """Another client does not hear of it: the platform passes digits on to nobody (PS-021)."""
+        """Another client does not hear of it: the platform passes digits on to nobody."""
         self._ground.notify(DigitsReceived(peer.leg.call, digit, "audio"))

@@ -97,7 +97,7 @@ class Peers:
         self._ground.act(ApplyRemote(peer.media, "answer", sdp))
 
     def add_candidate(self, leg: Leg, candidate: str, sdp_mid: str | None, index: int) -> None:
-        """For the peer that is being negotiated; kept until its remote description is applied (SIG-166)."""
+        """For the peer that is being negotiated; kept until its remote description is applied."""
         if not leg.peers:
             return
         peer = leg.peers[-1]

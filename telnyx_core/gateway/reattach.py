@@ -12,7 +12,7 @@ from telnyx_core.gateway.records import Session
 from telnyx_core.gateway.sessions import Sessions
 
 CRASH_RECOVERY: Final = 0.4
-"""Seconds from ``clientReady`` to the attach of a call that survived a crash of the server (PS-005)."""
+"""Seconds from ``clientReady`` to the attach of a call that survived a crash of the server."""
 
 
 class Survival:
@@ -23,7 +23,7 @@ class Survival:
         self._peers = peers
 
     def detach(self, session: Session) -> None:
-        """Answered calls wait for their client, others end without a word (SRV-021, SRV-022)."""
+        """Answered calls wait for their client, others end without a word."""
         for leg in self._calls.of(session):
             if not self._survives(leg):
                 self._calls.end(leg, cause("DESTINATION_OUT_OF_ORDER"), "gateway")
@@ -63,7 +63,7 @@ class Survival:
                 self._calls.feed_both(leg)
 
     def offer_again(self, leg: Leg, *, renews: bool = False) -> None:
-        """A new offer for a live call. ``renews``: in the middle of it, started by the server (SRV-009)."""
+        """A new offer for a live call. ``renews``: in the middle of it, started by the server."""
         self._peers.close_pending(leg)
         self._peers.open(leg, Purpose.ATTACH, renews=renews)
 
@@ -80,14 +80,14 @@ class Survival:
         self._sessions.announced(leg.session, leg.call)
 
     def unanswered(self, leg: Leg) -> None:
-        """The client did not take the offer up: go on with the peer it has, if that one is alive (CALL-517)."""
+        """The client did not take the offer up: go on with the peer it has, if that one is alive."""
         if leg.current is not None and leg.current.connected:
             self._peers.close_pending(leg)
         else:
             self._calls.end(leg, cause("RECOVERY_ON_TIMER_EXPIRE"), "gateway")
 
     def expire(self, session: Session) -> None:
-        """The window is over, and with it the session (SRV-021)."""
+        """The window is over, and with it the session."""
         for leg in self._calls.of(session):
             self._calls.end(leg, cause("RECOVERY_ON_TIMER_EXPIRE"), "gateway")
         self._sessions.forget(session)

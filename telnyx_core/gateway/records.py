@@ -24,7 +24,7 @@ class Line:
     dumb: bool = False
     """What the gateway sends is lost on the way."""
     expires: float | None = None
-    """When its login ends, on the gateway's clock (PS-012)."""
+    """When its login ends, on the gateway's clock."""
     polls: int = 0
     pushed: str | None = None
     """The last gateway state that was pushed; from then on the answer to ``gatewayState``."""
@@ -49,7 +49,7 @@ class Held:
 
 @define(eq=False)
 class Upload:
-    """A speed test in progress (SIG-092)."""
+    """A speed test in progress."""
 
     begun: float
     blocks: int = 0
@@ -65,19 +65,19 @@ class Session:
     call_report_id: str
     line: Line | None = None
     assistant: Assistant | None = None
-    """Set for an anonymous login: every call of the session goes there (SIG-122)."""
+    """Set for an anonymous login: every call of the session goes there."""
     early_sdp: bool = False
     channels: set[str] = field(factory=set[str])
     attaching: list[CallId] = field(factory=list[CallId])
     """The calls that this login brings back, in order."""
     offering: set[CallId] = field(factory=set[CallId])
-    """Those whose ``attach`` the client must get before it is told that it is ready (SRV-020)."""
+    """Those whose ``attach`` the client must get before it is told that it is ready."""
     crashed: bool = False
-    """The node went down under it and has its calls written down: they come back after a while (PS-005)."""
+    """The node went down under it and has its calls written down: they come back after a while."""
     forgotten: bool = False
     """The gateway will not know this session again once its socket is gone."""
 
 
 def expiry(line: Line) -> JsonObject:
-    """When the login ends, in epoch seconds, where it does (PS-012)."""
+    """When the login ends, in epoch seconds, where it does."""
     return {} if line.expires is None else {"auth-expires": int(line.epoch + line.expires)}

@@ -76,7 +76,7 @@ class Requests:
         }
 
     def serve(self, line: Line, request: Request) -> None:
-        """Before a login nothing but a login is served (SRV-030)."""
+        """Before a login nothing but a login is served."""
         if request.method in (LOGIN, ANONYMOUS_LOGIN):
             self._log_in(line, request)
         elif line.session is None:

@@ -41,7 +41,7 @@ class Switch:
         self._calls = calls
 
     def invite(self, line: Line, request: Request) -> None:
-        """A client calls. The call is accepted first and may fail afterwards (SRV-026)."""
+        """A client calls. The call is accepted first and may fail afterwards."""
         session = logged_in(line)
         params, dialog = request.params, mapping(request.params, "dialogParams")
         call, sdp = call_id(params), string(params, "sdp")

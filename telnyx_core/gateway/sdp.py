@@ -1,4 +1,4 @@
-"""Make an engine's SDP look like the platform's (SRV-003, PS-010, PS-011), and judge a client's (PS-040)."""
+"""Make an engine's SDP look like the platform's, and judge a client's."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network, ip_address
@@ -85,7 +85,7 @@ def has_telephone_event(sdp: str) -> bool:
 
 
 def reachable(sdp: str) -> bool:
-    """Whether the platform would send to any of the candidates: UDP, component 1, IPv4, not private (PS-040, PS-042).
+    """Whether the platform would send to any of the candidates: UDP, component 1, IPv4, not private.
 
     A relay's address counts as much as any other: the rule is about where packets go, not about how the path was found.
     """

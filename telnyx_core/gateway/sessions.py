@@ -60,7 +60,7 @@ class Sessions:
         return auth.ANONYMOUS if request.method == ANONYMOUS_LOGIN else line.user
 
     def login(self, line: Line, request: Request) -> Welcome | None:
-        """Let a client in, or refuse it and keep its socket usable (SRV-030)."""
+        """Let a client in, or refuse it and keep its socket usable."""
         options, params = self._ground.options, request.params
         if request.method == ANONYMOUS_LOGIN:
             verdict = auth.check_anonymous(params, options)
@@ -97,7 +97,7 @@ class Sessions:
             self._ground.timers.set(Timer.TOKEN_EXPIRY, line.expires, line)
 
     def expired_login(self, line: Line) -> None:
-        """The socket is closed in good order, and calls wait for a login that is good (PS-012)."""
+        """The socket is closed in good order, and calls wait for a login that is good."""
         self._lines.close(line, 1000)
 
     def _open(self, user: str, wanted: str | None) -> Session:
@@ -134,7 +134,7 @@ class Sessions:
     # Ready, and the states of the gateway.
 
     def expect(self, session: Session, calls: Iterable[CallId], *, attaches: bool) -> None:
-        """These calls live on with this login. The client is ready once it has their attaches, or before (SRV-020)."""
+        """These calls live on with this login. The client is ready once it has their attaches, or before."""
         session.attaching = list(calls)
         wait = attaches and self._ground.options.quirks.attach_before_ready
         session.offering = set(session.attaching) if wait else set()
@@ -155,7 +155,7 @@ class Sessions:
         self.announced(session, call)
 
     def ready(self, session: Session) -> None:
-        """``clientReady`` with the calls of this login (SIG-135)."""
+        """``clientReady`` with the calls of this login."""
         line = session.line
         assert line is not None, "nothing is waited for once the socket is gone"
         by_session = self._ground.options.quirks.ready_lists_session
@@ -217,12 +217,12 @@ class Sessions:
 
 
 def sessid(line: Line) -> JsonObject:
-    """Results commonly carry the session id (SIG-058)."""
+    """Results commonly carry the session id."""
     return {} if line.session is None else {"sessid": line.session.id}
 
 
 def kept_variables(params: JsonView) -> JsonObject:
-    """What the platform keeps of ``userVariables``, here and in ``dialogParams``: strings and booleans (PS-025)."""
+    """What the platform keeps of ``userVariables``, here and in ``dialogParams``: strings and booleans."""
     kept = dict(params)
     variables, dialog = params.get("userVariables"), params.get("dialogParams")
     if isinstance(variables, dict):

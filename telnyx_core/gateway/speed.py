@@ -1,4 +1,4 @@
-"""The speed test: blocks up, the time they took, as many blocks down (SIG-090 to SIG-092)."""
+"""The speed test: blocks up, the time they took, as many blocks down."""
 
 from typing import Final
 

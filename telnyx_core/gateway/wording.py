@@ -11,9 +11,9 @@ from telnyx_core.options import CustomHeader
 
 OUTBOUND_NAME: Final = "Outbound Call"
 HEADER_PREFIX: Final = "telnyx_rtc_h_"
-"""Of a custom header at the top level of ``params`` (PS-024)."""
+"""Of a custom header at the top level of ``params``."""
 VARIABLE_PREFIX: Final = "telnyx_rtc_svar_"
-"""Of a service variable (PS-023)."""
+"""Of a service variable."""
 
 
 class Wording:
@@ -27,7 +27,7 @@ class Wording:
         return self._ground.options.like == "mod_verto"
 
     def ringing(self, leg: Leg) -> JsonObject:
-        """The caller is the client (SIG-150)."""
+        """The caller is the client."""
         return self._progress(leg, ())
 
     def answer(self, leg: Leg, sdp: str | None) -> JsonObject:
@@ -47,7 +47,7 @@ class Wording:
         return {"callID": leg.call, "sdp": sdp, "variables": self._variables(leg)}
 
     def invite(self, leg: Leg, sdp: str | None) -> JsonObject:
-        """The caller is the other party (SIG-107)."""
+        """The caller is the other party."""
         return self._offer(leg, sdp, "outbound")
 
     def attach(self, leg: Leg, sdp: str | None) -> JsonObject:
@@ -56,7 +56,7 @@ class Wording:
         return self._offer(leg, sdp, "inbound" if leg.direction == "outbound" else "outbound")
 
     def display(self, leg: Leg) -> JsonObject:
-        """Who answered; it follows the answer of a call to another party (PS-022)."""
+        """Who answered; it follows the answer of a call to another party."""
         return {
             "callID": leg.call,
             "display_name": leg.destination,

@@ -1,4 +1,4 @@
-"""What happened between two readings (STATS-030 to STATS-036): differences that are never negative, or nothing."""
+"""What happened between two readings: differences that are never negative, or nothing."""
 
 from attrs import frozen
 
@@ -13,7 +13,7 @@ def growth(before: int | None, after: int | None) -> int | None:
 
 
 def bitrate(before: int | None, after: int | None, seconds: float) -> float | None:
-    """Bits per second (STATS-030)."""
+    """Bits per second."""
     grown = growth(before, after)
     return None if grown is None or seconds <= 0 else grown * 8 / seconds
 
@@ -37,7 +37,7 @@ class Interval:
 
     @property
     def loss_percent(self) -> float | None:
-        """STATS-034."""
+        """Of what should have arrived in the interval; ``None`` where nothing is known to have been due."""
         received, lost = self.received, self.lost
         if received is None or lost is None or received + lost <= 0:
             return None
@@ -45,7 +45,7 @@ class Interval:
 
     @property
     def inbound_grew(self) -> bool | None:
-        """Did media arrive? By bytes, or by packets where bytes are not counted (STATS-306, STATS-054)."""
+        """Did media arrive? By bytes, or by packets where bytes are not counted."""
         return _grew(
             (self.before.bytes_received, self.after.bytes_received),
             (self.before.packets_received, self.after.packets_received),

@@ -1,4 +1,4 @@
-"""Mean opinion scores from network figures: the two formulas that the platform uses (STATS-040 to STATS-042)."""
+"""Mean opinion scores from network figures: the two formulas that the platform uses."""
 
 from math import inf, log
 from typing import Final, Literal, TypeAlias
@@ -9,7 +9,7 @@ _BOUNDS: Final[tuple[tuple[float, Quality], ...]] = ((4.1, "good"), (3.7, "fair"
 
 
 def mos(jitter_ms: float, rtt_ms: float, loss_percent: float) -> float:
-    """Simplified E-model of frames and reports, 1 to 5 (STATS-040)."""
+    """Simplified E-model of frames and reports, 1 to 5."""
     latency = jitter_ms + rtt_ms / 2
     impairment = 0.024 * latency
     if latency > 177.3:
@@ -18,12 +18,12 @@ def mos(jitter_ms: float, rtt_ms: float, loss_percent: float) -> float:
 
 
 def warning_mos(jitter_ms: float, rtt_ms: float, loss_percent: float) -> float:
-    """The linear form that the warning 31004 is judged by, 1 to 4.5 (STATS-041)."""
+    """The linear form that the warning 31004 is judged by, 1 to 4.5."""
     return _score(93.2 - 0.11 * jitter_ms - 2.5 * loss_percent - 0.01 * rtt_ms, 4.5)
 
 
 def quality(score: float | None) -> Quality | None:
-    """The word for a score, without gaps (STATS-042)."""
+    """The word for a score, without gaps."""
     if score is None:
         return None
     if score > 4.2:
@@ -32,7 +32,7 @@ def quality(score: float | None) -> Quality | None:
 
 
 def loss_percent(lost: int | None, received: int | None) -> float | None:
-    """Lost of all that was sent, cumulative; no packets at all: 0 (STATS-040)."""
+    """Lost of all that was sent, cumulative; no packets at all: 0."""
     if lost is None or received is None:
         return None
     lost = max(0, lost)

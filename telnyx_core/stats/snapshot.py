@@ -27,7 +27,7 @@ class CandidateStats:
     protocol: str = "udp"
     relay_protocol: str | None = None
     network_type: str | None = None
-    """``vpn`` where the interface says so (MEDIA-240); otherwise unknown."""
+    """``vpn`` where the interface says so; otherwise unknown."""
 
 
 @frozen(kw_only=True)
@@ -46,13 +46,13 @@ class StatsSnapshot:
 
     packets_sent: int | None = None
     bytes_sent: int | None = None
-    """RTP payload (STATS-055)."""
+    """RTP payload."""
     packets_received: int | None = None
     bytes_received: int | None = None
     packets_lost: int | None = None
     packets_discarded: int | None = None
     jitter: float | None = field(default=None, converter=_finite)
-    """Inbound, in seconds (STATS-050)."""
+    """Inbound, in seconds."""
     total_samples_received: int | None = None
     concealed_samples: int | None = None
     concealment_events: int | None = None
@@ -72,9 +72,9 @@ class StatsSnapshot:
     remote_packets_lost: int | None = None
     """What the far end says it lost of ours."""
     remote_jitter: float | None = field(default=None, converter=_finite)
-    """Seconds (STATS-051)."""
+    """Seconds."""
     remote_fraction_lost: float | None = field(default=None, converter=_finite)
-    """0 to 1 (STATS-052)."""
+    """0 to 1."""
     remote_round_trip_time: float | None = field(default=None, converter=_finite)
     remote_round_trip_total: float | None = field(default=None, converter=_finite)
     """Seconds: the newest, and all of them together, that the far end's reports gave."""
@@ -82,10 +82,10 @@ class StatsSnapshot:
     round_trip_time: float | None = field(default=None, converter=_finite)
     """Seconds."""
     round_trip_time_source: str | None = None
-    """Which W3C member it stands for (STATS-033)."""
+    """Which W3C member it stands for."""
 
     local_level: float | None = field(default=None, converter=_finite)
-    """0 to 1, of what is sent, before mute (STATS-031)."""
+    """0 to 1, of what is sent, before mute."""
     remote_level: float | None = field(default=None, converter=_finite)
     """0 to 1, of what is heard."""
     local_energy: float | None = field(default=None, converter=_finite)
@@ -94,7 +94,7 @@ class StatsSnapshot:
     remote_duration: float | None = field(default=None, converter=_finite)
     """W3C ``totalAudioEnergy`` and ``totalSamplesDuration`` in seconds, of the call: they outlive its peers."""
     intentionally_silent: bool = False
-    """The source says that it has nothing to say (STATS-316)."""
+    """The source says that it has nothing to say."""
 
     header_bytes_sent: int | None = None
     header_bytes_received: int | None = None

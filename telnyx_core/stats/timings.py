@@ -1,4 +1,4 @@
-"""How long each step of a call's establishment took (MEDIA-480, MEDIA-481)."""
+"""How long each step of a call's establishment took."""
 
 from typing import Literal, TypeAlias
 

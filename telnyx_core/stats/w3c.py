@@ -1,7 +1,7 @@
 """A reading as a W3C statistics report (webrtc-stats): a list of objects with stable ids, unknown members absent.
 
-Times are seconds and counters cumulative, as the W3C has them; ``timestamp`` is epoch milliseconds (STATS-020 to
-STATS-027, STATS-056 to STATS-060). A member that this project can only estimate is not there at all.
+Times are seconds and counters cumulative, as the W3C has them; ``timestamp`` is epoch milliseconds. A member
+that this project can only estimate is not there at all.
 """
 
 from telnyx_core._wire.json_types import Json, JsonObject

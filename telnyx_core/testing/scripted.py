@@ -54,7 +54,7 @@ REMOTE_SDP: Final = (
     "a=candidate:1 1 udp 2130706431 198.51.100.2 20000 typ host\r\n"
 )
 REATTACH_SDP: Final = REMOTE_SDP.replace("there", "again")
-"""What the far end offers with an attach: the ICE credentials are new (SRV-007), so a new peer is needed."""
+"""What the far end offers with an attach: the ICE credentials are new, so a new peer is needed."""
 
 _PLAIN_METHODS: Final = frozenset({"login", "anonymous_login", "ai_conversation"})
 _LOGINS: Final = ("login_token", "login", "password", "anonymous_login")

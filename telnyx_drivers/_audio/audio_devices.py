@@ -1,4 +1,4 @@
-"""The audio sources and sinks that a client knows by name: the application's own, and this machine's (MEDIA-410)."""
+"""The audio sources and sinks that a client knows by name: the application's own, and this machine's."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
@@ -30,7 +30,7 @@ class AudioDevice:
 
 
 class Sink(Protocol):
-    """Where a call is heard, such as a loudspeaker: opened for one call at a time (MEDIA-400)."""
+    """Where a call is heard, such as a loudspeaker: opened for one call at a time."""
 
     @property
     def rate(self) -> int:
@@ -40,7 +40,7 @@ class Sink(Protocol):
     def write(self, frame: "AudioFrame", /) -> object:
         """20 ms, mono, as they are heard. What is awaitable is awaited; a second later the oldest frames are lost.
 
-        What it raises costs the call its sink, and nothing else (MEDIA-403).
+        What it raises costs the call its sink, and nothing else.
         """
         ...
 

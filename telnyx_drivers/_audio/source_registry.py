@@ -1,4 +1,4 @@
-"""Audio sources that calls open by name: microphones, files, whatever an application registers (MEDIA-408 to 410)."""
+"""Audio sources that calls open by name: microphones, files, whatever an application registers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
@@ -36,7 +36,7 @@ SILENCE: Final = Source(None, "silence")
 
 
 def fault_of(error: Exception) -> SourceFault:
-    """MEDIA-409."""
+    """Which of the three faults of a microphone an exception stands for: refused, not there, or broken."""
     if isinstance(error, MediaAccessError):
         return error.fault
     match error:

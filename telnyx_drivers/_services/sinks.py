@@ -1,4 +1,4 @@
-"""Which call is heard through which audio sink (MEDIA-400 to MEDIA-406, MEDIA-412)."""
+"""Which call is heard through which audio sink."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial

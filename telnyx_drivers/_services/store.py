@@ -1,4 +1,4 @@
-"""Where a session's values live between two processes (SIG-230): in memory, or in one private file.
+"""Where a session's values live between two processes: in memory, or in one private file.
 
 A store that cannot read or write behaves as an empty one. The values route a later login back to the same server and
 the same calls; they are worth as much as a session cookie, hence the care with permissions.
@@ -22,7 +22,7 @@ LIMIT: Final = 1 << 20
 
 
 class Store(Protocol):
-    """Scoped to one client object; two clients must not share one (SIG-297)."""
+    """Scoped to one client object; two clients must not share one."""
 
     def load(self) -> "JsonView | None":
         """What `save` was last given, or ``None``. Must not raise."""

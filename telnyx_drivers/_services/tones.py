@@ -1,4 +1,4 @@
-"""The ringtone and the ringback tone: files, played over and over to where the application wants them (MEDIA-430 ff).
+"""The ringtone and the ringback tone: files, played over and over to where the application wants them.
 
 Nothing of it is part of a call: what breaks here is logged, and the call goes on.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 RATE: Final = 48_000
 """Of the frames that a sink is given, whatever the file has: mono, 20 ms each."""
 MOST_SECONDS: Final = 60.0
-"""Of one file; what is longer begins again after so long (MEDIA-435)."""
+"""Of one file; what is longer begins again after so long."""
 MOST_BYTES: Final = 32 * 1024 * 1024
 """A minute of the largest WAV that anybody rings with."""
 _BEAT: Final = 0.02
@@ -111,7 +111,7 @@ def in_a_thread(sink: ToneSink) -> ToneSink:
 
 
 class TonePlayer:
-    """Takes tone actions on the client's loop. Without a sink no file is even opened (MEDIA-431)."""
+    """Takes tone actions on the client's loop. Without a sink no file is even opened."""
 
     def __init__(
         self, sink: ToneSink, options: ClientOptions, spawn: Spawn, *, ssl: tls.SSLContext | None = None

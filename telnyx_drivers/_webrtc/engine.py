@@ -116,7 +116,7 @@ class AiortcEngine:
             media.audio.close()
 
     def register_source(self, source_id: str, factory: SourceFactory) -> None:
-        """From now on calls may open this source; replaces an earlier one of the same name (MEDIA-410)."""
+        """From now on calls may open this source; replaces an earlier one of the same name."""
         self._factories[source_id] = factory
 
     def snapshot(self, media: MediaId) -> StatsSnapshot | None:

@@ -59,7 +59,7 @@ class EngineSetup:
     tls: ssl.SSLContext | None = None
     """The application's own TLS settings, for TURN servers as well; ``None``: what the system trusts."""
     sources: "Mapping[str, SourceFactory]" = field(factory=dict[str, "SourceFactory"], repr=False)
-    """What the application has registered, and will: look a source up when a call asks for it (MEDIA-410)."""
+    """What the application has registered, and will: look a source up when a call asks for it."""
     audio_broke: "Callable[[CallId, AudioFault], None]" = field(default=_ignore, repr=False)
     """For whoever makes the audio of calls in another way than ``call_audio``; on the application's loop."""
 

@@ -90,12 +90,12 @@ class Commands(ABC):
             )
 
     def renegotiate(self, call: CallId) -> None:
-        """Send an ``attach`` with a new offer on a live call (SRV-009)."""
+        """Send an ``attach`` with a new offer on a live call."""
         with self._command() as now:
             self.core.renegotiate(call, now=now)
 
     def info(self, call: CallId, members: JsonView) -> None:
-        """Push an ``info`` about a call (SIG-164)."""
+        """Push an ``info`` about a call."""
         with self._command() as now:
             self.core.info(call, members, now=now)
 
@@ -105,7 +105,7 @@ class Commands(ABC):
             self.core.digits(call, digits, now=now)
 
     def display(self, call: CallId, name: str, number: str, *, direction: str = "outbound") -> None:
-        """Tell a client that it now speaks to somebody else (SIG-153)."""
+        """Tell a client that it now speaks to somebody else."""
         with self._command() as now:
             self.core.display(call, name, number, now=now, direction=direction)
 
@@ -122,17 +122,17 @@ class Commands(ABC):
             self.core.push(self._at(where), method, params, now=now)
 
     def push_state(self, where: Where, state: str) -> None:
-        """Push a gateway state, which also later requests are told (SIG-125)."""
+        """Push a gateway state, which also later requests are told."""
         with self._command() as now:
             self.core.push_state(self._at(where), state, now=now)
 
     def push_event(self, where: Where, params: JsonView) -> None:
-        """Push an event message (SIG-171)."""
+        """Push an event message."""
         with self._command() as now:
             self.core.event(self._at(where), params, now=now)
 
     def ai_event(self, where: Where, params: JsonView) -> None:
-        """Push an ``ai_conversation`` message (SIG-183)."""
+        """Push an ``ai_conversation`` message."""
         with self._command() as now:
             self.core.ai_event(self._at(where), params, now=now)
 
@@ -142,7 +142,7 @@ class Commands(ABC):
             self.core.ping(self._at(where), now=now)
 
     def punt(self, where: Where) -> None:
-        """Another connection takes over: tell the client, then close (SIG-170)."""
+        """Another connection takes over: tell the client, then close."""
         with self._command() as now:
             self.core.punt(self._at(where), now=now)
 

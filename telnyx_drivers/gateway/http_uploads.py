@@ -1,6 +1,6 @@
 """The gateway's door: WebSockets go in, and call reports and recordings that are uploaded to the same port are taken.
 
-The platform takes them by HTTP on the host that clients signal to (SIG-187). A connection shows which of the two it is
+The platform takes them by HTTP on the host that clients signal to. A connection shows which of the two it is
 with its first bytes; until then it is nobody's, and it has to hurry.
 """
 
