@@ -55,22 +55,22 @@ TYPES = {"PCMU": 0, "opus": 111}
 
 
 def losing(percent: float) -> Network:
-    return lambda dice, count: [None if dice.random() * 100 < percent else ARRIVES for _ in range(count)]
+    return lambda rng, count: [None if rng.random() * 100 < percent else ARRIVES for _ in range(count)]
 
 
-def bursts(dice: random.Random, count: int) -> list[float | None]:
+def bursts(rng: random.Random, count: int) -> list[float | None]:
     """Three to five in a row, every second or so."""
     delays: list[float | None] = [ARRIVES] * count
     at = 20
     while at < count:
-        length = dice.randint(3, 5)
+        length = rng.randint(3, 5)
         delays[at : at + length] = [None] * len(delays[at : at + length])
-        at += dice.randint(35, 65)
+        at += rng.randint(35, 65)
     return delays
 
 
-def jitter(dice: random.Random, count: int) -> list[float | None]:
-    return [ARRIVES + dice.uniform(0, 0.03) for _ in range(count)]
+def jitter(rng: random.Random, count: int) -> list[float | None]:
+    return [ARRIVES + rng.uniform(0, 0.03) for _ in range(count)]
 
 
 NETWORKS: dict[str, tuple[Network, float]] = {
@@ -203,7 +203,7 @@ def main() -> None:
             runs: list[Run] = []
             for index, speech in enumerate(spoken):
                 sent = packets(codec, speech, told)
-                for die in range(given.dice if network != "clean" else 1):
+                for die in range(given.rng if network != "clean" else 1):
                     said.append(speech)
                     runs.append((codec, sent, deliver(random.Random(100 * index + die), len(sent))))
             found = {name: list(scores(codec, said, hear(name, runs))) for name in columns}

@@ -84,12 +84,12 @@ def rerun(replay: Replay, session: Session) -> float:
 def recorders_share(replay: Replay, folder: Path) -> float:
     """CPU seconds that writing it down took."""
     plain, recorded = list[float](), list[float]()
-    dice = Loaded(int(str(replay.header["seed"]), 16))
+    rng = Loaded(int(str(replay.header["seed"]), 16))
     for number in range(REPEATS):
         session = replay.session()
         plain.append(rerun(replay, session))
         path = folder / f"{number}.jsonl"
-        writing = RecordedSession(replay.session().options, journal=Journal(path), rng=dice)
+        writing = RecordedSession(replay.session().options, journal=Journal(path), rng=rng)
         recorded.append(rerun(replay, writing))
         assert Replay.from_file(str(path)).check() == replay.check(), "it has lived the same life"
     return median(recorded) - median(plain)

@@ -54,10 +54,10 @@ Network: TypeAlias = Callable[[Callable[[], None]], None]
 class Losing:
     percent: float
     lost: int = 0
-    dice: random.Random = field(factory=lambda: random.Random(3))
+    rng: random.Random = field(factory=lambda: random.Random(3))
 
     def __call__(self, deliver: Callable[[], None]) -> None:
-        if self.dice.random() * 100 < self.percent:
+        if self.rng.random() * 100 < self.percent:
             self.lost += 1
         else:
             deliver()
@@ -67,10 +67,10 @@ class Losing:
 class Jittering:
     seconds: float
     lost: int = 0
-    dice: random.Random = field(factory=lambda: random.Random(3))
+    rng: random.Random = field(factory=lambda: random.Random(3))
 
     def __call__(self, deliver: Callable[[], None]) -> None:
-        asyncio.get_running_loop().call_later(self.dice.uniform(0, self.seconds), deliver)
+        asyncio.get_running_loop().call_later(self.rng.uniform(0, self.seconds), deliver)
 
 
 class ProbedAudio(CallAudio):
@@ -170,9 +170,9 @@ class Echo:
             return self.callee.audio.counts.sent - self.caller.audio.counts.heard
         return round(stats.concealed_samples * FRAMES_PER_SECOND / CODECS[self._codec].clock_rate)
 
-    async def probe(self, dice: random.Random) -> tuple[float, float, float] | None:
+    async def probe(self, rng: random.Random) -> tuple[float, float, float] | None:
         """Seconds: write to wire, wire to the far end's `audio_in`, write to our own. ``None`` when not heard."""
-        await asyncio.sleep(0.3 + dice.uniform(0, 0.02))
+        await asyncio.sleep(0.3 + rng.uniform(0, 0.02))
         for side in (self.caller, self.callee):
             side.audio.taken = side.audio.heard = side.sent_at = 0.0
         written = time.perf_counter()
@@ -195,12 +195,12 @@ class Outcome:
 
 
 async def condition(path: str, codec: str, network: Callable[[], Losing | Jittering], probes: int) -> Outcome:
-    echo, dice = Echo(path, codec), random.Random(1)
+    echo, rng = Echo(path, codec), random.Random(1)
     await echo.start()
     there, back, before = network(), network(), echo.missing()
     echo.callee.network, echo.caller.network = there, back
     await asyncio.sleep(1.5)
-    found = [await echo.probe(dice) for _ in range(probes)]
+    found = [await echo.probe(rng) for _ in range(probes)]
     missing = echo.missing() - before
     await echo.stop()
     return Outcome([each for each in found if each is not None], back.lost, missing)
@@ -208,9 +208,9 @@ async def condition(path: str, codec: str, network: Callable[[], Losing | Jitter
 
 async def one_loss(path: str, codec: str) -> tuple[float, float]:
     """Mouth to ear and back before one packet is lost, and two seconds after."""
-    echo, dice = Echo(path, codec), random.Random(1)
+    echo, rng = Echo(path, codec), random.Random(1)
     await echo.start()
-    before = [await echo.probe(dice) for _ in range(4)]
+    before = [await echo.probe(rng) for _ in range(4)]
     lost = 0
 
     def network(deliver: Callable[[], None]) -> None:
@@ -221,7 +221,7 @@ async def one_loss(path: str, codec: str) -> tuple[float, float]:
 
     echo.callee.network = network
     await asyncio.sleep(2)
-    after = [await echo.probe(dice) for _ in range(4)]
+    after = [await echo.probe(rng) for _ in range(4)]
     await echo.stop()
     return (
         median(each[2] for each in before if each is not None),
@@ -260,10 +260,10 @@ def distance(one: Samples, other: Samples) -> float:
 def concealment(codec: str) -> None:
     """How far lost frames of speech are from what they were: as concealed, and as silence."""
     whole = through(codec, set())
-    dice = random.Random(2)
+    rng = random.Random(2)
     rounds: list[tuple[float, float]] = []
     for _ in range(10):
-        lost = {index for index in range(5, len(whole)) if dice.random() < LOSS}
+        lost = {index for index in range(5, len(whole)) if rng.random() < LOSS}
         heard = through(codec, lost)
         for index in lost:
             if index < len(heard) and np.abs(whole[index]).max() > AUDIBLE:

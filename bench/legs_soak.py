@@ -88,11 +88,11 @@ class Stalls:
     deaf: int = 0
 
     async def throw(self, ears: list[Ear], every: float, until: float) -> None:
-        dice = random.Random(7)
-        while (pause := dice.uniform(0.5, 1.5) * every) + time.monotonic() + STALL[1] + SOON < until:
+        rng = random.Random(7)
+        while (pause := rng.uniform(0.5, 1.5) * every) + time.monotonic() + STALL[1] + SOON < until:
             await asyncio.sleep(pause)
             watched = {ear: ear.silences for ear in ears if not ear.silenced}
-            self.lengths.append(dice.uniform(*STALL))
+            self.lengths.append(rng.uniform(*STALL))
             time.sleep(self.lengths[-1])  # noqa: ASYNC251  that is the point
             over = time.monotonic()
             while watched and time.monotonic() < over + SOON:
@@ -136,32 +136,32 @@ def drift(first: Reading, last: Reading) -> tuple[float, float]:
     return (last.sent - first.sent) * FRAME / wall - 1, (last.heard - first.heard) * FRAME / wall - 1
 
 
-async def treat(call: CallHandle, ear: Ear, dice: random.Random, until: float, done: Counter[str]) -> None:
+async def treat(call: CallHandle, ear: Ear, rng: random.Random, until: float, done: Counter[str]) -> None:
     """One thing after the other, and leave it neither held nor muted."""
     speech = np.tile(voice(16_000), 2)
     while time.monotonic() < until:
-        await asyncio.sleep(dice.uniform(0.2, 3))
-        what = dice.choice(("hold", "mute", "clear", "dtmf in the stream", "dtmf by message"))
+        await asyncio.sleep(rng.uniform(0.2, 3))
+        what = rng.choice(("hold", "mute", "clear", "dtmf in the stream", "dtmf by message"))
         match what:
             case "hold":
                 ear.silence(True)
                 held = await call.hold()
-                await asyncio.sleep(dice.uniform(0.2, 3))
+                await asyncio.sleep(rng.uniform(0.2, 3))
                 assert held, "the gateway holds"
                 assert await call.unhold(), "and goes on"
                 ear.silence(False)
             case "mute":
                 ear.silence(True)
                 call.mute()
-                await asyncio.sleep(dice.uniform(0.2, 3))
+                await asyncio.sleep(rng.uniform(0.2, 3))
                 call.unmute()
                 ear.silence(False)
             case "clear":
                 call.audio_out.write_nowait(speech, 16_000)
-                await asyncio.sleep(dice.uniform(0.1, 2))
+                await asyncio.sleep(rng.uniform(0.1, 2))
                 call.audio_out.clear()
             case _:
-                digits = "".join(dice.choices(DIGITS, k=dice.randint(1, 4)))
+                digits = "".join(rng.choices(DIGITS, k=rng.randint(1, 4)))
                 try:
                     await call.dtmf(digits, via="rtp" if what == "dtmf in the stream" else "info")
                 except CallFailed as error:

@@ -100,7 +100,7 @@ def voice(rate: int) -> Samples:
 
 
 class LoopedVoice:
-    """A `Voice` that costs nothing to make."""
+    """A `AudioInput` that costs nothing to make."""
 
     error: None = None
     ended = False

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["telnyx_drivers._webrtc", "aioice"]):
     from telnyx_drivers._webrtc import aiortc_private as private
     from telnyx_drivers._webrtc.aiortc_socket import MOST_EARLY, MOST_QUEUED, IceSocket
-    from telnyx_drivers._webrtc.peer_transport import Groundwork
+    from telnyx_drivers._webrtc.peer_transport import PeerTransport
 
 from tests.media.rig import LOOPBACK, Pair, peer_of
 
@@ -50,7 +50,7 @@ class Bench(logging.Handler):
         self.faults.append(record)
 
     async def _make(self) -> None:
-        self.ground = Groundwork((), LOOPBACK, relay_only=False)
+        self.ground = PeerTransport((), LOOPBACK, relay_only=False)
         await self.ground.hosts_known()
         self.pair = Pair()
         await self.pair.connect()

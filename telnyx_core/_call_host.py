@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from telnyx_core._reports.log_book import CommonLog
-from telnyx_core._reports.segment import ReportHome
+from telnyx_core._reports.segment import ReportEndpoint
 from telnyx_core._signalling.requests import Purpose
 from telnyx_core._time.timers import TimerTable
 from telnyx_core._wire.json_types import Json, JsonObject
@@ -54,7 +54,7 @@ class CallHost(Protocol):
         ...
 
     @property
-    def stranded(self) -> bool:
+    def login_refused(self) -> bool:
         """The login was refused: nothing more is tried until the application asks."""
         ...
 
@@ -77,7 +77,7 @@ class CallHost(Protocol):
         ticket: Ticket | None = None,
     ) -> None: ...
 
-    def send_unattended(self, frame: JsonObject, spare_above: int | None = None) -> bool:
+    def send_unattended(self, frame: JsonObject, drop_if_backlog_over: int | None = None) -> bool:
         """Send a frame with an id of its own, whose reply means nothing; False: there is no socket for it now.
 
         It is spared where more characters than ``spare_above`` wait for the socket.
@@ -129,7 +129,7 @@ class CallHost(Protocol):
     def call_report_id(self) -> str | None: ...
 
     @property
-    def report_home(self) -> ReportHome | None:
+    def report_home(self) -> ReportEndpoint | None:
         """Where the reports of calls go; ``None`` while the server has given them no id (STATS-244)."""
         ...
 

@@ -17,7 +17,7 @@ from telnyx_core._call.microphone import SOURCE_ERRORS
 from telnyx_core._call.tombstones import Tombstones
 from telnyx_core._options.address import parse_address
 from telnyx_core._reports.log_book import CommonLog
-from telnyx_core._reports.segment import ReportHome
+from telnyx_core._reports.segment import ReportEndpoint
 from telnyx_core._signalling import messages as m
 from telnyx_core._signalling.connection import Connection
 from telnyx_core._signalling.identity import CallMarker, Identity
@@ -253,7 +253,7 @@ class Hub:
         self.link.identity.leave(left)
         for marker in left:
             if (call := self.calls.get(CallId(marker.id))) is not None:
-                call.goes_on_elsewhere()
+                call.handed_over()
         self.end_calls(now, bye=False)
         for marker in left:
             self.tombstones.forget(CallId(marker.id))  # it has not ended: nobody owes a BYE
@@ -287,7 +287,7 @@ class Hub:
         return self.link.trickles
 
     @property
-    def stranded(self) -> bool:
+    def login_refused(self) -> bool:
         return self.state is SessionState.AUTH_FAILED
 
     @property
@@ -303,13 +303,13 @@ class Hub:
         return self.link.wall(self._now)
 
     @property
-    def report_home(self) -> ReportHome | None:
+    def report_home(self) -> ReportEndpoint | None:
         ident, url = self.call_report_id, self.link.url
         if ident is None or not url:
             return None
         host = parse_address(url).host
         token = self.link.call_report_voice_sdk_id
-        return ReportHome(http_url(url, "/call_report"), host, ident, token, self.region, self.dc)
+        return ReportEndpoint(http_url(url, "/call_report"), host, ident, token, self.region, self.dc)
 
     @property
     def last_close(self) -> SocketClosed | None:
@@ -336,8 +336,8 @@ class Hub:
     ) -> None:
         self.link.request(purpose, method, params, now, call=call, ticket=ticket)
 
-    def send_unattended(self, frame: JsonObject, spare_above: int | None = None) -> bool:
-        return self.link.send_unattended(frame, spare_above)
+    def send_unattended(self, frame: JsonObject, drop_if_backlog_over: int | None = None) -> bool:
+        return self.link.send_unattended(frame, drop_if_backlog_over)
 
     def settle(self, ticket: Ticket, outcome: Outcome) -> None:
         self.act(Settle(ticket, outcome))

@@ -23,7 +23,7 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from telnyx_core._reports.segment import ReportHome, Segment
+from telnyx_core._reports.segment import ReportEndpoint, Segment
 from telnyx_core._reports.timeline import Entry
 from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_core.errors import Failure
@@ -60,7 +60,7 @@ class SendText:
 
     socket: SocketId
     text: str = field(repr=False)
-    spare_above: int | None = None
+    drop_if_backlog_over: int | None = None
 
 
 @frozen
@@ -273,7 +273,7 @@ class UploadReport:
     The parts of one call are sent one after the other, in the order in which they are ordered.
     """
 
-    home: ReportHome
+    home: ReportEndpoint
     segment: Segment = field(repr=False)
 
 

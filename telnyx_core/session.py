@@ -12,7 +12,7 @@ from attrs import evolve
 from telnyx_core._call.call import Call
 from telnyx_core._hub import Hub, credentials
 from telnyx_core._options.values import read_custom_headers
-from telnyx_core._reports.segment import ReportHome
+from telnyx_core._reports.segment import ReportEndpoint
 from telnyx_core._signalling import messages as m
 from telnyx_core._signalling.requests import Purpose, new_uuid
 from telnyx_core._time import timeouts
@@ -126,7 +126,7 @@ class Session:
         return self._find(call).info()
 
     @property
-    def report_home(self) -> ReportHome | None:
+    def report_home(self) -> ReportEndpoint | None:
         """Where the reports of this session's calls are uploaded; ``None`` before the login has named it."""
         return self._hub.report_home
 
@@ -161,7 +161,7 @@ class Session:
         with self._hub.at(now) as now:
             match fact:
                 case SocketOpened() | SocketRefused() | TextReceived() | BinaryReceived() | SocketClosed():
-                    self._hub.link.told(fact, now)
+                    self._hub.link.handle_fact(fact, now)
                 case NetworkChanged(change):
                     self._hub.link.network(change, now)
                 case RecordingFault():
@@ -171,7 +171,7 @@ class Session:
                 case _:
                     call = self._hub.media.get(fact.media)
                     if call is not None:
-                        call.told(fact, now)
+                        call.handle_fact(fact, now)
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due; nothing when nothing is. Late is the same as on time, once.

@@ -47,7 +47,7 @@ from telnyx_drivers._exceptions import CallFailed, ConnectionFailed, LoginFailed
 from telnyx_drivers._guard import Handler, isolated, run_isolated
 from telnyx_drivers._keywords import CallKeywords, ClientKeywords, LoginKeywords
 from telnyx_drivers._listening import Listens
-from telnyx_drivers._recovery import call_back, with_ways_on
+from telnyx_drivers._recovery import call_back, with_recovery_actions
 from telnyx_drivers._registry import CallRegistry
 from telnyx_drivers._services.journal import Journal, RecordedSession
 from telnyx_drivers._services.store import FileStore, Store
@@ -650,7 +650,7 @@ class Client(Listens[CallNotification]):
         if handle is not None:
             match event:
                 case ErrorRaised(recoverable=True):
-                    event = with_ways_on(event, handle)
+                    event = with_recovery_actions(event, handle)
                 case CallUpdated():
                     event = notification(event, handle)
                 case _:

@@ -573,13 +573,13 @@ class Driver(ABC):
                 logs.signalling.info("opening socket %d to %s", socket, redact_url(url))
                 self._url = url
                 self._lines[socket] = self._dial(socket, url)
-            case SendText(socket, text, spare_above):
+            case SendText(socket, text, drop_if_backlog_over):
                 line = self._lines.get(socket)
-                if line is not None and (spare_above is None or line.backlog <= spare_above):
+                if line is not None and (drop_if_backlog_over is None or line.backlog <= drop_if_backlog_over):
                     if logs.signalling.isEnabledFor(logging.DEBUG):
                         said = (
                             self.session.redactor.text(text)
-                            if spare_above is None
+                            if drop_if_backlog_over is None
                             else f"{len(text)} characters for debugging"
                         )
                         logs.signalling.debug("socket %d sends %s", socket, said)

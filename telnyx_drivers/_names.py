@@ -91,7 +91,7 @@ __all__: list[str] = [
 ]
 
 if TYPE_CHECKING:
-    from telnyx_drivers._audio.audio_input import Voice
+    from telnyx_drivers._audio.audio_input import AudioInput
     from telnyx_drivers._audio.chunks import ChunkDecoder
     from telnyx_drivers._audio.devices import loudspeaker, microphone, speaker
     from telnyx_drivers._audio.frames import AudioFrame
@@ -102,11 +102,11 @@ if TYPE_CHECKING:
 
     __all__ += [
         "AudioFrame",
+        "AudioInput",
         "ChunkDecoder",
         "OpusSettings",
         "Source",
         "Tone",
-        "Voice",
         "engine_with",
         "loudspeaker",
         "microphone",
@@ -119,7 +119,7 @@ _WITH_NUMPY: Final = {
     "OpusSettings": "telnyx_drivers._audio.rtp.libopus",
     "Source": "telnyx_drivers._audio.source_registry",
     "Tone": "telnyx_drivers._audio.tones",
-    "Voice": "telnyx_drivers._audio.audio_input",
+    "AudioInput": "telnyx_drivers._audio.audio_input",
     "engine_with": "telnyx_drivers._webrtc.engine",
     "loudspeaker": "telnyx_drivers._audio.devices",
     "microphone": "telnyx_drivers._audio.devices",

@@ -33,7 +33,7 @@ def is_media_recovery_error_event(event: object) -> TypeGuard[MediaRecoveryError
 isMediaRecoveryErrorEvent = is_media_recovery_error_event  # noqa: N816  # the seed's spelling
 
 
-def with_ways_on(event: ErrorRaised, call: CallHandle) -> MediaRecoveryError:
+def with_recovery_actions(event: ErrorRaised, call: CallHandle) -> MediaRecoveryError:
     return MediaRecoveryError(
         error=event.error,
         session_id=event.session_id,

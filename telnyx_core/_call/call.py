@@ -116,7 +116,7 @@ class Call:
         self._recovered = False
         self._known = direction == "inbound"
         self._remote_offer: str | None = None
-        self._wish = False
+        self._answer_requested = False
         self._early = False
         self._far_answer = False
         self._tone: ToneKind | None = None
@@ -224,14 +224,14 @@ class Call:
         if (
             self.direction == "outbound"
             or self.state is not CallState.RINGING
-            or self._wish
+            or self._answer_requested
             or self.media.peer is not None
         ):
             self._host.warn(WarningCode.ANSWER_WHILE_PEER_ACTIVE, call=self.id)
             return
         if headers:
             self.parties.headers = headers
-        self._wish = True
+        self._answer_requested = True
         self._quality.mark(Mark.ANSWER_CALLED)
         self._stop_tone()
         if self._remote_offer is None:
@@ -346,7 +346,7 @@ class Call:
         self._microphone.phase = Phase.IDLE
         if self.state is CallState.RINGING and self.direction == "inbound":
             self._move(CallInput.REOFFERED)
-            if self._wish:
+            if self._answer_requested:
                 timers.stop(Timer.AWAIT_REMOTE, self.id)
                 self.media.restart_answer(offer.sdp, now)
             return
@@ -417,12 +417,12 @@ class Call:
 
     # What the media engine says.
 
-    def told(self, fact: MediaFact, now: float) -> None:
-        self._quality.told(fact)
+    def handle_fact(self, fact: MediaFact, now: float) -> None:
+        self._quality.handle_fact(fact)
         if isinstance(fact, StatsTaken):
             self._reading_taken(fact, now)
         elif self.live:
-            self._progress(self.media.told(fact, now), fact.media, now)
+            self._progress(self.media.handle_fact(fact, now), fact.media, now)
             if isinstance(fact, PeerStateChanged) and fact.state == "connected":
                 self._next_hold(now)
 
@@ -445,7 +445,7 @@ class Call:
             case Timer.ATTACH_WAIT:
                 self._attach_missing(now)
             case Timer.ORPHAN:
-                if self._host.connected and not self._host.usable and not self._host.stranded:
+                if self._host.connected and not self._host.usable and not self._host.login_refused:
                     self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN_AGAIN, self.id)  # the verdict is near
                 else:
                     self.not_reattached(now)
@@ -472,7 +472,7 @@ class Call:
     def flush_report(self, now: float) -> None:
         self._quality.flush_now(self.info(), now)
 
-    def goes_on_elsewhere(self) -> None:
+    def handed_over(self) -> None:
         """The server keeps the call for a later process: what is reported here is not its end."""
         self._quality.goes_on = True
 
@@ -685,7 +685,7 @@ class Call:
             and self.media.peer is None
         ):
             self._remote_offer = self._far_sdp = sdp
-            if self._wish:
+            if self._answer_requested:
                 self._host.timers.stop(Timer.AWAIT_REMOTE, self.id)
                 self.media.open_answer(sdp, now)
         if changed:
@@ -868,7 +868,7 @@ class Call:
         self._stop_tone()
         self._host.timers.stop_all(self.id)
         self._microphone.finish()
-        self._wish = False
+        self._answer_requested = False
         if not self._quality.ending(self.media.peer if reading else None, now):
             self.media.close()
         self._holds.drop_all(Failure(FailureKind.CALL_ENDED, "the call ended"))

@@ -242,11 +242,11 @@ class MediaPath:
 
     # Facts and deadlines.
 
-    def told(self, fact: MediaFact, now: float) -> Steps:
+    def handle_fact(self, fact: MediaFact, now: float) -> Steps:
         """What the dialog has to know of this fact; the rest is handled here."""
         peer = next((peer for peer in self._peers() if peer.media == fact.media), None)
         assert peer is not None, "what is released is not told any more"
-        steps = peer.told(fact, now)
+        steps = peer.handle_fact(fact, now)
         match fact:
             case PeerStateChanged(_, state) if peer is self.renewing:
                 if state == "connected":

@@ -251,7 +251,7 @@ class Negotiation:
             self._timers.stop(Timer.GATHER_SAFETY, self.media)
             self._act(ClosePeer(self.media))
 
-    def told(self, fact: MediaFact, now: float) -> tuple[Progress, ...]:
+    def handle_fact(self, fact: MediaFact, now: float) -> tuple[Progress, ...]:
         """Take in one fact of this peer. Facts of a closed peer are never passed here."""
         match fact:
             case SourceOpened() | SourceRefused() if self.switches:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from attrs import define, field
 
 from telnyx_core._call_host import CallHost
-from telnyx_core._quality.peer_timeline import PeerStory
+from telnyx_core._quality.peer_timeline import PeerTimeline
 from telnyx_core._reports.log_book import MAX_FRAME
 from telnyx_core._reports.timeline import Entry, Tag, Timeline
 from telnyx_core._signalling.requests import new_uuid
@@ -37,7 +37,7 @@ Kind = Literal["debug_report_start", "debug_report_data", "debug_report_stop"]
 class _Peer:
     ident: str
     """The ``debug_report_id`` (DBG-003)."""
-    story: PeerStory
+    story: PeerTimeline
     timeline: Timeline = field(factory=Timeline)
     announced_on: int | None = None
     """The socket on which the start was told."""
@@ -56,7 +56,7 @@ class DebugWatch:
 
     def peer_opened(self, media: MediaId, config: PeerConfig) -> None:
         """A peer is about to be ordered."""
-        peer = self._peers[media] = _Peer(new_uuid(self._rng), PeerStory(config))
+        peer = self._peers[media] = _Peer(new_uuid(self._rng), PeerTimeline(config))
         self._announce(peer)
         self._add(peer, peer.story.opened(self._host.wall))
 
@@ -71,10 +71,10 @@ class DebugWatch:
             self._send(peer, "debug_report_stop")
         self._former.append(peer)
 
-    def told(self, fact: MediaFact) -> None:
+    def handle_fact(self, fact: MediaFact) -> None:
         peer = self._peers.get(fact.media)
         if peer is not None:
-            for entry in peer.story.told(fact, self._host.wall):
+            for entry in peer.story.handle_fact(fact, self._host.wall):
                 self._add(peer, entry)
 
     def note(self, event: str, data: Json) -> None:
@@ -116,7 +116,9 @@ class DebugWatch:
         if not self._to_file and peer.announced_on != generation and self._send(peer, "debug_report_start"):
             peer.announced_on = generation
 
-    def _send(self, peer: _Peer, kind: Kind, data: JsonObject | None = None, spare_above: int | None = None) -> bool:
+    def _send(
+        self, peer: _Peer, kind: Kind, data: JsonObject | None = None, drop_if_backlog_over: int | None = None
+    ) -> bool:
         if kind != "debug_report_start" and peer.announced_on != self._host.generation:
             return False
         frame: JsonObject = {
@@ -129,4 +131,4 @@ class DebugWatch:
         }
         if data is not None:
             frame["debug_report_data"] = data
-        return self._host.send_unattended(frame, spare_above)
+        return self._host.send_unattended(frame, drop_if_backlog_over)

@@ -53,7 +53,7 @@ _TRANSPORT: Final = {
 }
 
 
-class Marks:
+class EstablishmentMarks:
     """One call's. ``start`` is when it was placed, or when its invite came."""
 
     __slots__ = ("_at", "_direction", "_start")
@@ -73,7 +73,7 @@ class Marks:
         if mark is not None:
             self.add(mark, now)
 
-    def told(self, fact: MediaFact, now: float) -> None:
+    def handle_fact(self, fact: MediaFact, now: float) -> None:
         """The media engine reported something about a peer of this call."""
         match fact:
             case SourceOpened():

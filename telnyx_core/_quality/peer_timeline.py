@@ -43,7 +43,7 @@ _STATE_EVENTS: Final = {
 
 
 @define
-class PeerStory:
+class PeerTimeline:
     """Puts into entries what is heard of one peer."""
 
     config: PeerConfig
@@ -68,7 +68,7 @@ class PeerStory:
         }
         return Entry(wall, "addConnection", "peer", {"options": options, "peerConfiguration": peer})
 
-    def told(self, fact: MediaFact, wall: float) -> tuple[Entry, ...]:
+    def handle_fact(self, fact: MediaFact, wall: float) -> tuple[Entry, ...]:
         match fact:
             case SourceOpened():
                 return (Entry(wall, "getUserMedia", "getUserMedia", {"audio": True}),)

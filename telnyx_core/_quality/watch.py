@@ -5,12 +5,12 @@ from typing import Final, Literal, Protocol
 
 from telnyx_core._call_host import CallHost
 from telnyx_core._quality.debug import DebugWatch
-from telnyx_core._quality.establishment_marks import Mark, Marks
+from telnyx_core._quality.establishment_marks import EstablishmentMarks, Mark
 from telnyx_core._quality.summary import Summary, next_beat
 from telnyx_core._reports.call_report import CallReport
-from telnyx_core._reports.entries import Taken
+from telnyx_core._reports.entries import StatsInterval
 from telnyx_core._reports.log_book import Level, LogBook, LogEntry
-from telnyx_core._reports.segment import Flush, ReportHome, Segment
+from telnyx_core._reports.segment import Flush, ReportEndpoint, Segment
 from telnyx_core._time.timers import Timer
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.actions import Notify, PeerConfig, TakeStats, UploadReport, WriteDebug
@@ -51,7 +51,7 @@ class QualityWatch:
         self._options = options
         self._host = host
         self._created_at = self._read_at = now
-        self._marks = Marks(direction, now)
+        self._marks = EstablishmentMarks(direction, now)
         self._summary = (
             Summary(client.call_report_interval, now) if client.enable_call_reports or client.debug else None
         )
@@ -76,11 +76,11 @@ class QualityWatch:
         """The server sent a message for this call."""
         self._marks.heard(method, self._host.now)
 
-    def told(self, fact: MediaFact) -> None:
+    def handle_fact(self, fact: MediaFact) -> None:
         """The media engine reported something about a peer of this call."""
-        self._marks.told(fact, self._host.now)
+        self._marks.handle_fact(fact, self._host.now)
         if self._debug is not None:
-            self._debug.told(fact)
+            self._debug.handle_fact(fact)
 
     def moved(self, before: CallState, state: CallState) -> None:
         self._log("info", f"{before.value} → {state.value}")
@@ -251,7 +251,7 @@ class QualityWatch:
         if self._report is not None:
             offset, started = self._host.wall_offset, self._read_at
             before = None if interval is None else interval.before
-            self._report.add(Taken(started + offset, now + offset, before, reading, muted))
+            self._report.add(StatsInterval(started + offset, now + offset, before, reading, muted))
         self._read_at = now
 
     def _flush(self, call: CallInfo, now: float, flush: Flush | None) -> None:
@@ -265,9 +265,9 @@ class QualityWatch:
         self,
         call: CallInfo,
         now: float,
-        home: ReportHome,
+        home: ReportEndpoint,
         flush: Flush | None,
-        entries: tuple[Taken, ...],
+        entries: tuple[StatsInterval, ...],
         logs: tuple[LogEntry, ...],
     ) -> Segment:
         offset = self._host.wall_offset

@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import define, field
 
-from telnyx_core._reports.entries import Taken
+from telnyx_core._reports.entries import StatsInterval
 from telnyx_core._reports.log_book import LogBook, LogEntry
 
 MAX_TAKEN: Final = 360
@@ -24,10 +24,10 @@ class CallReport:
     interval: float
     """Seconds between two parts (``callReportFlushInterval``); 0: as long as nothing is full, one at the end."""
     logs: LogBook = field(factory=LogBook)
-    _taken: deque[Taken] = field(factory=lambda: deque[Taken](maxlen=MAX_TAKEN))
+    _taken: deque[StatsInterval] = field(factory=lambda: deque[StatsInterval](maxlen=MAX_TAKEN))
     _overflowed: bool = False
 
-    def add(self, taken: Taken) -> None:
+    def add(self, taken: StatsInterval) -> None:
         if len(self._taken) == MAX_TAKEN and not self._overflowed:
             self._overflowed = True
             self.logs.note(taken.ended, "warn", f"more than {MAX_TAKEN} entries wait; the oldest are dropped")
@@ -49,11 +49,11 @@ class CallReport:
     def empty(self) -> bool:
         return not self._taken and not len(self.logs)
 
-    def look(self) -> tuple[tuple[Taken, ...], tuple[LogEntry, ...]]:
+    def look(self) -> tuple[tuple[StatsInterval, ...], tuple[LogEntry, ...]]:
         """All of it, which stays here."""
         return tuple(self._taken), self.logs.entries()
 
-    def take(self, now: float) -> tuple[tuple[Taken, ...], tuple[LogEntry, ...]]:
+    def take(self, now: float) -> tuple[tuple[StatsInterval, ...], tuple[LogEntry, ...]]:
         """All of it, which is then no longer here (STATS-225)."""
         taken = tuple(self._taken)
         self._taken.clear()

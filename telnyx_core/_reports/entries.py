@@ -17,7 +17,7 @@ _PLACES: Final = 4  # STATS-035
 
 
 @frozen
-class Taken:
+class StatsInterval:
     """What was read at the end of an interval, and at its beginning where that is the same peer's. Epoch seconds."""
 
     started: float
@@ -48,7 +48,7 @@ class Taken:
         return entry
 
 
-def _outbound(taken: Taken) -> JsonObject:
+def _outbound(taken: StatsInterval) -> JsonObject:
     reading = taken.after
     return _known(
         packetsSent=reading.packets_sent,
@@ -70,7 +70,7 @@ def _outbound(taken: Taken) -> JsonObject:
     )
 
 
-def _track(taken: Taken) -> JsonObject:
+def _track(taken: StatsInterval) -> JsonObject:
     """Audio goes out as it is given: in one channel, at the rate of the codec, and not worked on."""
     track: JsonObject = {"id": w3c.SOURCE, "enabled": not taken.muted, "muted": False, "readyState": "live"}
     codec = taken.after.codec
@@ -87,7 +87,7 @@ def _track(taken: Taken) -> JsonObject:
     return track
 
 
-def _inbound(taken: Taken) -> JsonObject:
+def _inbound(taken: StatsInterval) -> JsonObject:
     reading = taken.after
     return _known(
         packetsReceived=reading.packets_received,
@@ -176,7 +176,7 @@ def _codec(reading: StatsSnapshot) -> JsonObject:
     )
 
 
-def _rate(taken: Taken, counter: str) -> float | None:
+def _rate(taken: StatsInterval, counter: str) -> float | None:
     before: int | None = None if taken.before is None else getattr(taken.before, counter)
     after: int | None = getattr(taken.after, counter)
     return bitrate(before, after, taken.ended - taken.started)

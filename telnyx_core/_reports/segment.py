@@ -11,7 +11,7 @@ from urllib.parse import quote
 from attrs import field, frozen
 
 from telnyx_core._reports.client_summary import client_summary
-from telnyx_core._reports.entries import Taken
+from telnyx_core._reports.entries import StatsInterval
 from telnyx_core._reports.log_book import LogEntry
 from telnyx_core._reports.published import iso
 from telnyx_core._version import VERSION
@@ -47,7 +47,7 @@ _CLOSE_NAMES: Final = {  # SIG-278
 
 
 @frozen
-class ReportHome:
+class ReportEndpoint:
     """Where the reports of a session go, and under which names (STATS-240, STATS-241)."""
 
     url: str
@@ -105,9 +105,9 @@ class Segment:
     """Now, or the end of the call."""
     client: ClientOptions = field(repr=False)
     options: CallOptions = field(repr=False)
-    home: ReportHome
+    home: ReportEndpoint
     flush: Flush | None
-    entries: tuple[Taken, ...] = field(repr=False)
+    entries: tuple[StatsInterval, ...] = field(repr=False)
     logs: tuple[LogEntry, ...] = field(repr=False)
     redactor: Redactor = field(default=PLAIN, repr=False, eq=False)
     """Knows the client's secrets: a server may quote them in the reason of a close, or in a name."""

@@ -288,14 +288,14 @@ class Connection:
         assert self._socket is not None, "the caller has checked that there is a socket"
         self.owner.act(SendText(self._socket, text))
 
-    def send_unattended(self, frame: JsonObject, spare_above: int | None = None) -> bool:
+    def send_unattended(self, frame: JsonObject, drop_if_backlog_over: int | None = None) -> bool:
         """A frame on whose reply nothing depends; False where it cannot be sent now (SIG-186, DBG-005, DBG-006)."""
         if not self.logged_in or self._socket is None:
             return False
         self._unattended[frame["id"]] = None
         if len(self._unattended) > MAX_UNATTENDED:
             del self._unattended[next(iter(self._unattended))]
-        self.owner.act(SendText(self._socket, encode(frame), spare_above))
+        self.owner.act(SendText(self._socket, encode(frame), drop_if_backlog_over))
         return True
 
     def acknowledge(self, request: Request) -> None:
@@ -313,7 +313,7 @@ class Connection:
 
     # Facts and deadlines.
 
-    def told(self, fact: SocketFact, now: float) -> None:
+    def handle_fact(self, fact: SocketFact, now: float) -> None:
         """News of a socket. Of any but the current one there is no news (SIG-085, T41)."""
         if fact.socket != self._socket:
             return
@@ -617,7 +617,7 @@ class Connection:
         self.owner.saw_frame("RECV", reply.frame, size, None if pending is None else pending.call)
         if pending is None:
             self.owner.act(Notify(SocketMessage(reply.frame, size)))
-            self.registrar.told(m.gateway_report(mapping(reply.result, "params")), now)
+            self.registrar.handle_fact(m.gateway_report(mapping(reply.result, "params")), now)
             return
         failure: Failure | None = None
         if reply.error is not None:
@@ -649,7 +649,7 @@ class Connection:
                 self.owner.came_back(now)
                 self.registrar.ask(now)
             case m.GATEWAY_STATE:
-                self.registrar.told(m.gateway_report(request.params), now)
+                self.registrar.handle_fact(m.gateway_report(request.params), now)
             case m.PUNT:
                 self.acknowledge(request)
                 self._punt(now)
@@ -668,13 +668,13 @@ class Connection:
             case Purpose.LOGIN | Purpose.RELOGIN:
                 self._login_settled(purpose, failure, result, now)
             case Purpose.GATEWAY_STATE:
-                self.registrar.told(m.gateway_report(mapping(result, "params")), now)
+                self.registrar.handle_fact(m.gateway_report(mapping(result, "params")), now)
             case Purpose.IS_REGISTERED:
                 report = m.gateway_report(mapping(result, "params"))
                 assert ticket is not None, "asked for by a command"
                 registered = report is not None and report.state in ("REGED", "REGISTER")
                 self.owner.act(Settle(ticket, Done({"registered": registered})))
-                self.registrar.told(report, now)
+                self.registrar.handle_fact(report, now)
             case Purpose.PROBE:
                 if failure is None or failure.kind is FailureKind.SERVER_ERROR:
                     self.liveness.probe_answered(now)

@@ -48,7 +48,7 @@ class Registrar:
         self.watch(now)
         early, self._early = self._early, None
         if report is not None or early is not None:
-            self.told(report or early, now)
+            self.handle_fact(report or early, now)
 
     def ask(self, now: float) -> None:
         if self._link.logged_in:
@@ -57,7 +57,7 @@ class Registrar:
     def watch(self, now: float) -> None:
         self._link.timers.set(Timer.REGISTRATION_WATCH, now + timeouts.REGISTRATION_WATCH)
 
-    def told(self, report: m.GatewayReport | None, now: float) -> None:
+    def handle_fact(self, report: m.GatewayReport | None, now: float) -> None:
         """A gateway state arrived (SIG-210 to SIG-223)."""
         link = self._link
         if report is None or report.state not in KNOWN or not link.connected:
@@ -72,7 +72,7 @@ class Registrar:
             link.owner.reattached(report.reattached, now)
         if link.draining or (link.state is S.AUTH_FAILED and report.state in PENDING):  # T17b
             return
-        match self.registration.told(report.state, polling=link.timers.is_set(Timer.REG_POLL)):
+        match self.registration.handle_state(report.state, polling=link.timers.is_set(Timer.REG_POLL)):
             case Decision.READY:
                 self._ready(report.state, now)
             case Decision.STILL_READY:

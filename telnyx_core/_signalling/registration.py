@@ -52,7 +52,7 @@ class Registration:
         self.lost()
         self.retries = 0
 
-    def told(self, state: str, *, polling: bool) -> Decision:
+    def handle_state(self, state: str, *, polling: bool) -> Decision:
         """Take in one state. ``polling``: a poll is already due, so another pending state is no news (SIG-212)."""
         if state in _REGISTERED:
             if state == "REGED":

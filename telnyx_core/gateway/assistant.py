@@ -6,11 +6,11 @@ from typing import Final
 from telnyx_core._wire.codec import Request, mapping, string
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.gateway.client_sockets import Lines
-from telnyx_core.gateway.context import Ground
+from telnyx_core.gateway.context import Context
 from telnyx_core.gateway.events import ConversationReceived
 from telnyx_core.gateway.legs import Leg
 from telnyx_core.gateway.options import Assistant
-from telnyx_core.gateway.records import Line
+from telnyx_core.gateway.records import ClientSocket
 from telnyx_core.gateway.sessions import sessid
 
 MAX_DELTAS: Final = 64
@@ -18,8 +18,8 @@ MAX_DELTAS: Final = 64
 
 
 class Assistants:
-    def __init__(self, ground: Ground, lines: Lines) -> None:
-        self._ground = ground
+    def __init__(self, context: Context, lines: Lines) -> None:
+        self._context = context
         self._lines = lines
 
     def answered(self, leg: Leg) -> None:
@@ -33,9 +33,9 @@ class Assistants:
         if assistant.greeting:
             self._speak(line, assistant.greeting)
 
-    def heard(self, line: Line, request: Request, assistant: Assistant | None) -> None:
+    def heard(self, line: ClientSocket, request: Request, assistant: Assistant | None) -> None:
         """Text of the user, or what a function returned; ``assistant`` is the one in the call, if any is."""
-        self._ground.notify(ConversationReceived(line.socket, request.params))
+        self._context.notify(ConversationReceived(line.socket, request.params))
         self._lines.reply(line, request, {"message": "SENT", **sessid(line)})
         item = mapping(request.params, "item")
         if assistant is None or request.params.get("type") != "conversation.item.create":
@@ -48,10 +48,10 @@ class Assistants:
             case _:
                 pass
 
-    def _message(self, line: Line, assistant: Assistant, item: JsonObject) -> None:
+    def _message(self, line: ClientSocket, assistant: Assistant, item: JsonObject) -> None:
         text = _text(item)
         created: JsonObject = {
-            "id": string(item, "id") or self._ground.uuid(),
+            "id": string(item, "id") or self._context.uuid(),
             "type": "message",
             "role": "user",
             "status": "completed",
@@ -69,20 +69,20 @@ class Assistants:
                 return
         self._speak(line, text)
 
-    def _call_function(self, line: Line, name: str, arguments: JsonObject) -> None:
+    def _call_function(self, line: ClientSocket, name: str, arguments: JsonObject) -> None:
         item: JsonObject = {
-            "id": self._ground.uuid(),
+            "id": self._context.uuid(),
             "type": "function_call",
-            "call_id": self._ground.uuid(),
+            "call_id": self._context.uuid(),
             "name": name,
             "arguments": json.dumps(arguments),
             "status": "completed",
         }
         self._lines.converse(line, {"type": "conversation.item.created", "item": item})
 
-    def _speak(self, line: Line, text: str) -> None:
+    def _speak(self, line: ClientSocket, text: str) -> None:
         """Words as they come, then the whole (SIG-184)."""
-        item = self._ground.uuid()
+        item = self._context.uuid()
         for delta in _pieces(text):
             self._lines.converse(
                 line,

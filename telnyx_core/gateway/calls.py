@@ -15,7 +15,7 @@ from telnyx_core.events import Cause, Direction
 from telnyx_core.gateway.actions import Echo, Feed, FromCall, ReleaseCall, Silence, Source, Tone
 from telnyx_core.gateway.assistant import Assistants
 from telnyx_core.gateway.client_sockets import Lines
-from telnyx_core.gateway.context import Ground
+from telnyx_core.gateway.context import Context
 from telnyx_core.gateway.events import CallAnswered, CallEnded, CallHeld, CallRinging, CallStarted, Ender
 from telnyx_core.gateway.legs import Leg, Phase, Purpose, Race, Step, TelnyxIds, cause
 from telnyx_core.gateway.options import FarEnd
@@ -33,13 +33,15 @@ NO_SUCH_CALL: Final = "CALL DOES NOT EXIST"
 
 
 class Calls:
-    def __init__(self, ground: Ground, lines: Lines, sessions: Sessions, peers: Peers, assistants: Assistants) -> None:
-        self._ground = ground
+    def __init__(
+        self, context: Context, lines: Lines, sessions: Sessions, peers: Peers, assistants: Assistants
+    ) -> None:
+        self._context = context
         self._lines = lines
         self._sessions = sessions
         self._peers = peers
         self._assistants = assistants
-        self.wording = Wording(ground)
+        self.wording = Wording(context)
         self._legs: dict[CallId, Leg] = {}
 
     @property
@@ -52,25 +54,25 @@ class Calls:
 
     def established(self, leg: Leg) -> bool:
         """Whether the server counts the call as answered: not before its media has been connected."""
-        return leg.answered and (leg.connected_once or not self._ground.options.quirks.established_by_media)
+        return leg.answered and (leg.connected_once or not self._context.options.quirks.established_by_media)
 
     @property
     def full(self) -> bool:
-        return len(self._legs) >= self._ground.options.limits.calls
+        return len(self._legs) >= self._context.options.limits.calls
 
     # Starting.
 
     def ids(self, session_id: str | None = None) -> TelnyxIds:
         """Both legs of one call share the session id."""
-        control = self._ground.uuid().replace("-", "")
-        return TelnyxIds(f"v3:{control}", session_id or self._ground.uuid(), self._ground.uuid())
+        control = self._context.uuid().replace("-", "")
+        return TelnyxIds(f"v3:{control}", session_id or self._context.uuid(), self._context.uuid())
 
     def add(self, leg: Leg, params: JsonView) -> None:
         self._legs[leg.call] = leg
-        timeout = self._ground.options.plan.ring_timeout
+        timeout = self._context.options.plan.ring_timeout
         if timeout is not None:
-            self._ground.timers.set(Timer.AWAIT_REMOTE, self._ground.now + timeout, leg)
-        self._ground.notify(
+            self._context.timers.set(Timer.AWAIT_REMOTE, self._context.now + timeout, leg)
+        self._context.notify(
             CallStarted(
                 call=leg.call,
                 user=leg.session.user,
@@ -119,7 +121,7 @@ class Calls:
         """Ring a client: one new inbound leg."""
         inbound: Direction = "inbound"
         leg = Leg(
-            call=CallId(self._ground.uuid()),
+            call=CallId(self._context.uuid()),
             session=session,
             direction=inbound,
             destination=destination,
@@ -148,10 +150,10 @@ class Calls:
         delay = self._delay(leg.steps[0])
         leg.due = delay == 0
         if not leg.due:
-            self._ground.timers.set(Timer.SETUP, self._ground.now + delay, leg)
+            self._context.timers.set(Timer.SETUP, self._context.now + delay, leg)
 
     def _delay(self, step: Step) -> float:
-        plan = self._ground.options.plan
+        plan = self._context.options.plan
         match step:
             case Step.RING | Step.FAIL:
                 return plan.ringing_delay
@@ -187,8 +189,8 @@ class Calls:
     def _ring(self, leg: Leg) -> None:
         if leg.phase is Phase.CREATED:
             leg.forward(Phase.RINGING)
-            self._ground.notify(CallRinging(leg.call))
-        if self._ground.options.like == "telnyx":  # The fork is silent about a far end that rings (PS-022).
+            self._context.notify(CallRinging(leg.call))
+        if self._context.options.like == "telnyx":  # The fork is silent about a far end that rings (PS-022).
             self.say(leg, RINGING, self.wording.ringing(leg))
 
     def _early(self, leg: Leg) -> None:
@@ -198,7 +200,7 @@ class Calls:
             self.feed(leg)
 
     def _answer(self, leg: Leg) -> None:
-        says_sdp = not leg.early or self._ground.options.quirks.answer_repeats_sdp
+        says_sdp = not leg.early or self._context.options.quirks.answer_repeats_sdp
         params = self.wording.answer(leg, self.local_sdp(leg) if says_sdp else None)
         self._answered(leg)
         self.say(leg, ANSWER, params)
@@ -211,8 +213,8 @@ class Calls:
 
     def _answered(self, leg: Leg, headers: Headers = ()) -> None:
         leg.forward(Phase.ANSWERED)
-        self._ground.timers.stop(Timer.AWAIT_REMOTE, leg)
-        self._ground.notify(CallAnswered(leg.call, headers))
+        self._context.timers.stop(Timer.AWAIT_REMOTE, leg)
+        self._context.notify(CallAnswered(leg.call, headers))
         self.feed_both(leg)
 
     # Progress of a call that the gateway makes.
@@ -225,7 +227,7 @@ class Calls:
         """The client rings: tell whoever calls it."""
         if leg.phase is Phase.CREATED:
             leg.forward(Phase.RINGING)
-            self._ground.notify(CallRinging(leg.call))
+            self._context.notify(CallRinging(leg.call))
             caller = None if leg.race is None else leg.race.caller
             if caller is not None and caller.phase is Phase.CREATED and Step.RING not in caller.steps:
                 self.then(caller, Step.RING)
@@ -251,7 +253,7 @@ class Calls:
         if not leg.invited:
             self.invite(leg, self.local_sdp(leg))
         elif leg.late_sdp:
-            self._ground.timers.set(Timer.SETUP, self._ground.now + leg.late_sdp, leg)
+            self._context.timers.set(Timer.SETUP, self._context.now + leg.late_sdp, leg)
         else:
             self._bring_sdp(leg)
 
@@ -269,7 +271,7 @@ class Calls:
         """The holder hears nothing, the other side hears music."""
         if leg.held != held:
             leg.held = held
-            self._ground.notify(CallHeld(leg.call, held))
+            self._context.notify(CallHeld(leg.call, held))
             self.feed_both(leg)
 
     def feed_both(self, leg: Leg) -> None:
@@ -282,7 +284,7 @@ class Calls:
         source = self._source(leg)
         if source != leg.fed:
             leg.fed = source
-            self._ground.act(Feed(leg.call, source))
+            self._context.act(Feed(leg.call, source))
 
     def _source(self, leg: Leg) -> Source:
         if leg.held or self._away(leg):
@@ -303,18 +305,18 @@ class Calls:
                 return Silence()
 
     def _away(self, leg: Leg) -> bool:
-        return leg.session.line is None and self._ground.options.quirks.silent_when_lost
+        return leg.session.line is None and self._context.options.quirks.silent_when_lost
 
     def end(self, leg: Leg, ended: Cause, by: Ender, headers: Headers = ()) -> None:
         """End a leg and whatever hangs on it. Only a client that ended its call itself is not told."""
         leg.forward(Phase.ENDED)
-        self._ground.timers.stop_all(leg)
+        self._context.timers.stop_all(leg)
         del self._legs[leg.call]
         if by != "client":
             self.say(leg, BYE, self.wording.bye(leg, ended, headers))
         self._peers.close_all(leg)
-        self._ground.act(ReleaseCall(leg.call))
-        self._ground.notify(CallEnded(leg.call, leg.session.user, ended, by, headers))
+        self._context.act(ReleaseCall(leg.call))
+        self._context.notify(CallEnded(leg.call, leg.session.user, ended, by, headers))
         self._sessions.dropped(leg.session, leg.call)
         partner, leg.partner = leg.partner, None
         if partner is not None:

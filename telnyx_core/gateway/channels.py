@@ -5,21 +5,21 @@ from telnyx_core._time.limits import MAX_NAME_CHARS
 from telnyx_core._wire.codec import Request, mapping, string, strings
 from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.gateway.client_sockets import Lines
-from telnyx_core.gateway.context import Ground
-from telnyx_core.gateway.records import Line, Session
+from telnyx_core.gateway.context import Context
+from telnyx_core.gateway.records import ClientSocket, Session
 from telnyx_core.gateway.sessions import Sessions, logged_in, sessid
 
 PERMISSION_DENIED = -32602
 
 
 class Channels:
-    def __init__(self, ground: Ground, lines: Lines, sessions: Sessions) -> None:
-        self._ground = ground
+    def __init__(self, context: Context, lines: Lines, sessions: Sessions) -> None:
+        self._context = context
         self._lines = lines
         self._sessions = sessions
         self._serial = 0
 
-    def subscribe(self, line: Line, request: Request) -> None:
+    def subscribe(self, line: ClientSocket, request: Request) -> None:
         """Names beginning with ``private`` are nobody's; with nothing subscribed the result is an error."""
         session = logged_in(line)
         new: list[Json] = []
@@ -28,7 +28,7 @@ class Channels:
         for name in _names(request):
             if name in session.channels:
                 known.append(name)
-            elif name.startswith("private") or len(session.channels) >= self._ground.options.limits.channels:
+            elif name.startswith("private") or len(session.channels) >= self._context.options.limits.channels:
                 unauthorized.append(name)
             else:
                 session.channels.add(name)
@@ -44,7 +44,7 @@ class Channels:
         else:
             self._lines.refuse(line, request, PERMISSION_DENIED, "Permission Denied", lists)
 
-    def unsubscribe(self, line: Line, request: Request) -> None:
+    def unsubscribe(self, line: ClientSocket, request: Request) -> None:
         session = logged_in(line)
         gone: list[Json] = []
         unknown: list[Json] = []
@@ -55,7 +55,7 @@ class Channels:
             line, request, {"unsubscribedChannels": gone, "notSubscribedChannels": unknown, **sessid(line)}
         )
 
-    def broadcast(self, line: Line, request: Request) -> None:
+    def broadcast(self, line: ClientSocket, request: Request) -> None:
         """Everybody else who subscribed to the channel hears it."""
         session = logged_in(line)
         channel = string(request.params, "eventChannel")

@@ -10,10 +10,10 @@ from telnyx_core._wire.codec import NOT_JSON, Garbage, Plain, Reply, Request, ba
 from telnyx_core._wire.json_types import JsonObject, JsonView
 from telnyx_core.actions import SendText
 from telnyx_core.gateway.actions import AbortConnection, CloseConnection
-from telnyx_core.gateway.context import Ground
+from telnyx_core.gateway.context import Context
 from telnyx_core.gateway.events import Acknowledged, ClientConnected, ClientLost, FaultStruck, FrameRejected
 from telnyx_core.gateway.faults import Delay, Drop, Duplicate, FaultTable, Garble, Place, Refuse, Swallow
-from telnyx_core.gateway.records import Held, Line, expiry
+from telnyx_core.gateway.records import ClientSocket, DelayedFrame, expiry
 from telnyx_core.ids import CallId, SocketId
 
 Way: TypeAlias = Literal["in", "out"]
@@ -36,59 +36,59 @@ class Lines:
 
     def __init__(
         self,
-        ground: Ground,
+        context: Context,
         *,
-        on_request: Callable[[Line, Request], None],
-        on_plain: Callable[[Line, str], None],
-        on_reply: Callable[[Line, str, CallId | None, Reply], None],
-        on_lost: Callable[[Line], None],
-        user_of: Callable[[Line, Request], str | None],
+        on_request: Callable[[ClientSocket, Request], None],
+        on_plain: Callable[[ClientSocket, str], None],
+        on_reply: Callable[[ClientSocket, str, CallId | None, Reply], None],
+        on_lost: Callable[[ClientSocket], None],
+        user_of: Callable[[ClientSocket, Request], str | None],
     ) -> None:
-        self.faults = FaultTable(ground.options.faults)
-        self._ground = ground
-        self._lines: dict[SocketId, Line] = {}
+        self.faults = FaultTable(context.options.faults)
+        self._context = context
+        self._lines: dict[SocketId, ClientSocket] = {}
         self._on_request = on_request
         self._on_plain = on_plain
         self._on_reply = on_reply
         self._on_lost = on_lost
         self._user_of = user_of
 
-    def __iter__(self) -> Iterator[Line]:
+    def __iter__(self) -> Iterator[ClientSocket]:
         return iter(list(self._lines.values()))
 
-    def get(self, socket: SocketId) -> Line | None:
+    def get(self, socket: SocketId) -> ClientSocket | None:
         return self._lines.get(socket)
 
     # Coming and going.
 
     def accept(self, socket: SocketId, target: str, wall: float) -> None:
-        if len(self._lines) >= self._ground.options.limits.sockets:
-            self._ground.act(CloseConnection(socket, 1013, "too many connections"))
+        if len(self._lines) >= self._context.options.limits.sockets:
+            self._context.act(CloseConnection(socket, 1013, "too many connections"))
             return
         query = dict(parse_qsl(_query(target)))
-        line = self._lines[socket] = Line(socket, query, wall - self._ground.now)
-        self._ground.notify(ClientConnected(socket, {**query}))
+        line = self._lines[socket] = ClientSocket(socket, query, wall - self._context.now)
+        self._context.notify(ClientConnected(socket, {**query}))
         self._rest(line)
 
-    def close(self, line: Line, code: int = 1000, reason: str = "") -> None:
+    def close(self, line: ClientSocket, code: int = 1000, reason: str = "") -> None:
         if line.socket in self._lines:
-            self._ground.act(CloseConnection(line.socket, code, reason))
+            self._context.act(CloseConnection(line.socket, code, reason))
             self.lost(line.socket, code)
 
-    def abort(self, line: Line) -> None:
+    def abort(self, line: ClientSocket) -> None:
         if line.socket in self._lines:
-            self._ground.act(AbortConnection(line.socket))
+            self._context.act(AbortConnection(line.socket))
             self.lost(line.socket, ABNORMAL)
 
     def lost(self, socket: SocketId, code: int) -> None:
         line = self._lines.pop(socket, None)
         if line is None:
             return
-        self._ground.timers.stop_all(line)
+        self._context.timers.stop_all(line)
         for held in line.held:
-            self._ground.timers.stop_all(held)
+            self._context.timers.stop_all(held)
         line.held.clear()
-        self._ground.notify(ClientLost(socket, line.user, code))
+        self._context.notify(ClientLost(socket, line.user, code))
         self._on_lost(line)
 
     # In.
@@ -109,7 +109,7 @@ class Lines:
         if line is not None and not line.deaf:
             self._rest(line)
 
-    def _read(self, line: Line, text: str, *, pristine: bool) -> None:
+    def _read(self, line: ClientSocket, text: str, *, pristine: bool) -> None:
         """``pristine``: no fault has had this frame in hand."""
         match decode(text):
             case Request() as request:
@@ -125,13 +125,13 @@ class Lines:
                 if (parts := batch(text)) is not None:
                     self._read_batch(line, parts, pristine=pristine)
                     return
-                self._ground.notify(FrameRejected(line.socket, "", reason))
+                self._context.notify(FrameRejected(line.socket, "", reason))
                 if reason != NOT_JSON:
                     return
                 error: JsonObject = {"code": INVALID_REQUEST, "message": "Invalid Request"}
                 self.put(line, encode({"jsonrpc": "2.0", "id": None, "error": error}))
 
-    def _read_batch(self, line: Line, parts: list[str], *, pristine: bool) -> None:
+    def _read_batch(self, line: ClientSocket, parts: list[str], *, pristine: bool) -> None:
         """Replies that are there at once go back together, as they came; other ones by themselves (PS-030)."""
         line.batch = []
         for part in parts:
@@ -140,12 +140,12 @@ class Lines:
         if replies:
             self.put(line, f"[{','.join(replies)}]")
 
-    def _requested(self, line: Line, request: Request, text: str, *, pristine: bool) -> None:
+    def _requested(self, line: ClientSocket, request: Request, text: str, *, pristine: bool) -> None:
         fault = self.faults.strike("request", request.method, self._user_of(line, request)) if pristine else None
         if fault is None:
             self._on_request(line, request)
             return
-        self._ground.notify(FaultStruck(line.socket, request.method, type(fault.do).__name__, fault.on))
+        self._context.notify(FaultStruck(line.socket, request.method, type(fault.do).__name__, fault.on))
         match fault.do:
             case Drop(when=when) as drop:
                 if when == "after":
@@ -156,7 +156,7 @@ class Lines:
             case Refuse(code=code, message=message, members=members):
                 self.refuse(line, request, code, message, members)
             case Delay(seconds=seconds):
-                self._hold(Held(line, text, inbound=True), seconds)
+                self._hold(DelayedFrame(line, text, inbound=True), seconds)
             case Duplicate():
                 self._on_request(line, request)
                 if line.socket in self._lines:
@@ -164,51 +164,53 @@ class Lines:
             case Garble(text=other):
                 self._read(line, text[: len(text) // 2] if other is None else other, pristine=False)
 
-    def _echoed_ping(self, line: Line, request: Request) -> bool:
+    def _echoed_ping(self, line: ClientSocket, request: Request) -> bool:
         """A mobile client answers a ping with a copy of its frame (SIG-132): our own id comes back in a request."""
         if request.method != PING or not isinstance(request.id, int) or request.id not in line.awaited:
             return False
         del line.awaited[request.id]
-        self._ground.notify(Acknowledged(line.socket, PING, ok=True))
+        self._context.notify(Acknowledged(line.socket, PING, ok=True))
         return True
 
-    def _acknowledged(self, line: Line, reply: Reply) -> None:
+    def _acknowledged(self, line: ClientSocket, reply: Reply) -> None:
         awaited = line.awaited.pop(reply.id, None) if isinstance(reply.id, int) else None
         if awaited is None:
             return
         method, call = awaited
-        self._ground.notify(Acknowledged(line.socket, method, ok=reply.error is None))
+        self._context.notify(Acknowledged(line.socket, method, ok=reply.error is None))
         self._on_reply(line, method, call, reply)
 
     # Out.
 
-    def push(self, line: Line, method: str, params: JsonObject, *, call: CallId | None = None) -> None:
+    def push(self, line: ClientSocket, method: str, params: JsonObject, *, call: CallId | None = None) -> None:
         """A request of the gateway's own. Whether it is acknowledged changes nothing."""
-        ident = self._ground.request_id()
+        ident = self._context.request_id()
         line.awaited[ident] = (method, call)
         if len(line.awaited) > MAX_AWAITED:
             del line.awaited[next(iter(line.awaited))]
         frame: JsonObject = {"jsonrpc": "2.0", "id": ident, "method": method, "params": params}
         self.send(line, _routed(frame, line), "push", method)
 
-    def converse(self, line: Line, params: JsonObject) -> None:
+    def converse(self, line: ClientSocket, params: JsonObject) -> None:
         """An ``ai_conversation`` frame: named by a string, never acknowledged."""
-        frame: JsonObject = {"jsonrpc": "2.0", "id": self._ground.uuid(), "method": AI_CONVERSATION, "params": params}
+        frame: JsonObject = {"jsonrpc": "2.0", "id": self._context.uuid(), "method": AI_CONVERSATION, "params": params}
         self.send(line, _routed(frame, line), "push", AI_CONVERSATION)
 
-    def reply(self, line: Line, request: Request, result: JsonObject) -> None:
+    def reply(self, line: ClientSocket, request: Request, result: JsonObject) -> None:
         if request.id is not None:
             frame: JsonObject = {"jsonrpc": "2.0", "id": request.id, "result": result}
             self.send(line, _routed(frame, line), "reply", request.method)
 
-    def refuse(self, line: Line, request: Request, code: int, message: str, members: JsonView | None = None) -> None:
+    def refuse(
+        self, line: ClientSocket, request: Request, code: int, message: str, members: JsonView | None = None
+    ) -> None:
         """An error reply; like the platform's it carries no routing token."""
-        self._ground.notify(FrameRejected(line.socket, request.method, message))
+        self._context.notify(FrameRejected(line.socket, request.method, message))
         if request.id is not None:
             error: JsonObject = {"code": code, "message": message, **(members or {})}
             self.send(line, {"jsonrpc": "2.0", "id": request.id, "error": error}, "reply", request.method)
 
-    def send(self, line: Line, frame: JsonObject, place: Place, method: str) -> None:
+    def send(self, line: ClientSocket, frame: JsonObject, place: Place, method: str) -> None:
         text = encode(frame)
         fault = self.faults.strike(place, method, line.user)
         if fault is None:
@@ -217,7 +219,7 @@ class Lines:
             else:
                 self.put(line, text)
             return
-        self._ground.notify(FaultStruck(line.socket, method, type(fault.do).__name__, fault.on))
+        self._context.notify(FaultStruck(line.socket, method, type(fault.do).__name__, fault.on))
         match fault.do:
             case Drop(when=when) as drop:
                 if when == "after":
@@ -226,7 +228,7 @@ class Lines:
             case Swallow():
                 pass
             case Delay(seconds=seconds):
-                self._hold(Held(line, text, inbound=False), seconds)
+                self._hold(DelayedFrame(line, text, inbound=False), seconds)
             case Duplicate():
                 self.put(line, text)
                 self.put(line, text)
@@ -235,22 +237,22 @@ class Lines:
             case Refuse():
                 raise AssertionError("`Fault` does not let a reply or a push be refused")
 
-    def put(self, line: Line, text: str) -> None:
-        if line.socket in self._lines and not line.dumb:
-            self._ground.act(SendText(line.socket, text))
+    def put(self, line: ClientSocket, text: str) -> None:
+        if line.socket in self._lines and not line.outbound_blocked:
+            self._context.act(SendText(line.socket, text))
 
     # Time.
 
-    def ping(self, line: Line) -> None:
+    def ping(self, line: ClientSocket) -> None:
         """The line has been at rest for the ping interval."""
         self._rest(line)
         if line.session is None:
             return  # A socket that has not logged in is not pinged; it could not answer (SIG-132).
         line.serno += 1
-        serno: JsonObject = {"serno": line.serno} if self._ground.options.quirks.ping_serno else {}
+        serno: JsonObject = {"serno": line.serno} if self._context.options.quirks.ping_serno else {}
         self.push(line, PING, {**serno, **expiry(line)})
 
-    def release(self, held: Held) -> None:
+    def release(self, held: DelayedFrame) -> None:
         """A delay is over."""
         held.line.held.discard(held)
         if held.inbound:
@@ -258,23 +260,23 @@ class Lines:
         else:
             self.put(held.line, held.text)
 
-    def _rest(self, line: Line) -> None:
-        interval = self._ground.options.ping_interval
+    def _rest(self, line: ClientSocket) -> None:
+        interval = self._context.options.ping_interval
         if interval is not None:
-            self._ground.timers.set(Timer.KEEPALIVE, self._ground.now + interval, line)
+            self._context.timers.set(Timer.KEEPALIVE, self._context.now + interval, line)
 
-    def _hold(self, held: Held, seconds: float) -> None:
+    def _hold(self, held: DelayedFrame, seconds: float) -> None:
         held.line.held.add(held)
-        self._ground.timers.set(Timer.REQUEST, self._ground.now + seconds, held)
+        self._context.timers.set(Timer.REQUEST, self._context.now + seconds, held)
 
-    def _drop(self, line: Line, drop: Drop) -> None:
+    def _drop(self, line: ClientSocket, drop: Drop) -> None:
         """Nothing comes or goes any more; the loss itself is news for when whatever is being done now has been done."""
-        line.deaf = line.dumb = True
+        line.deaf = line.outbound_blocked = True
         if drop.code is None:
-            self._ground.afterwards(lambda: self.abort(line))
+            self._context.afterwards(lambda: self.abort(line))
         else:
             code = drop.code
-            self._ground.afterwards(lambda: self.close(line, code, drop.reason))
+            self._context.afterwards(lambda: self.close(line, code, drop.reason))
 
 
 def _query(target: str) -> str:
@@ -290,7 +292,7 @@ def _report_kind(reply: Reply) -> str | None:
     return kind if kind is not None and kind.startswith("debug_report_") else None
 
 
-def _routed(frame: JsonObject, line: Line) -> JsonObject:
+def _routed(frame: JsonObject, line: ClientSocket) -> JsonObject:
     """Add the routing token that requests and results carry (SIG-057)."""
     if line.session is not None:
         frame["voice_sdk_id"] = line.session.voice_sdk_id

@@ -12,7 +12,7 @@ from telnyx_core.gateway.options import GatewayOptions
 from telnyx_core.ids import MediaId
 
 
-class Ground:
+class Context:
     def __init__(self, options: GatewayOptions, rng: Random) -> None:
         self.options = options
         self.timers = TimerTable()

@@ -21,18 +21,18 @@ from telnyx_core.gateway.assistant import Assistants
 from telnyx_core.gateway.calls import Calls
 from telnyx_core.gateway.channels import Channels
 from telnyx_core.gateway.client_sockets import Lines, Way
-from telnyx_core.gateway.context import Ground
+from telnyx_core.gateway.context import Context
 from telnyx_core.gateway.dialogs import Dialogs
 from telnyx_core.gateway.facts import GatewayFact, SocketAccepted
 from telnyx_core.gateway.faults import Fault
 from telnyx_core.gateway.legs import Leg, LegInfo, cause
 from telnyx_core.gateway.options import FarEnd, GatewayOptions
-from telnyx_core.gateway.peer_events import News
+from telnyx_core.gateway.peer_events import PeerEvents
 from telnyx_core.gateway.peers import Peers
-from telnyx_core.gateway.reattach import Survival
-from telnyx_core.gateway.records import Held, Line, Session
+from telnyx_core.gateway.reattach import Reattach
+from telnyx_core.gateway.records import ClientSocket, DelayedFrame, Session
 from telnyx_core.gateway.requests import Requests
-from telnyx_core.gateway.routing import Switch
+from telnyx_core.gateway.routing import Routing
 from telnyx_core.gateway.sessions import Sessions
 from telnyx_core.gateway.speed import SpeedTest
 from telnyx_core.ids import CallId, SocketId
@@ -44,33 +44,33 @@ class GatewayCore:
 
     def __init__(self, options: GatewayOptions, *, rng: Random) -> None:
         self.options = options
-        self._ground = ground = Ground(options, rng)
+        self._context = context = Context(options, rng)
         self._lines = lines = Lines(
-            ground,
+            context,
             on_request=self._requested,
             on_plain=self._spoken,
             on_reply=self._acknowledged,
             on_lost=self._line_lost,
             user_of=self._user_of,
         )
-        self._sessions = Sessions(ground, lines)
-        self._peers = Peers(ground)
-        self._assistants = Assistants(ground, lines)
-        self._calls = Calls(ground, lines, self._sessions, self._peers, self._assistants)
-        self._survival = Survival(ground, self._sessions, self._calls, self._peers)
-        self._news = News(ground, lines, self._calls, self._peers, self._survival)
-        self._switch = Switch(ground, lines, self._sessions, self._calls)
-        self._speed = SpeedTest(ground, lines)
+        self._sessions = Sessions(context, lines)
+        self._peers = Peers(context)
+        self._assistants = Assistants(context, lines)
+        self._calls = Calls(context, lines, self._sessions, self._peers, self._assistants)
+        self._survival = Reattach(context, self._sessions, self._calls, self._peers)
+        self._news = PeerEvents(context, lines, self._calls, self._peers, self._survival)
+        self._switch = Routing(context, lines, self._sessions, self._calls)
+        self._speed = SpeedTest(context, lines)
         self._requests = Requests(
-            ground,
+            context,
             lines,
             self._sessions,
             self._calls,
             self._survival,
             self._assistants,
             self._switch,
-            Dialogs(ground, lines, self._calls, self._peers),
-            Channels(ground, lines, self._sessions),
+            Dialogs(context, lines, self._calls, self._peers),
+            Channels(context, lines, self._sessions),
         )
 
     # Look.
@@ -91,20 +91,20 @@ class GatewayCore:
     # Pull.
 
     def next_action(self) -> GatewayAction | None:
-        return self._ground.next_action()
+        return self._context.next_action()
 
     def next_timeout(self) -> float | None:
-        first = self._ground.timers.next()
+        first = self._context.timers.next()
         return None if first is None else first[0]
 
     def next_timeout_reason(self) -> TimerKey | None:
-        first = self._ground.timers.next()
+        first = self._context.timers.next()
         return None if first is None else first[1]
 
     # Push.
 
     def receive(self, fact: GatewayFact, *, now: float) -> None:
-        self._ground.advance(now)
+        self._context.advance(now)
         match fact:
             case SocketAccepted(socket=socket, target=target, wall=wall):
                 self._lines.accept(socket, target, wall)
@@ -118,16 +118,16 @@ class GatewayCore:
                 self._peers.received(fact, self._news)
 
     def handle_timeout(self, *, now: float) -> None:
-        self._ground.advance(now)
-        for key in self._ground.timers.expired(self._ground.now):
+        self._context.advance(now)
+        for key in self._context.timers.expired(self._context.now):
             match key:
-                case TimerKey(timer=Timer.KEEPALIVE, owner=Line() as line):
+                case TimerKey(timer=Timer.KEEPALIVE, owner=ClientSocket() as line):
                     self._lines.ping(line)
-                case TimerKey(timer=Timer.REQUEST, owner=Held() as held):
+                case TimerKey(timer=Timer.REQUEST, owner=DelayedFrame() as held):
                     self._lines.release(held)
-                case TimerKey(timer=Timer.REG_POLL, owner=(Line() as line, int(number))):
+                case TimerKey(timer=Timer.REG_POLL, owner=(ClientSocket() as line, int(number))):
                     self._sessions.scheduled_push(line, number)
-                case TimerKey(timer=Timer.TOKEN_EXPIRY, owner=Line() as line):
+                case TimerKey(timer=Timer.TOKEN_EXPIRY, owner=ClientSocket() as line):
                     self._sessions.expired_login(line)
                 case TimerKey(timer=Timer.SETUP, owner=Session() as session):
                     self._survival.recovered(session)
@@ -144,21 +144,21 @@ class GatewayCore:
 
     # What comes in over the lines.
 
-    def _user_of(self, line: Line, request: Request) -> str | None:
+    def _user_of(self, line: ClientSocket, request: Request) -> str | None:
         return self._sessions.user_of(line, request)
 
-    def _requested(self, line: Line, request: Request) -> None:
+    def _requested(self, line: ClientSocket, request: Request) -> None:
         self._requests.serve(line, request)
 
-    def _spoken(self, line: Line, text: str) -> None:
+    def _spoken(self, line: ClientSocket, text: str) -> None:
         self._speed.heard(line, text)
 
-    def _acknowledged(self, line: Line, method: str, call: CallId | None, reply: Reply) -> None:
+    def _acknowledged(self, line: ClientSocket, method: str, call: CallId | None, reply: Reply) -> None:
         leg = None if call is None else self._calls.legs.get(call)
         if method == INVITE and reply.error is None and leg is not None and leg.session is line.session:
             self._calls.invite_acknowledged(leg)
 
-    def _line_lost(self, line: Line) -> None:
+    def _line_lost(self, line: ClientSocket) -> None:
         session = self._sessions.lost(line)
         if session is not None:
             self._survival.detach(session)
@@ -187,7 +187,7 @@ class GatewayCore:
         """
         if sdp_delay < 0:
             raise InvalidCallParameters("sdp_delay must not be negative")
-        self._ground.advance(now)
+        self._context.advance(now)
         return self._switch.call_user(
             user,
             from_number=from_number,
@@ -219,7 +219,7 @@ class GatewayCore:
             usual.cause_code if cause_code is None else cause_code,
             usual.sip_code if sip_code is None else sip_code,
             usual.sip_reason if sip_reason is None and sip_code is None else sip_reason,
-            self._ground.uuid(),
+            self._context.uuid(),
         )
         self._calls.hang_up(leg, ended, custom_headers)
 
@@ -306,30 +306,30 @@ class GatewayCore:
         if way == "in":
             line.deaf = lost
         else:
-            line.dumb = lost
+            line.outbound_blocked = lost
 
     def freeze(self, socket: SocketId, *, now: float, frozen: bool = True) -> None:
         """Accept nothing and send nothing: a connection that is dead and does not know it."""
         line = self._line(socket, now)
-        line.deaf = line.dumb = frozen
+        line.deaf = line.outbound_blocked = frozen
 
     def add_fault(self, fault: Fault, *, now: float) -> None:
         """A rule more; it counts from now."""
-        self._ground.advance(now)
+        self._context.advance(now)
         self._lines.faults.add(fault)
 
     def clear_faults(self, *, now: float) -> None:
-        self._ground.advance(now)
+        self._context.advance(now)
         self._lines.faults.clear()
 
     def expire_tokens(self, *tokens: str, now: float) -> None:
         """These tokens, or all that the options name, are no longer good for a login."""
-        self._ground.advance(now)
+        self._context.advance(now)
         self._sessions.expired |= set(tokens or self.options.tokens)
 
     def forget_sessions(self, *, now: float) -> None:
         """As on a node that knows nothing: sessions without a socket end, the others are not known again later."""
-        self._ground.advance(now)
+        self._context.advance(now)
         for session in self._sessions:
             if session.line is None:
                 self._survival.expire(session)
@@ -342,12 +342,12 @@ class GatewayCore:
         With ``recover`` established calls had been written down: each is attached a moment after its client was told
         that there is nothing to attach.
         """
-        self._ground.advance(now)
-        self._ground.begin_anew()
+        self._context.advance(now)
+        self._context.begin_anew()
         for session in self._sessions:
             session.crashed, session.forgotten = recover, not recover
         for line in self._lines:
-            line.dumb = True
+            line.outbound_blocked = True
         for line in self._lines:
             self._lines.abort(line)
         for leg in list(self._calls.legs.values()):
@@ -357,7 +357,7 @@ class GatewayCore:
 
     def shut_down(self, *, now: float) -> None:
         """An orderly stop: every call ends with SYSTEM_SHUTDOWN, and then every socket is closed."""
-        self._ground.advance(now)
+        self._context.advance(now)
         for call in list(self._calls.legs):
             if (leg := self._calls.legs.get(call)) is not None:
                 self._calls.end(leg, cause("SYSTEM_SHUTDOWN"), "gateway")
@@ -368,16 +368,16 @@ class GatewayCore:
 
     # What commands check first.
 
-    def _line(self, socket: SocketId, now: float) -> Line:
+    def _line(self, socket: SocketId, now: float) -> ClientSocket:
         line = self._lines.get(socket)
         if line is None:
             raise NotConnected(f"socket {socket} is not open")
-        self._ground.advance(now)
+        self._context.advance(now)
         return line
 
     def _leg(self, call: CallId, now: float) -> Leg:
         leg = self._calls.legs.get(call)
         if leg is None:
             raise InvalidCallState(f"no call {call}")
-        self._ground.advance(now)
+        self._context.advance(now)
         return leg

@@ -13,11 +13,11 @@ from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.events import Cause
 from telnyx_core.gateway.calls import CALL_FAILED, NO_SUCH_CALL, Calls
 from telnyx_core.gateway.client_sockets import Lines
-from telnyx_core.gateway.context import Ground
+from telnyx_core.gateway.context import Context
 from telnyx_core.gateway.events import CandidateReceived, DigitsReceived, MessageReceived
 from telnyx_core.gateway.legs import Leg, Phase, Purpose, cause
 from telnyx_core.gateway.peers import Peers
-from telnyx_core.gateway.records import Line
+from telnyx_core.gateway.records import ClientSocket
 from telnyx_core.gateway.sdp import reachable
 from telnyx_core.gateway.sessions import sessid
 
@@ -28,13 +28,13 @@ INVALID_METHOD = "Invalid Method, Missing Method or Permission Denied"
 
 
 class Dialogs:
-    def __init__(self, ground: Ground, lines: Lines, calls: Calls, peers: Peers) -> None:
-        self._ground = ground
+    def __init__(self, context: Context, lines: Lines, calls: Calls, peers: Peers) -> None:
+        self._context = context
         self._lines = lines
         self._calls = calls
         self._peers = peers
 
-    def _leg(self, line: Line, request: Request) -> Leg | None:
+    def _leg(self, line: ClientSocket, request: Request) -> Leg | None:
         """The call a request speaks of, if it is one of this client's; otherwise the request is refused."""
         ident = call_id(request.params)
         if ident is None:
@@ -50,12 +50,12 @@ class Dialogs:
             return None
         return leg
 
-    def _fail(self, line: Line, request: Request, leg: Leg, message: str) -> None:
+    def _fail(self, line: ClientSocket, request: Request, leg: Leg, message: str) -> None:
         self._lines.refuse(line, request, CALL_FAILED, message, {"callID": leg.call})
 
     # The client's answers to our offers.
 
-    def answer(self, line: Line, request: Request) -> None:
+    def answer(self, line: ClientSocket, request: Request) -> None:
         leg = self._leg(line, request)
         if leg is None:
             return
@@ -67,18 +67,18 @@ class Dialogs:
         else:
             self._take_answer(line, request, leg, sdp)
 
-    def _take_answer(self, line: Line, request: Request, leg: Leg, sdp: str) -> None:
+    def _take_answer(self, line: ClientSocket, request: Request, leg: Leg, sdp: str) -> None:
         """The client hears whether its answer can be used once that is known (PS-027)."""
         peer = leg.peers[-1]
         peer.request = (line, request)
         leg.recovers = mapping(request.params, "dialogParams").get("recoverCall") is not False
-        if self._ground.options.quirks.private_candidates or leg.trickles or reachable(sdp):
+        if self._context.options.quirks.private_candidates or leg.trickles or reachable(sdp):
             self._peers.answer(peer, sdp)
         else:
             peer.request = None
             self._lines.refuse(line, request, CALL_FAILED, "CODEC ERROR")
 
-    def attach(self, line: Line, request: Request) -> None:
+    def attach(self, line: ClientSocket, request: Request) -> None:
         """The answer to an ``attach`` of ours; with it an unanswered inbound call is answered, too."""
         leg = self._leg(line, request)
         if leg is None:
@@ -93,14 +93,14 @@ class Dialogs:
         else:
             self._take_answer(line, request, leg, sdp)
 
-    def _too_early(self, line: Line, request: Request, leg: Leg) -> None:
+    def _too_early(self, line: ClientSocket, request: Request, leg: Leg) -> None:
         """A new description for a call that the server does not count as answered ends it (PS-008)."""
         self._fail(line, request, leg, "Cannot update a call that has not been answered.")
         self._calls.end(leg, cause("DESTINATION_OUT_OF_ORDER"), "gateway")
 
     # The end.
 
-    def bye(self, line: Line, request: Request) -> None:
+    def bye(self, line: ClientSocket, request: Request) -> None:
         leg = self._leg(line, request)
         if leg is None:
             return
@@ -123,7 +123,7 @@ class Dialogs:
 
     # During the call.
 
-    def modify(self, line: Line, request: Request) -> None:
+    def modify(self, line: ClientSocket, request: Request) -> None:
         leg = self._leg(line, request)
         if leg is None:
             return
@@ -151,24 +151,24 @@ class Dialogs:
                 # Whatever it was, it is said to have worked (PS-028).
                 self._lines.reply(line, request, {"callID": leg.call, "action": action, **sessid(line)})
 
-    def _update_media(self, line: Line, request: Request, leg: Leg) -> None:
+    def _update_media(self, line: ClientSocket, request: Request, leg: Leg) -> None:
         sdp = string(request.params, "sdp")
         if not self._calls.established(leg):
             self._too_early(line, request, leg)
         elif sdp is None:
             self._fail(line, request, leg, "SDP missing")
-        elif not (self._ground.options.quirks.private_candidates or reachable(sdp)):
+        elif not (self._context.options.quirks.private_candidates or reachable(sdp)):
             self._fail(line, request, leg, "CODEC NEGOTIATION ERROR")
         elif any(peer.request is not None for peer in leg.peers):
             self._fail(line, request, leg, "an update is in progress")
         else:
             # An offer of ours that is still open is overtaken by the client's.
-            self._ground.timers.stop(Timer.ATTACH_WAIT, leg)
+            self._context.timers.stop(Timer.ATTACH_WAIT, leg)
             self._peers.close_pending(leg)
             leg.trickles = request.params.get("trickle") is True
             self._peers.open(leg, Purpose.UPDATE, sdp).request = (line, request)
 
-    def info(self, line: Line, request: Request) -> None:
+    def info(self, line: ClientSocket, request: Request) -> None:
         ident = call_id(request.params)
         leg = None if ident is None else self._calls.legs.get(ident)
         if leg is None or leg.session is not line.session:
@@ -177,21 +177,21 @@ class Dialogs:
         self._lines.reply(line, request, {"message": "SENT", **sessid(line)})
         digits = string(request.params, "dtmf")
         if digits is not None and (heard := _digits(digits[:MAX_NAME_CHARS])):
-            self._ground.notify(DigitsReceived(leg.call, heard, "info"))
+            self._context.notify(DigitsReceived(leg.call, heard, "info"))
         message = mapping(request.params, "msg")
         if message:
             self._message(leg, message)
 
     def _message(self, leg: Leg, message: JsonObject) -> None:
         sender, to, body = (string(message, name) or "" for name in ("from", "to", "body"))
-        self._ground.notify(MessageReceived(leg.call, sender, to, body))
+        self._context.notify(MessageReceived(leg.call, sender, to, body))
         relayed = self._calls.relay_info(leg, {"msg": {"from": sender, "to": to, "body": body}})
         if not relayed and leg.far_end == "echo":
             self._calls.say(leg, INFO, {"callID": leg.call, "msg": {"from": to, "to": sender, "body": body}})
 
     # Trickled candidates.
 
-    def candidate(self, line: Line, request: Request) -> None:
+    def candidate(self, line: ClientSocket, request: Request) -> None:
         params = request.params
         self._candidate(
             line,
@@ -201,18 +201,18 @@ class Dialogs:
             integer(params, "sdpMLineIndex") or 0,
         )
 
-    def end_of_candidates(self, line: Line, request: Request) -> None:
+    def end_of_candidates(self, line: ClientSocket, request: Request) -> None:
         self._candidate(line, request, "", None, 0)
 
-    def _candidate(self, line: Line, request: Request, candidate: str, sdp_mid: str | None, index: int) -> None:
-        if not self._ground.options.trickle:
+    def _candidate(self, line: ClientSocket, request: Request, candidate: str, sdp_mid: str | None, index: int) -> None:
+        if not self._context.options.trickle:
             self._lines.refuse(line, request, UNKNOWN_METHOD, INVALID_METHOD)
             return
         leg = self._leg(line, request)
         if leg is None:
             return
         self._lines.reply(line, request, {"callID": leg.call, **sessid(line)})
-        self._ground.notify(CandidateReceived(leg.call, candidate))
+        self._context.notify(CandidateReceived(leg.call, candidate))
         self._peers.add_candidate(leg, candidate, sdp_mid, index)
 
 

@@ -12,7 +12,7 @@ from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_core.events import Cause, Direction
 from telnyx_core.gateway.actions import Silence, Source
 from telnyx_core.gateway.options import Assistant, FarEnd
-from telnyx_core.gateway.records import Line, Session
+from telnyx_core.gateway.records import ClientSocket, Session
 from telnyx_core.ids import CallId, MediaId, SocketId
 from telnyx_core.options import CustomHeader
 
@@ -78,7 +78,7 @@ class Peer:
     ever_connected: bool = False
     candidates: list[tuple[str, str | None, int]] = field(factory=list[tuple[str, str | None, int]])
     """Trickled before the remote description was applied."""
-    request: tuple[Line, Request] | None = None
+    request: tuple[ClientSocket, Request] | None = None
     """What the client waits for: our answer to its ``updateMedia``, or our word on its ``answer`` or ``attach``."""
     renews: bool = False
     """Offered in the middle of a call, not after a re-login."""

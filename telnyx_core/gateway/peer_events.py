@@ -6,19 +6,19 @@ from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.facts import CandidateFound
 from telnyx_core.gateway.calls import CALL_FAILED, Calls
 from telnyx_core.gateway.client_sockets import Lines
-from telnyx_core.gateway.context import Ground
+from telnyx_core.gateway.context import Context
 from telnyx_core.gateway.events import CallAttached, CallUpdated, DigitsReceived, MediaConnected, MediaLost
 from telnyx_core.gateway.legs import Peer, Purpose, cause
 from telnyx_core.gateway.peers import Peers
-from telnyx_core.gateway.reattach import Survival
+from telnyx_core.gateway.reattach import Reattach
 from telnyx_core.gateway.sessions import sessid
 
 
-class News:
+class PeerEvents:
     """Implements `telnyx_core.gateway.peers.PeerNews`."""
 
-    def __init__(self, ground: Ground, lines: Lines, calls: Calls, peers: Peers, survival: Survival) -> None:
-        self._ground = ground
+    def __init__(self, context: Context, lines: Lines, calls: Calls, peers: Peers, survival: Reattach) -> None:
+        self._context = context
         self._lines = lines
         self._calls = calls
         self._peers = peers
@@ -41,7 +41,7 @@ class News:
         (line, request), peer.request = peer.request, None
         result: JsonObject = {"callID": peer.leg.call, "action": "updateMedia", "sdp": peer.sdp, **sessid(line)}
         self._lines.reply(line, request, result)
-        self._ground.notify(CallUpdated(peer.leg.call))
+        self._context.notify(CallUpdated(peer.leg.call))
 
     def remote_applied(self, peer: Peer) -> None:
         if peer.request is not None and peer.purpose in (Purpose.INVITE, Purpose.ATTACH):
@@ -51,8 +51,8 @@ class News:
             if leg.direction == "inbound" and not leg.answered:
                 self._calls.answered_by_client(leg, custom_headers(request.params))
         if peer.purpose is Purpose.ATTACH:
-            self._ground.timers.stop(Timer.ATTACH_WAIT, peer.leg)
-            self._ground.notify(CallAttached(peer.leg.call))
+            self._context.timers.stop(Timer.ATTACH_WAIT, peer.leg)
+            self._context.notify(CallAttached(peer.leg.call))
 
     def negotiation_failed(self, peer: Peer) -> None:
         leg = peer.leg
@@ -69,13 +69,13 @@ class News:
             self._calls.end(leg, cause("INCOMPATIBLE_DESTINATION"), "gateway")
 
     def connected(self, peer: Peer) -> None:
-        self._ground.notify(MediaConnected(peer.leg.call))
+        self._context.notify(MediaConnected(peer.leg.call))
 
     def disconnected(self, peer: Peer) -> None:
         """A call without media that it once had may get it back; one that never had any is over."""
         leg = peer.leg
         if peer is leg.current and peer.ever_connected:
-            self._ground.notify(MediaLost(leg.call))
+            self._context.notify(MediaLost(leg.call))
             return
         if peer is not leg.current:
             self._peers.close(peer)
@@ -97,4 +97,4 @@ class News:
 
     def digit(self, peer: Peer, digit: str) -> None:
         """Another client does not hear of it: the platform passes digits on to nobody."""
-        self._ground.notify(DigitsReceived(peer.leg.call, digit, "audio"))
+        self._context.notify(DigitsReceived(peer.leg.call, digit, "audio"))

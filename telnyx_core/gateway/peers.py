@@ -24,7 +24,7 @@ from telnyx_core.facts import (
     RemoteApplied,
     RemoteRefused,
 )
-from telnyx_core.gateway.context import Ground
+from telnyx_core.gateway.context import Context
 from telnyx_core.gateway.legs import Leg, Peer, Purpose
 from telnyx_core.gateway.sdp import (
     Kind,
@@ -60,16 +60,16 @@ class PeerNews(Protocol):
 
 
 class Peers:
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._peers: dict[MediaId, Peer] = {}
 
     def open(self, leg: Leg, purpose: Purpose, offer: str | None = None, *, renews: bool = False) -> Peer:
         """A new peer for the leg: it answers ``offer``, or makes one. The first is used at once."""
         answers = purpose in (Purpose.ACCEPT, Purpose.UPDATE)
         assert answers == (offer is not None), "a peer answers an offer exactly when there is one"
-        options = self._ground.options
-        peer = Peer(self._ground.media(), leg, purpose, renews=renews)
+        options = self._context.options
+        peer = Peer(self._context.media(), leg, purpose, renews=renews)
         self._peers[peer.media] = peer
         leg.peers.append(peer)
         config = PeerConfig(
@@ -79,13 +79,13 @@ class Peers:
             trickle=self._trickles_out(peer),
             preferred_codecs=options.codecs,
         )
-        self._ground.act(OpenPeer(peer.media, leg.call, config))
+        self._context.act(OpenPeer(peer.media, leg.call, config))
         if leg.current is None:
             self._use(peer)
         if offer is None:
-            self._ground.act(CreateOffer(peer.media))
+            self._context.act(CreateOffer(peer.media))
         else:
-            self._ground.act(ApplyRemote(peer.media, "offer", with_setup(offer, leg.setup)))
+            self._context.act(ApplyRemote(peer.media, "offer", with_setup(offer, leg.setup)))
         return peer
 
     def answer(self, peer: Peer, sdp: str) -> None:
@@ -94,7 +94,7 @@ class Peers:
         if peer.leg.codec is None:
             peer.leg.codec = first_codec(sdp)
         peer.leg.setup = setup_of(sdp)
-        self._ground.act(ApplyRemote(peer.media, "answer", sdp))
+        self._context.act(ApplyRemote(peer.media, "answer", sdp))
 
     def add_candidate(self, leg: Leg, candidate: str, sdp_mid: str | None, index: int) -> None:
         """For the peer that is being negotiated; kept until its remote description is applied."""
@@ -102,19 +102,19 @@ class Peers:
             return
         peer = leg.peers[-1]
         if peer.remote_applied:
-            self._ground.act(AddCandidate(peer.media, candidate, sdp_mid, index))
-        elif len(peer.candidates) < self._ground.options.limits.candidates:
+            self._context.act(AddCandidate(peer.media, candidate, sdp_mid, index))
+        elif len(peer.candidates) < self._context.options.limits.candidates:
             peer.candidates.append((candidate, sdp_mid, index))
 
     def send_digits(self, peer: Peer, digits: str) -> None:
-        self._ground.act(SendDigits(peer.media, digits))
+        self._context.act(SendDigits(peer.media, digits))
 
     def close(self, peer: Peer) -> None:
         if self._peers.pop(peer.media, None) is not None:
             peer.leg.peers.remove(peer)
             if peer.leg.current is peer:
                 peer.leg.current = None
-            self._ground.act(ClosePeer(peer.media))
+            self._context.act(ClosePeer(peer.media))
 
     def close_all(self, leg: Leg) -> None:
         for peer in list(leg.peers):
@@ -139,9 +139,9 @@ class Peers:
             case RemoteApplied():
                 peer.remote_applied = True
                 if peer.purpose in (Purpose.ACCEPT, Purpose.UPDATE):
-                    self._ground.act(CreateAnswer(peer.media))
+                    self._context.act(CreateAnswer(peer.media))
                 for candidate in peer.candidates:
-                    self._ground.act(AddCandidate(peer.media, *candidate))
+                    self._context.act(AddCandidate(peer.media, *candidate))
                 peer.candidates.clear()
                 news.remote_applied(peer)
             case RemoteRefused() | NegotiationFailed():
@@ -162,7 +162,7 @@ class Peers:
             news.end_of_candidates(peer)
 
     def _disguised(self, peer: Peer, sdp: str) -> str:
-        leg, quirks = peer.leg, self._ground.options.quirks
+        leg, quirks = peer.leg, self._context.options.quirks
         leg.stream = leg.stream or stream_of(sdp)
         sdp = with_stream(sdp, leg.stream)
         match peer.purpose:
@@ -198,8 +198,8 @@ class Peers:
 
     def _use(self, peer: Peer) -> None:
         peer.leg.current = peer
-        self._ground.act(UseMedia(peer.media))
+        self._context.act(UseMedia(peer.media))
 
     def _trickles_out(self, peer: Peer) -> bool:
         """An ``attach`` is answered with complete SDP on both sides (CALL-535)."""
-        return peer.leg.trickles and self._ground.options.quirks.trickle_out and peer.purpose is not Purpose.ATTACH
+        return peer.leg.trickles and self._context.options.quirks.trickle_out and peer.purpose is not Purpose.ATTACH

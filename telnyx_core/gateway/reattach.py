@@ -5,7 +5,7 @@ from typing import Final
 from telnyx_core._signalling.messages import ATTACH
 from telnyx_core._time.timers import Timer
 from telnyx_core.gateway.calls import Calls
-from telnyx_core.gateway.context import Ground
+from telnyx_core.gateway.context import Context
 from telnyx_core.gateway.legs import Leg, Peer, Purpose, cause
 from telnyx_core.gateway.peers import Peers
 from telnyx_core.gateway.records import Session
@@ -15,9 +15,9 @@ CRASH_RECOVERY: Final = 0.4
 """Seconds from ``clientReady`` to the attach of a call that survived a crash of the server."""
 
 
-class Survival:
-    def __init__(self, ground: Ground, sessions: Sessions, calls: Calls, peers: Peers) -> None:
-        self._ground = ground
+class Reattach:
+    def __init__(self, context: Context, sessions: Sessions, calls: Calls, peers: Peers) -> None:
+        self._context = context
         self._sessions = sessions
         self._calls = calls
         self._peers = peers
@@ -28,7 +28,7 @@ class Survival:
             if not self._survives(leg):
                 self._calls.end(leg, cause("DESTINATION_OUT_OF_ORDER"), "gateway")
                 continue
-            self._ground.timers.stop(Timer.ATTACH_WAIT, leg)
+            self._context.timers.stop(Timer.ATTACH_WAIT, leg)
             self._peers.close_pending(leg)
             self._calls.feed_both(leg)
 
@@ -36,7 +36,7 @@ class Survival:
         if not leg.recovers:
             return False
         if not leg.answered:
-            return self._ground.options.quirks.ringing_survives_loss
+            return self._context.options.quirks.ringing_survives_loss
         return self._calls.established(leg)
 
     def bring_back(self, session: Session) -> None:
@@ -45,7 +45,7 @@ class Survival:
             # The node is ready before it has its calls back from where it had written them down (PS-005).
             session.crashed = False
             self._sessions.expect(session, (), attaches=False)
-            self._ground.timers.set(Timer.SETUP, self._ground.now + CRASH_RECOVERY, session)
+            self._context.timers.set(Timer.SETUP, self._context.now + CRASH_RECOVERY, session)
             return
         legs = self._calls.of(session)
         self._sessions.expect(session, [leg.call for leg in legs], attaches=True)
@@ -72,8 +72,8 @@ class Survival:
         leg = peer.leg
         if leg.answered or leg.direction == "outbound":
             # A client takes its time over a call that still rings.
-            limit = self._ground.options.attach_limit
-            self._ground.timers.set(Timer.ATTACH_WAIT, self._ground.now + limit, leg)
+            limit = self._context.options.attach_limit
+            self._context.timers.set(Timer.ATTACH_WAIT, self._context.now + limit, leg)
         if leg.direction == "outbound":
             leg.early = True  # From here on the client needs no SDP in an answer.
         self._calls.say(leg, ATTACH, self._calls.wording.attach(leg, peer.sdp))

@@ -8,7 +8,7 @@ from telnyx_core.ids import CallId, SocketId
 
 
 @define(eq=False)
-class Line:
+class ClientSocket:
     """One socket of one client."""
 
     socket: SocketId
@@ -18,10 +18,10 @@ class Line:
     session: "Session | None" = None
     awaited: dict[int, tuple[str, CallId | None]] = field(factory=dict[int, tuple[str, CallId | None]])
     """Requests of ours without a reply yet: method and call."""
-    held: "set[Held]" = field(factory=lambda: set[Held]())
+    held: "set[DelayedFrame]" = field(factory=lambda: set[DelayedFrame]())
     deaf: bool = False
     """What the client sends is lost on the way."""
-    dumb: bool = False
+    outbound_blocked: bool = False
     """What the gateway sends is lost on the way."""
     expires: float | None = None
     """When its login ends, on the gateway's clock."""
@@ -39,10 +39,10 @@ class Line:
 
 
 @define(eq=False)
-class Held:
+class DelayedFrame:
     """A frame that a fault keeps back for a while."""
 
-    line: Line
+    line: ClientSocket
     text: str = field(repr=False)
     inbound: bool
 
@@ -63,7 +63,7 @@ class Session:
     user: str
     voice_sdk_id: str = field(repr=False)
     call_report_id: str
-    line: Line | None = None
+    line: ClientSocket | None = None
     assistant: Assistant | None = None
     """Set for an anonymous login: every call of the session goes there."""
     early_sdp: bool = False
@@ -78,6 +78,6 @@ class Session:
     """The gateway will not know this session again once its socket is gone."""
 
 
-def expiry(line: Line) -> JsonObject:
+def expiry(line: ClientSocket) -> JsonObject:
     """When the login ends, in epoch seconds, where it does."""
     return {} if line.expires is None else {"auth-expires": int(line.epoch + line.expires)}

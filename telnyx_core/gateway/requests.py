@@ -23,16 +23,16 @@ from telnyx_core.gateway.assistant import Assistants
 from telnyx_core.gateway.calls import Calls
 from telnyx_core.gateway.channels import Channels
 from telnyx_core.gateway.client_sockets import Lines
-from telnyx_core.gateway.context import Ground
+from telnyx_core.gateway.context import Context
 from telnyx_core.gateway.dialogs import INVALID_METHOD, UNKNOWN_METHOD, Dialogs
 from telnyx_core.gateway.events import ReportReceived
 from telnyx_core.gateway.options import Assistant
-from telnyx_core.gateway.reattach import Survival
-from telnyx_core.gateway.records import Line, expiry
-from telnyx_core.gateway.routing import Switch
+from telnyx_core.gateway.reattach import Reattach
+from telnyx_core.gateway.records import ClientSocket, expiry
+from telnyx_core.gateway.routing import Routing
 from telnyx_core.gateway.sessions import AUTHENTICATION_REQUIRED, Sessions, logged_in, sessid
 
-Handler: TypeAlias = Callable[[Line, Request], None]
+Handler: TypeAlias = Callable[[ClientSocket, Request], None]
 
 SUBSCRIBE: Final = "telnyx_rtc.subscribe"
 UNSUBSCRIBE: Final = "telnyx_rtc.unsubscribe"
@@ -42,17 +42,17 @@ BROADCAST: Final = "telnyx_rtc.broadcast"
 class Requests:
     def __init__(
         self,
-        ground: Ground,
+        context: Context,
         lines: Lines,
         sessions: Sessions,
         calls: Calls,
-        survival: Survival,
+        survival: Reattach,
         assistants: Assistants,
-        switch: Switch,
+        switch: Routing,
         dialogs: Dialogs,
         channels: Channels,
     ) -> None:
-        self._ground = ground
+        self._context = context
         self._lines = lines
         self._sessions = sessions
         self._calls = calls
@@ -75,7 +75,7 @@ class Requests:
             BROADCAST: channels.broadcast,
         }
 
-    def serve(self, line: Line, request: Request) -> None:
+    def serve(self, line: ClientSocket, request: Request) -> None:
         """Before a login nothing but a login is served."""
         if request.method in (LOGIN, ANONYMOUS_LOGIN):
             self._log_in(line, request)
@@ -84,12 +84,12 @@ class Requests:
         elif (handler := self._handlers.get(request.method)) is not None:
             handler(line, request)
         elif request.method.startswith("debug_report_"):
-            self._ground.notify(ReportReceived(line.socket, request.method, request.frame))
+            self._context.notify(ReportReceived(line.socket, request.method, request.frame))
             self._lines.reply(line, request, {"message": "ok"})
         else:
             self._lines.refuse(line, request, UNKNOWN_METHOD, INVALID_METHOD)
 
-    def _log_in(self, line: Line, request: Request) -> None:
+    def _log_in(self, line: ClientSocket, request: Request) -> None:
         welcome = self._sessions.login(line, request)
         if welcome is None:
             return
@@ -104,8 +104,8 @@ class Requests:
             calls = [leg.call for leg in self._calls.of(welcome.session)]
             self._sessions.expect(welcome.session, calls, attaches=False)
 
-    def _pinged(self, line: Line, request: Request) -> None:
-        quirks = self._ground.options.quirks
+    def _pinged(self, line: ClientSocket, request: Request) -> None:
+        quirks = self._context.options.quirks
         if quirks.silent_on_ping:
             return
         if quirks.echo_ping:
@@ -113,10 +113,10 @@ class Requests:
         else:
             self._lines.reply(line, request, {**expiry(line), "message": "PONG", **sessid(line)})
 
-    def _conversed(self, line: Line, request: Request) -> None:
+    def _conversed(self, line: ClientSocket, request: Request) -> None:
         self._assistants.heard(line, request, self._assistant(line))
 
-    def _assistant(self, line: Line) -> Assistant | None:
+    def _assistant(self, line: ClientSocket) -> Assistant | None:
         """The frames name no call; the newest answered call to an assistant is meant."""
         for leg in reversed(self._calls.of(logged_in(line))):
             if leg.answered and leg.assistant is not None:

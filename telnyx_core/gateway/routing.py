@@ -9,10 +9,10 @@ from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.errors import NotConnected
 from telnyx_core.gateway.calls import CALL_FAILED, Calls, Headers
 from telnyx_core.gateway.client_sockets import Lines
-from telnyx_core.gateway.context import Ground
+from telnyx_core.gateway.context import Context
 from telnyx_core.gateway.legs import Leg, Race, Step, cause
 from telnyx_core.gateway.options import Assistant, FarEnd, Route
-from telnyx_core.gateway.records import Line, Session
+from telnyx_core.gateway.records import ClientSocket, Session
 from telnyx_core.gateway.sdp import reachable
 from telnyx_core.gateway.sessions import Sessions, kept_variables, logged_in, sessid
 from telnyx_core.ids import CallId
@@ -33,14 +33,14 @@ FAILURES: Final[Mapping[Route, str]] = {"busy": "USER_BUSY", "reject": "CALL_REJ
 FAR_ENDS: Final[Mapping[Route, FarEnd]] = {"echo": "echo", "early": "echo", "assistant": "echo", "tone": "tone"}
 
 
-class Switch:
-    def __init__(self, ground: Ground, lines: Lines, sessions: Sessions, calls: Calls) -> None:
-        self._ground = ground
+class Routing:
+    def __init__(self, context: Context, lines: Lines, sessions: Sessions, calls: Calls) -> None:
+        self._context = context
         self._lines = lines
         self._sessions = sessions
         self._calls = calls
 
-    def invite(self, line: Line, request: Request) -> None:
+    def invite(self, line: ClientSocket, request: Request) -> None:
         """A client calls. The call is accepted first and may fail afterwards."""
         session = logged_in(line)
         params, dialog = request.params, mapping(request.params, "dialogParams")
@@ -66,27 +66,27 @@ class Switch:
                 ids=self._calls.ids(),
                 headers=custom_headers(params),
                 client_state=client_state(dialog),
-                trickles=params.get("trickle") is True and self._ground.options.trickle,
+                trickles=params.get("trickle") is True and self._context.options.trickle,
                 recovers=dialog.get("recoverCall") is not False,
                 client_offer=sdp,
             )
             self._connect(line, request, leg, sdp)
 
-    def _refuse(self, line: Line, request: Request, message: str, failure: str | None = None) -> None:
+    def _refuse(self, line: ClientSocket, request: Request, message: str, failure: str | None = None) -> None:
         members: JsonObject = {}
         if failure is not None:
             why = cause(failure)
             members = {"callID": call_id(request.params), "cause": why.cause, "causeCode": why.cause_code}
         self._lines.refuse(line, request, CALL_FAILED, message, members)
 
-    def _connect(self, line: Line, request: Request, leg: Leg, sdp: str) -> None:
+    def _connect(self, line: ClientSocket, request: Request, leg: Leg, sdp: str) -> None:
         session = leg.session
         route: Route | None = "assistant" if session.assistant is not None else self._route(leg.destination)
         callees = [] if route is not None else self._callees(session, leg.destination)
         steps = STEPS[route] if route is not None else () if callees else (Step.FAIL,)
         if Step.FAIL in steps:
             leg.failure = FAILURES[route] if route is not None else "UNALLOCATED_NUMBER"
-            if not self._ground.options.quirks.accept_first:
+            if not self._context.options.quirks.accept_first:
                 self._refuse(line, request, "CALL ERROR", leg.failure)
                 return
         elif session.early_sdp and Step.EARLY not in steps:
@@ -95,7 +95,7 @@ class Switch:
             leg.far_end = FAR_ENDS.get(route)
         if route == "assistant":
             leg.assistant = session.assistant or self._any_assistant()
-        if not (self._ground.options.quirks.private_candidates or leg.trickles or reachable(sdp)):
+        if not (self._context.options.quirks.private_candidates or leg.trickles or reachable(sdp)):
             leg.failure, steps, callees = "INCOMPATIBLE_DESTINATION", (Step.FAIL,), []
         self._lines.reply(line, request, {"message": "CALL CREATED", "callID": leg.call, **sessid(line)})
         self._calls.add(leg, kept_variables(request.params))
@@ -104,13 +104,13 @@ class Switch:
             self._ring(leg, callees)
 
     def _route(self, destination: str) -> Route | None:
-        return self._ground.options.routes.get(destination) or self._ground.options.routes.get(user_part(destination))
+        return self._context.options.routes.get(destination) or self._context.options.routes.get(user_part(destination))
 
     def _callees(self, caller: Session, destination: str) -> list[Session]:
         return [session for session in self._sessions.online(user_part(destination)) if session is not caller]
 
     def _any_assistant(self) -> Assistant:
-        return next(iter(self._ground.options.assistants.values()), Assistant())
+        return next(iter(self._context.options.assistants.values()), Assistant())
 
     def _ring(self, caller: Leg, callees: list[Session]) -> None:
         """Two legs, or more while it rings: caller and callees are swapped from one to the other (SIG-107)."""

@@ -3,26 +3,26 @@
 from typing import Final
 
 from telnyx_core.gateway.client_sockets import Lines
-from telnyx_core.gateway.context import Ground
-from telnyx_core.gateway.records import Line, Upload
+from telnyx_core.gateway.context import Context
+from telnyx_core.gateway.records import ClientSocket, Upload
 
 BLOCK: Final = "#SPB " + "." * 1024
 
 
 class SpeedTest:
-    def __init__(self, ground: Ground, lines: Lines) -> None:
-        self._ground = ground
+    def __init__(self, context: Context, lines: Lines) -> None:
+        self._context = context
         self._lines = lines
 
-    def heard(self, line: Line, text: str) -> None:
+    def heard(self, line: ClientSocket, text: str) -> None:
         if line.session is None:
             self._lines.close(line, 1008, "speed test before login")
             return
         match text[:4], line.upload:
             case "#SPU", _:
-                line.upload = Upload(self._ground.now)
+                line.upload = Upload(self._context.now)
             case "#SPB", Upload() as upload:
-                if upload.blocks < self._ground.options.limits.speed_test_blocks:
+                if upload.blocks < self._context.options.limits.speed_test_blocks:
                     upload.blocks += 1
             case "#SPE", Upload() as upload:
                 line.upload = None
@@ -30,9 +30,9 @@ class SpeedTest:
             case _:
                 pass
 
-    def _finish(self, line: Line, upload: Upload) -> None:
+    def _finish(self, line: ClientSocket, upload: Upload) -> None:
         """Nothing tells the gateway when the blocks have arrived: it says for them what the upload took."""
-        took = max(1, round((self._ground.now - upload.begun) * 1000))
+        took = max(1, round((self._context.now - upload.begun) * 1000))
         self._lines.put(line, f"#SPU {took}")
         for _ in range(upload.blocks):
             self._lines.put(line, BLOCK)

@@ -5,7 +5,7 @@ from typing import Final
 from telnyx_core._signalling.messages import ANSWER, header_list
 from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.events import Cause
-from telnyx_core.gateway.context import Ground
+from telnyx_core.gateway.context import Context
 from telnyx_core.gateway.legs import Leg
 from telnyx_core.options import CustomHeader
 
@@ -17,14 +17,14 @@ VARIABLE_PREFIX: Final = "telnyx_rtc_svar_"
 
 
 class Wording:
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._sequence = 0
 
     @property
     def _plain(self) -> bool:
         """Nothing but what the fork says."""
-        return self._ground.options.like == "mod_verto"
+        return self._context.options.like == "mod_verto"
 
     def ringing(self, leg: Leg) -> JsonObject:
         """The caller is the client."""
@@ -125,12 +125,12 @@ class Wording:
         """Which node this is, which event it was, and the service variables of the call (PS-023): all strings."""
         self._sequence += 1
         line = leg.session.line
-        at = self._ground.now + (0.0 if line is None else line.epoch)
+        at = self._context.now + (0.0 if line is None else line.epoch)
         return {
             "Event-Name": "CHANNEL_DATA",
-            "Core-UUID": self._ground.node,
-            "FreeSWITCH-Hostname": self._ground.options.hostname,
-            "FreeSWITCH-Switchname": self._ground.options.hostname,
+            "Core-UUID": self._context.node,
+            "FreeSWITCH-Hostname": self._context.options.hostname,
+            "FreeSWITCH-Switchname": self._context.options.hostname,
             "Event-Date-Timestamp": str(round(at * 1_000_000)),
             "Event-Sequence": str(self._sequence),
             **{f"{VARIABLE_PREFIX}{name}": value for name, value in leg.variables.items()},

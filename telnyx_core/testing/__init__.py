@@ -1,6 +1,6 @@
 """A kit for testing what is built on this core, and the core itself: simulations on a virtual clock, no sockets.
 
-`Rig` is a session whose far end is played by hand. `Sim` is a world with clients, a gateway, media and wires. `Ledger`
+`Rig` is a session whose far end is played by hand. `Sim` is a world with clients, a gateway, media and wires. `ContractChecker`
 is the driver's contract as a model. `replay` runs the server's half of a recorded session against the client, and holds
 the client to what the recorded one said.
 `telnyx_core.testing.strategies` has Hypothesis strategies; it alone needs Hypothesis.
@@ -9,7 +9,7 @@ the client to what the recorded one said.
 from telnyx_core.journal.recorded_session import Replay, ReplayDiffers
 from telnyx_core.testing.client import SimClient
 from telnyx_core.testing.clock import VirtualClock
-from telnyx_core.testing.contract import Broken, Debt, Ledger, SocketPhase
+from telnyx_core.testing.contract import ContractChecker, ContractViolation, OwedReply, SocketPhase
 from telnyx_core.testing.differences import BARE_SOCKET, DELIBERATE, ODD_FRAMES, OWN_PAST, REATTACHED, Deliberate
 from telnyx_core.testing.media import MediaModel, SimEngine, SimPeer
 from telnyx_core.testing.replay import Replayed, TranscriptDiffers, replay, replay_roughly
@@ -28,13 +28,13 @@ __all__ = [
     "OWN_PAST",
     "REATTACHED",
     "WONDERLAND",
-    "Broken",
     "Connecting",
-    "Debt",
+    "ContractChecker",
+    "ContractViolation",
     "Deliberate",
     "Frame",
-    "Ledger",
     "MediaModel",
+    "OwedReply",
     "Replay",
     "ReplayDiffers",
     "Replayed",

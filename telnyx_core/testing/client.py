@@ -37,7 +37,7 @@ from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
 from telnyx_core.session import Session
 from telnyx_core.states import LIVE, CallState, SessionState
 from telnyx_core.testing.clock import VirtualClock
-from telnyx_core.testing.contract import Broken, Ledger
+from telnyx_core.testing.contract import ContractChecker, ContractViolation
 from telnyx_core.testing.media import MediaModel
 from telnyx_core.testing.snapshot import snapshot
 from telnyx_core.testing.wire import Wire
@@ -62,11 +62,11 @@ class SimClient:
         remembered: JsonView | None,
         strict: bool,
     ) -> None:
-        dice = Random(seed)
+        rng = Random(seed)
         self.options = options
-        self.session = Session(options, rng=Random(dice.getrandbits(64)), remembered=remembered)
-        self.ledger = Ledger()
-        self.wire = Wire(clock, Random(dice.getrandbits(64)), far_ids, tell_client=self.tell, tell_gateway=tell_gateway)
+        self.session = Session(options, rng=Random(rng.getrandbits(64)), remembered=remembered)
+        self.ledger = ContractChecker()
+        self.wire = Wire(clock, Random(rng.getrandbits(64)), far_ids, tell_client=self.tell, tell_gateway=tell_gateway)
         self.media = model.engine(self.tell)
         self._model = model
         self.events: list[tuple[float, Event]] = []
@@ -81,7 +81,7 @@ class SimClient:
         self.gone = False
         """Its process has ended."""
         self.spares_what_works = True
-        """Raise `Broken` where the core gives up a direction of a call's audio that was heard, or asks the server to
+        """Raise `ContractViolation` where the core gives up a direction of a call's audio that was heard, or asks the server to
         renew a path that works."""
         self._clock = clock
         self._strict = strict
@@ -252,7 +252,7 @@ class SimClient:
         self.drain()
         following = self.session.next_timeout()
         if following is not None and following <= self._clock.now:
-            raise Broken(f"a deadline that stays due: {self.session.next_timeout_reason()}")
+            raise ContractViolation(f"a deadline that stays due: {self.session.next_timeout_reason()}")
 
     def drain(self) -> None:
         while (action := self.session.next_action()) is not None:
@@ -270,7 +270,7 @@ class SimClient:
                     peer = self.media.peer_in_use(call)
                     asked = isinstance(frame := decode(text), Request) and call_id(frame.params) == call
                     if asked and peer is not None and peer.state == "connected" and heard and is_heard:
-                        raise Broken(f"a path of call {call} that works is renewed")
+                        raise ContractViolation(f"a path of call {call} that works is renewed")
                 yield
             case UseMedia() | ClosePeer():
                 before = self._directions()
@@ -278,7 +278,7 @@ class SimClient:
                 for call, after in self._directions().items():
                     for way, was, now in zip(("in", "out"), before[call], after, strict=True):
                         if was and not now:
-                            raise Broken(f"call {call} was heard on its way {way}, and is no more: {action}")
+                            raise ContractViolation(f"call {call} was heard on its way {way}, and is no more: {action}")
             case _:
                 yield
 
@@ -331,7 +331,7 @@ class SimClient:
             answer = command(self._clock.now)
         except (LocalProtocolError, ValueError):
             if self._strict and snapshot(self.session) != before:
-                raise Broken("a refused command has changed something") from None
+                raise ContractViolation("a refused command has changed something") from None
             raise
         self.drain()
         return answer

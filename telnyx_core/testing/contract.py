@@ -1,7 +1,7 @@
 """The driver's contract as a model: which handles are open, and which replies each action is owed.
 
 Small enough to be obviously right. Whatever performs a session's actions can keep one beside it: every action is noted
-before it is performed, every fact is entered before it is told. What the core must not do raises `Broken`, and so
+before it is performed, every fact is entered before it is told. What the core must not do raises `ContractViolation`, and so
 does a world that speaks of a handle in a way that the contract of `telnyx_core.actions` does not allow.
 """
 
@@ -74,13 +74,13 @@ from telnyx_core.states import CallState
 from telnyx_core.stats.snapshot import StatsSnapshot
 
 
-class Broken(AssertionError):
+class ContractViolation(AssertionError):
     """The contract between core and driver was broken."""
 
 
 def _require(condition: bool, story: str) -> None:
     if not condition:
-        raise Broken(story)
+        raise ContractViolation(story)
 
 
 class SocketPhase(Enum):
@@ -90,7 +90,7 @@ class SocketPhase(Enum):
 
 
 @frozen
-class Debt:
+class OwedReply:
     """What one action is owed: any one of ``kept`` or ``broken`` pays it."""
 
     action: Action
@@ -114,7 +114,7 @@ class PeerBook:
 
 
 @define
-class Ledger:
+class ContractChecker:
     """One for each session. `note` and `heard` are all that a driver calls; `asked` where commands return tickets."""
 
     sockets: dict[SocketId, SocketPhase] = field(factory=dict[SocketId, SocketPhase])
@@ -141,8 +141,8 @@ class Ledger:
         self._last_ticket = ticket
         self.tickets.add(ticket)
 
-    def note(self, action: Action) -> Debt | None:
-        """Enter an action. Raises `Broken` if the core must not order it now; returns what it is owed."""
+    def note(self, action: Action) -> OwedReply | None:
+        """Enter an action. Raises `ContractViolation` if the core must not order it now; returns what it is owed."""
         match action:
             case OpenSocket() | SendText() | CloseSocket() | AbandonSocket():
                 return self._note_socket(action)
@@ -168,7 +168,7 @@ class Ledger:
                 return self._note_media(action)
         return None
 
-    def _note_socket(self, action: OpenSocket | SendText | CloseSocket | AbandonSocket) -> Debt | None:
+    def _note_socket(self, action: OpenSocket | SendText | CloseSocket | AbandonSocket) -> OwedReply | None:
         socket, phase = action.socket, self.sockets.get(action.socket)
         match action:
             case OpenSocket():
@@ -178,14 +178,14 @@ class Ledger:
                 self.sockets[socket] = SocketPhase.OPENING
                 opened = SocketOpened(socket, 0.0)
                 lost = SocketClosed(socket, 1006, "", clean=False, error="no connection")
-                return Debt(action, (opened,), (SocketRefused(socket, "no socket"), lost))
+                return OwedReply(action, (opened,), (SocketRefused(socket, "no socket"), lost))
             case SendText(text=text):
                 _require(phase is SocketPhase.OPEN, f"text for socket {socket}, which is {phase}")
                 _require(bool(text), "an empty frame")
             case CloseSocket():
                 _require(phase is SocketPhase.OPEN, f"socket {socket} is closed, which is {phase}")
                 self.sockets[socket] = SocketPhase.CLOSING
-                return Debt(action, (SocketClosed(socket, 1000, "", clean=True),))
+                return OwedReply(action, (SocketClosed(socket, 1000, "", clean=True),))
             case AbandonSocket():
                 _require(phase is not None, f"socket {socket} is abandoned, which is not there")
                 del self.sockets[socket]
@@ -205,10 +205,10 @@ class Ledger:
         | SendDigits
         | TakeStats
         | ClosePeer,
-    ) -> Debt | None:
+    ) -> OwedReply | None:
         media, book = action.media, self.peers.get(action.media)
         if book is None:
-            raise Broken(f"{type(action).__name__} for peer {media}, which is not open")
+            raise ContractViolation(f"{type(action).__name__} for peer {media}, which is not open")
         match action:
             case OpenSource():
                 _require(book.source != "asked", f"the source of peer {media} is {book.source} already")
@@ -217,7 +217,7 @@ class Ledger:
                     book.switches += 1
                 else:
                     book.source = "asked"
-                return Debt(action, (SourceOpened(media, "line"),), (SourceRefused(media, "other", "no source"),))
+                return OwedReply(action, (SourceOpened(media, "line"),), (SourceRefused(media, "other", "no source"),))
             case CreateOffer() | CreateAnswer():
                 offers = isinstance(action, CreateOffer)
                 _require(offers == (book.config.role == "offer"), f"peer {media} is there to {book.config.role}")
@@ -228,14 +228,14 @@ class Ledger:
                 book.description = "asked"
                 described = LocalDescribed(media, f"v=0\r\na=ice-ufrag:{media}\r\n", complete=True)
                 failed = NegotiationFailed(media, "create_offer" if offers else "create_answer", "no description")
-                return Debt(action, (described,), (failed,))
+                return OwedReply(action, (described,), (failed,))
             case ApplyRemote(kind=kind):
                 _require((kind == "answer") == (book.config.role == "offer"), f"peer {media} is given an {kind}")
                 _require(book.remote == "none", f"peer {media} has a remote description already (MEDIA-508)")
                 made = book.description == "made"
                 _require(kind == "offer" or made, f"peer {media} gets an answer to what it never offered")
                 book.remote = "asked"
-                return Debt(action, (RemoteApplied(media),), (RemoteRefused(media, "not understood"),))
+                return OwedReply(action, (RemoteApplied(media),), (RemoteRefused(media, "not understood"),))
             case AddCandidate():
                 _require(book.remote == "applied", f"a candidate for peer {media} before its description (MEDIA-110)")
             case ClosePeer():
@@ -246,9 +246,9 @@ class Ledger:
                 self.in_use[book.call] = media
             case SendDigits():
                 book.digits += 1
-                return Debt(action, (DigitsSent(media),), (DigitsRefused(media, "no telephone-event"),))
+                return OwedReply(action, (DigitsSent(media),), (DigitsRefused(media, "no telephone-event"),))
             case TakeStats():
-                return Debt(action, (StatsTaken(media, StatsSnapshot()),))
+                return OwedReply(action, (StatsTaken(media, StatsSnapshot()),))
             case SetMuted() | SetDeaf() | SetMaxBitRate():
                 pass
         return None
@@ -288,7 +288,7 @@ class Ledger:
             _require(not sounding, f"call {ident} has ended, its {sounding} sounds")
 
     def at_rest(self) -> None:
-        """Raises `Broken` unless the session holds nothing."""
+        """Raises `ContractViolation` unless the session holds nothing."""
         _require(not self.sockets, f"a session at rest holds the sockets {self.sockets}")
         _require(not self.peers, f"a session at rest holds the peers {list(self.peers)}")
         _require(not self.calls, f"a session at rest has the calls {self.calls}")

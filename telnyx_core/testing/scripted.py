@@ -2,7 +2,7 @@
 
 Nothing happens by itself: no frame is answered, no socket opens, no peer connects, and time stands still until
 `Stage.advance`. One thing does: the last reading of an ending call is given at once, as by a healthy engine. Every
-action and every fact passes a `Ledger`, so a broken driver contract ends a test at once.
+action and every fact passes a `ContractChecker`, so a broken driver contract ends a test at once.
 """
 
 from collections import deque
@@ -39,7 +39,7 @@ from telnyx_core.options import ClientOptions
 from telnyx_core.session import Session
 from telnyx_core.states import LIVE, SessionState
 from telnyx_core.stats.snapshot import StatsSnapshot
-from telnyx_core.testing.contract import Ledger
+from telnyx_core.testing.contract import ContractChecker
 from telnyx_core.testing.wire import EPOCH
 
 LOCAL_SDP: Final = (
@@ -88,9 +88,9 @@ class Stage:
     ) -> None:
         if not any(name in options for name in _LOGINS):
             options["login_token"] = "header.payload.signature"  # noqa: S105  # a made-up one
-        dice = Random(seed) if r is None else FixedDice(r, seed)
-        self.session = Session(ClientOptions.from_mapping(options), rng=dice, remembered=remembered)
-        self.ledger = Ledger()
+        rng = Random(seed) if r is None else FixedDice(r, seed)
+        self.session = Session(ClientOptions.from_mapping(options), rng=rng, remembered=remembered)
+        self.ledger = ContractChecker()
         self.now = 0.0
         self.socket = SocketId(0)
         """The newest socket."""

@@ -27,7 +27,7 @@ from telnyx_core.options import ClientOptions
 from telnyx_core.states import SessionState
 from telnyx_core.testing.client import SimClient
 from telnyx_core.testing.clock import VirtualClock
-from telnyx_core.testing.contract import Broken
+from telnyx_core.testing.contract import ContractViolation
 from telnyx_core.testing.media import MediaModel
 from telnyx_core.testing.wire import Wire
 
@@ -115,12 +115,12 @@ class Sim:
         self.clock.now = until
 
     def run_until(self, condition: Callable[[], bool], within: float = 60.0) -> None:
-        """Let time pass until the condition holds; `Broken` if it does not ``within`` so many seconds."""
+        """Let time pass until the condition holds; `ContractViolation` if it does not ``within`` so many seconds."""
         self.settle()
         until = self.now + within
         while not condition():
             if not self._step(until):
-                raise Broken(f"this did not come about within {within:g} s of {self.now:g} s")
+                raise ContractViolation(f"this did not come about within {within:g} s of {self.now:g} s")
 
     def next_event_at(self) -> float | None:
         """When something happens next, if nothing is asked meanwhile."""
@@ -166,7 +166,7 @@ class Sim:
         when, times = self._instant
         self._instant = (at, times + 1 if at <= when else 0)
         if self._instant[1] > _AT_ONE_INSTANT:
-            raise Broken(f"{_AT_ONE_INSTANT} things happened at {at:g} s and time does not go on")
+            raise ContractViolation(f"{_AT_ONE_INSTANT} things happened at {at:g} s and time does not go on")
 
     # The gateway's driver.
 

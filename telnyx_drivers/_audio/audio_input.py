@@ -5,7 +5,7 @@ from typing import Protocol
 from telnyx_drivers._audio.frames import Samples
 
 
-class Voice(Protocol):
+class AudioInput(Protocol):
     """One of the things that are mixed into what is sent. `read` runs on the media loop and never waits."""
 
     @property

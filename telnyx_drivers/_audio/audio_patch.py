@@ -7,8 +7,8 @@ _MOST_SECONDS = 0.06
 """More than this is delay that nobody asked for: start afresh rather than keep it."""
 
 
-class Coupling:
-    """Fed with what is heard on one side, read as a `Voice` on the other."""
+class AudioPatch:
+    """Fed with what is heard on one side, read as a `AudioInput` on the other."""
 
     error: None = None
 

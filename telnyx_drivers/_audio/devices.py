@@ -25,7 +25,7 @@ import numpy as np
 
 from telnyx_core._wire.json_types import Json
 from telnyx_drivers._audio.audio_devices import AudioDevice, SinkFactory
-from telnyx_drivers._audio.drift_buffer import ElasticBuffer
+from telnyx_drivers._audio.drift_buffer import DriftBuffer
 from telnyx_drivers._audio.frames import (
     FRAMES_PER_SECOND,
     AudioFrame,
@@ -118,7 +118,7 @@ class _Device(ABC):
     direction: ClassVar[Direction]
 
     def __init__(self, portaudio: PortAudio, device: DeviceName) -> None:
-        self._buffer = ElasticBuffer()
+        self._buffer = DriftBuffer()
         self._closed = self._gone = False
         self.flagged = 0
         """Blocks about which PortAudio said that it was too late, on the device's own side."""
@@ -182,7 +182,7 @@ class _Device(ABC):
 
 
 class Microphone(_Device):
-    """A `Voice`: what the microphone hears, for the one call that it is opened for."""
+    """A `AudioInput`: what the microphone hears, for the one call that it is opened for."""
 
     direction = "input"
     error: None = None

@@ -6,7 +6,7 @@ from telnyx_drivers._audio.sample_queue import SampleQueue
 _BEAT = 1 / FRAMES_PER_SECOND
 
 
-class ElasticBuffer:
+class DriftBuffer:
     """Put by one thread, taken 20 ms at a time by another; neither waits.
 
     It starts to give once ``aim`` seconds are there, starts again when it ran dry, and when more than ``most`` seconds

@@ -1,6 +1,6 @@
 """The handle of something being played into a call."""
 
-from telnyx_drivers._audio.audio_input import Voice
+from telnyx_drivers._audio.audio_input import AudioInput
 from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples
 from telnyx_drivers._audio.wakeup import CallSoon, Wakeup
 
@@ -8,7 +8,7 @@ from telnyx_drivers._audio.wakeup import CallSoon, Wakeup
 class Playback:
     """One thing being played, mixed with everything else that the call sends."""
 
-    def __init__(self, voice: Voice, call_soon: CallSoon | None) -> None:
+    def __init__(self, voice: AudioInput, call_soon: CallSoon | None) -> None:
         self._voice = voice
         self._moved = Wakeup(call_soon)
         self._frames = 0

@@ -8,14 +8,14 @@ from attrs import frozen
 from telnyx_core._wire.json_types import Json
 from telnyx_core.facts import SourceFault
 from telnyx_drivers._audio.audio_devices import DEFAULT as DEFAULT
-from telnyx_drivers._audio.audio_input import Voice
+from telnyx_drivers._audio.audio_input import AudioInput
 
 
 @frozen
 class Source:
     """An open source: what is mixed into the call, and its name. ``voice`` is closed with the call's last peer."""
 
-    voice: Voice | None
+    voice: AudioInput | None
     label: str
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from attrs import define, field, frozen
 
 from telnyx_core._reports.published import iso
-from telnyx_core._reports.segment import MAX_BODY, ReportHome
+from telnyx_core._reports.segment import MAX_BODY, ReportEndpoint
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.ids import CallId
 from telnyx_core.options import RecordedTrack as Side
@@ -156,7 +156,7 @@ class CallRecorder:
         most: int,
         overflowed: Callable[[], None],
         wall: Callable[[], float],
-        dice: Random,
+        rng: Random,
     ) -> None:
         """``rate`` in samples per second, ``most`` in bytes for each track.
 
@@ -175,7 +175,7 @@ class CallRecorder:
         self._wall = wall
         self._started_at = wall()
         self._id = recording_id(call, self._started_at)
-        self._tracks = {side: TrackBuffer(rate, most, dice.getrandbits(32)) for side in sides}
+        self._tracks = {side: TrackBuffer(rate, most, rng.getrandbits(32)) for side in sides}
         self._start: int | None = None
         """Number of the call's frame with which the recording begins."""
         self._ended = False
@@ -196,7 +196,7 @@ class CallRecorder:
         """Nothing more is taken; what is here can still be sent. Idempotent, any thread."""
         self._ended = True
 
-    def segment(self, side: Side, home: ReportHome, *, final: bool) -> list[Body]:
+    def segment(self, side: Side, home: ReportEndpoint, *, final: bool) -> list[Body]:
         """What there is of one track; empty for nothing (REC-015). Any thread: it takes its time."""
         track = self._tracks[side]
         heading = Heading(

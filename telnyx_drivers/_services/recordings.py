@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 import anyio.to_thread
 
-from telnyx_core._reports.segment import ReportHome
+from telnyx_core._reports.segment import ReportEndpoint
 from telnyx_core.events import CallInfo
 from telnyx_core.facts import RecordingFault
 from telnyx_core.ids import CallId
@@ -38,7 +38,7 @@ class Recordings:
         options: ClientOptions,
         *,
         audio: "Callable[[CallId], CallAudio]",
-        home: Callable[[], ReportHome | None],
+        home: Callable[[], ReportEndpoint | None],
         uploads: Uploads,
         spawn: Spawn,
         tell: Tell,
@@ -89,7 +89,7 @@ class Recordings:
             most=options.call_recording_max_buffer_bytes,
             overflowed=overflowed,
             wall=time.time,
-            dice=SystemRandom(),
+            rng=SystemRandom(),
         )
         audio.add_tap(recorder)
         wanted = options.call_recording_flush_interval
@@ -123,7 +123,7 @@ class _Sender:
     """One segment of both tracks."""
 
     def __init__(
-        self, recorder: "CallRecorder", home: ReportHome, endpoint: str, failed: Callable[[], None], *, final: bool
+        self, recorder: "CallRecorder", home: ReportEndpoint, endpoint: str, failed: Callable[[], None], *, final: bool
     ) -> None:
         self._recorder = recorder
         self._home = home

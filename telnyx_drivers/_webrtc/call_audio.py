@@ -19,8 +19,8 @@ from attrs import frozen
 from telnyx_core.facts import AudioBroke, AudioFact, RecordingFault
 from telnyx_core.ids import CallId
 from telnyx_drivers._arguments import checked, checked_with, one_of
-from telnyx_drivers._audio.audio_input import Voice
-from telnyx_drivers._audio.audio_patch import Coupling
+from telnyx_drivers._audio.audio_input import AudioInput
+from telnyx_drivers._audio.audio_patch import AudioPatch
 from telnyx_drivers._audio.decode import open_decoder
 from telnyx_drivers._audio.fetched import fetched
 from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, AudioFrame, Samples, mix, silence
@@ -98,7 +98,7 @@ class SampleTap(Protocol):
         ...
 
 
-Playable: TypeAlias = str | os.PathLike[str] | AsyncIterable[AudioFrame] | Iterable[AudioFrame] | Voice
+Playable: TypeAlias = str | os.PathLike[str] | AsyncIterable[AudioFrame] | Iterable[AudioFrame] | AudioInput
 
 
 class CallAudio:
@@ -121,10 +121,10 @@ class CallAudio:
         self._listeners = Listeners()
         self._taps: tuple[SampleTap, ...] = ()
         self._captures: tuple[Capture, ...] = ()
-        self._couplings: tuple[Coupling, ...] = ()
+        self._couplings: tuple[AudioPatch, ...] = ()
         """Where what is heard here goes as well."""
         self.audio_out = AudioOut(call_soon=call_soon)
-        self._voices: tuple[Voice, ...] = (self.audio_out,)
+        self._voices: tuple[AudioInput, ...] = (self.audio_out,)
         self._muted = self._deaf = self._closed = False
         self._timeline = Timeline()
         self._reading = isolated("an audio source", expected=(OSError,))
@@ -244,7 +244,7 @@ class CallAudio:
 
     @checked
     async def play(self, what: Playable, *, loop: bool = False) -> Playback:
-        """Play a file or a URL, an iterator of `AudioFrame` (asynchronous or not), or any `Voice` such as a `Tone`.
+        """Play a file or a URL, an iterator of `AudioFrame` (asynchronous or not), or any `AudioInput` such as a `Tone`.
 
         It is added to whatever else is being sent, saturating. Returns as soon as it can start; ``loop`` is for files
         and URLs. A URL (``http`` or ``https``, the ``http`` extra) may be a stream without end: it is read as fast as
@@ -344,7 +344,7 @@ class CallAudio:
     @checked
     def couple_to(self, other: "CallAudio") -> Callable[[], None]:
         """One way only: what is heard here is said there. Returns a function that ends it."""
-        coupling = Coupling()
+        coupling = AudioPatch()
         with self._lock:
             self._couplings = (*self._couplings, coupling)
         other.add_voice(coupling)
@@ -357,7 +357,7 @@ class CallAudio:
         return end
 
     @checked
-    def add_voice(self, voice: Voice) -> None:
+    def add_voice(self, voice: AudioInput) -> None:
         """Mix a voice into what is sent until it ends. Any thread."""
         with self._lock:
             if not self._closed:
@@ -383,7 +383,7 @@ class CallAudio:
             capture.close()
         self._listeners.close()
 
-    async def _open(self, what: Playable, loop: bool, home: CallSoon) -> Voice:
+    async def _open(self, what: Playable, loop: bool, home: CallSoon) -> AudioInput:
         if isinstance(what, (str, os.PathLike)):
             return await self._open_input(what, loop, home)
         if isinstance(what, Iterable):
@@ -418,7 +418,7 @@ class CallAudio:
             source.stop()
             raise
 
-    def _drop_voice(self, voice: Voice) -> None:
+    def _drop_voice(self, voice: AudioInput) -> None:
         if voice is not self.audio_out:
             with self._lock:
                 self._voices = tuple(each for each in self._voices if each is not voice)

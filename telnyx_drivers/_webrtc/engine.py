@@ -35,11 +35,11 @@ from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.call_media import CallMedia
 from telnyx_drivers._webrtc.direct_rtp import direct_rtp_path
 from telnyx_drivers._webrtc.peer import CLOSE_SECONDS, Peer
-from telnyx_drivers._webrtc.peer_transport import Groundwork
+from telnyx_drivers._webrtc.peer_transport import PeerTransport
 from telnyx_drivers._webrtc.ports import EngineFactory, EngineSetup, Report
 from telnyx_drivers._webrtc.settings import PeerSettings
 from telnyx_drivers._webrtc.settings import settings_for as settings_for
-from telnyx_drivers._webrtc.transport_pool import Standby
+from telnyx_drivers._webrtc.transport_pool import TransportPool
 
 
 class AiortcEngine:
@@ -67,7 +67,7 @@ class AiortcEngine:
         self._tones = tones
         self._calls: dict[CallId, CallMedia] = {}
         self._peers: dict[MediaId, tuple[Peer, CallMedia]] = {}
-        self._standby = Standby(self._settings, self._see_out)
+        self._standby = TransportPool(self._settings, self._see_out)
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -148,7 +148,7 @@ class AiortcEngine:
         call.audio.set_deaf(config.deaf)
         ground = self._standby.take(config)
         if ground is None:
-            ground = Groundwork(config.ice_servers, self._settings, relay_only=config.force_relay)
+            ground = PeerTransport(config.ice_servers, self._settings, relay_only=config.force_relay)
         peer = Peer(
             action.media,
             config,

@@ -38,7 +38,7 @@ _ERRNO: Final = re.compile(r"\[Errno (\d{1,4})\]")
 
 
 @frozen
-class Patience:
+class GatheringTimeouts:
     """How long gathering may take, in seconds."""
 
     window: float = 1.0
@@ -97,7 +97,7 @@ class Gathering:
     relay_only: bool = False
     loopback: bool = False
     """Offer 127.0.0.1 too, after every other address (SRV-006): for a server on this host."""
-    patience: Patience = field(factory=Patience)
+    patience: GatheringTimeouts = field(factory=GatheringTimeouts)
     addresses: Addresses = host_addresses
     tls: ssl.SSLContext | None = None
     """For TURN over TLS; without it the system's authorities and the server's name are checked."""

@@ -53,7 +53,7 @@ from telnyx_drivers._webrtc.aiortc_socket import MOST_CANDIDATES
 from telnyx_drivers._webrtc.consent import Consent
 from telnyx_drivers._webrtc.ice import ServerFailure
 from telnyx_drivers._webrtc.local_sdp import LocalDescription
-from telnyx_drivers._webrtc.peer_transport import Groundwork, complain, finish
+from telnyx_drivers._webrtc.peer_transport import PeerTransport, complain, finish
 from telnyx_drivers._webrtc.ports import AudioPort
 from telnyx_drivers._webrtc.readings import read_peer
 from telnyx_drivers._webrtc.remote_sdp import RemoteDescription
@@ -84,7 +84,7 @@ class Peer:
         config: PeerConfig,
         settings: PeerSettings,
         *,
-        ground: Groundwork,
+        ground: PeerTransport,
         port: AudioPort,
         report: Callable[[MediaFact], None],
         open_source: OpenTheSource,

@@ -35,7 +35,7 @@ CIPHERS: Final = b":".join(
 """What DTLS offers. aiortc alone leaves out RSA, which is what the platform's servers have (SRV-002)."""
 
 
-class Groundwork:
+class PeerTransport:
     """Made, used and closed on the running loop. Nothing is gathered before `begin`."""
 
     def __init__(self, servers: Iterable[IceServer], settings: PeerSettings, *, relay_only: bool) -> None:

@@ -20,7 +20,7 @@ class PeerSettings:
     """Leave out what is silent, where the codec or the far end knows how (DTX, RFC 3389), and ask for the same."""
     loopback: bool = False
     reflexive_first: bool = True
-    patience: ice.Patience = field(factory=ice.Patience)
+    patience: ice.GatheringTimeouts = field(factory=ice.GatheringTimeouts)
     stands_in_for_server: bool = False
     """Choose the path as the platform's server does (see `aiortc_serving`)."""
     delay: float = 0.0
@@ -31,7 +31,7 @@ class PeerSettings:
     """For TURN over TLS; without it the system's authorities and the server's name are checked."""
 
 
-_BRIEFLY: Final = ice.Patience(window=0.3)
+_BRIEFLY: Final = ice.GatheringTimeouts(window=0.3)
 
 
 def settings_for(url: str, tls: ssl.SSLContext | None = None) -> PeerSettings:

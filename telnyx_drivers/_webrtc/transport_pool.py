@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from telnyx_core.actions import PeerConfig, PrepareMedia
-from telnyx_drivers._webrtc.peer_transport import Groundwork, complain
+from telnyx_drivers._webrtc.peer_transport import PeerTransport, complain
 from telnyx_drivers._webrtc.settings import PeerSettings
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ REFILL_SECONDS: Final = 1.0
 """After one was taken: its call shall be up before the next one is laid."""
 
 
-class Standby:
+class TransportPool:
     """At most one groundwork ahead, for the servers and the policy that were asked for last.
 
     Made, used and closed on the running loop. ``see_out`` waits for the end of tasks that are about to end.
@@ -28,7 +28,7 @@ class Standby:
         self._settings = settings
         self._see_out = see_out
         self._wanted: PrepareMedia | None = None
-        self._ground: Groundwork | None = None
+        self._ground: PeerTransport | None = None
         self._checked = 0.0
         self._keeper: asyncio.Task[None] | None = None
 
@@ -37,7 +37,7 @@ class Standby:
         if wanted != self._wanted:
             self._start(wanted, 0.0)
 
-    def take(self, config: PeerConfig) -> Groundwork | None:
+    def take(self, config: PeerConfig) -> PeerTransport | None:
         """What is ready for such a peer, if it is as good as fresh; the next one follows by itself."""
         wanted, ground = self._wanted, self._ground
         if ground is None or wanted is None or not config.prefetch:
@@ -70,12 +70,12 @@ class Standby:
         while True:
             if self._ground is None or not await self._holds(self._ground):
                 self._discard()
-                self._ground = Groundwork(wanted.ice_servers, self._settings, relay_only=wanted.force_relay)
+                self._ground = PeerTransport(wanted.ice_servers, self._settings, relay_only=wanted.force_relay)
                 self._ground.begin()
             self._checked = time.time()
             await asyncio.sleep(CHECK_SECONDS)
 
-    async def _holds(self, ground: Groundwork) -> bool:
+    async def _holds(self, ground: PeerTransport) -> bool:
         if ground.asking:
             return True
         holds = await ground.gathering.still_true()

@@ -45,7 +45,7 @@ class Upload:
 Take: TypeAlias = Callable[[Upload], None]
 
 
-class Reception:
+class HttpUploads:
     """Every TCP connection from its first moment, so that none can outlive the gateway."""
 
     def __init__(self, take: Take) -> None:
@@ -74,7 +74,7 @@ class Reception:
 
 
 class _Door(ServerConnection):
-    reception: Reception
+    reception: HttpUploads
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._first: bytes | None = b""
@@ -115,7 +115,7 @@ class _Door(ServerConnection):
 class _Upload(asyncio.Protocol):
     """One request, one response, and the connection is closed."""
 
-    def __init__(self, reception: Reception) -> None:
+    def __init__(self, reception: HttpUploads) -> None:
         self._reception = reception
         self._received = bytearray()
         self._done = False

@@ -39,7 +39,7 @@ from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.ports import MediaEngine, Report
 from telnyx_drivers.gateway.commands import Commands
 from telnyx_drivers.gateway.feeds import Feeds
-from telnyx_drivers.gateway.http_uploads import RECORDING, Reception, Upload
+from telnyx_drivers.gateway.http_uploads import RECORDING, HttpUploads, Upload
 from telnyx_drivers.gateway.keywords import GatewayKeywords
 from telnyx_drivers.gateway.sockets import CLOSE_SECONDS, Socket
 
@@ -94,7 +94,7 @@ class Gateway(Commands):
         self._engine: MediaEngine | None = None
         self._feeds: Feeds | None = None
         self._server: Server | None = None
-        self._reception = Reception(self._report_uploaded)
+        self._reception = HttpUploads(self._report_uploaded)
         self._sockets: dict[SocketId, Socket] = {}
         self._accepted = 0
         self._timer: asyncio.TimerHandle | None = None

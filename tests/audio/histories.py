@@ -45,7 +45,7 @@ class Talk:
 
 
 @frozen
-class Held:
+class DelayedFrame:
     """The network keeps what is said for so long, and then lets it through at once."""
 
     seconds: float
@@ -104,7 +104,7 @@ class Key:
     packets: int
 
 
-Step: TypeAlias = Talk | Held | Pause | Jump | OtherStream | PacketTime | OtherCodec | Route | Stall | Key
+Step: TypeAlias = Talk | DelayedFrame | Pause | Jump | OtherStream | PacketTime | OtherCodec | Route | Stall | Key
 
 _numbers32 = st.integers(0, 2**32 - 1)
 _numbers16 = st.integers(0, 2**16 - 1)
@@ -116,7 +116,7 @@ steps: st.SearchStrategy[Step] = st.one_of(
         st.sampled_from([0.0, 0.0, 0.05, 0.3]),
         st.sampled_from([0.0, 0.0, 0.1]),
     ),
-    st.builds(Held, st.floats(0.05, 4.0)),
+    st.builds(DelayedFrame, st.floats(0.05, 4.0)),
     st.builds(Pause, st.floats(0.05, 4.0), st.booleans(), st.booleans(), st.sampled_from([0, 0, 1, 50, 3_500])),
     st.builds(
         Jump,
@@ -145,7 +145,7 @@ class Sent:
 class Far:
     """The far end and the network. Packets carry their number, so that it can be told which were played."""
 
-    dice: random.Random
+    rng: random.Random
     now: float = 0.0
     delay: float = 0.05
     payload_type: int = NARROW
@@ -166,7 +166,7 @@ class Far:
             match step:
                 case Talk():
                     self.talk(step)
-                case Held(seconds):
+                case DelayedFrame(seconds):
                     end = self.now + seconds
                     while self.now < end:
                         self.say(end - self.now + self.delay)
@@ -195,10 +195,10 @@ class Far:
 
     def talk(self, step: Talk) -> None:
         for _ in range(step.packets):
-            late = self.delay + self.dice.random() * step.jitter
-            if self.dice.random() < step.twice:
+            late = self.delay + self.rng.random() * step.jitter
+            if self.rng.random() < step.twice:
                 self.others.append((self.now + late + 0.01, self._packet(self._payload())))
-            self.say(None if self.dice.random() < step.loss else late)
+            self.say(None if self.rng.random() < step.loss else late)
 
     def say(self, delay: float | None) -> None:
         """One packet; a delay of ``None`` loses it."""

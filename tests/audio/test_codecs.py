@@ -118,8 +118,8 @@ def test_opus_sends_what_a_telephone_carries_unless_it_is_told_otherwise(
     encoder = make_encoder("opus", chosen)
     assert encoder is not None
     assert (encoder.sample_rate, encoder.clock_rate) == (rate, 48_000)
-    dice = np.random.default_rng(1)
-    payloads = encode_all(encoder, (8_000 * dice.standard_normal(rate)).astype(np.int16))
+    rng = np.random.default_rng(1)
+    payloads = encode_all(encoder, (8_000 * rng.standard_normal(rate)).astype(np.int16))
     configs = {payload[0] >> 3 for payload in payloads[10:]}
     wide = {8, 9, 10, 11, 20, 21, 22, 23}
     assert configs <= wide if bandwidth == "wideband" else not configs & wide

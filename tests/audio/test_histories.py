@@ -14,8 +14,8 @@ from tests.audio.histories import (
     EVENT,
     PERFECT_SECONDS,
     WIDE,
+    DelayedFrame,
     Far,
-    Held,
     Jump,
     NumberDecoder,
     OtherCodec,
@@ -95,14 +95,14 @@ def check(ear: Ear) -> None:
 
 @looking_at(120, nightly=5_000)
 @given(histories, st.integers(0, 1_000), st.floats(0, BEAT))
-@example([Talk(80), Held(2.6)], 0, 0.003)
-@example([Talk(80), Held(2.2), Stall(0.3)], 0, 0.003)
+@example([Talk(80), DelayedFrame(2.6)], 0, 0.003)
+@example([Talk(80), DelayedFrame(2.2), Stall(0.3)], 0, 0.003)
 @example([Talk(80), Stall(2.5), Jump(0, 3_000)], 0, 0.003)
 @example([Talk(80), Pause(3.0, clock_runs=False)], 0, 0.003)
 @example([Talk(80), Pause(0.9, clock_runs=False, sequences=50)], 0, 0.003)
 @example([Talk(40), Jump(7_900), Talk(40), Jump(-7_900)], 0, 0.003)
 @example([Talk(40), OtherCodec(WIDE), Jump(0, -120)], 0, 0.003)
 @example([Talk(40), Route(0.9), Talk(80), Route(0.0)], 0, 0.003)
-@example([PacketTime(60), Talk(40), Held(3.5)], 0, 0.003)
+@example([PacketTime(60), Talk(40), DelayedFrame(3.5)], 0, 0.003)
 def test_whatever_came_before_a_call_hears_again(history: list[Step], seed: int, phase: float) -> None:
     check(hear(history, seed, phase))

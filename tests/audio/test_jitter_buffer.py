@@ -138,8 +138,8 @@ def test_one_lost_packet_costs_one_repair_and_no_delay() -> None:
 
 @pytest.mark.parametrize("percent", [1, 2, 5, 10])
 def test_random_loss_costs_what_is_lost_and_no_delay(percent: int) -> None:
-    dice = random.Random(percent)
-    lost = [number for number in range(10, 1_500) if dice.randrange(100) < percent]
+    rng = random.Random(percent)
+    lost = [number for number in range(10, 1_500) if rng.randrange(100) < percent]
     listener = run(stream(1_500, lost=lost), seconds=29.5)
     missing = sum(1 for number in lost if number <= listener.played[-1][0])
     assert listener.buffer.stats.concealed_samples == pytest.approx(missing * FRAME, abs=4 * FRAME)
@@ -181,10 +181,10 @@ def test_a_burst_of_delay_is_given_back_within_two_seconds() -> None:
 
 
 def test_jitter_is_covered_and_forgotten() -> None:
-    dice = random.Random(7)
+    rng = random.Random(7)
 
     def delay(number: int) -> float:
-        return 0.05 + (dice.uniform(0, 0.06) if number < 500 else 0)
+        return 0.05 + (rng.uniform(0, 0.06) if number < 500 else 0)
 
     listener = run(stream(1_200, delay=delay), seconds=23.8)
     rough = [instruction for instruction in listener.said[100:500] if isinstance(instruction, Conceal)]

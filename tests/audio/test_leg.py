@@ -112,10 +112,10 @@ def test_a_clean_network_carries_every_sample(name: str) -> None:
 @pytest.mark.parametrize("name", ["PCMU", "opus"])
 @pytest.mark.parametrize("percent", [1, 5])
 def test_losses_leave_no_click_and_no_delay(name: str, percent: int) -> None:
-    ear, dice = Ear(), random.Random(percent)
+    ear, rng = Ear(), random.Random(percent)
     # Not wideband: libopus lets a pure tone fade there as soon as it is lost, which it does with no voice.
     one = sender(name, opus=OpusSettings(full_band=True))
-    arrivals = talk(one, Tone(300), 500, delay=lambda number: None if dice.randrange(100) < percent else 0.03)
+    arrivals = talk(one, Tone(300), 500, delay=lambda number: None if rng.randrange(100) < percent else 0.03)
     network(arrivals, ear, seconds=10)
     rate = ear.receiver.sample_rate
     audio = ear.audio[rate // 2 :].astype(int)
@@ -131,8 +131,8 @@ def test_losses_leave_no_click_and_no_delay(name: str, percent: int) -> None:
 
 
 def test_jitter_of_thirty_milliseconds_is_played_smoothly() -> None:
-    ear, dice = Ear(), random.Random(1)
-    arrivals = talk(sender("PCMU"), Tone(300), 1_000, delay=lambda number: 0.03 + dice.uniform(0, 0.03))
+    ear, rng = Ear(), random.Random(1)
+    arrivals = talk(sender("PCMU"), Tone(300), 1_000, delay=lambda number: 0.03 + rng.uniform(0, 0.03))
     network(arrivals, ear, seconds=20)
     assert dominant_frequency(ear.audio[8_000:], 8_000) == pytest.approx(300, abs=1)
     stats = ear.receiver.stats
@@ -273,7 +273,7 @@ def pausing(name: str, ssrc: int = 1) -> RtpSender:
 @pytest.mark.parametrize("percent", [0, 10])
 def test_pauses_are_left_out_by_whoever_sends_and_are_no_loss_to_whoever_hears(name: str, percent: int) -> None:
     """RFC 3389, and Opus's own DTX: both ends of it, also over a network that loses."""
-    one, ear, dice = pausing(name), Ear(), random.Random(percent)
+    one, ear, rng = pausing(name), Ear(), random.Random(percent)
     rate = one.sample_rate
     # Rooms are not digitally silent: -62 dB.
     room = np.random.default_rng(4).normal(0, 26, rate * 10).astype(np.int16)
@@ -284,7 +284,7 @@ def test_pauses_are_left_out_by_whoever_sends_and_are_no_loss_to_whoever_hears(n
     arrivals = []
     for number in range(500):
         data = one.next(lambda rate: next(pieces))
-        if data is not None and dice.randrange(100) >= percent:
+        if data is not None and rng.randrange(100) >= percent:
             arrivals.append((number * 0.02 + 0.03, data))
     # Of 195: comfort noise once a second; Opus goes by its own detector, which takes white noise for speech at times.
     assert 3 <= sum(1 for when, _ in arrivals if 3.0 < when < 6.9) <= (60 if name == "opus" else 5)
@@ -311,11 +311,11 @@ def test_a_pause_of_which_nothing_is_told_is_no_loss_either() -> None:
 
 
 def test_a_loud_room_has_no_pauses_and_one_that_grows_loud_has_them_again() -> None:
-    pauses, dice = Pauses(), np.random.default_rng(2)
+    pauses, rng = Pauses(), np.random.default_rng(2)
 
     def frames(decibels: float, count: int) -> list[bool]:
         level = 32_768 * 10 ** (decibels / 20)
-        return [pauses.add(dice.normal(0, level, 160).astype(np.int16)) for _ in range(count)]
+        return [pauses.add(rng.normal(0, level, 160).astype(np.int16)) for _ in range(count)]
 
     assert not any(frames(-30, 500))
     assert frames(-70, 50).index(True) == 10
@@ -408,8 +408,8 @@ def test_reported_losses_make_opus_send_copies() -> None:
     one.hear_report(ReportBlock(1, 0.2, 10, 0, 0, 0, 0))
     decoder = make_decoder("opus")
     assert decoder is not None
-    dice = np.random.default_rng(1)
-    wave = np.cumsum(dice.normal(0, 800, 16_000)) % 8_000
+    rng = np.random.default_rng(1)
+    wave = np.cumsum(rng.normal(0, 800, 16_000)) % 8_000
     payloads = []
     for start in range(0, 16_000, 320):
         piece = (wave[start : start + 320] - 4_000).astype(np.int16)

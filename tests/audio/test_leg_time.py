@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pylibsrtp import Policy, Session
 
-from telnyx_core._reports.segment import ReportHome
+from telnyx_core._reports.segment import ReportEndpoint
 from telnyx_core.actions import DigitTone
 from telnyx_core.ids import CallId
 from telnyx_drivers._audio.frames import Samples
@@ -36,8 +36,8 @@ from tests.audio.histories import (
     NOISE,
     PERFECT_SECONDS,
     WIDE,
+    DelayedFrame,
     Far,
-    Held,
     OtherCodec,
     PacketTime,
     Step,
@@ -280,7 +280,7 @@ def test_an_upload_keeps_time_over_stalls_for_which_it_holds_no_silence() -> Non
             most=100_000_000,
             overflowed=lambda: None,
             wall=loop.time,
-            dice=random.Random(1),
+            rng=random.Random(1),
         )
         await asyncio.sleep(0.5)
         audio.add_tap(recorder)
@@ -292,7 +292,7 @@ def test_an_upload_keeps_time_over_stalls_for_which_it_holds_no_silence() -> Non
         for side in recorder.sides:
             packets: list[dict[str, Any]] = []
             for body in recorder.segment(
-                side, ReportHome("https://gw.example.org", "gw.example.org", "r", None), final=True
+                side, ReportEndpoint("https://gw.example.org", "gw.example.org", "r", None), final=True
             ):
                 packets += json.loads(body.text)["packets"]
             stamps = [packet["rtp_ts"] / 8_000 for packet in packets]
@@ -409,9 +409,9 @@ def test_the_delay_of_a_network_is_its_jitter_and_little_more(jitter: float, mos
 
     async def test(loop: VirtualClockLoop) -> None:
         for seed in range(5):
-            dice = random.Random(seed)
+            rng = random.Random(seed)
             audio, wire = call_audio(), Wire(loop)
-            path, start = leg(audio, wire, []), loop.time() + DELAY + dice.uniform(0, 0.02)
+            path, start = leg(audio, wire, []), loop.time() + DELAY + rng.uniform(0, 0.02)
             delays: list[float] = []
             push = audio.push
 
@@ -425,7 +425,7 @@ def test_the_delay_of_a_network_is_its_jitter_and_little_more(jitter: float, mos
 
             audio.push = pushed  # type: ignore[method-assign]
             for number in range(1_500):
-                when = start + number * 0.02 + dice.uniform(0, jitter)
+                when = start + number * 0.02 + rng.uniform(0, jitter)
                 payload = bytes((128 + number % 100,)) * 160
                 wire.arrive(when, RtpPacket(NARROW, False, number, number * 160, 3, payload))
             await asyncio.sleep(DELAY + 29.9)
@@ -504,7 +504,7 @@ def test_a_long_press_is_sent_with_its_length_beside_audio() -> None:
 
 @looking_at(20, nightly=1_000)
 @given(histories, st.integers(0, 1_000))
-@example([OtherCodec(WIDE), Held(3.6133878625154634), PacketTime(60)], 1_000)
+@example([OtherCodec(WIDE), DelayedFrame(3.6133878625154634), PacketTime(60)], 1_000)
 def test_whatever_came_before_a_leg_hears_again_and_records_it_all(
     tmp_path: Path, history: list[Step], seed: int
 ) -> None:

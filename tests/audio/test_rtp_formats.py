@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from telnyx_drivers._audio.rtp import opus_payload, rtcp
 from telnyx_drivers._audio.rtp.packet import RtpPacket, Unwrapper, is_rtcp, parse
-from telnyx_drivers._audio.rtp.reception_statistics import Reception
+from telnyx_drivers._audio.rtp.reception_statistics import ReceptionStatistics
 
 packets = st.builds(
     RtpPacket,
@@ -136,7 +136,7 @@ def test_the_round_trip_is_what_the_far_end_did_not_keep() -> None:
 
 
 def test_loss_and_jitter_are_counted_as_rfc_3550_says() -> None:
-    stream = Reception(5, 8_000)
+    stream = ReceptionStatistics(5, 8_000)
     for index in range(100):
         if index % 10 != 3:
             # Every other packet 4 ms late: transits differ by 4 ms each time, and so jitter tends to 4 ms.
@@ -154,7 +154,7 @@ def test_loss_and_jitter_are_counted_as_rfc_3550_says() -> None:
 
 
 def test_duplicates_and_late_packets_are_no_loss() -> None:
-    stream = Reception(5, 8_000)
+    stream = ReceptionStatistics(5, 8_000)
     assert stream.add(10, 0, 160, 0.0)
     assert stream.add(12, 320, 160, 0.04)
     assert not stream.add(11, 160, 160, 0.05)
@@ -165,7 +165,7 @@ def test_duplicates_and_late_packets_are_no_loss() -> None:
 
 
 def test_a_report_tells_how_long_ago_the_senders_was() -> None:
-    stream = Reception(5, 8_000)
+    stream = ReceptionStatistics(5, 8_000)
     stream.add(1, 0, 160, 0.0)
     assert stream.report(1.0).last_sr == 0
     stream.sender_report(0x1111_2222_3333_4444, 5.0)

@@ -66,9 +66,9 @@ def test_a_hole_at_the_very_beginning_is_silence() -> None:
     st.integers(0, 2**32 - 1),
 )
 def test_any_pattern_of_holes_keeps_the_length(rate: int, pieces: list[tuple[bool, int]], seed: int) -> None:
-    dice, concealer = np.random.default_rng(seed), Concealer(rate)
+    rng, concealer = np.random.default_rng(seed), Concealer(rate)
     for lost, count in pieces:
-        piece = dice.integers(-32_768, 32_768, count).astype(np.int16)
+        piece = rng.integers(-32_768, 32_768, count).astype(np.int16)
         assert (concealer.conceal(count) if lost else concealer.good(piece)).size == count
 
 

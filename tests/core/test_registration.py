@@ -13,7 +13,7 @@ D = Decision
 
 def decisions(states: str, *, polling: bool = False) -> list[Decision]:
     registration = Registration()
-    return [registration.told(state, polling=polling) for state in states.split()]
+    return [registration.handle_state(state, polling=polling) for state in states.split()]
 
 
 def test_eleven_states_are_known() -> None:
@@ -64,7 +64,7 @@ def test_the_fifth_failure_is_the_last() -> None:
     registration = Registration()
     found: list[Decision] = []
     for state in ["FAIL_WAIT"] * 5:
-        found.append(registration.told(state, polling=False))
+        found.append(registration.handle_state(state, polling=False))
         registration.lost()
     assert found == [D.GATEWAY_FAILED] * 4 + [D.GATEWAY_GONE]
     assert decisions("DOWN REGISTER DOWN REGISTER DOWN REGISTER DOWN REGISTER DOWN")[-1] is D.GATEWAY_GONE

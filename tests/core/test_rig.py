@@ -7,7 +7,7 @@ from telnyx_core.events import SessionClosed, SocketOpen
 from telnyx_core.facts import Fact, RemoteApplied, SocketClosed, SocketOpened
 from telnyx_core.ids import CallId, MediaId
 from telnyx_core.states import SessionState
-from telnyx_core.testing import Broken
+from telnyx_core.testing import ContractViolation
 from telnyx_core.testing.rig import FixedDice, Rig
 
 
@@ -98,9 +98,9 @@ def test_a_world_that_breaks_its_word_is_told() -> None:
     """The ledger stands beside the session."""
     rig = Rig.registered()
     rig.outbound("active")
-    with pytest.raises(Broken, match="remote description"):
+    with pytest.raises(ContractViolation, match="remote description"):
         rig.remote_applied()
-    with pytest.raises(Broken, match="opens while"):
+    with pytest.raises(ContractViolation, match="opens while"):
         rig.tell(SocketOpened(rig.socket, 0.0))
     rig.tell(RemoteApplied(MediaId(99)))  # late news of a dead handle is allowed at any time
 
@@ -132,7 +132,7 @@ def test_a_record_can_be_begun_anew() -> None:
 
 
 def test_fixed_dice_differ_in_nothing_but_chance() -> None:
-    dice = FixedDice(0.25)
-    assert (dice.random(), dice.random()) == (0.25, 0.25)
-    assert dice.getrandbits(64) != dice.getrandbits(64)
+    rng = FixedDice(0.25)
+    assert (rng.random(), rng.random()) == (0.25, 0.25)
+    assert rng.getrandbits(64) != rng.getrandbits(64)
     assert Rig.registered(r=0.5).session.options == Rig.registered().session.options

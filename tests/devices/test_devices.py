@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from telnyx_drivers._audio.devices import Microphone, get_audio_in_devices, get_audio_out_devices
-from telnyx_drivers._audio.drift_buffer import ElasticBuffer
+from telnyx_drivers._audio.drift_buffer import DriftBuffer
 from telnyx_drivers._audio.portaudio import load_portaudio
 from telnyx_drivers._audio.source_registry import fault_of
 from telnyx_drivers._services.tones import FrameWriter
@@ -285,7 +285,7 @@ async def test_an_unplugged_speaker_is_told(fake: FakePortAudio) -> None:
 
 def test_a_fast_device_costs_audio_but_never_delay() -> None:
     """1 % fast for a minute is 0.6 s: thrown away in pieces, while what waits stays bounded."""
-    buffer = ElasticBuffer()
+    buffer = DriftBuffer()
     longest = 0.0
     for beat in range(3_000):
         for _ in range(1 + (beat % 100 == 0)):
@@ -298,7 +298,7 @@ def test_a_fast_device_costs_audio_but_never_delay() -> None:
 
 
 def test_a_slow_device_costs_gaps_but_never_delay() -> None:
-    buffer = ElasticBuffer()
+    buffer = DriftBuffer()
     for beat in range(3_000):
         if beat % 100:
             buffer.put(level(1, 160), 8_000)
@@ -309,7 +309,7 @@ def test_a_slow_device_costs_gaps_but_never_delay() -> None:
 
 
 def test_what_nobody_takes_is_bounded() -> None:
-    buffer = ElasticBuffer()
+    buffer = DriftBuffer()
     for _ in range(1_000):
         buffer.put(level(1, 160), 8_000)
     assert buffer.duration <= 0.26

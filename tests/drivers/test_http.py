@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from telnyx_core._reports.segment import ReportHome
+from telnyx_core._reports.segment import ReportEndpoint
 from telnyx_core.ids import CallId
 from telnyx_drivers._reach.http_get import fetch
 from telnyx_drivers._reach.http_post import HttpPoster, Overloaded
@@ -149,7 +149,7 @@ async def test_nonsense_is_no_answer(servers: Servers, nonsense: bytes) -> None:
 @pytest.mark.parametrize("ident", ["Büro-7", "a\r\nx-evil: 1", "\ud83d", "a b", "", "x" * 300, "a/b?c=d&e%20"])
 async def test_any_call_id_can_be_sent(servers: Servers, ident: str) -> None:
     seen: list[str] = []
-    home = ReportHome("http://h", "h", "report-7", voice_sdk_id="V")
+    home = ReportEndpoint("http://h", "h", "report-7", voice_sdk_id="V")
     assert await post(start(servers, answer(), seen), home.headers(CallId(ident))) == 200
     assert "\r\nx-evil" not in seen[0]
     assert seen[0].count("x-call-id:") == 1

@@ -464,8 +464,13 @@ async def test_what_can_be_spared_is_not_sent_while_too_much_waits(servers: Serv
     await opened(facts)
     facts.driver._lines[ONE] = line
     large = "whatever" * (1 << 21)
-    for text, spare_above in (("in time ", 0), (large, None), ("can wait", len(large)), ("too late", len(large))):
-        facts.driver.perform(SendText(ONE, text, spare_above))
+    for text, drop_if_backlog_over in (
+        ("in time ", 0),
+        (large, None),
+        ("can wait", len(large)),
+        ("too late", len(large)),
+    ):
+        facts.driver.perform(SendText(ONE, text, drop_if_backlog_over))
         if text == "in time ":
             await drained(line)
     assert line.backlog == len(large) + len("can wait")

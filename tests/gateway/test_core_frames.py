@@ -323,10 +323,10 @@ def test_long_walks_meet_everything_that_there_is_to_be_told() -> None:
     """A walk that never gets far would pass as well: this one has to."""
     met: set[type[object]] = set()
     for seed in range(150):
-        dice = Random(seed)
-        rig, clients = begin(auto_media=dice.random() < 0.7)
+        rng = Random(seed)
+        rig, clients = begin(auto_media=rng.random() < 0.7)
         for _ in range(60):
-            do(rig, clients, dice.choice(DOINGS))
+            do(rig, clients, rng.choice(DOINGS))
             rig.settle()
         finish(rig)
         met |= {type(event) for event in rig.events}

@@ -51,7 +51,7 @@ class Outcome:
 
 def _settings(ways: Ways) -> PeerSettings:
     addresses = [f"127.0.0.{number + 2}" for number in range(ADDRESSES[ways])]
-    patience = ice.Patience(window=0.3)
+    patience = ice.GatheringTimeouts(window=0.3)
     return PeerSettings(addresses=lambda: addresses, patience=patience)
 
 
@@ -64,7 +64,7 @@ async def attempt(cell: Cell) -> Outcome:
         loss=cell.loss,
         setup=cell.setup,
         controlling=cell.controlling,
-        dice=Random(cell.seed),
+        rng=Random(cell.seed),
     )
     async with far:
         try:

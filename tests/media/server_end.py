@@ -50,7 +50,7 @@ class ServerEnd(asyncio.DatagramProtocol):
     relay: str = "127.0.0.5"
     loss: float = 0.0
     """0 to 1, of all datagrams, each way."""
-    dice: Random = field(factory=lambda: Random(7))
+    rng: Random = field(factory=lambda: Random(7))
     setup: Setup = "active"
     """Its part in the handshake where it answers."""
     controlling: bool = False
@@ -164,7 +164,7 @@ class ServerEnd(asyncio.DatagramProtocol):
         return self.delay + (self.relay_delay if address[0] == self.relay else 0.0)
 
     def _send(self, data: bytes, address: Address) -> None:
-        if self.dice.random() >= self.loss:
+        if self.rng.random() >= self.loss:
             asyncio.get_running_loop().call_later(self._delay(address), self._leave, data, address)
 
     def _leave(self, data: bytes, address: Address) -> None:
@@ -172,7 +172,7 @@ class ServerEnd(asyncio.DatagramProtocol):
             self._transport.sendto(data, address)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        if self.dice.random() >= self.loss:
+        if self.rng.random() >= self.loss:
             asyncio.get_running_loop().call_later(self._delay(addr), self._arrive, data, addr)
 
     def _arrive(self, data: bytes, address: Address) -> None:

@@ -45,12 +45,12 @@ def stats_of(side: Side) -> RtpStats:
 
 def lose(side: Side, percent: int, seed: int = 1) -> None:
     """Lose so many of the packets on their way to ``side``."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     for protocol in private.connection_of(peer_of(side)._transceiver)._protocols:
         receive = protocol.datagram_received
 
         def received(data: bytes, addr: tuple[str, int], receive: Any = receive) -> None:
-            if data[0] < 128 or dice.randrange(100) >= percent:
+            if data[0] < 128 or rng.randrange(100) >= percent:
                 receive(data, addr)
 
         protocol.datagram_received = received  # type: ignore[method-assign, assignment]
@@ -213,11 +213,11 @@ def test_forged_and_broken_datagrams_change_nothing() -> None:
         pair.caller.audio().hum(440)
         await pair.callee.audio().hears(0.2)
         connection = private.connection_of(peer_of(pair.callee)._transceiver)
-        dice = random.Random(4)
+        rng = random.Random(4)
         for size in [0, 1, 11, 12, 13, 30, 172, 1_500, 2_000] * 5:
             for data in (
-                bytes([dice.choice([128, 144, 191])]) + dice.randbytes(size),
-                bytes([128, 200]) + dice.randbytes(size),
+                bytes([rng.choice([128, 144, 191])]) + rng.randbytes(size),
+                bytes([128, 200]) + rng.randbytes(size),
             ):
                 connection.data_received(data, 1)
                 connection._protocols[0].datagram_received(data, ("127.0.0.1", 9))

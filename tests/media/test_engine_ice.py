@@ -20,13 +20,13 @@ from telnyx_core.facts import (
 from telnyx_core.ids import MediaId
 from telnyx_core.options import IceServer
 from telnyx_drivers._webrtc import ice
-from telnyx_drivers._webrtc.ice import Patience
+from telnyx_drivers._webrtc.ice import GatheringTimeouts
 from telnyx_drivers._webrtc.ice_plan import IcePlan, StunServer, TurnServer, parse_url, plan
 from telnyx_drivers._webrtc.settings import settings_for
 from tests.media import servers
 from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run
 
-QUICK = Patience(window=0.2, stun=0.05, turn=0.1, attempt=0.3)
+QUICK = GatheringTimeouts(window=0.2, stun=0.05, turn=0.1, attempt=0.3)
 
 
 REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 9)")
@@ -171,7 +171,7 @@ def test_towards_this_host_servers_outside_are_not_waited_for() -> None:
 
 def test_the_last_of_the_platform_s_relays_has_time_to_answer_within_the_window() -> None:
     """MEDIA-061: behind a firewall that lets nothing out but TLS it is the only way, and TLS takes five round trips."""
-    patience = Patience()
+    patience = GatheringTimeouts()
     ahead = len(plan(PRODUCTION).turns) - 1
     assert ahead == 2
     assert patience.window - patience.turn * ahead >= 5 * 0.1
@@ -263,7 +263,7 @@ def test_a_silent_turn_server_is_waited_for_only_where_nothing_else_may_be_used(
     async def main() -> None:
         server = servers.TurnServer(mute=True)
         port = await servers.serve(server)
-        side = Side(evolve(LOOPBACK, patience=Patience(window=0.1, attempt=20.0)))
+        side = Side(evolve(LOOPBACK, patience=GatheringTimeouts(window=0.1, attempt=20.0)))
         asyncio.get_running_loop().call_later(0.3, setattr, server, "mute", False)
         async with asyncio.timeout(3):
             found = await gathered(side, ice_servers=(turn(port),), force_relay=relay_only)

@@ -11,14 +11,14 @@ from telnyx_core.facts import CandidateFound, NegotiationFailed
 from telnyx_core.ids import MediaId
 from telnyx_core.options import IceServer
 from telnyx_drivers._webrtc import transport_pool as standby
-from telnyx_drivers._webrtc.ice import Patience
+from telnyx_drivers._webrtc.ice import GatheringTimeouts
 from tests.media import servers
 from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run, until
 from tests.media.test_engine_ice import routable_address, turn
 
 pytestmark = pytest.mark.media
 
-QUICK = Patience(window=0.3, stun=0.05, turn=0.1, attempt=0.3)
+QUICK = GatheringTimeouts(window=0.3, stun=0.05, turn=0.1, attempt=0.3)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from telnyx_core.actions import AddCandidate, ApplyRemote, CreateAnswer, CreateO
 from telnyx_core.options import IceServer
 from telnyx_drivers._webrtc import aiortc_private as private
 from telnyx_drivers._webrtc.aiortc_socket import MOST_CANDIDATES, MOST_EARLY, IceSocket, Unwanted, door_of
-from telnyx_drivers._webrtc.peer_transport import Groundwork
+from telnyx_drivers._webrtc.peer_transport import PeerTransport
 from tests.media import servers
 from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run, until
 from tests.media.server_end import ServerEnd
@@ -139,7 +139,7 @@ def test_an_idle_client_keeps_nothing(stranger: Stranger) -> None:
     """Of 100 MB that were sent to one, it kept 104 MB."""
 
     async def main() -> None:
-        ground = Groundwork((), LOOPBACK, relay_only=False)
+        ground = PeerTransport((), LOOPBACK, relay_only=False)
         await ground.hosts_known()
         connection = private.connection_of(ground.transceiver)
         door = door_of(connection)
@@ -205,14 +205,14 @@ def test_a_turn_servers_nonsense_is_dropped() -> None:
 @pytest.mark.parametrize("when", ["early", "late"])
 def test_the_far_ends_addresses_are_bounded_over_the_life_of_a_path(when: str) -> None:
     async def main() -> None:
-        near, dice = Side(), Random(3)
+        near, rng = Side(), Random(3)
         async with ServerEnd() as far:
             media = near.open(1, "answer", trickle=True)
             offer = far.offer().replace("a=end-of-candidates\r\n", "")
             many = [
                 AddCandidate(
                     media,
-                    f"candidate:{number} 1 udp {dice.getrandbits(30)} 127.0.0.9 {1_024 + number} typ host",
+                    f"candidate:{number} 1 udp {rng.getrandbits(30)} 127.0.0.9 {1_024 + number} typ host",
                     "0",
                     0,
                 )

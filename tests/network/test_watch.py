@@ -24,10 +24,10 @@ class Host:
     def __init__(self) -> None:
         self.addresses = ["10.0.0.2"]
         self.told: list[NetworkChange] = []
-        self.stranded: list[SocketId] = []
+        self.login_refused: list[SocketId] = []
         self.closed = False
         self.watch = NetworkWatch(
-            self.told.append, self.stranded.append, source=lambda: self, route=self.route, has=self.has
+            self.told.append, self.login_refused.append, source=lambda: self, route=self.route, has=self.has
         )
         self._news = anyio.Event()
 
@@ -91,7 +91,7 @@ async def test_an_address_that_comes_right_after_the_old_one_has_gone_is_one_cha
         await anyio.lowlevel.checkpoint()
         host.change()
         await anyio.sleep(network.SETTLE_SECONDS / 2)
-        assert host.stranded == [SOCKET], "that is certain at once"
+        assert host.login_refused == [SOCKET], "that is certain at once"
         host.change("10.0.0.9")
         await settled()
         assert host.told == ["path_changed"]
@@ -131,7 +131,7 @@ async def test_a_socket_that_has_left_is_not_looked_after_and_one_with_its_addre
         host.change("10.0.0.3")
         await settled()
         host.watch.stop()
-    assert host.stranded == []
+    assert host.login_refused == []
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "", "/run/socket"])
@@ -156,7 +156,9 @@ async def test_it_may_be_stopped_at_any_time_and_runs_again(pause: bool) -> None
 @pytest.mark.anyio
 async def test_where_nothing_says_anything_it_is_looked_up() -> None:
     host = Host()
-    watch = NetworkWatch(host.told.append, host.stranded.append, source=network.Polling, route=host.route, has=host.has)
+    watch = NetworkWatch(
+        host.told.append, host.login_refused.append, source=network.Polling, route=host.route, has=host.has
+    )
     watch.reached(SOCKET, "10.0.0.2", "10.0.0.1")
     async with anyio.create_task_group() as group:
         group.start_soon(watch.run)

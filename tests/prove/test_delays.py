@@ -13,11 +13,11 @@ RATE = 16_000
 
 def recording(path: Path, *, seconds: int, delay: float, ppm: float, likeness: float = 1.0) -> Path:
     """Left noise as deep as a voice, right the same, so much later, by a clock that is so much slower."""
-    dice = np.random.default_rng(1)
-    said = np.convolve(dice.normal(0, 12_000, seconds * RATE), np.ones(16) / 16, "same")
+    rng = np.random.default_rng(1)
+    said = np.convolve(rng.normal(0, 12_000, seconds * RATE), np.ones(16) / 16, "same")
     times = (np.arange(said.size) / RATE - delay) / (1 + ppm / 1e6)
     heard = np.interp(times, np.arange(said.size) / RATE, said, left=0.0)
-    heard = likeness * heard + (1 - likeness) * np.convolve(dice.normal(0, 12_000, said.size), np.ones(16) / 16, "same")
+    heard = likeness * heard + (1 - likeness) * np.convolve(rng.normal(0, 12_000, said.size), np.ones(16) / 16, "same")
     both = np.stack([said, heard], axis=1).astype("<i2")
     with wave.open(str(path), "wb") as file:
         file.setnchannels(2)

@@ -40,18 +40,18 @@ class Network:
 
     down: Way = field(factory=Way)
     up: Way = field(factory=Way)
-    dice: Random = field(factory=lambda: Random(11))
+    rng: Random = field(factory=lambda: Random(11))
     lost: int = 0
     """Media packets on the way down."""
     carried: int = 0
 
     def pass_on(self, way: Way, data: bytes, deliver: Callable[[], object], loop: asyncio.AbstractEventLoop) -> None:
         media = len(data) > 1 and 127 < data[0] < 192
-        if media and self.dice.random() < way.loss:
+        if media and self.rng.random() < way.loss:
             self.lost += way is self.down
             return
         self.carried += media and way is self.down
-        later = way.delay + self.dice.random() * way.jitter
+        later = way.delay + self.rng.random() * way.jitter
         if later > 0:
             loop.call_later(later, deliver)
         else:

@@ -21,7 +21,7 @@ from telnyx_core.events import StatsReport
 from telnyx_drivers._tools.cli.app import app
 from telnyx_drivers._tools.cli.exits import Exit
 from telnyx_drivers._tools.export.webrtc_internals import dump_file
-from telnyx_drivers._tools.report.hide import without_people
+from telnyx_drivers._tools.report.hide import anonymize
 from telnyx_drivers._tools.report.page import render
 from telnyx_drivers._tools.report.read import MAX_BYTES, read_story, story_of
 from tests.quality import test_call_report as made
@@ -103,7 +103,7 @@ def test_a_document_with_anything_in_it_is_drawn_or_refused(kind: str, done: lis
         story = story_of(redact(document))
     except ValueError:
         return
-    page = render(without_people(story))
+    page = render(anonymize(story))
     assert "NaN" not in page.split('<script type="application/json"')[-1].split("</script>")[0]
     assert "Infinity" not in page.split('<script type="application/json"')[-1].split("</script>")[0]
 
@@ -132,7 +132,7 @@ def test_a_journal_with_anything_in_it_is_drawn_or_refused(
         story = read_story(path)
     except ValueError:
         return
-    render(without_people(story))
+    render(anonymize(story))
     with suppress(ValueError):
         dump_file(path)
 

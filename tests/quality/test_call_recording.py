@@ -13,7 +13,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_core._reports.segment import ReportHome
+from telnyx_core._reports.segment import ReportEndpoint
 from telnyx_core.gateway.events import CallRecordingReceived
 from telnyx_core.ids import CallId
 from telnyx_core.options import RecordedTrack
@@ -33,7 +33,7 @@ from telnyx_drivers.asyncio import TelnyxRTC, Tone
 from telnyx_drivers.gateway import Gateway
 
 CALL = CallId("0b1c")
-HOME = ReportHome("https://gw.example.org/call_report", "gw.example.org", "report-7", "VSDK-1")
+HOME = ReportEndpoint("https://gw.example.org/call_report", "gw.example.org", "report-7", "VSDK-1")
 LOUD = np.full(960, 16_384, dtype=np.int16)
 QUIET = np.zeros(960, dtype=np.int16)
 
@@ -57,7 +57,7 @@ class Bench:
         self.said = self.listened = 0
         """Frames of the call that each direction has reached."""
         self.recorder = CallRecorder(
-            CALL, sides=sides, rate=rate, most=most, overflowed=self._overflowed, wall=self.clock, dice=Random(3)
+            CALL, sides=sides, rate=rate, most=most, overflowed=self._overflowed, wall=self.clock, rng=Random(3)
         )
 
     def _overflowed(self) -> None:

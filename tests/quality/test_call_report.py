@@ -7,9 +7,9 @@ import pytest
 from attrs import evolve
 
 from telnyx_core._reports.call_report import CallReport
-from telnyx_core._reports.entries import Taken
+from telnyx_core._reports.entries import StatsInterval
 from telnyx_core._reports.published import report_record
-from telnyx_core._reports.segment import Flush, ReportHome, Segment
+from telnyx_core._reports.segment import Flush, ReportEndpoint, Segment
 from telnyx_core.actions import UploadReport
 from telnyx_core.errors import InvalidCallState
 from telnyx_core.events import StatsReport
@@ -148,7 +148,7 @@ def test_an_entry_says_what_the_far_end_reports_and_what_the_transport_carried()
         transport_bytes_received=8_800,
         ice_state="disconnected",
     )
-    entry: Payload = Taken(0.0, 1.0, None, reading, muted=False).record()
+    entry: Payload = StatsInterval(0.0, 1.0, None, reading, muted=False).record()
     assert (entry["audio"]["outbound"]["headerBytesSent"], entry["audio"]["outbound"]["active"]) == (600, True)
     assert (entry["audio"]["inbound"]["headerBytesReceived"], entry["audio"]["inbound"]["nackCount"]) == (612, 0)
     assert entry["remoteRtcp"]["inbound"] == {
@@ -174,7 +174,7 @@ def test_an_entry_says_what_the_far_end_reports_and_what_the_transport_carried()
 
 def test_an_entry_of_nothing_is_an_entry() -> None:
     """STATS-201: absent rather than null."""
-    entry = Taken(0.0, 1.0, None, StatsSnapshot(), muted=True).record()
+    entry = StatsInterval(0.0, 1.0, None, StatsSnapshot(), muted=True).record()
     assert entry == {
         "intervalStartUtc": "1970-01-01T00:00:00.000Z",
         "intervalEndUtc": "1970-01-01T00:00:01.000Z",
@@ -537,5 +537,5 @@ def test_a_segment_is_written_in_ascii_whatever_is_in_it() -> None:
 
 
 def test_a_home_without_a_token_names_none() -> None:
-    home = ReportHome("https://h/call_report", "h", "id", None)
+    home = ReportEndpoint("https://h/call_report", "h", "id", None)
     assert "x-voice-sdk-id" not in home.headers(CallId("c"))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telnyx_core._quality.summary import Summary
-from telnyx_core._reports.entries import Taken
+from telnyx_core._reports.entries import StatsInterval
 from telnyx_core.events import CallInfo
 from telnyx_core.ids import CallId
 from telnyx_core.states import CallState
@@ -69,10 +69,10 @@ def test_no_rate_is_negative_and_no_loss_beyond_all(story: list[Any]) -> None:
         interval = summary.take(reading, now)
         loss = None if interval is None else interval.loss_percent
         assert loss is None or 0 <= loss <= 100
-        for value in numbers(Taken(started, now, last, reading, False).record()):
+        for value in numbers(StatsInterval(started, now, last, reading, False).record()):
             assert isfinite(value)
         for where, name in (("outbound", "bitrateAvg"), ("inbound", "bitrateAvg")):
-            assert rate(Taken(started, now, last, reading, False).record(), where, name) >= 0
+            assert rate(StatsInterval(started, now, last, reading, False).record(), where, name) >= 0
         last = reading
         frame = summary.frame(CALL, now, now, held=False)
         if frame is None:

@@ -290,7 +290,7 @@ def test_statistics_are_the_first_that_a_slow_socket_is_spared() -> None:
             frame = json.loads(action.text)
             data = frame.get("debug_report_data", {})
             kind = data.get("event") if data.get("event") == "stats" else frame.get("type", "a frame of a call")
-            spared.setdefault(kind, set()).add(action.spare_above)
+            spared.setdefault(kind, set()).add(action.drop_if_backlog_over)
     assert spared == {
         "stats": {256 * 1024},
         "debug_report_data": {1024 * 1024},

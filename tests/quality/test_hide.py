@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from telnyx_drivers._tools.report.call_timeline import CallStory, End, Fact, Message, Path, Story
-from telnyx_drivers._tools.report.hide import Stand, without_people
+from telnyx_drivers._tools.report.call_timeline import CallTimeline, End, Fact, Message, Path, Story
+from telnyx_drivers._tools.report.hide import Pseudonyms, anonymize
 
 SDP = (
     "v=0\r\no=- 1 1 IN IP4 203.0.113.9\r\nc=IN IP4 203.0.113.9\r\na=fingerprint:sha-256 AA:BB:CC:DD:EE:FF\r\n"
@@ -22,7 +22,7 @@ FRAME = {
 
 def story() -> Story:
     here, there = End("203.0.113.9", 1, "host", "udp"), End("2001:db8::7", 2, "relay", "udp")
-    call = CallStory(
+    call = CallTimeline(
         id="c-1",
         local_number="5551234",
         remote_number="+15557654321",
@@ -38,7 +38,7 @@ def story() -> Story:
 
 
 def test_nobody_is_named() -> None:
-    hidden = without_people(story())
+    hidden = anonymize(story())
     [call] = hidden.calls
     shown = [call.local_number, call.remote_number, *call.candidates, *[fact.value for fact in call.facts]]
     shown += [end.address for path in call.paths for end in (path.local, path.remote)]
@@ -49,7 +49,7 @@ def test_nobody_is_named() -> None:
 
 
 def test_the_same_is_always_replaced_by_the_same() -> None:
-    hidden = without_people(story())
+    hidden = anonymize(story())
     [call] = hidden.calls
     frame = json.loads(hidden.messages[0].detail)
     assert frame["params"]["dialogParams"]["caller_id_number"] == call.local_number == "number 1"
@@ -60,10 +60,10 @@ def test_the_same_is_always_replaced_by_the_same() -> None:
 
 def test_what_is_no_address_stays() -> None:
     """Times of day, fingerprints, versions, ids, priorities."""
-    [call] = without_people(story()).calls
+    [call] = anonymize(story()).calls
     assert "10:15:30" in call.facts[0].value
     assert call.facts[1].value == "a2dd00bd-2b34"
-    frame = json.loads(without_people(story()).messages[0].detail)
+    frame = json.loads(anonymize(story()).messages[0].detail)
     assert "AA:BB:CC:DD:EE:FF" in frame["params"]["sdp"]
     assert "2130706431" in frame["params"]["sdp"]
     assert frame["method"] == "telnyx_rtc.invite"
@@ -71,12 +71,12 @@ def test_what_is_no_address_stays() -> None:
 
 @pytest.mark.parametrize("text", ["", "1.2.3", "300.1.1.1", "0:01.345", "::1", "0.0.0.0", "v1.2.3.4.5"])
 def test_texts_that_stay_as_they_are(text: str) -> None:
-    assert Stand().text(text) == text
+    assert Pseudonyms().text(text) == text
 
 
 @pytest.mark.parametrize("text", ["10.1.2.3", "[fe80::1]:80", "via 10.1.2.3:5060;x", "+4930123456"])
 def test_texts_that_do_not(text: str) -> None:
-    assert Stand().text(text) != text
+    assert Pseudonyms().text(text) != text
 
 
 PEOPLE = ("15557654321", "Jane Roe", "jane.roe", "Jim", "4111111111111111", "555-765-4321", "alice77", "secret words")
@@ -98,7 +98,7 @@ def test_people_are_hidden_in_every_spelling_and_wherever_they_stand() -> None:
         {"params": {"card": "4111 1111 1111 1111", "at": "2026-11-30 10:00:00", "callID": "12345678901"}},
     ]
     rows = tuple(Message(0.0, "server", "info", False, detail=json.dumps(frame)) for frame in said)
-    hidden = without_people(Story(source="journal", made_by="", calls=(), messages=rows, remarks=("Jane Roe left",)))
+    hidden = anonymize(Story(source="journal", made_by="", calls=(), messages=rows, remarks=("Jane Roe left",)))
     text = "\n".join((*(row.detail for row in hidden.messages), *hidden.remarks))
     assert [person for person in PEOPLE if person in text] == []
     assert "765-4321" not in text
@@ -107,6 +107,6 @@ def test_people_are_hidden_in_every_spelling_and_wherever_they_stand() -> None:
 
 
 def test_one_number_has_one_stand_in_however_it_is_spelled() -> None:
-    stand = Stand()
+    stand = Pseudonyms()
     spellings = ("+15557654321", "1 (555) 765-4321", "1.555.765.4321", "15557654321")
     assert {stand.text(f"call {spelling} now") for spelling in spellings} == {"call number 1 now"}

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_core._quality.establishment_marks import Mark, Marks
+from telnyx_core._quality.establishment_marks import EstablishmentMarks, Mark
 from telnyx_core.events import StatsReport
 from telnyx_core.facts import TransportStateChanged
 from telnyx_core.ids import CallId, MediaId
@@ -126,7 +126,7 @@ def test_facts_of_a_peer_that_was_never_ordered_are_no_steps() -> None:
 @given(st.lists(st.tuples(st.sampled_from(Mark), st.floats(0, 100))))
 def test_steps_are_in_order_and_add_up(noted: list[tuple[Mark, float]]) -> None:
     """MEDIA-481: first times only, whatever came when."""
-    marks = Marks("outbound", 0.0)
+    marks = EstablishmentMarks("outbound", 0.0)
     for mark, now in noted:
         marks.add(mark, now)
     steps = marks.timings("trickle").steps

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from telnyx_drivers._tools.report.call_timeline import CallStory, Change, Fact, Message, Note, Sample, Story
+from telnyx_drivers._tools.report.call_timeline import CallTimeline, Change, Fact, Message, Note, Sample, Story
 from telnyx_drivers._tools.report.lanes import lanes, window
 from telnyx_drivers._tools.report.page import MOST_ROWS, render
 from telnyx_drivers._tools.report.waveform import outline
@@ -18,11 +18,11 @@ from telnyx_drivers._tools.report.waveform import outline
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
 
 
-def call(**changes: object) -> CallStory:
+def call(**changes: object) -> CallTimeline:
     samples = tuple(
         Sample(at=100.0 + n, rtt=40.0, jitter=5.0, loss=0.0, mos=4.3, heard=0.1, said=0.2) for n in range(10)
     )
-    made = CallStory(
+    made = CallTimeline(
         id="c-1",
         direction="outbound",
         local_number="5551234",
@@ -37,7 +37,7 @@ def call(**changes: object) -> CallStory:
     return evolve(made, **changes)  # type: ignore[arg-type]
 
 
-def story(*calls: CallStory, messages: tuple[Message, ...] = ()) -> Story:
+def story(*calls: CallTimeline, messages: tuple[Message, ...] = ()) -> Story:
     return Story(source="journal", made_by="telnyx-rtc 0.1.0", calls=calls, messages=messages)
 
 
@@ -161,7 +161,7 @@ def test_a_state_lasts_until_the_next() -> None:
 
 
 def test_a_window_is_never_empty() -> None:
-    assert window(CallStory(id="x")) == (0.0, 0.001)
+    assert window(CallTimeline(id="x")) == (0.0, 0.001)
 
 
 # Waveforms.

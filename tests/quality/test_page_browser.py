@@ -13,7 +13,17 @@ from typing import Final, TypeAlias
 import numpy as np
 import pytest
 
-from telnyx_drivers._tools.report.call_timeline import CallStory, Change, End, Fact, Message, Note, Sample, Step, Story
+from telnyx_drivers._tools.report.call_timeline import (
+    CallTimeline,
+    Change,
+    End,
+    Fact,
+    Message,
+    Note,
+    Sample,
+    Step,
+    Story,
+)
 from telnyx_drivers._tools.report.call_timeline import Path as Route
 from telnyx_drivers._tools.report.page import render
 from telnyx_drivers._tools.report.waveform import outline
@@ -71,7 +81,7 @@ def long_call() -> Story:
         )
         for n in range(300)
     )
-    call = CallStory(
+    call = CallTimeline(
         id="d82018b1-43c5-4ce2-813f-7f5de4a335a8",
         direction="outbound",
         local_number="number 1",

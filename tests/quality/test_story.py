@@ -10,7 +10,7 @@ from telnyx_core._reports.published import report_record
 from telnyx_core.events import StatsReport
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 from telnyx_core.testing.wire import EPOCH
-from telnyx_drivers._tools.report.call_timeline import CallStory, Story
+from telnyx_drivers._tools.report.call_timeline import CallTimeline, Story
 from telnyx_drivers._tools.report.read import read_story, story_of
 from tests.quality import test_call_report as made
 from tests.quality import test_debug as debugged
@@ -57,7 +57,7 @@ def journal(tmp_path: Path) -> Path:
     return keep_journal(tmp_path / "it.journal", lossy)
 
 
-def only(story: Story) -> CallStory:
+def only(story: Story) -> CallTimeline:
     [call] = story.calls
     return call
 

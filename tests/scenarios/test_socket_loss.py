@@ -6,7 +6,7 @@ from attrs import evolve
 from telnyx_core.events import Cause, Ready, SessionClosed, SocketClose, SocketOpen
 from telnyx_core.gateway import Duplicate, Fault
 from telnyx_core.states import SessionState
-from telnyx_core.testing import ALICE, WONDERLAND, Broken, Connecting, Sim
+from telnyx_core.testing import ALICE, WONDERLAND, Connecting, ContractViolation, Sim
 from tests.scenarios.story import (
     ACTIVE,
     DESTROY,
@@ -585,5 +585,5 @@ def test_frames_said_twice_after_a_recovery_change_nothing() -> None:
 def test_a_condition_that_never_holds_says_so() -> None:
     """The kit's own promise: a story that does not come about fails, it does not hang."""
     sim, _ = at_the_phone()
-    with pytest.raises(Broken):
+    with pytest.raises(ContractViolation):
         sim.run_until(lambda: False, within=5)

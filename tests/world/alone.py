@@ -37,7 +37,7 @@ from telnyx_core.ids import CallId, Ticket
 from telnyx_core.options import CallOptions
 from telnyx_core.session import Session
 from telnyx_core.states import ESTABLISHED, CallState, SessionState
-from telnyx_core.testing import Debt, Ledger, SocketPhase, snapshot
+from telnyx_core.testing import ContractChecker, OwedReply, SocketPhase, snapshot
 from telnyx_core.testing.media import sdp_of
 from telnyx_core.testing.strategies import GATEWAY_STATES, call_options, client_options, replies, requests, texts
 from tests.world import inside
@@ -99,12 +99,12 @@ class Alone(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.owed: list[Debt] = []
+        self.owed: list[OwedReply] = []
         self.told: list[Fact] = []
         self.asked: dict[str, Request] = {}
         self.ended: list[CallId] = []
         self.session = Session(ALICE, rng=Random(0))
-        self.ledger = Ledger()
+        self.ledger = ContractChecker()
         self.counted["examples (alone)"] += 1
 
     # Beginnings.
@@ -230,7 +230,7 @@ class Alone(RuleBasedStateMachine):
         index = data.draw(st.integers(0, len(self.owed) - 1))
         self.pay(self.owed.pop(index), kept=kept)
 
-    def pay(self, debt: Debt, *, kept: bool = True) -> None:
+    def pay(self, debt: OwedReply, *, kept: bool = True) -> None:
         facts = debt.kept if kept or not debt.broken else debt.broken
         self.tell(facts[self.steps % len(facts)])
 
@@ -562,10 +562,10 @@ class Alone(RuleBasedStateMachine):
                     self.asked[sent.id] = sent
         self.owed = [debt for debt in self.owed if self.ledger.alive(debt.kept[0]) and self.still_owed(debt)]
 
-    def still_owed(self, debt: Debt) -> bool:
+    def still_owed(self, debt: OwedReply) -> bool:
         """A socket that was lost while it was opening, or closed while it was being closed, owes nothing more."""
         try:
-            book = Ledger(sockets=dict(self.ledger.sockets), peers={})
+            book = ContractChecker(sockets=dict(self.ledger.sockets), peers={})
             if hasattr(debt.kept[0], "socket"):
                 book.heard(debt.kept[0])
         except AssertionError:

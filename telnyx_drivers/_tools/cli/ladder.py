@@ -22,7 +22,7 @@ _QUIET: Final = frozenset({"SocketMessage", "Remember", "TakeStats", "StatsTaken
 
 
 @frozen
-class Rung:
+class LadderRow:
     """One row. ``outward`` means: said by the session."""
 
     time: float
@@ -35,9 +35,9 @@ class Rung:
     """The whole frame, as far as the journal has it."""
 
 
-def rungs(replay: Replay) -> list[Rung]:
+def rungs(replay: Replay) -> list[LadderRow]:
     """The rows of a whole journal, times from its first entry on, in seconds."""
-    folded: list[Rung] = []
+    folded: list[LadderRow] = []
     for rung in all_rungs(replay.entries):
         last = folded[-1] if folded else None
         if last is not None and (last.side, last.label, last.outward) == (rung.side, rung.label, rung.outward):
@@ -47,7 +47,7 @@ def rungs(replay: Replay) -> list[Rung]:
     return folded
 
 
-def draw(rung: Rung) -> str:
+def draw(rung: LadderRow) -> str:
     """One row in plain text."""
     label = rung.label if rung.count == 1 else f"{rung.label} x{rung.count}"
     lanes = [" " * (_GAP - 1)] * 3
@@ -74,7 +74,7 @@ def _arrow(label: str, width: int, *, rightward: bool) -> str:
     return f"─{line}▶" if rightward else f"◀{line}─"
 
 
-def all_rungs(entries: Iterable[Entry]) -> Iterator[Rung]:
+def all_rungs(entries: Iterable[Entry]) -> Iterator[LadderRow]:
     """The rows before they are folded."""
     first = next((entry.now for entry in entries if entry.now is not None), 0.0)
     now = first
@@ -88,65 +88,67 @@ def all_rungs(entries: Iterable[Entry]) -> Iterator[Rung]:
                 yield _fact(fact, time)
         elif "timeout" in given:
             if (reason := _short(str(given["timeout"]))) != "stats":
-                yield Rung(time, "self", f"deadline {reason}", outward=True)
+                yield LadderRow(time, "self", f"deadline {reason}", outward=True)
         else:
             raised = given.get("raised")
             label = str(given.get("command")) + (f" refused: {raised}" if raised else "")
-            yield Rung(time, "app", label, outward=False, bad=bool(raised))
+            yield LadderRow(time, "app", label, outward=False, bad=bool(raised))
         for action in entry.actions:
             rung = _action(action, time)
             if rung is not None:
                 yield rung
 
 
-def _fact(fact: JsonObject, time: float) -> Rung:
+def _fact(fact: JsonObject, time: float) -> LadderRow:
     kind = str(fact.get("is"))
     match kind:
         case "TextReceived":
             label, bad = frame_label(fact.get("text"))
-            return Rung(time, "server", label, outward=False, bad=bad, detail=str(fact.get("text")))
+            return LadderRow(time, "server", label, outward=False, bad=bad, detail=str(fact.get("text")))
         case "SocketOpened" | "SocketRefused" | "BinaryReceived" | "NetworkChanged":
-            return Rung(time, "server", kind, outward=False, bad=kind == "SocketRefused")
+            return LadderRow(time, "server", kind, outward=False, bad=kind == "SocketRefused")
         case "SocketClosed":
-            return Rung(time, "server", f"closed {fact.get('code')}", outward=False, bad=not fact.get("clean"))
+            return LadderRow(time, "server", f"closed {fact.get('code')}", outward=False, bad=not fact.get("clean"))
         case "RecordingFault":
-            return Rung(time, "app", f"recording {fact.get('kind')}", outward=False, bad=True)
+            return LadderRow(time, "app", f"recording {fact.get('kind')}", outward=False, bad=True)
         case "AudioBroke":
-            return Rung(time, "app", f"audio source broke: {fact.get('reason')}", outward=False, bad=True)
+            return LadderRow(time, "app", f"audio source broke: {fact.get('reason')}", outward=False, bad=True)
         case "PeerStateChanged":
             state = str(fact.get("state"))
-            return Rung(time, "media", f"peer {fact.get('media')} {state}", outward=False, bad=state == "failed")
+            return LadderRow(time, "media", f"peer {fact.get('media')} {state}", outward=False, bad=state == "failed")
         case "TransportStateChanged":
             state = str(fact.get("state"))
-            return Rung(time, "media", f"{fact.get('layer')} {state}", outward=False, bad=state == "failed")
+            return LadderRow(time, "media", f"{fact.get('layer')} {state}", outward=False, bad=state == "failed")
         case _:
             bad = kind in ("SourceRefused", "RemoteRefused", "NegotiationFailed")
-            return Rung(time, "media", f"{kind} {fact.get('media')}", outward=False, bad=bad)
+            return LadderRow(time, "media", f"{kind} {fact.get('media')}", outward=False, bad=bad)
 
 
-def _action(action: JsonView, time: float) -> Rung | None:
+def _action(action: JsonView, time: float) -> LadderRow | None:
     kind = str(action.get("is"))
     if kind in _QUIET or str(action.get("event")) in _QUIET:
         return None
     match kind:
         case "SendText":
             label, bad = frame_label(action.get("text"))
-            return Rung(time, "server", label, outward=True, bad=bad, detail=str(action.get("text")))
+            return LadderRow(time, "server", label, outward=True, bad=bad, detail=str(action.get("text")))
         case "OpenSocket" | "CloseSocket" | "AbandonSocket":
-            return Rung(time, "server", f"{kind} {action.get('socket')}", outward=True)
+            return LadderRow(time, "server", f"{kind} {action.get('socket')}", outward=True)
         case "Notify":
             event = str(action.get("event"))
             said = action.get("state") or action.get("name") or ""
-            return Rung(time, "app", f"{event} {said}".strip(), outward=True, bad="fatal" in action)
+            return LadderRow(time, "app", f"{event} {said}".strip(), outward=True, bad="fatal" in action)
         case "Settle":
             failed = action.get("outcome") == "Failed"
-            return Rung(time, "app", f"ticket {action.get('ticket')} {action.get('outcome')}", outward=True, bad=failed)
+            return LadderRow(
+                time, "app", f"ticket {action.get('ticket')} {action.get('outcome')}", outward=True, bad=failed
+            )
         case "StartTone" | "StopTone":
-            return Rung(time, "media", f"{kind} {action.get('tone')}", outward=True)
+            return LadderRow(time, "media", f"{kind} {action.get('tone')}", outward=True)
         case "UploadReport" | "WriteDebug":
-            return Rung(time, "self", kind, outward=True)
+            return LadderRow(time, "self", kind, outward=True)
         case _:
-            return Rung(time, "media", f"{kind} {action.get('media') or ''}".strip(), outward=True)
+            return LadderRow(time, "media", f"{kind} {action.get('media') or ''}".strip(), outward=True)
 
 
 def frame_label(text: Json) -> tuple[str, bool]:

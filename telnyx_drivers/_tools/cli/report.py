@@ -87,7 +87,7 @@ def check_extras() -> None:
 def make_page(file: Path, page: Path, *, recording: Path | None, hide: bool) -> "Story":
     """Read, draw and write, readable for the owner alone. Raises `UsageError` for what cannot be read or written."""
     check_extras()
-    from telnyx_drivers._tools.report.hide import without_people
+    from telnyx_drivers._tools.report.hide import anonymize
     from telnyx_drivers._tools.report.page import render
     from telnyx_drivers._tools.report.read import read_story
     from telnyx_drivers._tools.report.waveform import outline
@@ -100,7 +100,7 @@ def make_page(file: Path, page: Path, *, recording: Path | None, hide: bool) -> 
         drawn = None if recording is None else outline(recording)
     except (OSError, ValueError) as error:
         raise UsageError(f"{recording} cannot be drawn: {error}") from None
-    shown = without_people(story) if hide else story
+    shown = anonymize(story) if hide else story
     try:
         write_private(page, render(shown, outline=drawn, hidden=hide))
     except OSError as error:

@@ -22,7 +22,7 @@ from telnyx_drivers._private_file import open_private
 from telnyx_drivers._tools.prove.evidence import Evidence
 from telnyx_drivers._tools.prove.plan import Plan
 from telnyx_drivers._tools.prove.rules import Finding
-from telnyx_drivers._tools.report.hide import Stand
+from telnyx_drivers._tools.report.hide import Pseudonyms
 from telnyx_drivers._tools.report.page import render
 from telnyx_drivers._tools.report.read import read_story
 
@@ -72,7 +72,7 @@ class Proof:
         }
 
 
-class Strangers(Stand):
+class Strangers(Pseudonyms):
     """Stand-ins that keep the form of what they stand for, so that a journal stays one that can be replayed.
 
     Addresses and numbers are of the blocks that are kept free for examples (RFC 5737, RFC 3849, 555-01xx).

@@ -119,7 +119,7 @@ class Totals:
 
 
 @frozen(kw_only=True)
-class CallStory:
+class CallTimeline:
     id: str
     direction: str | None = None
     local_number: str = field(default="", repr=False)
@@ -146,7 +146,7 @@ class Story:
     source: Source
     made_by: str
     """The software that the file is from."""
-    calls: tuple[CallStory, ...]
+    calls: tuple[CallTimeline, ...]
     messages: tuple[Message, ...] = ()
     remarks: tuple[str, ...] = ()
     """What a reader should know about the file itself."""

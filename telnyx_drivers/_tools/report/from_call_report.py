@@ -12,7 +12,17 @@ from telnyx_core._wire.redaction import redact
 from telnyx_core.catalogue import ErrorCode, WarningCode
 from telnyx_core.stats.mos import mos
 from telnyx_drivers._tools.cli.ladder import frame_label
-from telnyx_drivers._tools.report.call_timeline import CallStory, Change, End, Fact, Message, Note, Path, Sample, Story
+from telnyx_drivers._tools.report.call_timeline import (
+    CallTimeline,
+    Change,
+    End,
+    Fact,
+    Message,
+    Note,
+    Path,
+    Sample,
+    Story,
+)
 from telnyx_drivers._tools.report.fold import folded
 from telnyx_drivers._tools.report.json_reading import items, moment, number, obj, text, whole
 
@@ -39,7 +49,7 @@ def read_call_report(segments: Sequence[JsonObject]) -> Story:
     active = min((change.at for change in states if change.state == "active"), default=None)
     if active is None and entries:
         active = moment(entries[0], "intervalStartUtc")
-    call = CallStory(
+    call = CallTimeline(
         id=text(summary, "callId"),
         direction=text(summary, "direction") or None,
         local_number=text(summary, "callerNumber"),

@@ -11,7 +11,7 @@ from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_drivers._tools.cli.ladder import frame_label
 from telnyx_drivers._tools.report.call_timeline import (
-    CallStory,
+    CallTimeline,
     Change,
     Fact,
     Lane,
@@ -123,7 +123,7 @@ def read_debug(entries: Iterable[JsonObject]) -> Story:
     states = [change for change in made.changes if change.lane == "call"]
     active = [change.at for change in states if change.state == "active"]
     ended = [change.at for change in states if change.state in ("hangup", "destroy")]
-    call = CallStory(
+    call = CallTimeline(
         id=made.call or "unknown",
         started_at=min(times, default=None),
         active_at=min(active, default=None),

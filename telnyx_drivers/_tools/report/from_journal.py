@@ -20,7 +20,7 @@ from telnyx_core.journal.record import fact_from_record
 from telnyx_core.journal.recorded_session import Entry, Replay
 from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_drivers._tools.cli.ladder import all_rungs
-from telnyx_drivers._tools.report.call_timeline import CallStory, Change, Message, Note, Path, Sample, Step, Story
+from telnyx_drivers._tools.report.call_timeline import CallTimeline, Change, Message, Note, Path, Sample, Step, Story
 from telnyx_drivers._tools.report.call_timeline import Fact as Row
 from telnyx_drivers._tools.report.facts import report_facts, report_totals
 from telnyx_drivers._tools.report.fold import folded
@@ -46,13 +46,13 @@ class _Call:
     paths: list[Path] = field(factory=list[Path])
     candidates: list[str] = field(factory=list[str])
 
-    def story(self) -> CallStory:
+    def story(self) -> CallTimeline:
         info, report = self.info, self.report
         own, other = info.caller_number, info.remote_caller_number
         steps: tuple[Step, ...] = ()
         if report is not None and report.establishment is not None:
             steps = tuple(Step(step.label, step.from_start, step.delta) for step in report.establishment.steps)
-        return CallStory(
+        return CallTimeline(
             id=info.id,
             direction=info.direction,
             local_number=own,

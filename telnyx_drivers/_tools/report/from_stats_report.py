@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from telnyx_core._wire.json_types import Json, JsonObject
-from telnyx_drivers._tools.report.call_timeline import CallStory, Fact, Note, Step, Story, Totals
+from telnyx_drivers._tools.report.call_timeline import CallTimeline, Fact, Note, Step, Story, Totals
 from telnyx_drivers._tools.report.facts import counted, spread
 from telnyx_drivers._tools.report.facts import number as shown
 from telnyx_drivers._tools.report.from_debug import read_debug
@@ -16,7 +16,7 @@ def is_stats_report(value: Json) -> bool:
 
 def read_stats_report(report: JsonObject) -> Story:
     timeline = items(report, "timeline")
-    told = read_debug(timeline).calls[0] if timeline else CallStory(id="")
+    told = read_debug(timeline).calls[0] if timeline else CallTimeline(id="")
     started, ended = moment(report, "startTimestamp"), moment(report, "endTimestamp")
     duration = number(report, "duration")
     active = told.active_at

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from telnyx_core._wire.json_types import Json
 from telnyx_core._wire.redaction import digits_as_zeros
-from telnyx_drivers._tools.report.call_timeline import CallStory, End, Message, Path, Story
+from telnyx_drivers._tools.report.call_timeline import CallTimeline, End, Message, Path, Story
 
 _MEMBERS: Final[Mapping[str, str]] = {
     name: "number" if "number" in name.lower() else "name"
@@ -61,7 +61,7 @@ _DIGITS: Final = range(7, 20)
 _KEPT: Final = frozenset({"0.0.0.0", "127.0.0.1", "::", "::1"})  # noqa: S104  # not bound to: they say nothing
 
 
-class Stand:
+class Pseudonyms:
     """Gives out the stand-ins."""
 
     def __init__(self) -> None:
@@ -156,9 +156,9 @@ def _plain(number: str) -> str:
     return digits or number
 
 
-def without_people(story: Story) -> Story:
+def anonymize(story: Story) -> Story:
     """A copy that may be shown to strangers."""
-    stand = Stand()
+    stand = Pseudonyms()
     for message in story.messages:
         stand.detail(message.detail)  # first every name is learned, and then it is hidden also where it stands earlier
     return evolve(
@@ -169,7 +169,7 @@ def without_people(story: Story) -> Story:
     )
 
 
-def _call(call: CallStory, stand: Stand) -> CallStory:
+def _call(call: CallTimeline, stand: Pseudonyms) -> CallTimeline:
     return evolve(
         call,
         local_number=stand.name("number", call.local_number),
@@ -180,13 +180,13 @@ def _call(call: CallStory, stand: Stand) -> CallStory:
     )
 
 
-def _path(path: Path, stand: Stand) -> Path:
+def _path(path: Path, stand: Pseudonyms) -> Path:
     return evolve(path, local=_end(path.local, stand), remote=_end(path.remote, stand))
 
 
-def _end(end: End, stand: Stand) -> End:
+def _end(end: End, stand: Pseudonyms) -> End:
     return evolve(end, address=stand.text(end.address))
 
 
-def _message(message: Message, stand: Stand) -> Message:
+def _message(message: Message, stand: Pseudonyms) -> Message:
     return evolve(message, label=stand.text(message.label), detail=stand.detail(message.detail))

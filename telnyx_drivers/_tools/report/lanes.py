@@ -4,7 +4,7 @@ from typing import Final
 
 from attrs import frozen
 
-from telnyx_drivers._tools.report.call_timeline import CallStory, Change, Lane
+from telnyx_drivers._tools.report.call_timeline import CallTimeline, Change, Lane
 
 _TITLES: Final[tuple[tuple[Lane, str], ...]] = (
     ("call", "Call"),
@@ -63,7 +63,7 @@ class LaneRow:
         return _spans(self.changes, begin, end)
 
 
-def window(call: CallStory) -> tuple[float, float]:
+def window(call: CallTimeline) -> tuple[float, float]:
     """From the beginning of the call to its end, or to the last that is known of it."""
     known = [sample.at for sample in call.samples] + [change.at for change in call.changes]
     begin = min(known, default=0.0) if call.started_at is None else call.started_at
@@ -71,7 +71,7 @@ def window(call: CallStory) -> tuple[float, float]:
     return begin, max(end, begin + 0.001)
 
 
-def lanes(call: CallStory, begin: float, end: float) -> tuple[LaneRow, ...]:
+def lanes(call: CallTimeline, begin: float, end: float) -> tuple[LaneRow, ...]:
     """Those that say anything."""
     rows: list[LaneRow] = []
     for name, title in _TITLES:

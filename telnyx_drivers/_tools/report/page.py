@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from telnyx_core._version import VERSION
 from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.stats.mos import quality
-from telnyx_drivers._tools.report.call_timeline import CallStory, Message, Sample, Step, Story, Totals
+from telnyx_drivers._tools.report.call_timeline import CallTimeline, Message, Sample, Step, Story, Totals
 from telnyx_drivers._tools.report.lanes import LaneRow, lanes, window
 from telnyx_drivers._tools.report.waveform import Outline
 
@@ -65,7 +65,7 @@ class Pip:
 
 @frozen
 class CallView:
-    call: CallStory
+    call: CallTimeline
     title: str
     began: str
     lasted: str
@@ -125,7 +125,7 @@ def _begin(story: Story, begin: float) -> float:
     return min([begin or float("inf"), *(message.at for message in story.messages[:1])])
 
 
-def _view(call: CallStory) -> CallView:
+def _view(call: CallTimeline) -> CallView:
     first, last = window(call)
     steps = call.steps or tuple(_steps(call))
     charts = tuple(
@@ -154,14 +154,14 @@ def _view(call: CallStory) -> CallView:
     )
 
 
-def _began(call: CallStory) -> str:
+def _began(call: CallTimeline) -> str:
     try:
         return "" if call.started_at is None else f"{datetime.fromtimestamp(call.started_at, UTC):{_DATE}}".lstrip("0")
     except (ValueError, OverflowError, OSError):
         return ""  # a clock that told no time
 
 
-def _lasted(call: CallStory) -> str:
+def _lasted(call: CallTimeline) -> str:
     if call.active_at is None:
         return "never answered"
     if call.ended_at is None:
@@ -170,7 +170,7 @@ def _lasted(call: CallStory) -> str:
     return f"{minutes:.0f} min {seconds:02.0f} s" if minutes else f"{seconds:.1f} s"
 
 
-def _tiles(call: CallStory) -> tuple[Tile, ...]:
+def _tiles(call: CallTimeline) -> tuple[Tile, ...]:
     totals = call.totals or _totals(call)
     word = quality(totals.mos) or "unknown"
     warnings = sum(note.level == "warning" for note in call.notes)
@@ -194,7 +194,7 @@ def _tiles(call: CallStory) -> tuple[Tile, ...]:
     )
 
 
-def _totals(call: CallStory) -> Totals:
+def _totals(call: CallTimeline) -> Totals:
     """Where nobody has summed up: means and extremes of what was measured each second."""
     mos, rtt, jitter, loss = (_values(call, member) for member in ("mos", "rtt", "jitter", "loss"))
     return Totals(
@@ -213,7 +213,7 @@ def _tone(word: str) -> str:
     return {"excellent": "good", "good": "good", "fair": "fair", "poor": "bad", "bad": "bad"}.get(word, "")
 
 
-def _values(call: CallStory, member: str) -> list[float]:
+def _values(call: CallTimeline, member: str) -> list[float]:
     return [value for sample in call.samples if (value := getattr(sample, member)) is not None]
 
 
@@ -232,7 +232,7 @@ def _most(value: float | None, unit: str) -> str:
     return "not measured" if value is None else f"peak {_figure(value, unit)}"
 
 
-def _steps(call: CallStory) -> list[Step]:
+def _steps(call: CallTimeline) -> list[Step]:
     """Where nobody has timed the establishment: what the layers said, as far as they did."""
     begin = call.started_at
     if begin is None or call.active_at is None:
