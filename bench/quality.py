@@ -76,7 +76,7 @@ def speak(folder: Path) -> Iterator[tuple[str, Path]]:
             file = folder / f"festival-{number}.wav"
             subprocess.run(["text2wave", "-o", str(file)], input=text.encode(), check=True, capture_output=True)
             yield "festival kal", file
-    yield "hello.wav", Path(telnyx_drivers.__file__).parent / "assets" / "hello.wav"
+    yield "hello.wav", Path(telnyx_drivers.__file__).parent / "_assets" / "hello.wav"
 
 
 def recorded(folder: Path) -> Iterator[tuple[str, Path]]:

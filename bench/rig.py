@@ -88,7 +88,7 @@ def settings(path: str) -> PeerSettings:
 
 def voice(rate: int) -> Samples:
     """A spoken sentence, so that codecs work as hard as they do."""
-    decoder = open_decoder(Path(telnyx_drivers.__file__).parent / "assets" / "hello.wav")
+    decoder = open_decoder(Path(telnyx_drivers.__file__).parent / "_assets" / "hello.wav")
     pieces: list[Samples] = []
     source = rate
     while (piece := decoder.read()) is not None:

@@ -12,8 +12,9 @@ import pytest
 TESTS = Path(__file__).parent
 REAL_TIME = ("media", "net", "interop")
 """Marks of tests with sockets and sound: beside each other they would be each other's noise."""
-TOGETHER = ("core", "world")
+TOGETHER = ("world", "core")
 """Folders whose last test looks at what all the others have walked."""
+ORDER = ("real time", *TOGETHER)
 WORLDS: list[str] = []
 """What the process with the worlds has to say in the end."""
 
@@ -28,9 +29,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(TESTS).parts[0]
         if any(item.get_closest_marker(mark) for mark in REAL_TIME):
-            item.add_marker(pytest.mark.xdist_group("real time"))
+            item.add_marker(pytest.mark.xdist_group(ORDER[0]))
         elif folder in TOGETHER:
             item.add_marker(pytest.mark.xdist_group(folder))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """The longest first, so that no process waits for the other in the end."""
+    marker = item.get_closest_marker("xdist_group")
+    return ORDER.index(marker.args[0]) if marker is not None else len(ORDER)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,12 +1,21 @@
 """The rules in docs/spec: each has an anchor, and what quotes a rule quotes one that exists."""
 
+import ast
 import re
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import telnyx_drivers.asyncio
+import telnyx_drivers.gateway
+import telnyx_drivers.sync
+import telnyx_drivers.trio
+
 ROOT = Path(__file__).parents[1]
+CORE = ROOT / "telnyx_core"
 PAGES = sorted((ROOT / "docs" / "spec").glob("*.md"))
 ID = re.compile(r"\b(?:AI|CALL|DBG|DIAG|LOG|MEDIA|PS|REC|SIG|SRV|STATS)-\d{3}[a-z]?\b")
 ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
@@ -40,3 +49,55 @@ def test_each_id_that_is_quoted_exists(folder: str) -> None:
         if each not in known
     }
     assert unknown == set()
+
+
+def public_modules() -> list[Path]:
+    """The public modules of the core, its rooms, the doors, and the modules that hold what the doors give."""
+    core = [path for path in CORE.glob("*.py") if path.stem == "__init__" or path.stem[0] != "_"]
+    rooms = [path for room in ("gateway", "journal", "stats", "testing") for path in (CORE / room).rglob("*.py")]
+    given = {
+        sys.modules[getattr(door, name).__module__]
+        for door in (telnyx_drivers.asyncio, telnyx_drivers.trio, telnyx_drivers.sync, telnyx_drivers.gateway)
+        for name in door.__all__
+        if hasattr(getattr(door, name), "__module__")
+    }
+    return [*core, *rooms, *(Path(str(module.__file__)) for module in given)]
+
+
+def docstrings(node: ast.AST, *, public: bool = True) -> Iterator[str]:
+    """Of a module: its own, and those of public classes, functions and attributes."""
+    body: list[ast.stmt] = getattr(node, "body", [])
+    for before, each in zip([None, *body], body, strict=False):
+        match each:
+            case ast.Expr(value=ast.Constant(value=str(text))) if public:
+                match before:
+                    case None:
+                        yield text
+                    case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
+                        if not name.startswith("_"):
+                            yield text
+                    case _:
+                        pass
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield from docstrings(each, public=public and (not name.startswith("_") or name.startswith("__")))
+            case _:
+                pass
+
+
+def test_no_public_docstring_holds_an_id() -> None:
+    """Whoever reads them has no use for it: the spec is for those who build this."""
+    modules = public_modules()
+    assert len(modules) > 50
+    assert {
+        f"{path.relative_to(ROOT)}: {found}"
+        for path in modules
+        for text in docstrings(ast.parse(path.read_text(encoding="utf-8")))
+        for found in ID.findall(text)
+    } == set()
+
+
+def test_an_id_in_a_docstring_is_seen() -> None:
+    tree = ast.parse(
+        'class Shown:\n    """See SIG-001."""\n    x = 1\n    """SIG-002"""\n    _y = 2\n    """SIG-003"""\n'
+    )
+    assert [ID.findall(text) for text in docstrings(tree)] == [["SIG-001"], ["SIG-002"]]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from measure import arrows, room
+from measure import arrows, room  # beside this file
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAWING = ROOT / "docs" / "explanation" / "architecture.svg"

@@ -142,12 +142,21 @@ def ratios(paths: list[Path]) -> tuple[float, float]:
 
 
 def exported(path: Path) -> int:
-    """Names that a door lists in ``__all__``."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__":
-            assert isinstance(node.value, ast.List)
-            return len(node.value.elts)
-    return 0
+    """Names that a door lists in ``__all__``, those that it shares with other doors included."""
+    count = 0
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List(elts=names))
+                | ast.AnnAssign(target=ast.Name(id="__all__"), value=ast.List(elts=names))
+                | ast.AugAssign(target=ast.Name(id="__all__"), value=ast.List(elts=names))
+            ):
+                count += len(names)
+            case ast.AugAssign(target=ast.Name(id="__all__"), value=ast.Attribute(value=ast.Name(id=module))):
+                count += exported(path.with_name(f"{module}.py"))
+            case _:
+                pass
+    return count
 
 
 def frame_walk(root: Path) -> int:

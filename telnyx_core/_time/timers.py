@@ -28,7 +28,6 @@ class Timer(IntEnum):
     TOKEN_EXPIRY = auto()
     LOGIN_AGAIN = auto()
     SPEED_TEST = auto()
-    SWEEP = auto()
     BYE_GUARD = auto()
     SETUP = auto()
     AWAIT_REMOTE = auto()

@@ -1,8 +1,8 @@
 """A kit for testing what is built on this core, and the core itself: simulations on a virtual clock, no sockets.
 
-`Rig` is a session whose far end is played by hand. `Sim` is a world with clients, a gateway, media and wires. `ContractChecker`
-is the driver's contract as a model. `replay` runs the server's half of a recorded session against the client, and holds
-the client to what the recorded one said.
+`Rig` is a session whose far end is played by hand. `Sim` is a world with clients, a gateway, media and wires.
+`ContractChecker` is the driver's contract as a model. `replay` runs the server's half of a recorded session against the
+client, and holds the client to what the recorded one said.
 `telnyx_core.testing.strategies` has Hypothesis strategies; it alone needs Hypothesis.
 """
 

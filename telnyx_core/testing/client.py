@@ -81,8 +81,8 @@ class SimClient:
         self.gone = False
         """Its process has ended."""
         self.spares_what_works = True
-        """Raise `ContractViolation` where the core gives up a direction of a call's audio that was heard, or asks the server to
-        renew a path that works."""
+        """Raise `ContractViolation` where the core gives up a direction of a call's audio that was heard, or asks the
+        server to renew a path that works."""
         self._clock = clock
         self._strict = strict
         self._frozen_until = 0.0

@@ -1,8 +1,8 @@
 """The driver's contract as a model: which handles are open, and which replies each action is owed.
 
 Small enough to be obviously right. Whatever performs a session's actions can keep one beside it: every action is noted
-before it is performed, every fact is entered before it is told. What the core must not do raises `ContractViolation`, and so
-does a world that speaks of a handle in a way that the contract of `telnyx_core.actions` does not allow.
+before it is performed, every fact is entered before it is told. What the core must not do raises `ContractViolation`,
+and so does a world that speaks of a handle in a way that the contract of `telnyx_core.actions` does not allow.
 """
 
 from enum import Enum

@@ -7,9 +7,9 @@ def test_the_session_that_went_wrong() -> None:
 ```
 
 The application's commands, the server's frames and the fate of the sockets come when they came. Our client must say
-what the recorded one said, in its order; `telnyx_core.testing.differences` tells what is compared. Where it takes longer,
-as its dice may want, everything behind comes as much later. The media engine is the recorded one too: it describes
-itself in the words and at the time of the recorded client's frames.
+what the recorded one said, in its order; `telnyx_core.testing.differences` tells what is compared. Where it takes
+longer, as its dice may want, everything behind comes as much later. The media engine is the recorded one too: it
+describes itself in the words and at the time of the recorded client's frames.
 """
 
 import json

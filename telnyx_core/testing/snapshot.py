@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from functools import cache
 from random import Random
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Final, TypeAlias, cast
@@ -50,8 +51,15 @@ class _Painter:
 
 
 def _names(value: object) -> list[str]:
-    names = list(getattr(value, "__dict__", {}))
-    for kind in type(value).__mro__:
-        slots: str | Iterable[str] = getattr(kind, "__slots__", ())
-        names.extend([slots] if isinstance(slots, str) else slots)
-    return [name for name in dict.fromkeys(names) if not name.startswith("__") and hasattr(value, name)]
+    names = {*getattr(value, "__dict__", ()), *_slots(type(value))}
+    return sorted(name for name in names if not name.startswith("__") and hasattr(value, name))
+
+
+@cache
+def _slots(kind: type) -> frozenset[str]:
+    """Asked of every object in every picture."""
+    names: set[str] = set()
+    for each in kind.__mro__:
+        slots: str | Iterable[str] = getattr(each, "__slots__", ())
+        names.update([slots] if isinstance(slots, str) else slots)
+    return frozenset(names)

@@ -8,7 +8,7 @@ _MOST_SECONDS = 0.06
 
 
 class AudioPatch:
-    """Fed with what is heard on one side, read as a `AudioInput` on the other."""
+    """Fed with what is heard on one side, read as an `AudioInput` on the other."""
 
     error: None = None
 

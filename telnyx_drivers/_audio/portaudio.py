@@ -1,5 +1,6 @@
 """The part of PortAudio that is used here, and what its errors mean (extra ``devices``)."""
 
+import threading
 from collections.abc import Callable
 from typing import Final, Literal, Protocol, TypeAlias, cast
 
@@ -46,10 +47,15 @@ class PortAudio(Protocol):
     def query_hostapis(self) -> object: ...
 
 
+_LOADING: Final = threading.Lock()
+"""Without its library the import fails half way, and another thread would be given the half that there is."""
+
+
 def load_portaudio() -> PortAudio:
     """Raises `MediaUnavailable` when the extra or the PortAudio library itself is not installed."""
     try:
-        import sounddevice  # pyright: ignore[reportMissingTypeStubs]
+        with _LOADING:
+            import sounddevice  # pyright: ignore[reportMissingTypeStubs]
     except ModuleNotFoundError as error:
         raise MediaUnavailable(
             f"devices need the devices extra, but {error.name} is missing: pip install 'telnyx-rtc[devices]'"

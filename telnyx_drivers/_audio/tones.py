@@ -9,7 +9,7 @@ from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples, silence
 
 
 class Tone:
-    """One or more sine waves; a `AudioInput`.
+    """One or more sine waves; an `AudioInput`.
 
     ``level`` is the peak of each wave, 0 to 1. ``cadence`` is seconds on, seconds off, and so on, repeated.
     ``duration`` in seconds, ``None`` for without end. The phase runs through pauses, frames and rate changes.

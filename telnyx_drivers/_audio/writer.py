@@ -32,8 +32,8 @@ class AudioOut:
     """Speech on its way out. One task or many may write; pieces leave in the order in which the writes began.
 
     ``ahead`` is how many seconds `write` lets an application be ahead of the wire, ``limit`` how many may wait at all
-    (`write_nowait`). It is a `AudioInput`: a call reads it, and so can be given one as a source. ``clock`` is in seconds and
-    tells one stream from the next.
+    (`write_nowait`). It is an `AudioInput`: a call reads it, and can be given one as a source. ``clock`` is in seconds
+    and tells one stream from the next.
     """
 
     error: None = None

@@ -244,7 +244,7 @@ class CallAudio:
 
     @checked
     async def play(self, what: Playable, *, loop: bool = False) -> Playback:
-        """Play a file or a URL, an iterator of `AudioFrame` (asynchronous or not), or any `AudioInput` such as a `Tone`.
+        """Play a file or a URL, an iterator of `AudioFrame` (asynchronous or not), or an `AudioInput` such as a `Tone`.
 
         It is added to whatever else is being sent, saturating. Returns as soon as it can start; ``loop`` is for files
         and URLs. A URL (``http`` or ``https``, the ``http`` extra) may be a stream without end: it is read as fast as

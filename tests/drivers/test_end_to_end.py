@@ -122,9 +122,9 @@ async def test_another_media_path_is_taken_without_a_silence(make: Make, servers
         call.on("telnyx.notification", lambda event: states.append(event.call.state.value))
 
         async def restart() -> None:
-            paths.append(set(client._session._media))
+            paths.append(set(client._session._hub.media))
             assert await call.restart_media() is True
-            paths.append(set(client._session._media))
+            paths.append(set(client._session._hub.media))
 
         assert await hears_all_along(call, 700.0, restart) < 13
         assert not paths[0] & paths[1], "another path"
@@ -161,7 +161,7 @@ async def test_another_region_takes_the_call_along(
         await call.play(Tone(700.0))
         await hears(call, 700.0)
         opened: list[str] = []
-        client.on(SocketOpen, lambda event: opened.append(client._session._link.url))
+        client.on(SocketOpen, lambda event: opened.append(client._session._hub.link.url))
         await client.switch_region("eu")
         assert client.state.value == "ready"
         assert [url.partition("?")[0].rstrip("/") for url in opened] == [f"ws://eu.rtc.localhost:{port}"]

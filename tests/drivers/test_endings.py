@@ -188,7 +188,7 @@ def test_without_trios_own_way_it_is_a_ctrl_c() -> None:
 def test_a_child_of_a_fork_has_no_clients() -> None:
     code = """
         import os, sys, signal
-        from telnyx_drivers import endings
+        from telnyx_drivers import _endings as endings
         from telnyx_drivers._webrtc.bridge import MediaLoop
         MediaLoop._guard.acquire()
         endings.join(type("Party", (), {})())

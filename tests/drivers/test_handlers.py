@@ -321,7 +321,7 @@ async def test_events_are_logged_by_layer_and_without_secrets(
         await next_of(heard, WarningRaised)
         await call.hangup()
     names = {record.name for record in caplog.records}
-    assert names >= {"telnyx_drivers.signalling", "telnyx_drivers._webrtc", "telnyx_drivers._client"}
+    assert names >= {"telnyx_drivers.signalling", "telnyx_drivers.media", "telnyx_drivers.client"}
     assert "telnyx_rtc.invite" in caplog.text
     assert "pl4nted" not in caplog.text
     assert "abcdefghijklmnopqrstuvwx" not in caplog.text, "a=ice-pwd"

@@ -15,7 +15,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_nothing_but_errors_is_said_unasked() -> None:
     run = python(
-        "from telnyx_drivers import logs\n"
+        "from telnyx_drivers import _logs as logs\n"
         "logs.client.warning('quiet')\n"
         "try: 1 / 0\n"
         "except ZeroDivisionError: logs.client.exception('loud')"
@@ -34,13 +34,13 @@ def test_nothing_but_errors_is_said_unasked() -> None:
     ],
 )
 def test_an_applications_own_handler_is_enough(set_up: str) -> None:
-    run = python(f"import logging\nfrom telnyx_drivers import logs\n{set_up}\nlogs.client.error('once')")
+    run = python(f"import logging\nfrom telnyx_drivers import _logs as logs\n{set_up}\nlogs.client.error('once')")
     assert (run.stdout, run.stderr) == ("", "")
 
 
 def test_debug_goes_to_standard_error_once() -> None:
     run = python(
-        "from telnyx_drivers import logs\n"
+        "from telnyx_drivers import _logs as logs\n"
         "with logs.of_client(True), logs.of_client(True): logs.signalling.debug('hello')\n"
         "with logs.of_client(True), logs.of_client(False): logs.signalling.debug('of another')\n"
         "logs.signalling.debug('later')"

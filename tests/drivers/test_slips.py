@@ -18,7 +18,7 @@ from tests.drivers.servers import Servers
 pytestmark = [pytest.mark.net, pytest.mark.media, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 
-HELLO = str(ROOT / "telnyx_drivers" / "assets" / "hello.wav")
+HELLO = str(ROOT / "telnyx_drivers" / "_assets" / "hello.wav")
 SEEN = (
     "audio_out.write(pcm, sample_rate=...)",
     "to must be a number or an address, not int",

@@ -290,7 +290,7 @@ async def test_a_message_of_endless_empty_fragments_ends_the_connection(
     servers: Servers, make_facts: MakeFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It never becomes too long: asyncio kept every fragment for ever with websockets 15, and trio still would."""
-    monkeypatch.setattr("telnyx_drivers.trio._MOST_WITHOUT_MESSAGE", 3 * MAX_FRAGMENTS)
+    monkeypatch.setattr("telnyx_drivers._trio._MOST_WITHOUT_MESSAGE", 3 * MAX_FRAGMENTS)
 
     async def flood(connection: ServerConnection) -> None:
         connection.transport.write(b"\x01\x00" + b"\x00\x00" * 2 * MAX_FRAGMENTS)

@@ -22,7 +22,7 @@ class Mutant:
 MUTANTS: Final = (
     Mutant(
         "a replaced peer is left open when its call ends",
-        "media_path.py",
+        "_call/media_path.py",
         """        self.stop_renewal()
         self._close_old()
         if self.peer is not None:
@@ -37,67 +37,67 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the deadline of gathering outlives its peer",
-        "negotiation.py",
+        "_call/negotiation.py",
         "            self._timers.stop(Timer.GATHER_SAFETY, self.media)\n            self._act(ClosePeer(self.media))",
         "            self._act(ClosePeer(self.media))",
     ),
     Mutant(
         "news of a replaced socket is believed",
-        "connection.py",
+        "_signalling/connection.py",
         "        if fact.socket != self._socket:\n            return\n",
         "        if fact.socket > self.generation:\n            return\n",
     ),
     Mutant(
         "frames are still read while the socket is being closed",
-        "connection.py",
+        "_signalling/connection.py",
         "                if self.connected:\n                    self._text(text, now)",
         "                if self._open:\n                    self._text(text, now)",
     ),
     Mutant(
         "a socket that never opens is waited for without end",
-        "connection.py",
+        "_signalling/connection.py",
         "        self.timers.set(Timer.CONNECT_TIMEOUT, now + self._patience(now))\n",
         "",
     ),
     Mutant(
         "a socket that never closes is waited for without end",
-        "connection.py",
+        "_signalling/connection.py",
         "        self.timers.set(Timer.CLOSE_SAFETY, now + within)\n",
         "",
     ),
     Mutant(
         "requests outlive the socket that they were sent on",
-        "connection.py",
+        "_signalling/connection.py",
         '        self._fail_pending("the socket was lost", now)\n',
         "",
     ),
     Mutant(
         "a call that was hung up during an outage is called back to life by the attach",
-        "session.py",
-        """        stone = self._tombstones.find(call, now)
+        "_hub.py",
+        """        stone = self.tombstones.find(call, now)
         if stone is None:
             return False
         if stone.owes_bye""",
-        """        stone = self._tombstones.find(call, now)
+        """        stone = self.tombstones.find(call, now)
         if stone is None or stone.owes_bye:
             return False
         if stone.owes_bye""",
     ),
     Mutant(
         "calls that the server did not keep stay as ghosts",
-        "session.py",
+        "_hub.py",
         "            else:\n                call.unlisted(now)",
         "            else:\n                pass",
     ),
     Mutant(
         "a kept call whose attach never comes waits for ever",
-        "call.py",
+        "_call/call.py",
         "        self._host.timers.set(Timer.ATTACH_WAIT, now + limit, self.id)\n",
         "",
     ),
     Mutant(
         "the audio stays with the peer that was replaced",
-        "media_path.py",
+        "_call/media_path.py",
         """        if self.peer is not None:
             self._host.act(UseMedia(self.peer.media))
         if self._old is not None:""",
@@ -105,7 +105,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a peer that fails is only warned about",
-        "media_path.py",
+        "_call/media_path.py",
         """                self._host.act(Notify(PeerConnectionFailure(self._call, warning)))
                 if self._answered:
                     return self._evidence("ice_failed", now)""",
@@ -113,7 +113,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the ringtone goes on after the call",
-        "call.py",
+        "_call/call.py",
         """        self._stop_tone()
         self._host.timers.stop_all(self.id)
         self._microphone.finish()""",
@@ -122,19 +122,19 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a hold in doubt is left in doubt",
-        "hold.py",
+        "_call/hold.py",
         "        self._doubt = self._doubt or self._sent is not None\n",
         "",
     ),
     Mutant(
         "a hold that is waiting when the call ends is never settled",
-        "call.py",
+        "_call/call.py",
         '        self._holds.drop_all(Failure(FailureKind.CALL_ENDED, "the call ended"))\n',
         "",
     ),
     Mutant(
         "TURN credentials go out in every call",
-        "parties.py",
+        "_call/parties.py",
         "        return self.dialog(client).params()",
         """        params = self.dialog(client).params()
         params["iceServers"] = [server.credential or "" for server in client.ice_servers or ()]
@@ -144,29 +144,29 @@ MUTANTS: Final = (
         "digits are refused after the ticket was given out",
         "session.py",
         """        found.require_media()
-        with self._at(now) as now:
-            ticket = self._ticket()
+        with self._hub.at(now) as now:
+            ticket = self._hub.ticket()
 """,
-        """        with self._at(now) as now:
-            ticket = self._ticket()
+        """        with self._hub.at(now) as now:
+            ticket = self._hub.ticket()
             found.require_media()
 """,
     ),
     Mutant(
         "remote candidates are used before there is a description",
-        "negotiation.py",
+        "_call/negotiation.py",
         "        if self.remote_in_place:\n            self._act(action)\n        elif",
         "        if self._remote_asked:\n            self._act(action)\n        elif",
     ),
     Mutant(
         "the second attach on one socket begins a second recovery",
-        "session.py",
+        "_hub.py",
         "call.owed or (call.attached_on == self.generation and call.state is CallState.RECOVERING):",
         "call.owed:",
     ),
     Mutant(
         "the last word of an ended call is said twice",
-        "call.py",
+        "_call/call.py",
         """            if method == m.BYE and self.state is CallState.HANGUP:
                 self._destroy(now, confirmed=True)
             return""",

@@ -66,7 +66,7 @@ def test_an_older_file_is_there_until_the_new_one_is(tmp_path: Path, monkeypatch
 
 def test_a_directory_that_is_not_there_is_an_error_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     files = DebugFiles(tmp_path / "nowhere", lambda: ())
-    with caplog.at_level(logging.ERROR, "telnyx_drivers._services.reports"):
+    with caplog.at_level(logging.ERROR, "telnyx_drivers.reports"):
         anyio.run(files.write(action()))
     files.close()
     assert "nowhere" in caplog.text

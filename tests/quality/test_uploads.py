@@ -119,7 +119,7 @@ async def test_it_is_tried_again(trouble: int | None) -> None:
 async def test_but_not_for_ever(caplog: pytest.LogCaptureFixture) -> None:
     """STATS-242, STATS-243: four attempts, and one line in the log."""
     platform = Platform(*[503] * 9)
-    with caplog.at_level(logging.INFO, "telnyx_drivers._services.reports"):
+    with caplog.at_level(logging.INFO, "telnyx_drivers.reports"):
         await send(platform, parts())
     assert platform.waits == [0.5, 1.0, 2.0]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -127,7 +127,7 @@ async def test_but_not_for_ever(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_that_none_can_be_sent_stands_in_the_log_once_for_a_client(caplog: pytest.LogCaptureFixture) -> None:
     """Not for every call of a day on which the platform takes no reports."""
-    with caplog.at_level(logging.DEBUG, "telnyx_drivers._services.reports"):
+    with caplog.at_level(logging.DEBUG, "telnyx_drivers.reports"):
         await send(Platform(*[None] * 40), [*parts(2), *parts(3)])
     told = [(record.levelname, record.args) for record in caplog.records if "could not be sent" in record.msg]
     assert [level for level, _ in told] == ["WARNING", "DEBUG", "DEBUG", "DEBUG", "DEBUG"]

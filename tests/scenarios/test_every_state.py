@@ -87,7 +87,7 @@ def test_the_attempts_are_used_up_in_this_state(state: SessionState) -> None:
     never = {S.LOGGING_IN: "login", S.REGISTERING: "telnyx_rtc.gatewayState", S.GATEWAY_WAIT: "telnyx_rtc.gatewayState"}
     if state in never:
         sim.gateway.add_fault(Fault(do=Swallow(), method=never[state], nth=None), now=sim.now)
-    sim.gateway.options = sim.gateway._ground.options = evolve(sim.gateway.options, registration=registration)
+    sim.gateway.options = sim.gateway._context.options = evolve(sim.gateway.options, registration=registration)
     alice.wire.drop()
     sim.run(0.01)
     assert alice.state is S.BACKOFF
@@ -157,7 +157,7 @@ def test_connect(state: SessionState) -> None:
     """T01 to T05: where a session is at rest or waits, it comes to life; where it is alive, nothing happens."""
     if state in WITH_SOCKET:
         sim, alice = in_state(state)
-        sim.gateway.options = sim.gateway._ground.options = evolve(WONDERLAND, registration=("REGED",))
+        sim.gateway.options = sim.gateway._context.options = evolve(WONDERLAND, registration=("REGED",))
         alice.wire.heal()
     else:
         sim = Sim(evolve(ALICE, max_reconnect_attempts=1))

@@ -23,7 +23,7 @@ from telnyx_drivers._audio.rtp.jitter_buffer import (
     Wait,
 )
 from telnyx_drivers._audio.rtp.packet import RtpPacket
-from telnyx_drivers._audio.rtp.reception_statistics import Reception, ReceptionTotals
+from telnyx_drivers._audio.rtp.reception_statistics import ReceptionStatistics, ReceptionTotals
 from telnyx_drivers._audio.rtp.telephone_event import DigitReceiver, HeardDigit
 from telnyx_drivers._audio.rtp.waveform import Concealer, Fader, lengthen, shorten
 
@@ -69,7 +69,7 @@ class RtpReceiver:
         self._fader = Fader(self._decoder.sample_rate)
         self._noise = ComfortNoise(rng)
         self._told_to_pause = False
-        self._reception: Reception | None = None
+        self._reception: ReceptionStatistics | None = None
         self._finished = ReceptionTotals()
         self._old_ssrcs: deque[int] = deque(maxlen=_MOST_OLD_STREAMS)
         self._arrived_at = 0.0
@@ -80,7 +80,7 @@ class RtpReceiver:
         self._samples_received = self._inserted = self._removed = 0
 
     @property
-    def reception(self) -> Reception | None:
+    def reception(self) -> ReceptionStatistics | None:
         """The stream being heard."""
         return self._reception
 
@@ -239,7 +239,7 @@ class RtpReceiver:
                 self._heard_digit(digit)
         self._in_event = any(digits.open for digits in self._digits.values())
 
-    def _change_stream(self, ssrc: int) -> Reception:
+    def _change_stream(self, ssrc: int) -> ReceptionStatistics:
         if self._reception is not None:
             self._finished = self.stats.totals
             self._old_ssrcs.append(self._reception.ssrc)
@@ -251,10 +251,10 @@ class RtpReceiver:
                     self._heard_digit(digit)
             self._digits = {payload_type: DigitReceiver(rate) for payload_type, rate in self._events.items()}
             self._in_event = self._other_clock = False
-        self._reception = Reception(ssrc, self._decoder.clock_rate)
+        self._reception = ReceptionStatistics(ssrc, self._decoder.clock_rate)
         return self._reception
 
-    def _change_clock(self, payload_type: int, reception: Reception) -> None:
+    def _change_clock(self, payload_type: int, reception: ReceptionStatistics) -> None:
         """Another codec whose timestamps count differently: nothing can be told from those before."""
         self._change_codec(payload_type)
         reception.change_clock(self._decoder.clock_rate)

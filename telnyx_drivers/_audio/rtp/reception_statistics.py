@@ -24,7 +24,7 @@ _MOST_MISORDERED: Final = 100
 """Sequence numbers further ahead or behind are no loss and no straggler: the sender began anew (RFC 3550 A.1)."""
 
 
-class Reception:
+class ReceptionStatistics:
     """One SSRC."""
 
     def __init__(self, ssrc: int, clock_rate: int) -> None:
