@@ -7,6 +7,7 @@ import asyncio
 import socket
 from collections import deque
 from collections.abc import Iterable
+from ipaddress import ip_address
 from itertools import zip_longest
 from typing import Final, TypeAlias
 
@@ -18,9 +19,11 @@ _Info: TypeAlias = "tuple[socket.AddressFamily, socket.SocketKind, int, str, tup
 
 async def connect_tcp(host: str, port: int) -> socket.socket:
     """A connected socket. Raises ``OSError``: that of the first address, where none answers."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = _literal(host, port) or await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     if not found:
         raise OSError(f"{host} has no address")
+    if len(found) == 1:
+        return await _connect(found[0])
     waiting = deque(_interleaved(found))
     running: set[asyncio.Task[socket.socket]] = set()
     failures: list[BaseException] = []
@@ -54,6 +57,18 @@ async def _connect(info: _Info) -> socket.socket:
         made.close()
         raise
     return made
+
+
+def _literal(host: str, port: int) -> list[_Info]:
+    """An address needs no resolver, which would be asked in a thread. One with a zone does (RFC 4007 section 11)."""
+    if "%" in host:
+        return []
+    try:
+        version = ip_address(host).version
+    except ValueError:
+        return []
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
 
 
 def _close(task: asyncio.Task[socket.socket]) -> None:

@@ -14,6 +14,7 @@ import telnyx_drivers.asyncio
 import telnyx_drivers.trio
 from telnyx_core.states import SessionState
 from telnyx_drivers._client import Client
+from telnyx_drivers._reach.happy_eyeballs import connect_tcp
 from telnyx_drivers._reach.unreachable import is_for_good
 from telnyx_drivers.asyncio import ConnectionFailed, LoginFailed
 from tests.drivers.conftest import MakeClient
@@ -131,3 +132,17 @@ async def test_an_expired_token_says_when_it_expired(make_client: MakeClient, wo
         async with make_client(login_token=jwt(time.time() + 1_000)):
             pass
     assert "expired" not in str(failed.value)
+
+
+def test_an_address_is_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resolver is asked in a thread: a socket that comes back to an address has no need to wait for one."""
+
+    async def connect() -> str:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            loop = asyncio.get_running_loop()
+            monkeypatch.setattr(loop, "getaddrinfo", lambda *arguments, **more: pytest.fail("looked up"))
+            made = await connect_tcp("127.0.0.1", server.getsockname()[1])
+            with made:
+                return str(made.getpeername()[0])
+
+    assert asyncio.run(connect()) == "127.0.0.1"
