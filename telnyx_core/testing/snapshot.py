@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from functools import cache
 from random import Random
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Final, TypeAlias, cast
@@ -55,11 +54,15 @@ def _names(value: object) -> list[str]:
     return sorted(name for name in names if not name.startswith("__") and hasattr(value, name))
 
 
-@cache
+_SLOTS: Final[dict[type, frozenset[str]]] = {}
+"""Of each type that has been in a picture: the worlds take thousands of them."""
+
+
 def _slots(kind: type) -> frozenset[str]:
-    """Asked of every object in every picture."""
-    names: set[str] = set()
-    for each in kind.__mro__:
-        slots: str | Iterable[str] = getattr(each, "__slots__", ())
-        names.update([slots] if isinstance(slots, str) else slots)
-    return frozenset(names)
+    if kind not in _SLOTS:
+        names: set[str] = set()
+        for each in kind.__mro__:
+            slots: str | Iterable[str] = getattr(each, "__slots__", ())
+            names.update([slots] if isinstance(slots, str) else slots)
+        _SLOTS[kind] = frozenset(names)
+    return _SLOTS[kind]
