@@ -1,4 +1,4 @@
-"""Drivers: what gives the pure core sockets, media and time.
+"""Drivers: they give the sans-IO core its sockets, its media and its time.
 
-Importing `telnyx_drivers.asyncio` or `telnyx_drivers.trio` chooses the loop; `telnyx_drivers.sync` is for code without.
+Import `telnyx_drivers.asyncio` or `telnyx_drivers.trio` to choose the event loop, or `telnyx_drivers.sync` for none.
 """

@@ -1,7 +1,7 @@
-"""What the public methods take: one table, by the name of the argument, and the decorator that holds them to it.
+"""Checks of the public methods' arguments: one table, keyed by argument name, and the decorator that applies it.
 
-A wrong argument is refused where it is given, with a ``TypeError`` or a ``ValueError`` that says what to give instead.
-Further in, it would break what runs for every call of the client.
+A wrong argument raises ``TypeError`` or ``ValueError`` where it is given, and the message says what to give instead.
+If it got any further, it would break code that runs for every call of the client.
 """
 
 import inspect
@@ -34,7 +34,7 @@ _PLAY: Final = "a file's path, an iterator of AudioFrame (asynchronous or not), 
 
 
 def _is(value: object, *kinds: type) -> bool:
-    """As ``isinstance``, of which a type checker concludes nothing: of an ``object`` it would know members in part."""
+    """As ``isinstance``, but a type checker does not narrow by it: narrowing ``object`` gives partly unknown types."""
     return isinstance(value, kinds)
 
 
@@ -126,7 +126,7 @@ def texts(name: str, value: object) -> None:
 
 def headers(name: str, value: object) -> None:
     if _is(value, Iterable) and not _is(value, list, tuple):
-        # An iterator would be used up by looking at it.
+        # Do not iterate: looking at an iterator would use it up.
         raise _refuse(name, "a list of {'name': ..., 'value': ...} or of CustomHeader", value)
     read_custom_headers(value)
 
@@ -155,7 +155,7 @@ def event(name: str, value: object) -> None:
 
 
 def playable(name: str, value: object) -> None:
-    """Not told by types alone: texts and mappings can be iterated too, and so can raw audio."""
+    """Types alone do not decide it: texts, mappings and raw audio can be iterated too."""
     if _is(value, str, os.PathLike):
         path(name, value)
         return
@@ -221,13 +221,13 @@ _CLIENT: Final[Mapping[str, Check]] = {
 
 
 def client_arguments(**given: object) -> None:
-    """Hold a client's own arguments, beside the options, to what they may be."""
+    """Check a client's own arguments, those beside the options."""
     for name, value in given.items():
         _CLIENT[name](name, value)
 
 
 def keywords_of(options: type[AttrsInstance], keywords: Mapping[str, object], instead: str) -> None:
-    """Refuse a keyword that is none with the right one, also where it is spelt as in the documents."""
+    """Refuse an unknown keyword and name the right one, also for the spelling of the Telnyx documents."""
     known = fields_dict(options)
     for keyword in keywords:
         if keyword in known:
@@ -305,12 +305,12 @@ ARGUMENTS: Final[Mapping[str, Check]] = {
 
 
 def checked(method: Callable[P, R]) -> Callable[P, R]:
-    """Hold a method to `ARGUMENTS`, before it does anything. Defaults are not looked at: they are ours."""
+    """Check a method's arguments by `ARGUMENTS` before it runs. The defaults are this package's own: no check."""
     return _checked(method, {})
 
 
 def checked_with(**special: Check) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """As `checked`, for a method that takes something else under a name of the table."""
+    """As `checked`, for a method that takes another kind of value under a name of the table."""
 
     def decorate(method: Callable[P, R]) -> Callable[P, R]:
         return _checked(method, special)
@@ -326,7 +326,7 @@ def _checked(method: Callable[P, R], special: Mapping[str, Check]) -> Callable[P
         try:
             given = signature.bind(*arguments, **keywords).arguments
         except TypeError:
-            return  # the call itself says it best
+            return  # the call itself raises the clearer error
         for name, value in given.items():
             if (holds := checks[name]) is not None:
                 holds(name, value)

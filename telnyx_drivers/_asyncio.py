@@ -47,10 +47,10 @@ HANDLER_GRACE: Final = 5.0
 
 
 class _Task(asyncio.Task[None]):
-    """A task of a client, which says its good-byes before it is taken down together with its loop.
+    """A task of a client. Before it is cancelled with its loop, the client sends its ``bye`` messages.
 
-    `asyncio.run` cancels every task once its main function has ended, and while the loop stands still: by that it is
-    told from every other cancellation. The loop then runs on until all of them have ended.
+    `asyncio.run` cancels every task after its main function has ended, while the loop is stopped; no other cancellation
+    comes then, so it can be told apart. The loop then runs until all tasks have ended.
     """
 
     def __init__(self, driver: "AsyncioDriver", work: Coroutine[None, None, None]) -> None:
@@ -76,10 +76,10 @@ class AsyncioDriver(Driver):
         self._woken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
-        """The one that the client was started on last."""
+        """The loop on which the client was started last."""
         self._parting: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
-        """The last of the tasks for which a loop that is taken down waits."""
+        """The last of the tasks that a loop waits for when it is taken down."""
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -120,7 +120,7 @@ class AsyncioDriver(Driver):
         return task
 
     def part_with_loop(self, keeper: asyncio.Task[None]) -> bool:
-        """The loop is being taken down, once ``keeper`` has ended: whether there are good-byes to be said before."""
+        """Called when the loop is taken down after ``keeper`` ended. True: ``bye`` messages must be sent first."""
         if not self._running:
             return False
         if self._parting is None:
@@ -154,7 +154,7 @@ class AsyncioDriver(Driver):
 
         task = self._spawn(run)
         cancelled: asyncio.CancelledError | None = None
-        # One shield for each kind of cancellation: anyio's scopes, which go on cancelling, and `Task.cancel`.
+        # One shield for each kind of cancellation: anyio's scopes, which cancel again and again, and `Task.cancel`.
         with anyio.CancelScope(shield=True):
             while not task.done():
                 try:
@@ -191,14 +191,14 @@ class AsyncioDriver(Driver):
 
 
 class _Connection(ClientConnection):
-    """Answers pings by itself, and would go on to do so for a server that reads none of the answers."""
+    """A connection that answers pings itself, but stops doing so for a server that reads none of the answers."""
 
     line: "_Line"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        with contextlib.suppress(AttributeError):  # the loop of somebody else, or TLS
-            # Of a quarter of a megabyte, as it is read at once otherwise, the shortest frames make thirty.
+        with contextlib.suppress(AttributeError):  # another library's loop, or TLS
+            # The default read of 256 KiB can hold 30,000 of the shortest frames: too many to handle at once.
             transport.max_size = READ_AT_ONCE  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
     def data_received(self, data: bytes) -> None:
@@ -225,7 +225,7 @@ class _Line:
         self._outbox: asyncio.Queue[str | None] = asyncio.Queue()
         self._backlog = Backlog()
         self._unread = ""
-        """Why the connection is dropped, where the server does not read what we send."""
+        """Why the connection is dropped: the server does not read what is sent."""
         self._open = self._abandoned = False
         self._end: SocketClosed | SocketRefused = SocketClosed(socket, 1006, "", clean=False)
         self._task = driver.spawn(self._run, self._over)
@@ -241,7 +241,7 @@ class _Line:
         return self._backlog.waiting
 
     def drop(self) -> None:
-        """What is owed to a server that does not read is not worth our memory."""
+        """Drop the socket. Messages for a server that does not read are not kept: they would only use memory."""
         if not self._unread:
             self._unread = self._backlog.reproach
             self._task.cancel()
@@ -257,7 +257,7 @@ class _Line:
         self._task.cancel()
 
     def _over(self) -> None:
-        """Whatever ended the task, also a cancellation before it began: exactly one end is told."""
+        """However the task ended, even if it was cancelled before it began: report exactly one end."""
         if not self._abandoned:
             self._driver.tell(_failed(self._socket, self._unread) if self._unread else self._end)
 
@@ -295,7 +295,7 @@ class _Line:
                 ssl=(self._ssl or True) if address.secure else None,
                 logger=logs.websocket,
             )
-        except (OSError, EOFError) as error:  # before ValueError: a certificate's error is both
+        except (OSError, EOFError) as error:  # before ValueError: a certificate error is both
             if is_for_good(error):
                 self._driver.cannot_work(self._socket)
             return _failed(self._socket, _text(error))
@@ -307,11 +307,11 @@ class _Line:
                 self._driver.cannot_work(self._socket)
             return _failed(self._socket, _text(error), again)
         except WebSocketException as error:
-            if not isinstance(error.__cause__, EOFError):  # it has answered, and not as a WebSocket server does
+            if not isinstance(error.__cause__, EOFError):  # the server answered, but not as a WebSocket server
                 self._driver.cannot_work(self._socket)
             return _failed(self._socket, _text(error))
         except BaseException:
-            sock.close()  # cancelled before the transport had it
+            sock.close()  # cancelled before the transport took it over
             raise
         writer = self._driver.spawn(lambda: self._write(connection))
         try:
@@ -344,7 +344,7 @@ class _Line:
             return _closed(self._socket, gone)
 
     async def _write(self, connection: ClientConnection) -> None:
-        with contextlib.suppress(ConnectionClosed):  # the reader is told as well, and reports it
+        with contextlib.suppress(ConnectionClosed):  # the reader gets the same exception and reports it
             while (text := await self._outbox.get()) is not None:
                 await connection.send(text)
                 self._backlog.sent(len(text))
@@ -352,7 +352,7 @@ class _Line:
 
 
 def _closed(socket: SocketId, gone: ConnectionClosed) -> SocketClosed:
-    """RFC 6455 section 7.1.4: clean means that both ends have said goodbye."""
+    """The close as a fact. Clean means that both ends sent a close frame (RFC 6455 section 7.1.4)."""
     clean = gone.rcvd is not None and gone.sent is not None
     if gone.rcvd is not None:
         return SocketClosed(socket, gone.rcvd.code, gone.rcvd.reason, clean=clean)
@@ -368,7 +368,7 @@ def _failed(socket: SocketId, error: str, retry_after: float | None = None) -> S
 
 def _text(error: BaseException) -> str:
     text = str(error) or type(error).__name__
-    # asyncio says "Connect call failed", whatever the system said.
+    # asyncio's text is "Connect call failed", whatever the system's reason was.
     return f"{os.strerror(error.errno)}: {text}" if isinstance(error, ConnectionError) and error.errno else text
 
 

@@ -1,4 +1,4 @@
-"""What an application holds of a call: `CallHandle`, the same on every loop."""
+"""A call as applications use it: `CallHandle`, the same on every event loop."""
 
 import contextlib
 import os
@@ -39,13 +39,13 @@ States: TypeAlias = CallState | str | Iterable[CallState | str]
 
 _OVER: Final = frozenset({CallState.DESTROY})
 _LAST_WORD: Final = 0.1
-"""Seconds that a draining hang-up leaves for encoders and the far end's jitter buffer, beside the way there."""
+"""Seconds for encoders and the far end's jitter buffer in a draining hang-up, in addition to the network delay."""
 _LONGEST_WAY: Final = 0.5
 
 
 @frozen(kw_only=True)
 class LiveCall(CallInfo):
-    """The call of a notification: a snapshot of it as it was then, and the commands of its handle."""
+    """The call of a notification: its state at that time as a snapshot, and the handle's commands."""
 
     handle: "CallHandle" = field(repr=False, eq=False)
 
@@ -60,7 +60,7 @@ class LiveCall(CallInfo):
 
 @frozen
 class CallNotification(CallUpdated):
-    """``telnyx.notification`` of type ``callUpdate``: ``notification.call.answer()``, as in the documents."""
+    """The event ``telnyx.notification`` of type ``callUpdate``: ``notification.call.answer()``, as in the documents."""
 
     call: LiveCall
 
@@ -78,7 +78,7 @@ class _Waiter:
 
 
 class CallHandle(Listens["CallNotification"]):
-    """One call, by its id: the handle stays the same over every re-attach.
+    """One call, identified by its id. After every re-attach the handle stays the same object.
 
     A command that cannot be carried out now raises `InvalidCallState` or `NotConnected` and changes nothing; the
     getters always work. ``async with call:`` hangs up on the way out.
@@ -89,18 +89,18 @@ class CallHandle(Listens["CallNotification"]):
         self._info = info
         self._error: TelnyxError | None = None
         self._broken: Exception | None = None
-        """The client broke off with this call unfinished."""
+        """The client failed before this call ended."""
         self._audio: CallAudio | None = None
         self._playbacks: list[Playback] = []
         self._way = 0.05
-        """Seconds that a packet takes, as far as is known."""
+        """Seconds of one-way network delay, as far as known."""
         self._waiters: list[_Waiter] = []
         self._broadcast = Broadcast[Event]()
         self._handlers = Handlers()
         self.offered = False
-        """It has been handed out by ``incoming()``."""
+        """True: ``incoming()`` has returned this call."""
         self.on_notification = on_notification
-        """If set, hears the call's notifications *instead of* the client's handlers (CALL-551, SIG-420)."""
+        """If set, gets the call's notifications *instead of* the client's handlers, as in the JavaScript SDK."""
 
     def __repr__(self) -> str:
         return f"<CallHandle {self.id} {self.direction} {self.state.value}>"
@@ -113,7 +113,7 @@ class CallHandle(Listens["CallNotification"]):
 
     @property
     def info(self) -> CallInfo:
-        """A snapshot: of now while the call lives, and the last one for ever after."""
+        """A snapshot: the present state while the call is live, and its last state afterwards."""
         return self._driver.session.call(self.id) if self.live else self._info
 
     @property
@@ -126,7 +126,7 @@ class CallHandle(Listens["CallNotification"]):
 
     @property
     def live(self) -> bool:
-        """False from the hang-up on, whoever hung up."""
+        """False from the hang-up on, by either end."""
         return self._info.state in LIVE
 
     @property
@@ -176,7 +176,7 @@ class CallHandle(Listens["CallNotification"]):
         raise self._ended_before("it was " + ", ".join(sorted(state.value for state in wanted)))
 
     def _ended_before(self, what: str) -> CallEnded:
-        """Where the fault was on this side, that is why, and not the cause that the far end was given."""
+        """The error to raise. A fault on this side is the reason to give, not the cause that the far end was told."""
         cause, error = self.ended or Cause(None, None), self._error
         why = str(cause.cause)
         if error is not None:
@@ -185,7 +185,7 @@ class CallHandle(Listens["CallNotification"]):
 
     @checked
     async def wait_ended(self, timeout: float | None = None) -> Cause:
-        """Wait until everything of the call is released. Raises ``TimeoutError`` after ``timeout`` seconds."""
+        """Wait until all resources of the call are released. Raises ``TimeoutError`` after ``timeout`` seconds."""
         with anyio.fail_after(timeout):
             await self._reach(_OVER)
         return self.ended or Cause(None, None)
@@ -263,14 +263,14 @@ class CallHandle(Listens["CallNotification"]):
         return await self._done(lambda now: self._driver.session.hold(self.id, now=now))
 
     async def unhold(self) -> bool:
-        """Take the call up again; as `hold`."""
+        """Resume the call from hold; as `hold`."""
         return await self._done(lambda now: self._driver.session.unhold(self.id, now=now))
 
     async def toggle_hold(self) -> bool:
         """`hold` or `unhold`, whichever is due; True when it was done."""
         return await self._done(lambda now: self._driver.session.toggle_hold(self.id, now=now))
 
-    toggleHold = toggle_hold  # noqa: N815  # the reference's spelling
+    toggleHold = toggle_hold  # noqa: N815  # the JavaScript SDK's spelling
 
     def mute(self) -> None:
         """Send silence from now on; allowed before there is media, and kept over every re-attach."""
@@ -286,7 +286,7 @@ class CallHandle(Listens["CallNotification"]):
         return muted
 
     def deaf(self) -> None:
-        """Hear silence from now on; the far end does not notice."""
+        """Replace received audio by silence from now on; the far end does not notice."""
         self._set_deaf(True)
 
     def undeaf(self) -> None:
@@ -359,7 +359,7 @@ class CallHandle(Listens["CallNotification"]):
     async def restart_media(self) -> bool:
         """Replace the media path by a new one, as an ICE restart does (RFC 8839 section 4.4.1.1).
 
-        For applications that know of a better network; what breaks is renewed by itself. What is heard goes on over the
+        For applications that know of a better network; a broken path is renewed without this. Audio arrives over the
         old path until the new one is connected. False: it could not be, and a 47001 event says why. Raises
         `InvalidCallState` before media was connected, and `NotConnected` or `NotReady` without a registered socket.
         """
@@ -384,9 +384,9 @@ class CallHandle(Listens["CallNotification"]):
 
     @checked
     async def set_audio_in_device(self, device_id: str | None, muted: bool | None = None) -> bool:
-        """Speak through another source, named as a ``mic_id`` is, from now on; ``None``: the default one.
+        """Send audio from another source from now on, named as a ``mic_id`` is; ``None``: the default one.
 
-        With ``muted`` also muted, or not, from then on. False: an event says why, and the call goes on as it was:
+        ``muted`` also sets whether the call is muted. False: an event says why, and the call continues unchanged:
         42001 to 42003 that the source could not be opened, 33009 that the call sends no audio now.
         """
         done = await self._done(lambda now: self._driver.session.set_source(self.id, device_id, now=now))
@@ -396,18 +396,18 @@ class CallHandle(Listens["CallNotification"]):
 
     @checked_with(device_id=text("the id of a device", empty=False))
     async def set_audio_out_device(self, device_id: str) -> bool:
-        """Be heard through another sink, named as a ``speaker_id`` is, from now on; the old one is closed.
+        """Play the call through another sink from now on, named as a ``speaker_id`` is; the old one is closed.
 
-        False: it could not be opened, an event says why, and the call goes on as it was.
+        False: it could not be opened, an event gives the reason, and the call continues unchanged.
         """
         self._check_live()
         return await self._driver.sinks.switch(self.id, device_id)
 
     @checked
     def set_audio_bandwidth_encodings_max_bps(self, max_bps: int | None) -> None:
-        """Bits per second that the encoder may make from now on; ``None``: as many as it likes.
+        """Limit the encoder to so many bits per second from now on; ``None``: no limit.
 
-        Kept over every re-attach. What the far end asks for, and ``max_kbps``, go on counting: the least of them wins.
+        Kept over every re-attach. The far end's limit and ``max_kbps`` stay in force: the lowest applies.
         Opus obeys, from 6000 on; G.711 and G.722 have one rate. Raises ``ValueError`` for less than one.
         """
         self._check_live()
@@ -418,7 +418,7 @@ class CallHandle(Listens["CallNotification"]):
 
     @property
     def audio(self) -> "CallAudio":
-        """Everything that is heard and said. Raises `MediaUnavailable`, or `InvalidCallState` after the end."""
+        """All audio that is received and sent. Raises `MediaUnavailable`, or `InvalidCallState` after the end."""
         if self._audio is None:
             self._check_live()
             self._audio = self._driver.engine().audio(self.id)
@@ -426,12 +426,12 @@ class CallHandle(Listens["CallNotification"]):
 
     @property
     def audio_out(self) -> "AudioOut":
-        """What to say: ``write``, ``write_nowait``, ``clear``, ``drain``, ``pause``, ``resume``."""
+        """Audio to send: ``write``, ``write_nowait``, ``clear``, ``drain``, ``pause``, ``resume``."""
         return self.audio.audio_out
 
     @checked
     def audio_in(self, sample_rate: int = 16_000, channels: int = 1, frame_ms: int = 20) -> "AudioIn":
-        """What is heard from now on, as an asynchronous iterator of PCM16 frames that ends with the call."""
+        """Received audio from now on: an asynchronous iterator of PCM16 frames that ends with the call."""
         return self.audio.audio_in(sample_rate, channels, frame_ms)
 
     @checked
@@ -554,7 +554,7 @@ class CallHandle(Listens["CallNotification"]):
         self._handlers.call(event, spawn)
 
     def give_up(self, error: Exception) -> None:
-        """The client broke off with this call unfinished: neither its streams nor its waiters may wait for ever."""
+        """The client failed before this call ended: end its event streams and wake all who wait for it."""
         self._broken = error
         self._info = evolve(self._info, state=CallState.DESTROY, previous=self._info.state)
         self._broadcast.end(error)
@@ -603,13 +603,13 @@ class CallHandle(Listens["CallNotification"]):
                 raise CallFailed(f"{what}: {failure}", failure=failure)
 
     async def _drain(self) -> None:
-        """Until all that was to be said is said, or nobody can hear it any more."""
+        """Until all queued audio has been played at the far end, or can no longer be heard there."""
         audio = self.audio
 
         async def say() -> None:
             await audio.drain()
             for playback in self._playbacks:
-                with contextlib.suppress(Exception):  # what broke off has no more to say
+                with contextlib.suppress(Exception):  # a playback that failed has nothing more to send
                     await playback.wait()
             await anyio.sleep(_LAST_WORD + self._way)
             group.cancel_scope.cancel()

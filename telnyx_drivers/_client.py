@@ -1,4 +1,4 @@
-"""What an application holds: the client, the same on every loop. Import it from `telnyx_drivers.asyncio` or `.trio`."""
+"""The client as applications use it, the same on every loop. Import it from `telnyx_drivers.asyncio` or `.trio`."""
 
 import os
 import random
@@ -95,14 +95,14 @@ class Client(Listens[CallNotification]):
 
     ``engine`` makes the media engine on first use; ``store`` keeps the session's values for a later process; ``rng``
     makes ids and delays reproducible; ``ssl`` replaces the default TLS settings, which verify every server;
-    ``connect_timeout`` is in seconds, ``None`` for as long as the session itself goes on trying; ``journal`` names a
-    file for everything that the session is told and does, without its secrets; ``tone_sink`` is given the ringtone and
+    ``connect_timeout`` is in seconds, ``None`` for as long as the session itself keeps trying; ``journal`` names a
+    file that records all facts, commands and actions, without secrets; ``tone_sink`` gets the ringtone and
     the ringback tone, where the options name files for them, as frames of 20 ms; without one they are played through
     this machine's loudspeaker, with the ``devices`` extra.
 
     ``media_thread=True`` gives media a thread and a loop of its own, ``telnyx-media``, one for all clients: audio that
-    is queued or played goes on leaving on time while a handler blocks this loop, and what is heard waits. Sources that
-    are registered are opened there too. On trio it is always so; elsewhere it costs CPU time and is for the asking.
+    is queued or played is still sent on time while a handler blocks this loop, and received audio waits. Sources that
+    are registered are opened there too. On trio it is always so; elsewhere it is optional, because it costs CPU time.
 
     Raises `telnyx_core.errors.OptionsError` for options that cannot be used.
     """
@@ -226,7 +226,7 @@ class Client(Listens[CallNotification]):
 
         Raises `LoginFailed` for credentials that are refused (the socket stays, `login` may try others), also as
         `TokenProviderFailed`, and `ConnectionFailed` when the session gives up or ``connect_timeout`` passes (it then
-        goes on trying).
+        keeps trying).
         """
         if self._driver.failure is not None:
             await self._revive()
@@ -269,7 +269,7 @@ class Client(Listens[CallNotification]):
         )
 
     async def _revive(self) -> None:
-        """A fault of ours ended the client: what follows begins afresh, as a new process would."""
+        """A fault of this package ended the client: start again with a fresh session, as a new process would."""
         remembered: JsonView | None = None
         if self._store is not None:
             with isolated("the store"):
@@ -285,10 +285,10 @@ class Client(Listens[CallNotification]):
         await self._come_to_rest(self._session.disconnect)
 
     async def leave(self) -> None:
-        """As `disconnect`, but nobody is hung up on: the server keeps the calls for about ninety seconds.
+        """As `disconnect`, but without hanging up: the server keeps the calls for about ninety seconds.
 
-        Here they end. A later process with the same ``store``, or this client by `connect`, is offered them again, and
-        has them as ``incoming(recovered=True)``.
+        On this side the calls end. The server offers them again to a later process with the same ``store``, or to this
+        client after `connect`: ``incoming(recovered=True)`` gives them.
         """
         await self._come_to_rest(self._session.leave)
 
@@ -385,7 +385,7 @@ class Client(Listens[CallNotification]):
 
     @checked
     async def subscribe(self, channel: str) -> JsonView:
-        """Hear the events of a channel from now on, as `ServerEvent`, until the socket is replaced.
+        """Subscribe to the events of a channel, which arrive as `ServerEvent` until the socket is replaced.
 
         Returns the server's reply. Raises `CallFailed` where it refuses, `NotConnected` or `NotReady` before `connect`.
         """
@@ -393,12 +393,12 @@ class Client(Listens[CallNotification]):
 
     @checked
     async def unsubscribe(self, channel: str) -> JsonView:
-        """Hear a channel no more; as `subscribe`."""
+        """End the subscription to a channel; as `subscribe`."""
         return await self._value("unsubscribe", lambda now: self._session.unsubscribe(channel, now=now))
 
     @checked
     async def broadcast(self, channel: str, data: Mapping[str, Json]) -> JsonView:
-        """Send an event to everybody else who has subscribed to a channel; as `subscribe`."""
+        """Send an event to all other subscribers of a channel; as `subscribe`."""
         return await self._value("broadcast", lambda now: self._session.broadcast(channel, data, now=now))
 
     @checked
@@ -421,16 +421,17 @@ class Client(Listens[CallNotification]):
                 raise CallFailed(f"{what}: {failure}", failure=failure)
 
     def clear_reconnect_token(self) -> None:
-        """Forget what would lead the next socket back to the same server and session."""
+        """Forget the values that would route the next socket to the same server and session."""
         self._session.clear_reconnect_token()
         self._driver.commanded()
 
     @checked
     def network_changed(self, change: NetworkChange) -> None:
-        """Pass on what the host says of its network: ``"offline"``, ``"online"`` again,
-        ``"path_changed"``, or ``"resumed"`` from a sleep.
+        """Report a change of the host's network: ``"offline"``, ``"online"``, ``"path_changed"`` or ``"resumed"``.
 
-        Recovery needs no such news, but begins earlier with it (T40). Offline is error 48001.
+        ``"online"`` follows ``"offline"``, and ``"resumed"`` a sleep of the host.
+
+        Recovery works without such reports, but begins earlier with them. Offline raises the error event 48001.
         """
         if not self._driver.at_rest:
             self._driver.tell(NetworkChanged(change))
@@ -516,10 +517,10 @@ class Client(Listens[CallNotification]):
 
     @checked
     def incoming(self, *, recovered: bool = False) -> AsyncIterator[CallHandle]:
-        """Calls that ring here, each once, whoever of several iterators comes first; also those already ringing.
+        """Incoming calls, also those already ringing; each goes to only one of several iterators, the first that asks.
 
-        With ``recovered`` also those that a former process had (see ``store``) and the server offers again: they come
-        in state ``recovering`` and are answered already. Ends when the client is disconnected; raises
+        With ``recovered`` also calls of a former process (see ``store``) that the server offers again: they arrive in
+        state ``recovering`` and are answered already. Ends when the client is disconnected; raises
         `ConnectionFailed` when the session gave up.
         """
         return self._calls.incoming(recovered)
@@ -536,12 +537,12 @@ class Client(Listens[CallNotification]):
     ) -> None:
         """Call ``handler`` with every call that rings, each in a task of its own, until the client is disconnected.
 
-        The call is hung up when its handler returns or raises; what it raises is told, and costs that call alone. A
-        caller who hangs up, also before ``answer()``, is no error: what the handler then commands raises, and ends it.
-        With ``limit`` calls at work the next one is declined, with the cause ``decline``.
+        The call is hung up when its handler returns or raises; an exception is logged and affects that call alone. A
+        caller who hangs up, also before ``answer()``, is no error: the handler's next command raises and ends it.
+        With ``limit`` calls being handled, the next one is declined, with the cause ``decline``.
 
-        SIGTERM and SIGHUP, unless the application handles them itself, decline every further call, let those at work
-        go on for at most ``drain`` seconds, hang up, and let this return. ``recovered`` is as for `incoming`. Raises
+        SIGTERM and SIGHUP, unless the application handles them itself, decline every further call, let the present ones
+        continue for at most ``drain`` seconds, hang up, and let this return. ``recovered`` is as for `incoming`. Raises
         `ConnectionFailed` when the session gave up.
 
             async def answer(call):
@@ -560,29 +561,29 @@ class Client(Listens[CallNotification]):
 
         ``"default"`` is for calls without a ``mic_id``, the incoming ones among them. The factory is called for every
         call, on the loop that media runs on: asyncio, also for a client on trio. What it raises becomes 42001, 42002
-        or 42003, and so does a ``mic_id`` that nobody has registered and no device has: 42002. For
+        or 42003. A ``mic_id`` that is neither registered nor the id of a device is 42002. For
         microphones see `telnyx_drivers._audio.devices`. ``label`` is what `get_audio_in_devices` calls it.
         """
         self._driver.devices.add_source(source_id, factory, label)
 
     @checked
     def register_sink(self, sink_id: str, factory: SinkFactory, label: str | None = None) -> None:
-        """Let calls be heard through what ``factory`` opens, by ``speaker_id=sink_id``; otherwise as `register_source`.
+        """Let calls be played through what ``factory`` opens, by ``speaker_id=sink_id``; else as `register_source`.
 
-        All of it happens on the client's loop. A sink that cannot be opened, or that fails, is told of by 42001 to
-        42003, which are not fatal: the call goes on without it. See `Sink`.
+        All of it happens on the client's loop. A sink that cannot be opened, or that fails, raises an event 42001 to
+        42003, which is not fatal: the call continues without it. See `Sink`.
         """
         self._driver.devices.add_sink(sink_id, factory, label)
 
     async def get_audio_in_devices(self) -> tuple[AudioDevice, ...]:
-        """What a ``mic_id`` may name: the sources registered here, then the microphones of this machine.
+        """The values for ``mic_id``: the sources registered here, then the microphones of this machine.
 
-        Raises `MediaUnavailable` when none is registered and devices are out of reach: it says what is to be installed.
+        Raises `MediaUnavailable`, with what to install, when none is registered and devices cannot be listed.
         """
         return await self._driver.devices.inputs()
 
     async def get_audio_out_devices(self) -> tuple[AudioDevice, ...]:
-        """What a ``speaker_id`` may name; as `get_audio_in_devices`."""
+        """The values for ``speaker_id``; as `get_audio_in_devices`."""
         return await self._driver.devices.outputs()
 
     async def _wait_ready(self) -> None:

@@ -1,9 +1,9 @@
-"""The await-free half of a driver: the same on every loop.
+"""The half of a driver that never awaits: the same on every event loop.
 
 Contract with the core: *mutate, drain, wait*. After anything that changes the session, every action is pulled and
 performed at once; there is no ``await`` between an action and its performance, and performing one never calls the
-session. What the world has to say goes through the inbox as a fact, and the run loop hands it over in `turn`. That
-removes re-entrancy instead of guarding against it.
+session. What happens outside reaches the session as a fact through the inbox, which the run loop empties in `turn`.
+So no re-entrancy has to be guarded against.
 """
 
 import contextlib
@@ -93,7 +93,7 @@ if TYPE_CHECKING:
     from telnyx_drivers._webrtc.call_audio import AudioFault, CallAudio
 
 _LAST_WORDS: Final = 1.0
-"""Seconds for byes to reach the server after a fault of ours."""
+"""Seconds for ``bye`` messages to reach the server after a fault of this package."""
 
 INBOX_CHARS: Final = 1 << 20
 INBOX_TEXTS: Final = 64
@@ -133,7 +133,7 @@ CallSoon: TypeAlias = Callable[[Callable[[], None]], None]
 
 
 def _nowhere(function: Callable[[], None]) -> None:
-    """There is no loop, or none that a signal can reach."""
+    """Stands for a loop that does not exist, or that a signal cannot reach."""
 
 
 class Line(Protocol):
@@ -156,7 +156,7 @@ class Line(Protocol):
 
 
 class Promise:
-    """The outcome of one ticket, some day."""
+    """The outcome of one ticket, which arrives later."""
 
     __slots__ = ("_outcome", "_settled")
 
@@ -177,24 +177,24 @@ class Promise:
 
 
 class Audience(Protocol):
-    """Who hears the events: the client."""
+    """The receiver of the events: the client."""
 
     def notify(self, event: Event) -> None:
-        """Take note at once, in the middle of performing actions: no command, no application code."""
+        """Take note at once, while actions are being performed: no command and no application code here."""
         ...
 
     def deliver(self) -> None:
-        """Now the application may be told, and may command."""
+        """The application may be told now, and may give commands."""
         ...
 
     def remember(self, values: JsonView) -> None: ...
 
     async def farewell(self) -> None:
-        """Close as at the end of ``async with``: nobody else will."""
+        """Close as at the end of ``async with``, when the application does not."""
         ...
 
     def stopped(self, error: Exception | None) -> None:
-        """The run loop has ended: nothing more will be notified. ``error``: because of a fault of ours."""
+        """The run loop has ended and no more events follow. ``error``: it ended by a fault of this package."""
         ...
 
 
@@ -213,13 +213,13 @@ class Driver(ABC):
         self.uploads = Uploads(self.spawn, lambda: http_poster(ssl))
         self.network = NetworkWatch(lambda change: self.tell(NetworkChanged(change)), self._stranded)
         self.at_rest = True
-        """No run loop is wanted: the session is closed, or has not been started."""
+        """No run loop is needed: the session is closed, or has not been started."""
         self.tones: TonePlayer | None = None
         self.media_thread = False
         """Whether an engine that needs asyncio has a thread and a loop of its own, where this loop could run it."""
         """Performs the tone actions; without one they are the engine's."""
         self.failure: DriverFailed | None = None
-        """The run loop broke off; this driver will do nothing more."""
+        """Set when the run loop has failed; this driver does nothing more."""
         self._running = False
         self._home: CallSoon = _nowhere
         self._audience = audience
@@ -328,7 +328,7 @@ class Driver(ABC):
                 self.network.stop()
                 # Meanwhile the application may wish to connect again: hence the loop.
                 await self._close_engine()
-        except Exception as error:  # noqa: BLE001  # whatever it is, the application learns of it
+        except Exception as error:  # noqa: BLE001  # whatever it is, the application gets it
             self._fail(error)
             await self._close_lines()
             await self._close_engine()
@@ -362,10 +362,10 @@ class Driver(ABC):
             self._debug_files = None
         await self._close_engine()
 
-    # The end of the loop, or of the process, around a client that nobody has closed.
+    # The end of the loop, or of the process, while a client has not been closed.
 
     async def farewell(self) -> None:
-        """Say good-bye within `endings.SECONDS`, whatever else is being taken down."""
+        """Send the ``bye`` messages within `endings.SECONDS`, whatever else is being taken down."""
         endings.leave(self)
         last, self._last_reports = self._last_reports, None  # an upload may be cut short: the rest goes at the exit
         with anyio.move_on_after(endings.SECONDS, shield=True):
@@ -385,7 +385,7 @@ class Driver(ABC):
         self._home(begin)
 
     def reported(self) -> None:
-        """Nothing is left to be told to the platform, also not at the end of the process. Idempotent."""
+        """No more reports have to be sent, also not at the end of the process. Idempotent."""
         if self._last_reports is not None:
             self._last_reports.close()
             self._last_reports = None
@@ -398,11 +398,11 @@ class Driver(ABC):
         return redact_url(self._url)
 
     def cannot_work(self, socket: SocketId) -> None:
-        """A socket fails for a reason that trying again does not change; its end is told next."""
+        """This socket fails for a reason that another attempt does not change; its end is reported next."""
         self._hopeless = socket
 
     def _as_it_counts(self, fact: Fact) -> Fact:
-        """Before any socket has ever been open, one that cannot work is refused: nobody is to wait for it in vain."""
+        """Before any socket was ever open, a socket that cannot work is refused: waiting for it would be in vain."""
         match fact:
             case SocketOpened():
                 self._ever_open = True
@@ -414,7 +414,7 @@ class Driver(ABC):
         return fact
 
     def reached(self, socket: SocketId, local: str, peer: str) -> None:
-        """A socket is open between these addresses: from now on it matters what becomes of the network."""
+        """A socket is open between these addresses: from now on, watch the network for changes."""
         if self._last_reports is not None:
             self._last_reports.address = peer
         if self.network.reached(socket, local, peer):
@@ -441,7 +441,7 @@ class Driver(ABC):
             await self._room.wait()
 
     def turn(self) -> float | None:
-        """Hand over every fact, fire what is due, perform what follows, tell the application. The next deadline."""
+        """Hand over facts, fire due timers, perform the actions, tell the application. Returns the next deadline."""
         with logs.of_client(self.debug):
             return self._turn()
 
@@ -477,7 +477,7 @@ class Driver(ABC):
     def commanded(self) -> None:
         """After every command: perform what it led to, and let the run loop look at the new deadline.
 
-        Raises `DriverFailed`: a session that a fault has passed through is not asked for anything any more.
+        Raises `DriverFailed`: after a fault, the session gets no further commands.
         """
         if self.failure is not None:
             raise self.failure
@@ -498,14 +498,14 @@ class Driver(ABC):
 
     async def _load(self, loaded: anyio.Event) -> None:
         try:
-            with contextlib.suppress(ImportError):  # told, with a remedy, to whoever needs the engine
+            with contextlib.suppress(ImportError):  # raised with a remedy where the engine is needed
                 for module in self.preload:
                     await anyio.to_thread.run_sync(import_module, module, abandon_on_cancel=True)
         finally:
             loaded.set()
 
     async def engine_loaded(self) -> None:
-        """Until making the engine does not stop the loop any more."""
+        """Wait until the engine's modules are loaded, so that making it does not block the loop."""
         await anyio.lowlevel.checkpoint()
         if self._loading is not None:
             await self._loading.wait()
@@ -638,7 +638,7 @@ class Driver(ABC):
         self.spawn(self._debug_files.write(action))
 
     async def _prepare(self, action: PrepareMedia) -> None:
-        """After the application has heard that it may place calls: to load an engine takes half a second."""
+        """After the application was told that it may place calls: loading an engine takes half a second."""
         await self.engine_loaded()
         if not self.at_rest:
             with contextlib.suppress(MediaUnavailable):
@@ -671,7 +671,7 @@ class Driver(ABC):
                 await engine.aclose()
 
     def _fail(self, error: BaseException | None) -> None:
-        """The run loop broke off before the session was closed: nobody may wait for ever."""
+        """The run loop failed before the session was closed: wake everything that waits."""
         if isinstance(error, Exception):
             logs.client.critical("a fault stopped the client", exc_info=error)
         self.network.stop()
@@ -697,17 +697,17 @@ class Driver(ABC):
         self._audience.deliver()
 
     def _say_byes(self) -> None:
-        """Of all that the session still orders, whatever is wrong with it, only what goes to the server is done."""
+        """Of the actions that the failed session still returns, perform only what goes to the server."""
         try:
             self.session.disconnect(now=self.now())
             while (action := self.session.next_action()) is not None:
                 if isinstance(action, SendText) and (line := self._lines.get(action.socket)) is not None:
                     line.send(action.text)
-        except Exception as error:  # noqa: BLE001  # it has failed once already
+        except Exception as error:  # noqa: BLE001  # the session has failed once already
             logs.client.error("not every call could be hung up: %s", reason_of(error))
 
     async def _close_lines(self) -> None:
-        """Politely, so that what was sent arrives; but not for long."""
+        """Close the sockets normally, so that what was sent arrives, but only for a short time."""
         until = self.now() + _LAST_WORDS
         while self._lines and self.now() < until:
             await self._wait(until)
@@ -720,7 +720,7 @@ class Driver(ABC):
         self._lines.clear()
 
     async def revive(self, session: Session) -> None:
-        """After a failure: a fresh session, and nothing left of the former one."""
+        """After a failure: use a fresh session, and keep nothing of the former one."""
         await self.aclose()
         self.session, self.failure = session, None
         self._ever_open = False

@@ -1,4 +1,4 @@
-"""Events on their way to the application: streams to read, and handlers by name.
+"""Delivery of events to the application: streams to read, and handlers by name.
 
 Both are fed after the core's actions have been performed, never in the middle, so that a command issued from a
 handler is an ordinary command. Order of delivery is order of registration; whatever a
@@ -31,11 +31,11 @@ _CHARACTER: Final = 4
 """Bytes that an event takes, and each character of a frame in it once that is made of Python's objects."""
 
 _SILENT_NAMES: Final = frozenset({"telnyx.messages", "telnyx.calls", "telnyx.rtc.mediaError"})
-"""Names of the reference that may be listened to although nothing emits them here (SIG-411, SIG-415)."""
+"""Event names of the JavaScript SDK that accept handlers although this client never raises them (SIG-411, SIG-415)."""
 
 
 def name_of(event: Event) -> str:
-    """The seed's name of an event; a refinement of an event type has the name of its base."""
+    """The event's name in the JavaScript SDK; a subclass of an event type has the name of its base."""
     return _name_of_type(type(event))
 
 
@@ -50,8 +50,8 @@ def _name_of_type(kind: type[object]) -> str:
 class EventStream(AsyncIterator[T], Generic[T]):
     """One reader's queue. Iterate it; `close` it, or just drop it, when done.
 
-    A reader more than `BACKLOG` events behind is cut off and told so with `EventsOverrun`: an end of a call that got
-    lost without a word would be worse.
+    A reader more than `BACKLOG` events behind is cut off and gets `EventsOverrun`: losing the end of a call
+    silently would be worse.
     """
 
     def __init__(self, backlog: int = BACKLOG) -> None:
@@ -81,7 +81,7 @@ class EventStream(AsyncIterator[T], Generic[T]):
             self._wake()
 
     def close(self) -> None:
-        """The reader has enough: what is queued is dropped."""
+        """The reader stops: drop what is queued."""
         self._queue.clear()
         self.end()
 
@@ -117,10 +117,10 @@ def _cost(item: object) -> int:
 
 
 class Broadcast(Generic[T]):
-    """Any number of readers; each sees everything from the moment it asked."""
+    """Any number of readers; each gets every event from its beginning on."""
 
     def __init__(self) -> None:
-        # A reader that the application dropped without closing vanishes by itself.
+        # A reader that the application dropped without closing is garbage collected.
         self._streams: weakref.WeakValueDictionary[int, EventStream[T]] = weakref.WeakValueDictionary()
         self._count = 0
 
@@ -169,7 +169,7 @@ class Handlers:
         self._by_name.clear()
 
     def call(self, event: Event, spawn: Spawn) -> None:
-        """Run the handlers of one event in order; the awaitable that a handler returns goes on in a task of its own."""
+        """Run the handlers of one event in order; an awaitable that a handler returns runs in a task of its own."""
         if not self._by_name:
             return
         entries = self._by_name.get(name_of(event), [])
@@ -177,7 +177,7 @@ class Handlers:
             if entry.kind is None or isinstance(event, entry.kind):
                 if entry.once:
                     if entry not in entries:
-                        continue  # a handler before it has brought about such an event
+                        continue  # an earlier handler has already caused such an event
                     entries.remove(entry)
                 run_isolated(entry.handler, spawn, event)
 

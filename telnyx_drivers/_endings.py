@@ -1,7 +1,7 @@
-"""The end of a process: every call is hung up, whatever ends it (SIG-236).
+"""The end of the process hangs up every call, whatever ends it (SIG-236).
 
-A signal whose disposition nobody has changed would end the process at once, and far ends would wait for a caller who is
-gone. While a client is connected, SIGTERM and SIGHUP say good-bye first, for at most two seconds, and then end the
+Under its default action, a signal would end the process at once, and far ends would wait for a caller who is
+gone. While a client is connected, SIGTERM and SIGHUP first hang up, for at most two seconds, and then end the
 process as they would have done. An application that handles a signal itself, or has it ignored, keeps it.
 """
 
@@ -23,10 +23,10 @@ _SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") 
 
 
 class Party(Protocol):
-    """A client that is connected. Both methods are called in a signal handler: they only schedule."""
+    """A connected client. Both methods are called in a signal handler: they only schedule."""
 
     def part(self, done: Callable[[], None]) -> None:
-        """Say good-bye, and call ``done`` from any thread, at most `SECONDS` later."""
+        """Hang up, and call ``done`` from any thread, at most `SECONDS` later."""
         ...
 
 
@@ -36,11 +36,11 @@ _parties: Final[list[Party]] = []
 _drains: Final[list[Drain]] = []
 _finishing: Final[list[Callable[[], None]]] = []
 _wishes: Final[list[BaseException | None]] = []
-"""What is to be raised in the main thread; ``None`` once it has been, until a client connects again."""
+"""Exceptions to raise in the main thread; ``None`` after one was raised, until a client connects again."""
 
 
 def join(party: Party) -> None:
-    """From now on the end of the process is this client's business. From the main thread, signals are watched too."""
+    """Hang up for this client at the end of the process. Called in the main thread, it watches the signals too."""
     if party not in _parties:
         _parties.append(party)
     watch()
@@ -69,26 +69,26 @@ def drain_on_signal(drain: Drain) -> Callable[[], None]:
 
 
 def finish_with(function: Callable[[], None]) -> None:
-    """Call this, in a thread, when a signal ends the process and all good-byes are said: for what `atexit` would do."""
+    """Call this in a thread when a signal ends the process and all calls are hung up: for what `atexit` would do."""
     _finishing.append(function)
 
 
 def end_main(error: BaseException) -> None:
-    """Raise ``error`` in the main thread, whatever that waits for: for ``sys.exit()`` in a thread of ours."""
+    """Raise ``error`` in the main thread, whatever it waits for: for ``sys.exit()`` in a thread of this package."""
     if _wishes:
-        return  # a handler that hears of the hanging up, too, must not break it off
+        return  # a handler may get the hang-up's event too, and must not interrupt it
     main = threading.main_thread().ident
     ours = [number for number in _SIGNALS if signal.getsignal(number) is _on_signal]
     if not ours or main is None or not hasattr(signal, "pthread_kill"):
         logs.client.error("the program cannot be ended from a handler: its signals are the application's own")
         return
     _wishes.append(error)
-    # A signal is what ends a wait for a lock. It is one that we handle, and means nothing else this time.
+    # A signal interrupts a wait for a lock. This one has a handler of this package, and here no other meaning.
     signal.pthread_kill(main, ours[0])
 
 
 def watch() -> None:
-    """Only the main thread can, and only what nobody else has taken."""
+    """Watch the signals. Works in the main thread only, and takes no signal that has another handler."""
     if threading.current_thread() is not threading.main_thread():
         return
     _wishes.clear()
@@ -118,7 +118,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     parting = [(party, threading.Event()) for party in _parties]
     for party, parted in parting:
         party.part(parted.set)
-    # In a thread: the loops that say good-bye may well run in this one.
+    # In a thread: the loops that hang up may run in this one.
     threading.Thread(target=_end, args=(number, [parted for _, parted in parting]), daemon=True).start()
 
 
@@ -137,7 +137,7 @@ def _end(number: int, parting: list[threading.Event]) -> None:
 
 
 def _in_child() -> None:
-    """A fork has copies of its parent's clients, and of nothing that runs them."""
+    """A fork has copies of its parent's clients, but nothing that runs them."""
     _parties.clear()
     _drains.clear()
     _wishes.clear()

@@ -1,7 +1,7 @@
-"""What the client raises when the world, not the caller, is the trouble.
+"""Exceptions for outcomes outside the caller's control: the network, the server, the media.
 
 A command that cannot be done *now* raises from the `telnyx_core.errors.LocalProtocolError` family and changes nothing.
-Everything below is what an awaited outcome turns into, with the entry of the error catalogue where there is one.
+The classes here are raised for an awaited outcome, with the entry of the error catalogue where there is one.
 """
 
 from telnyx_core.errors import Failure, TelnyxError
@@ -33,11 +33,11 @@ class ConnectionFailed(TelnyxClientError):
     def __init__(self, text: str, *, error: TelnyxError | None = None, reason: CloseReason | None = None) -> None:
         super().__init__(text, error=error)
         self.reason = reason
-        """Why the session closed; ``None`` when it goes on trying and only the caller's patience ended."""
+        """Why the session closed; ``None`` when it keeps trying and only the caller's timeout has passed."""
 
 
 class CallFailed(TelnyxClientError):
-    """A command on a call was refused by the server or got no answer; the call itself may go on."""
+    """A command on a call was refused by the server or got no answer; the call itself may continue."""
 
 
 class CallEnded(CallFailed):
@@ -70,7 +70,7 @@ class UnplayableAudio(TelnyxClientError, ValueError):
 
 
 class EventsOverrun(TelnyxClientError):
-    """A reader fell so far behind that its backlog was given up; ``lost`` events were not delivered to it."""
+    """A reader fell so far behind that its backlog was dropped; ``lost`` events were not delivered to it."""
 
     def __init__(self, lost: int) -> None:
         super().__init__(f"{lost} events were not read in time: read faster, or ask for a new stream")
@@ -78,4 +78,4 @@ class EventsOverrun(TelnyxClientError):
 
 
 class DriverFailed(TelnyxClientError):
-    """A fault of this package stopped the client; ``__cause__`` is the fault itself. Please report it."""
+    """A fault of this package stopped the client; ``__cause__`` is the original exception. Please report it."""

@@ -1,4 +1,4 @@
-"""Files that are open for writing when the process forks: the child writes nothing to its parent's.
+"""Files open for writing when the process forks: the child must not write to its parent's files.
 
 What a buffer held at the fork, and the header that closing a recording completes, would otherwise be written by both.
 """
@@ -13,7 +13,7 @@ _files: Final[weakref.WeakSet[IO[bytes] | IO[str]]] = weakref.WeakSet()
 
 
 def kept_from_children(file: _File) -> _File:
-    """The same file; in the child of a fork it leads nowhere."""
+    """The same file; in the child of a fork its descriptor is redirected, so that writes are lost."""
     _files.add(file)
     return file
 

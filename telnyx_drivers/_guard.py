@@ -1,8 +1,8 @@
-"""The one door through which this package calls an application's code.
+"""The one place through which this package calls an application's code.
 
-What stands behind it is the application's: handlers, sources, sinks, stores, token providers, engine factories. It may
-raise anything, also what would end a task or a loop of ours. Behind the door that is told, once, and costs no more than
-what was asked for: nothing but an `Exception` comes out, and that only where the caller asks for it.
+That code is handlers, sources, sinks, stores, token providers and engine factories. It may raise anything, even what
+would end a task or a loop of this package. It is reported here, once, and only the operation in progress is lost: no
+exception but an `Exception` leaves this module, and that only where the caller asks for it.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], object]
 
 
 class ApplicationFault(Exception):
-    """Stands for what is no `Exception` and was raised by an application's code; ``__cause__`` is that."""
+    """Wraps an exception of an application's code that is no `Exception`; ``__cause__`` is the original."""
 
 
 class isolated:  # noqa: N801  # read as a word: ``with isolated("the store"): ...``
-    """Run what is in the block, which calls or awaits the application's code; what it raises ends here, and is told.
+    """Run a block that calls or awaits the application's code; what it raises is caught here and reported.
 
-    ``fault`` is what was raised, for callers to whom it makes a difference. ``expected`` is not told: it is the world's
-    trouble, such as a device that is in use, and the caller has a word for it. A cancellation of ours goes through; one
-    that the application brought about by itself does not: none is ours in a block that never ``awaits``. One can be
+    ``fault`` is the exception, for callers that need it. ``expected`` types are not reported: they are trouble outside
+    the program, such as a device in use, and the caller reports them itself. A cancellation by this package passes; one
+    that the application raised itself does not, and a block that never ``awaits`` can have no other. An instance can be
     entered again, after it was left, where making another one each time would cost too much.
     """
 
@@ -72,7 +72,7 @@ def call(what: str, function: Callable[..., T], *arguments: object, default: T) 
 
 
 def run_isolated(handler: Handler, spawn: Spawn, *arguments: object) -> None:
-    """Call a handler; what it returns goes on in a task when it can be awaited (CALL-006, MEDIA-305).
+    """Call a handler; an awaitable that it returns runs in a task of its own (CALL-006, MEDIA-305).
 
     A handler that takes no argument is called without one, as the documents' examples are written.
     """
@@ -98,20 +98,20 @@ def room_for(function: Callable[..., object], wanted: int) -> int:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return wanted  # a built-in function that does not say
+        return wanted  # a built-in function without a signature
     try:
         signature.bind(*(None for _ in range(wanted)))
     except TypeError:
         try:
             signature.bind()
         except TypeError:
-            return wanted  # it fits neither way, and its own error says so
+            return wanted  # neither call fits, and the error of the call says so
         return 0
     return wanted
 
 
 def tell(what: str, error: BaseException) -> None:
-    """Say what an application's code raised, where it is seen: in the log, and by the loop's exception handler."""
+    """Report what an application's code raised where it is seen: in the log, and by the loop's exception handler."""
     logs.client.error("%s failed", what, exc_info=error)
     try:
         loop = asyncio.get_running_loop()
@@ -139,7 +139,7 @@ def _as_exception(error: BaseException) -> Exception:
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether it is a cancellation by whoever runs this task, and not one that the application's code made up."""
+    """Whether the task's runner cancelled it; an application's code may raise the same exception type by itself."""
     if isinstance(error, GeneratorExit):
         return not _in_task()  # a coroutine is closed from outside; what runs in a task has raised it by itself
     if isinstance(error, BaseExceptionGroup):

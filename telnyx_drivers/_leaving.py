@@ -1,7 +1,7 @@
-"""``sys.exit()`` in an application's code that this package calls: the program ends with that status.
+"""``sys.exit()`` in an application's code that this package calls: the program ends with that exit status.
 
-Where it is called the client is in the middle of something, and often in a task or a thread whose end is not the
-program's. So it is raised again where the application's main function waits, and what leads out from there hangs up.
+The exit comes while the client is at work, and often in a task or a thread whose end does not end the program.
+So it is raised again where the application's main function waits; leaving the blocks there hangs up.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ _here: Final = _Here()
 
 
 def leave_by(way: Way) -> None:
-    """For a thread of ours, in which the application's main function does not run."""
+    """Set how a thread of this package leaves, in which the application's main function does not run."""
     _here.way = way
 
 
 def stay(error: BaseException) -> None:
-    """The way of a thread that others than the application depend on: it has been told, and goes on."""
+    """The leave function of a thread that others depend on too: the exit was reported, and the thread continues."""
 
 
 def leave(error: BaseException) -> None:
@@ -64,7 +64,7 @@ def _leave_trio(error: BaseException) -> None:
     assert root is not None, "a run has one"
     begun = _begun()
     if begun.get(False):
-        return  # a handler that hears of the hanging up, too, must not break it off
+        return  # a handler may get the hang-up's event too, and must not interrupt it
     begun.set(True)
 
     def raise_error() -> NoReturn:
@@ -75,7 +75,7 @@ def _leave_trio(error: BaseException) -> None:
         assert system is not None, "every task but the root is in one"
         # Trio opens one for system tasks, and within it one for the main task alone; its end ends this one as well.
         for main in [task for nursery in nurseries[nurseries.index(system) + 1 :] for task in nursery.child_tasks]:
-            while not _broken_off(main, raise_error):  # noqa: ASYNC110  # trio tells nobody of what a task waits for
+            while not _broken_off(main, raise_error):  # noqa: ASYNC110  # trio does not report what a task waits for
                 await trio.sleep(_RETRY)
 
     trio.lowlevel.spawn_system_task(interrupt)
@@ -89,7 +89,7 @@ def _begun() -> "trio.lowlevel.RunVar[bool]":
 
 
 def _broken_off(task: "trio.lowlevel.Task", raise_error: Callable[[], NoReturn]) -> bool:
-    """As trio itself does it for Ctrl-C. That is no public function, and there is none that raises anything else."""
+    """Interrupt a waiting task as trio does for Ctrl-C, by a private function; no public one can."""
     attempt = getattr(task, "_attempt_abort", None)
     if attempt is None:
         if threading.current_thread() is threading.main_thread():

@@ -1,4 +1,4 @@
-"""How an application says what it wants to hear: typed by the event's name, and by its class.
+"""Registration of handlers, typed by the event's name and by its class.
 
 A checker knows from ``client.on("telnyx.ready", handler)`` that the handler takes a `Ready`.
 """
@@ -49,10 +49,10 @@ class Decorator(Protocol[E_inv]):
 
 
 class On(Protocol[N]):
-    """Hear every event of a name (``"telnyx.ready"``) or of a class (`Ready`); without a handler, a decorator.
+    """Register a handler for a name (``"telnyx.ready"``) or a class (`Ready`); without a handler, a decorator.
 
-    Handlers run in the order of their registration, after everything the event is about has been done, so
-    that they may command freely. One that returns an awaitable goes on in a task of its own. What they raise is told
+    Handlers run in the order of their registration, after all actions of the event have been performed, so
+    that they may give any command. An awaitable that one returns runs in a task of its own. What they raise goes
     to the loop's exception handler and to `logging`, and changes nothing. Returns the handler, which ``off`` takes.
 
     Raises ``ValueError`` for a name that does not exist, ``TypeError`` for what cannot be called.
@@ -165,7 +165,7 @@ class On(Protocol[N]):
 
 
 class Listens(ABC, Generic[N]):
-    """`on` and `once`, for whatever keeps handlers."""
+    """Base with `on` and `once` for objects that keep handlers."""
 
     @abstractmethod
     def _listen(self, event: str | type[Event], handler: Handler, once: bool) -> None: ...
@@ -176,7 +176,7 @@ class Listens(ABC, Generic[N]):
 
     @property
     def once(self) -> On[N]:
-        """As `on`, for the next such event alone."""
+        """As `on`, for the next such event only."""
         return cast("On[N]", partial(self._register, once=True))
 
     def _register(self, event: str | type[Event], handler: Handler | None = None, *, once: bool) -> object:

@@ -1,8 +1,8 @@
 """The client's loggers, one for each layer: ``telnyx_drivers.signalling``, ``.media``, ``.client`` and ``.reports``.
 
-A library says nothing unless it is asked, but for errors: a fault in an application's handler that nobody sees is one
-that nobody mends. Where the application has set up no logging, errors go to standard error. The option ``debug`` asks
-for everything, of one client. What is logged went through `telnyx_core._wire.redaction`.
+A library logs nothing unless asked, except errors: a fault in an application's handler that is not seen is not
+corrected. Where the application has set up no logging, errors go to standard error. The option ``debug`` logs
+everything of one client. What is logged has passed through `telnyx_core._wire.redaction`.
 """
 
 import logging
@@ -15,11 +15,11 @@ from typing import Final
 from telnyx_core._wire.redaction import redact_text
 
 _debugging: ContextVar[bool] = ContextVar("telnyx_debugging", default=False)
-"""What runs here is the work of a client whose option ``debug`` is on."""
+"""True in the context of a client whose option ``debug`` is on."""
 
 
 class _Logger(logging.Logger):
-    """Lets everything through of a client that is debugged, whatever the level: others may run beside it."""
+    """Lets everything of a client with ``debug`` through, whatever the level: other clients may run beside it."""
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802
         return (_debugging.get() and level > self.manager.disable) or super().isEnabledFor(level)
@@ -43,7 +43,7 @@ ROOT.addHandler(_console)
 
 
 def _is_set_up(name: str) -> bool:
-    """Whether anybody else takes what is logged under this name; a `logging.NullHandler` takes it and keeps silent."""
+    """Whether a handler outside this package takes this logger's records; a `logging.NullHandler` counts."""
     logger: logging.Logger | None = logging.getLogger(name)
     while logger is not None:
         if any(handler is not _console for handler in logger.handlers):
@@ -72,7 +72,7 @@ websocket.setLevel(logging.INFO)
 
 
 class _Redacting(logging.Filter):
-    """Rewrites what a library of others says."""
+    """Redacts secrets in another library's log records."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = redact_text(record.getMessage()), ()

@@ -1,6 +1,6 @@
-"""What an application holds, catches or hears on every loop: the names that the three doors give beside their client.
+"""The names that the three public modules export beside their client: what an application holds, catches or hears.
 
-Those that need numpy are loaded when they are first asked for, so that a client without media stays light.
+Those that need numpy are loaded at first use, so that a client without media stays light.
 """
 
 from importlib import import_module

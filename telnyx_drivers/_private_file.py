@@ -1,4 +1,4 @@
-"""Opening what is written for its owner alone, where somebody else may have laid something under its name."""
+"""Opening a file for its owner alone, at a path where another user may have placed something."""
 
 import os
 import stat
@@ -8,7 +8,7 @@ from errno import ENXIO
 def open_private(path: str | os.PathLike[str], flags: int) -> int:
     """A descriptor to write to, made with mode 0600; ``flags`` as `os.open` takes them. Raises ``OSError``.
 
-    No symbolic link is followed: what stands at its end is somebody else's, or for everybody to read. A pipe is refused
+    Symbolic links are refused: the target may belong to another user, or be readable for all. A pipe is refused
     and not waited for: its reader may never come, and what is written there is no file afterwards.
     """
     flags |= os.O_WRONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -17,7 +17,7 @@ def open_private(path: str | os.PathLike[str], flags: int) -> int:
         kind = os.fstat(descriptor).st_mode
         if stat.S_ISFIFO(kind):
             raise OSError(ENXIO, "A pipe is no file", os.fspath(path))
-        # It may have been there before, readable for others; /dev/null shall stay everybody's.
+        # It may have existed before, readable for others; /dev/null must stay open to all users.
         if stat.S_ISREG(kind) and hasattr(os, "fchmod"):
             os.fchmod(descriptor, 0o600)
         return descriptor

@@ -1,4 +1,4 @@
-"""Microphone failures that can be answered (media.md section 6): what an application gets, and hears afterwards."""
+"""Microphone failures that an application can answer (media.md section 6): the event, and its callbacks."""
 
 from collections.abc import Callable
 from typing import TypeGuard
@@ -13,7 +13,7 @@ from telnyx_drivers._guard import Spawn, run_isolated
 
 @frozen(kw_only=True)
 class MediaRecoveryError(ErrorRaised):
-    """The ``telnyx.error`` of a microphone that may be tried again, with the two ways on from it."""
+    """The ``telnyx.error`` of a microphone that may be tried again; `resume` or `reject` answers it."""
 
     resume: Callable[[], bool] = field(repr=False, eq=False)
     """Try again; False when it is too late for that."""
@@ -22,7 +22,7 @@ class MediaRecoveryError(ErrorRaised):
 
 
 class MediaRecoveryFailed(Exception):
-    """What ``on_error`` of the media permissions recovery is called with: retry failed, rejected, or out of time."""
+    """The argument of ``on_error`` in the media permissions recovery: retry failed, rejected, or timed out."""
 
 
 def is_media_recovery_error_event(event: object) -> TypeGuard[MediaRecoveryError]:
@@ -30,7 +30,7 @@ def is_media_recovery_error_event(event: object) -> TypeGuard[MediaRecoveryError
     return isinstance(event, MediaRecoveryError) and event.recoverable
 
 
-isMediaRecoveryErrorEvent = is_media_recovery_error_event  # noqa: N816  # the seed's spelling
+isMediaRecoveryErrorEvent = is_media_recovery_error_event  # noqa: N816  # the JavaScript SDK's spelling
 
 
 def with_recovery_actions(event: ErrorRaised, call: CallHandle) -> MediaRecoveryError:

@@ -1,4 +1,4 @@
-"""Every call that lives, by its id, and those that came by themselves and that nobody has taken yet."""
+"""The live calls by id, and those among them that ``incoming()`` has not handed out yet."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
@@ -18,7 +18,7 @@ class CallRegistry:
         self._handles: dict[CallId, CallHandle] = {}
         self._ringing: dict[CallId, CallHandle] = {}
         self._recovered: dict[CallId, CallHandle] = {}
-        """Of a former process."""
+        """Calls of a former process."""
         self._news: anyio.Event | None = None
         self._closed = False
         self._refusal: Exception | None = None
@@ -39,11 +39,11 @@ class CallRegistry:
     # Changing.
 
     def open(self) -> None:
-        """Calls may come (again)."""
+        """Calls may come, also after a `close`."""
         self._closed, self._refusal = False, None
 
     def close(self, refusal: Exception | None) -> None:
-        """No more calls will come; who waits for one sees the end, or ``refusal``."""
+        """No more calls will come; a task that waits for one gets the end, or ``refusal``."""
         self._closed, self._refusal = True, refusal
         self._wake()
 
@@ -51,7 +51,7 @@ class CallRegistry:
         self._handles[handle.id] = handle
 
     def note(self, info: CallInfo) -> CallHandle:
-        """A call has changed, or is new."""
+        """Take note of a new or changed call."""
         handle = self._handles.get(info.id)
         if handle is None:
             handle = self._handles[info.id] = CallHandle(self._driver, info)
@@ -72,7 +72,7 @@ class CallRegistry:
         return handle
 
     def give_up(self, error: Exception) -> None:
-        """The client broke off: no call will change any more."""
+        """The client failed: no call will change any more."""
         for handle in self._handles.values():
             handle.give_up(error)
         self._handles.clear()

@@ -1,4 +1,4 @@
-"""One task for each call that rings, each by itself: `telnyx_drivers._client.Client.serve`."""
+"""A task of its own for each ringing call: `telnyx_drivers._client.Client.serve`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from inspect import isawaitable
@@ -20,7 +20,7 @@ DRAIN: Final = 10.0
 """Seconds that conversations have to come to an end by themselves once a signal ends the process."""
 _WHAT: Final = "the handler of a call"
 _ENDED: Final = (LocalProtocolError, TelnyxClientError)
-"""What a handler's commands raise once the far end has hung up: no fault of the handler."""
+"""What a handler's commands raise after the far end has hung up; it is no fault of the handler."""
 
 
 class Service:
@@ -57,7 +57,7 @@ class Service:
             first, *others = group.exceptions
             if others:
                 raise
-            raise first from None  # the group is our own task group's; what ends a program shall stay that
+            raise first from None  # the group is this package's own; an exit must stay what it was
         finally:
             forget()
         if self._failure is not None:

@@ -1,4 +1,4 @@
-"""What a process misses while it does not run: its loop is blocked, it is stopped, or its host sleeps."""
+"""Detection of time in which the process did not run: a blocked loop, a stopped process, a sleeping host."""
 
 import time
 from typing import Final
@@ -8,11 +8,11 @@ LATE: Final = 1.0
 READING: Final = 0.5
 """Seconds for what has arrived meanwhile to be read, before anything is judged by its deadline."""
 SLEPT: Final = 10.0
-"""Seconds by which the wall clock is suddenly ahead: a clock that is set does it too, and costs one probe."""
+"""Seconds of a forward jump of the wall clock. Setting the clock looks the same, and costs one probe."""
 
 
 class Stall:
-    """A deadline that is met far too late says nothing of the far end, whose answer may lie in a buffer."""
+    """A deadline noticed far too late proves nothing about the far end: its answer may wait in a buffer."""
 
     def __init__(self) -> None:
         self.until: float | None = None
@@ -29,7 +29,7 @@ class Stall:
 
 
 class Sleep:
-    """The monotonic clock stands still while a host sleeps, so no deadline tells of it; the wall clock goes on."""
+    """The monotonic clock may stop while the host sleeps, so no deadline passes; the wall clock continues."""
 
     def __init__(self) -> None:
         self._ahead = self._now()

@@ -78,7 +78,7 @@ class CallNotification(CallUpdated):
 
 
 class TelnyxRTC(Listens[CallNotification]):
-    """`telnyx_drivers.asyncio.TelnyxRTC` without ``async``: the same options, the same events, the same errors.
+    """`telnyx_drivers.asyncio.TelnyxRTC` without ``async``: the same options, events and errors.
 
     ``with`` connects and registers; leaving the block hangs up (unless ``hangup_on_before_unload=False``), disconnects
     and ends both threads. Its methods may be used from any thread.
@@ -146,7 +146,7 @@ class TelnyxRTC(Listens[CallNotification]):
         )
 
     def _told(self, event: Event) -> Event:
-        """What is a command of the loop's in an event is one of this client's for the application."""
+        """An event for the application, in which commands of the loop's client are replaced by this client's."""
         if isinstance(event, AsyncCallNotification):
             call = event.call
             members = {member.name: getattr(call, member.name) for member in fields(CallInfo)}
@@ -174,7 +174,7 @@ class TelnyxRTC(Listens[CallNotification]):
         self._end(self._client.disconnect)
 
     def leave(self) -> None:
-        """As `disconnect`, but nobody is hung up on. See `telnyx_drivers._client.Client.leave`."""
+        """As `disconnect`, but without hanging up. See `telnyx_drivers._client.Client.leave`."""
         self._end(self._client.leave)
 
     def _end(self, how: Callable[[], Awaitable[None]]) -> None:
@@ -191,7 +191,7 @@ class TelnyxRTC(Listens[CallNotification]):
         self._threads.run(lambda: self._client.login(credentials, **keywords))
 
     def switch_region(self, region: Region | str) -> None:
-        """Go to another region's servers with the calls. See `telnyx_drivers._client.Client.switch_region`."""
+        """Move to another region's servers with the calls. See `telnyx_drivers._client.Client.switch_region`."""
         self._threads.run(lambda: self._client.switch_region(region))
 
     def is_registered(self) -> bool:
@@ -201,7 +201,7 @@ class TelnyxRTC(Listens[CallNotification]):
     get_is_registered = is_registered
 
     def subscribe(self, channel: str) -> JsonView:
-        """Hear the events of a channel. See `telnyx_drivers._client.Client.subscribe`."""
+        """Subscribe to the events of a channel. See `telnyx_drivers._client.Client.subscribe`."""
         return self._threads.run(lambda: self._client.subscribe(channel))
 
     def unsubscribe(self, channel: str) -> JsonView:
@@ -211,7 +211,7 @@ class TelnyxRTC(Listens[CallNotification]):
         return self._threads.run(lambda: self._client.broadcast(channel, data))
 
     def speed_test(self, size: int = 262_144) -> SpeedTestResult:
-        """How fast bytes go each way. See `telnyx_drivers._client.Client.speed_test`."""
+        """Measure the throughput each way. See `telnyx_drivers._client.Client.speed_test`."""
         return self._threads.run(lambda: self._client.speed_test(size))
 
     def clear_reconnect_token(self) -> None:
@@ -226,15 +226,15 @@ class TelnyxRTC(Listens[CallNotification]):
         self._client.register_sink(sink_id, factory, label)
 
     def get_audio_in_devices(self) -> tuple[AudioDevice, ...]:
-        """What a ``mic_id`` may name. Raises `MediaUnavailable`."""
+        """The values for ``mic_id``. Raises `MediaUnavailable`."""
         return self._threads.anywhere(self._client.get_audio_in_devices)
 
     def get_audio_out_devices(self) -> tuple[AudioDevice, ...]:
-        """What a ``speaker_id`` may name. Raises `MediaUnavailable`."""
+        """The values for ``speaker_id``. Raises `MediaUnavailable`."""
         return self._threads.anywhere(self._client.get_audio_out_devices)
 
     def network_changed(self, change: NetworkChange) -> None:
-        """Pass on what the host says of its network. See `telnyx_drivers._client.Client.network_changed`."""
+        """Report a change of the host's network. See `telnyx_drivers._client.Client.network_changed`."""
         self._threads.touch(lambda: self._client.network_changed(change))
 
     @property
@@ -273,7 +273,7 @@ class TelnyxRTC(Listens[CallNotification]):
         wait_for_ready: bool = False,
         **keywords: Unpack[CallKeywords],
     ) -> "Call":
-        """Call somebody; returns as soon as the call exists. See `telnyx_drivers._client.Client.new_call`."""
+        """Place a call; returns as soon as it exists. See `telnyx_drivers._client.Client.new_call`."""
         relay = self._relays.make(on_notification) if on_notification is not None else None
         handle = self._threads.run(
             lambda: self._client.new_call(destination, on_notification=relay, wait_for_ready=wait_for_ready, **keywords)
@@ -292,7 +292,7 @@ class TelnyxRTC(Listens[CallNotification]):
 
     @checked
     def incoming(self, timeout: float | None = None, *, recovered: bool = False) -> Iterator["Call"]:
-        """Calls that ring here, until the client is disconnected; with ``recovered`` also those of a former process.
+        """Incoming calls, until the client is disconnected; with ``recovered`` also those of a former process.
 
         Raises ``TimeoutError`` when none rings for ``timeout`` seconds, `ConnectionFailed` when the session gave up.
         """
@@ -311,7 +311,7 @@ class TelnyxRTC(Listens[CallNotification]):
     ) -> None:
         """Call ``handler`` with every call that rings, each in a thread of its own, until the client is disconnected.
 
-        See `telnyx_drivers._client.Client.serve`; a handler whose call has ended is left to notice it by itself.
+        See `telnyx_drivers._client.Client.serve`; the handler itself must notice that its call has ended.
         """
         threads = CapacityLimiter(math.inf)
 
@@ -490,7 +490,7 @@ class Call(Listens[CallNotification]):
     def toggle_hold(self) -> bool:
         return self._threads.run(self._handle.toggle_hold)
 
-    toggleHold = toggle_hold  # noqa: N815  # the reference's spelling
+    toggleHold = toggle_hold  # noqa: N815  # the JavaScript SDK's spelling
 
     def mute(self) -> None:
         self._threads.do(self._handle.mute)
@@ -578,7 +578,7 @@ class Call(Listens[CallNotification]):
         return self._threads.iterate(reader.__anext__, timeout)
 
     def write(self, pcm: "Pcm", sample_rate: int | None = None, channels: int = 1) -> bool:
-        """Send PCM16 at the pace of the line; False when part of it was dropped."""
+        """Send PCM16 at the pace of playback; False when part of it was dropped."""
         return self._threads.run(lambda: self._handle.audio_out.write(pcm, sample_rate, channels))
 
     def clear(self) -> float:

@@ -82,7 +82,8 @@ class Threads:
         """
         if not settled() and (connecting := self._connecting) is not None:
             connecting.cancel()
-        # A handler does not wait for whoever waits for it; but for the end of a `connect`, which it has heard of.
+        # A handler must not wait for a thread that waits for this handler: that would be a deadlock. It waits only for
+        # the end of a `connect` that it has heard of.
         if not self._changing.acquire(timeout=_CONNECTED if threading.current_thread() is self._handlers else -1):
             return
         try:
@@ -188,7 +189,7 @@ class Threads:
             self._heard.put((handler, event))
 
     def _break_off(self) -> None:
-        """The application has ended and not said so: calls are hung up, and no codec may be at work after this."""
+        """The application ended without `stop`: hang up the calls, and let no codec run after this."""
         portal, self._portal = self._portal, None
         loop = self._loop
         if portal is not None and loop is not None:
@@ -199,7 +200,7 @@ class Threads:
                 loop.join(EXIT)
 
     def forget(self) -> None:
-        """In the child of a fork, where neither thread is: the client there is one that is not connected."""
+        """In the child of a fork, which has neither thread: the client is not connected there."""
         self._portal = self._loop = self._handlers = self._connecting = None
         self._changing = threading.Lock()
         atexit.unregister(self._break_off)

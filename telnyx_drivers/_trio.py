@@ -44,15 +44,15 @@ class _Task:
 
 @define(eq=False)
 class _Sentinel:
-    """A task that notices the end of `trio.run`, for one time that the run loop runs."""
+    """A task that notices the end of `trio.run`; one for each time that the run loop runs."""
 
     scope: trio.CancelScope | None = None
     dismissed: bool = False
 
 
 class TrioDriver(Driver):
-    """Its tasks are system tasks: a nursery of its own around the application's block would wrap the application's
-    exceptions into groups, and would be cancelled before the good-byes are said. `aclose` sees to their end.
+    """Its tasks are system tasks: a nursery around the application's block would wrap the application's exceptions
+    into groups, and would be cancelled before the calls are hung up. `aclose` waits for their end.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class TrioDriver(Driver):
     def _spawn(
         self, function: Callable[[], Awaitable[None]], ended: Callable[[], None] | None, *, shield: bool
     ) -> trio.CancelScope:
-        # Shielded from the end of `trio.run` around it: `_part_with_loop` says the good-byes, and then ends it.
+        # Shielded from the end of `trio.run`: `_part_with_loop` hangs up first, and then ends it.
         task = _Task(trio.CancelScope(shield=shield))
 
         async def run() -> None:
@@ -104,7 +104,7 @@ class TrioDriver(Driver):
             sentinel.scope = self._spawn(lambda: self._part_with_loop(sentinel), None, shield=False)
 
     def _dismiss_when_idle(self) -> None:
-        """A handler may go on after a `disconnect`: without somebody to end it `trio.run` would wait for it forever."""
+        """A handler may outlive a `disconnect`: unless it is cancelled, `trio.run` would wait for it without end."""
         sentinel = self._sentinel
         if sentinel is not None and not self._running and all(task.scope is sentinel.scope for task in self._tasks):
             self._dismiss()
@@ -117,7 +117,7 @@ class TrioDriver(Driver):
             self._sentinel = None
 
     async def _part_with_loop(self, sentinel: _Sentinel) -> None:
-        """Nothing but the end of `trio.run`, whose main task has ended, cancels this from outside.
+        """Only the end of `trio.run`, whose main task has ended, cancels this from outside.
 
         A client that connects again has another sentinel by the time that a dismissed one ends.
         """
@@ -169,7 +169,7 @@ class TrioDriver(Driver):
 
 
 class _WatchedStream(trio.abc.Stream):
-    """Notes how a stream ended: trio-websocket keeps that to itself, and waits for ever for a handshake cut short."""
+    """Records how a stream ended: trio-websocket hides it, and waits without end for a handshake that was cut short."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
@@ -243,7 +243,7 @@ class _Line:
         if self._backlog.add(len(text)):
             self._outbox.send_nowait(text)
         elif not self._unread:
-            # What is owed to a server that does not read is not worth our memory.
+            # Messages for a server that does not read are not kept: they would only use memory.
             self._unread = self._backlog.reproach
             self._scope.cancel()
 
@@ -285,7 +285,7 @@ class _Line:
             logs.signalling.debug("socket %d failed", self._socket, exc_info=error)
             first = _first(error)
             again = _retry_after(first)
-            if not self._open and again is None:  # it has answered, and not as a WebSocket server does
+            if not self._open and again is None:  # the server answered, but not as a WebSocket server
                 self._driver.cannot_work(self._socket)
             self._end = self._failed(_text(first), again)
         finally:
@@ -335,13 +335,13 @@ class _Line:
                 await connection.send_message(text)
                 self._backlog.sent(len(text))
         except ConnectionClosed:
-            return  # the reader is told as well, and reports it
+            return  # the reader gets the same exception and reports it
         self._closing = trio.Event()
         await connection.aclose()
         self._closing.set()
 
     def _closed(self, connection: WebSocketConnection, stream: _WatchedStream) -> SocketClosed:
-        """RFC 6455 section 7.1.4: clean means that both ends have said goodbye."""
+        """The close as a fact. Clean means that both ends sent a close frame (RFC 6455 section 7.1.4)."""
         reason = connection.closed
         if reason is None or reason.code == 1006:
             return self._failed(stream.error)
@@ -369,7 +369,7 @@ async def _connect(address: ServerAddress, ssl: tls.SSLContext | None) -> trio.a
 
 
 def _first(error: Exception) -> Exception:
-    """What stands at the bottom of a group of exceptions."""
+    """The innermost exception of a group."""
     if isinstance(error, ExceptionGroup):
         return _first(cast("ExceptionGroup[Exception]", error).exceptions[0])
     return error
@@ -391,7 +391,7 @@ def _text(error: BaseException) -> str:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What the system said: trio tells of several attempts together, and of a broken stream without a reason."""
+    """The system's own error: trio groups several attempts, and its broken-stream error has no reason."""
     while error.__cause__ is not None or isinstance(error, ExceptionGroup):
         error = _first(cast("ExceptionGroup[Exception]", error)) if error.__cause__ is None else error.__cause__
     return error

@@ -1,1 +1,1 @@
-"""A call's audio as applications meet it: frames, readers, the paced writer, playback, recording, tones."""
+"""A call's audio as applications use it: frames, readers, the paced writer, playback, recording, tones."""

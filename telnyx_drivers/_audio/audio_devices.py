@@ -21,31 +21,31 @@ Kind: TypeAlias = Literal["audioinput", "audiooutput"]
 
 @frozen
 class AudioDevice:
-    """Something that a call can speak or be heard through."""
+    """A microphone, loudspeaker, source or sink that a call can use."""
 
     id: str
-    """For ``mic_id`` and ``speaker_id``; names a device also after others have come or gone."""
+    """The value for ``mic_id`` or ``speaker_id``. It names the same device after others were added or removed."""
     label: str
     kind: Kind
 
 
 class Sink(Protocol):
-    """Where a call is heard, such as a loudspeaker: opened for one call at a time."""
+    """A place where a call is heard, such as a loudspeaker. One sink is opened for one call at a time."""
 
     @property
     def rate(self) -> int:
-        """Of the frames that it wants, in hertz."""
+        """Sample rate in hertz of the frames that it takes."""
         ...
 
     def write(self, frame: "AudioFrame", /) -> object:
-        """20 ms, mono, as they are heard. What is awaitable is awaited; a second later the oldest frames are lost.
+        """Take the next frame: 20 ms, mono. An awaitable is awaited; beyond one second, the oldest frames are dropped.
 
-        What it raises costs the call its sink, and nothing else.
+        An exception closes the sink for this call; the call itself continues.
         """
         ...
 
     def close(self) -> object:
-        """The call has ended, or another sink takes over. Once; what is awaitable is awaited."""
+        """The call has ended, or another sink replaces this one. Called once; an awaitable result is awaited."""
         ...
 
 
@@ -53,7 +53,7 @@ SinkFactory: TypeAlias = Callable[[], Awaitable[Sink]]
 
 
 class AudioDevices:
-    """``sources`` is what calls look their sources up in; registering changes it."""
+    """Sources and sinks by name. Calls look up their sources in ``sources``; registering changes it."""
 
     def __init__(self, sources: "dict[str, SourceFactory]") -> None:
         self._sources = sources
@@ -72,14 +72,14 @@ class AudioDevices:
         return sink_id in self._sinks
 
     async def inputs(self) -> tuple[AudioDevice, ...]:
-        """Raises `MediaUnavailable` when there is nothing to tell for want of an extra."""
+        """The devices. Raises `MediaUnavailable` when there are none to list because an extra is not installed."""
         return await self._all("audioinput")
 
     async def outputs(self) -> tuple[AudioDevice, ...]:
         return await self._all("audiooutput")
 
     async def open_sink(self, sink_id: str) -> Sink:
-        """Raises ``LookupError`` for a name that nothing has, and whatever keeps a sink from being opened."""
+        """Open a sink. Raises ``LookupError`` for an unknown name, and whatever the factory raises."""
         factory = self._sinks.get(sink_id)
         if factory is None:
             from telnyx_drivers._audio.devices import loudspeaker_of

@@ -1,4 +1,4 @@
-"""What can be part of the audio that a call sends."""
+"""The protocol of everything that is mixed into the audio that a call sends."""
 
 from typing import Protocol
 
@@ -6,16 +6,16 @@ from telnyx_drivers._audio.frames import Samples
 
 
 class AudioInput(Protocol):
-    """One of the things that are mixed into what is sent. `read` runs on the media loop and never waits."""
+    """One input of the mix that is sent. `read` runs on the media loop and never waits."""
 
     @property
     def ended(self) -> bool:
-        """True once nothing more will come; the call then lets go of it."""
+        """True once no more audio will come; the call then releases it."""
         ...
 
     @property
     def error(self) -> Exception | None:
-        """Why it ended early, if it did."""
+        """Why it ended early; ``None`` if it did not."""
         ...
 
     def read(self, rate: int) -> Samples | None:
@@ -23,5 +23,5 @@ class AudioInput(Protocol):
         ...
 
     def close(self) -> None:
-        """The call has ended, or lets go of it. Idempotent, any thread."""
+        """The call has ended, or releases the input. Idempotent, any thread."""
         ...

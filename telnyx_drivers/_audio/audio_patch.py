@@ -1,14 +1,14 @@
-"""One call's hearing as another call's voice."""
+"""Audio received in one call as input of another call."""
 
 from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._audio.sample_queue import SampleQueue
 
 _MOST_SECONDS = 0.06
-"""More than this is delay that nobody asked for: start afresh rather than keep it."""
+"""Seconds. More than this is needless delay: drop it and start again."""
 
 
 class AudioPatch:
-    """Fed with what is heard on one side, read as an `AudioInput` on the other."""
+    """Written with what one call receives, read as an `AudioInput` by the other."""
 
     error: None = None
 

@@ -1,4 +1,4 @@
-"""A file that grows while a call goes on, written in the background: the call never waits for a disk."""
+"""A file that is written in the background during a call: the media loop never waits for a disk."""
 
 import os
 from abc import ABC, abstractmethod
@@ -39,9 +39,9 @@ class BackgroundFile(ABC):
         """
         self.path = path
         self.error: Exception | None = None
-        """Why it broke off, if it did: the call goes on without it."""
+        """Why writing ended early; ``None`` if it did not. The call continues without the file."""
         self.lost_blocks = 0
-        """Blocks that the disk was too slow for."""
+        """Blocks that were lost because the disk was too slow."""
         self._most_blocks = most_blocks
         self._most_bytes = most_bytes
         self._background = background

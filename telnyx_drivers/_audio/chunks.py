@@ -63,7 +63,7 @@ class ChunkDecoder:
         return [(self.given.to_mono(data[:cut]), self.given.sample_rate)] if cut else []
 
     def forget_rest(self) -> None:
-        """What has not become a sample will not be one any more. A WAV stream goes on: its next header ends it."""
+        """Drop bytes that do not complete a sample. A WAV stream stays open: the next header ends it."""
         if self._wav is None:
             self._rest = b""
 
@@ -77,7 +77,7 @@ def from_base64(text: str) -> bytes:
 
 
 def length_of(pcm: Pcm, sample_rate: int | None, channels: int) -> float:
-    """Seconds of it, as if it were PCM16; 0 for what cannot be taken anyway."""
+    """Duration in seconds, counted as PCM16; 0 for a value that will be refused anyway."""
     if isinstance(pcm, AudioFrame):
         return pcm.duration
     if not sample_rate or channels < 1:
@@ -88,7 +88,7 @@ def length_of(pcm: Pcm, sample_rate: int | None, channels: int) -> float:
 
 
 class Intake:
-    """Whatever an application hands in, as mono samples. Bytes in one format, one after the other, are one stream."""
+    """Converts what an application writes into mono samples. Bytes of one format in a row are one stream."""
 
     def __init__(self) -> None:
         self._chunks: ChunkDecoder | None = None
@@ -109,10 +109,10 @@ class Intake:
         return known.feed(bytes(pcm))
 
     def pause(self) -> None:
-        """For so long nothing came that what follows may be another stream: half a sample is no part of it."""
+        """A long pause: what follows may be another stream, so half a sample is dropped."""
         if self._chunks is not None:
             self._chunks.forget_rest()
 
     def end(self) -> None:
-        """The stream is over: what follows begins a new one, whole."""
+        """The stream has ended; what follows begins a new one at a sample boundary."""
         self._chunks = None

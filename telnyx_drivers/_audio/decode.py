@@ -45,7 +45,7 @@ def open_decoder(source: Path | Input) -> Decoder:
 
 
 class _Decoder:
-    """Whatever breaks in reading or decoding becomes an `UnplayableAudio` that names the source."""
+    """A decoder. Every error of reading or decoding becomes an `UnplayableAudio` that names the source."""
 
     def __init__(self, source: Input) -> None:
         self._source = source
@@ -104,7 +104,7 @@ class _Decoder:
         except UnplayableAudio:
             raise
         except Exception as error:
-            # Anything at all: damaged files find every fault of a decoder.
+            # Any exception: damaged files trigger every fault of a decoder.
             raise UnplayableAudio(self._source.name, _reason(error)) from error
 
 
@@ -128,9 +128,9 @@ class _WavDecoder:
         return form.to_mono(piece), form.sample_rate
 
     def close(self) -> None:
-        """The reader is closed by whoever opened it."""
+        """Nothing to do: the opener of the reader closes it."""
 
 
 def _reason(error: Exception) -> str:
-    """FFmpeg's errors say more in ``strerror``; some errors say nothing."""
+    """The text of an error: FFmpeg's say more in ``strerror``, and some have no text."""
     return str(getattr(error, "strerror", None) or error) or type(error).__name__

@@ -16,7 +16,7 @@ from telnyx_drivers._audio.frames import Samples, check_rate
 from telnyx_drivers._audio.inputs import Reader
 
 _FALLBACK_RATE: Final = 48_000
-"""For files of a rate that is none of ours, such as 22 254 Hz."""
+"""For files with a rate that is not supported here, such as 22 254 Hz."""
 _MOST_DAMAGE: Final = 2_000
 """Damaged pieces in a row, about a minute of sound, after which no more of the file is looked at."""
 _MOST_BROKEN: Final = 16
@@ -61,7 +61,7 @@ class _Anywhere:
 
 
 class AvDecoder:
-    """Whatever FFmpeg can decode, from these bytes alone: other files or addresses that they name are not followed.
+    """Decodes whatever FFmpeg can, from these bytes alone: other files or URLs that they name are not opened.
 
     Damaged pieces are skipped, and bytes that end too early end the audio, as in a player. Raises ``FFmpegError``, and
     ``ValueError`` when there is no audio.

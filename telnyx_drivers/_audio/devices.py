@@ -7,7 +7,7 @@
     async with speaker("USB") as headphones:
         await headphones.play(call.audio_in(headphones.rate))
 
-    client.register_sink("default", loudspeaker())  # or so, for every call
+    client.register_sink("default", loudspeaker())  # or this, for every call
 
 A device is named by its ``id`` in the lists, its number, or part of its name; ``None`` is the system's default. There
 is no echo cancellation: with a loudspeaker in the room, the far end hears itself.
@@ -64,8 +64,8 @@ def get_audio_out_devices(*, portaudio: PortAudio | None = None) -> tuple[AudioD
 def microphone(device: DeviceName = None, *, portaudio: PortAudio | None = None) -> SourceFactory:
     """Opens a microphone for each call that asks for it; for ``client.register_source``.
 
-    Opening fails with ``PermissionError``, ``LookupError`` or ``OSError``, which become 42001, 42002 and 42003
-    (MEDIA-409). A named device that cannot be opened is replaced by the default one where that works (MEDIA-413).
+    Opening fails with ``PermissionError``, ``LookupError`` or ``OSError``, which become 42001, 42002 and 42003.
+    A named device that cannot be opened is replaced by the default one where that works.
     """
 
     async def factory(constraints: Mapping[str, Json]) -> Source:
@@ -76,7 +76,7 @@ def microphone(device: DeviceName = None, *, portaudio: PortAudio | None = None)
 
 
 def microphone_of(device_id: str) -> SourceFactory | None:
-    """For a ``mic_id`` that nobody has registered: the microphone that has this id, if there is one. May block."""
+    """The microphone with this id, for a ``mic_id`` that is not registered; ``None`` if there is none. May block."""
     return microphone(device_id) if _exists(get_audio_in_devices, device_id) else None
 
 
@@ -113,7 +113,7 @@ async def open_speaker(device: DeviceName = None, *, portaudio: PortAudio | None
 
 
 class _Device(ABC):
-    """An open stream of PortAudio, mono on this side. To make one blocks; raises what `meaning` says."""
+    """An open PortAudio stream, mono on this side. The constructor blocks; it raises what `meaning` returns."""
 
     direction: ClassVar[Direction]
 
@@ -121,7 +121,7 @@ class _Device(ABC):
         self._buffer = DriftBuffer()
         self._closed = self._gone = False
         self.flagged = 0
-        """Blocks about which PortAudio said that it was too late, on the device's own side."""
+        """Blocks for which PortAudio reported an overflow or underflow on the device's side."""
         try:
             info = cast("Mapping[str, object]", portaudio.query_devices(device, self.direction))
             self.label = str(info["name"])
@@ -132,12 +132,12 @@ class _Device(ABC):
 
     @property
     def underruns(self) -> int:
-        """Times that there was nothing to hand on."""
+        """Times that there was no audio to hand on."""
         return self._buffer.underruns
 
     @property
     def overruns(self) -> int:
-        """Times that audio was thrown away because it was not fetched fast enough."""
+        """Times that audio was dropped because it was not read fast enough."""
         return self._buffer.overruns
 
     def close(self) -> None:
@@ -147,7 +147,7 @@ class _Device(ABC):
             in_background(self._stream.close)
 
     def _connect(self, portaudio: PortAudio, index: int) -> tuple[int, DeviceStream]:
-        """A running stream: of one channel, or of two where the hardware leaves no choice."""
+        """A running stream of one channel, or of two where the device cannot open one."""
         try:
             return 1, self._start(portaudio, index, 1)
         except portaudio.PortAudioError as error:
@@ -177,12 +177,12 @@ class _Device(ABC):
     def _callback_for(self, channels: int) -> Callable[..., None]: ...
 
     def _finished(self) -> None:
-        """PortAudio's thread: the stream has stopped. Nobody asked for that: the device is gone."""
+        """On PortAudio's thread: the stream stopped without a request, so the device is gone."""
         self._gone = not self._closed
 
 
 class Microphone(_Device):
-    """A `AudioInput`: what the microphone hears, for the one call that it is opened for."""
+    """An `AudioInput` for one call: what the microphone records."""
 
     direction = "input"
     error: None = None
@@ -192,7 +192,7 @@ class Microphone(_Device):
         return self._closed
 
     def read(self, rate: int) -> Samples | None:
-        """Raises ``OSError`` once the device is gone: the call goes on in silence (MEDIA-415)."""
+        """The next 20 ms. Raises ``OSError`` once the device is gone; the call continues with silence (MEDIA-415)."""
         samples = self._buffer.take(rate)
         if samples is None and self._gone:
             raise OSError(f"the microphone {self.label!r} is gone")
@@ -201,7 +201,7 @@ class Microphone(_Device):
     def _callback_for(self, channels: int) -> Callable[..., None]:
         def heard(block: bytes, frames: int, times: object, flags: object) -> None:
             self.flagged += bool(flags)
-            # PortAudio's memory is its own again when this returns.
+            # PortAudio reuses its memory after this returns.
             samples = np.frombuffer(block, dtype=np.int16).reshape(-1, channels)
             self._buffer.put(samples[:, 0].copy() if channels == 1 else to_int16(samples.mean(axis=1)), self.rate)
 
@@ -209,23 +209,23 @@ class Microphone(_Device):
 
 
 class Speaker(_Device):
-    """Says one stream of audio at a time; for two at once open it twice."""
+    """Plays one stream of audio at a time; open it twice to play two."""
 
     direction = "output"
 
     async def play(self, frames: AsyncIterable[AudioFrame]) -> None:
-        """Until they end, or the device is gone, which raises ``OSError``; ``call.audio_in`` ends with its call."""
+        """Play until they end; ``call.audio_in`` ends with its call. Raises ``OSError`` once the device is gone."""
         async for frame in frames:
             self.write(frame)
 
     def write(self, frame: AudioFrame) -> None:
-        """Say it next. Does not wait; raises ``OSError`` once the device is gone."""
+        """Queue a frame to be played. Does not wait; raises ``OSError`` once the device is gone."""
         if self._gone:
             raise OSError(f"the loudspeaker {self.label!r} is gone")
         self._buffer.put(*to_mono(frame, None, 1))
 
     def clear(self) -> None:
-        """Drop what has not been said yet."""
+        """Drop what has not been played yet."""
         self._buffer.clear()
 
     def _callback_for(self, channels: int) -> Callable[..., None]:
@@ -251,7 +251,7 @@ def _devices(direction: Direction, portaudio: PortAudio) -> tuple[AudioDevice, .
 
 
 async def _open(kind: type[D], device: DeviceName, portaudio: PortAudio | None) -> D:
-    """Raises what `meaning` says, and `MediaUnavailable`."""
+    """Open a device. Raises what `meaning` returns, and `MediaUnavailable`."""
 
     def open_it() -> D:
         backend = portaudio or load_portaudio()

@@ -1,4 +1,4 @@
-"""Audio between two clocks that almost agree: a device's and a call's."""
+"""A buffer between two clocks that differ slightly: a device's and a call's."""
 
 from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples
 from telnyx_drivers._audio.sample_queue import SampleQueue
@@ -9,8 +9,8 @@ _BEAT = 1 / FRAMES_PER_SECOND
 class DriftBuffer:
     """Put by one thread, taken 20 ms at a time by another; neither waits.
 
-    It starts to give once ``aim`` seconds are there, starts again when it ran dry, and when more than ``most`` seconds
-    wait it throws away down to ``aim``: a delay that nobody asked for is worse than a gap. All in seconds.
+    Output begins once ``aim`` seconds are held, and begins again in the same way after an underrun. When more than
+    ``most`` seconds wait, it drops down to ``aim``: a needless delay is worse than a gap. All times are in seconds.
     """
 
     def __init__(self, *, aim: float = 0.04, most: float = 0.12) -> None:
@@ -18,9 +18,9 @@ class DriftBuffer:
         self._aim, self._most = aim, most
         self._flowing = False
         self.underruns = 0
-        """Times that it ran dry."""
+        """Times that it was empty when audio was needed."""
         self.overruns = 0
-        """Times that it threw away."""
+        """Times that it dropped audio."""
 
     @property
     def duration(self) -> float:
@@ -28,7 +28,7 @@ class DriftBuffer:
         return self._queue.duration
 
     def put(self, samples: Samples, rate: int) -> None:
-        """``samples`` stay with the buffer. While nobody takes, what does not fit any more is lost."""
+        """Add ``samples``, which the buffer keeps. While they are not taken, what does not fit is lost."""
         if self._queue.duration < 2 * self._most:
             self._queue.put(samples, rate)
 

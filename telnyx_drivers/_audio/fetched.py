@@ -1,4 +1,4 @@
-"""Iterators that are not asynchronous, made so: each item is fetched in a thread, for it may block."""
+"""Synchronous iterators of frames as asynchronous ones: each item is fetched in a thread, because it may block."""
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
 

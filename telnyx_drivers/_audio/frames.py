@@ -1,4 +1,4 @@
-"""Frames of PCM16, and how whatever an application hands in becomes the one internal form: mono int16."""
+"""PCM16 frames, and the conversion of an application's audio into the one internal form: mono int16."""
 
 import base64
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -14,7 +14,7 @@ Samples: TypeAlias = NDArray[np.int16]
 """Mono PCM16, one dimension, native byte order."""
 
 FRAMES_PER_SECOND: Final = 50
-"""The beat of everything in here: 20 ms, the packet time that every telephone accepts."""
+"""The frame rate of all audio here: 20 ms, the packet time that every telephone accepts."""
 
 LOWEST_RATE: Final = 8_000
 HIGHEST_RATE: Final = 192_000
@@ -24,9 +24,10 @@ RATE_STEP: Final = 25
 
 @frozen
 class AudioFrame:
-    """A piece of PCM16 audio, interleaved when it has several channels.
+    """One frame of PCM16 audio, interleaved when it has several channels.
 
-    ``pts`` counts samples per channel at ``sample_rate`` from the start of its stream; a jump means audio was lost.
+    ``sample_rate`` is in hertz. ``pts`` counts samples per channel at that rate from the start of the stream; a jump
+    means that audio was lost. `to_numpy` gives the samples as an array.
     """
 
     data: bytes = field(repr=False)
@@ -99,7 +100,7 @@ def check_rate(rate: int) -> int:
 
 
 def to_mono(pcm: Pcm, sample_rate: int | None, channels: int) -> tuple[Samples, int]:
-    """The samples as mono int16 that nobody else can change, and their rate.
+    """The samples as mono int16 in an array that others cannot change, and their rate.
 
     Raises ``TypeError`` for raw audio without a rate or of a wrong type, ``ValueError`` for a wrong size or rate.
     """
@@ -140,13 +141,13 @@ def _mono_array(array: NDArray[np.int16] | NDArray[np.float32], channels: int) -
 
 
 def to_int16(values: NDArray[np.float32] | NDArray[np.float64]) -> Samples:
-    """Rounded and saturated; what is not a number becomes silence."""
+    """Rounded and saturated; NaN becomes silence."""
     samples: Samples = np.nan_to_num(np.clip(np.rint(values), -32_768, 32_767), nan=0.0).astype(np.int16)
     return samples
 
 
 def _downmix(interleaved: Samples) -> Samples:
-    """The mean of the channels, so that neither clips."""
+    """The mean of the channels, which cannot clip."""
     if interleaved.shape[1] == 1:
         return np.ascontiguousarray(interleaved[:, 0])
     mono: Samples = np.rint(interleaved.mean(axis=1)).astype(np.int16)

@@ -11,16 +11,16 @@ from telnyx_drivers._exceptions import UnplayableAudio
 PATIENCE: Final = 10.0
 """Seconds without a byte after which a stream counts as broken off."""
 _LOOK: Final = 0.05
-"""Seconds between two looks whether a pipe that is silent was stopped."""
+"""Seconds between two checks whether reading a silent pipe was stopped."""
 
 
 def is_address(what: str) -> bool:
-    """Whether it is fetched rather than opened."""
+    """Whether it is a URL to fetch, not a file to open."""
     return what[:8].lower().startswith(("http://", "https://"))
 
 
 class Reader(Protocol):
-    """Bytes being read, from one thread at a time; a binary file is one."""
+    """A source of bytes, read from one thread at a time; a binary file is one."""
 
     def read(self, size: int, /) -> bytes:
         """The next bytes, at most so many; none at the end. Raises ``OSError``."""
@@ -43,7 +43,7 @@ class Input(Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether a read may wait for somebody else, unlike one from a disk."""
+        """Whether a read may wait for another process or host; a disk does not count."""
         ...
 
     def open(self) -> Reader:
@@ -51,7 +51,7 @@ class Input(Protocol):
         ...
 
     def stop(self) -> None:
-        """End what waits in a read, as at the end of the bytes. Any thread."""
+        """End a waiting read as if the bytes had ended. Any thread."""
         ...
 
 
@@ -78,7 +78,7 @@ class FileInput:
 
 
 class ForwardReader:
-    """The part of `Reader` that bytes which pass only once have in common."""
+    """Base of readers whose bytes can be read only once: the common part of `Reader`."""
 
     def seekable(self) -> bool:
         return False
@@ -88,7 +88,7 @@ class ForwardReader:
 
 
 class _Pipe(ForwardReader):
-    """Nobody may ever write into a pipe, or open its other end: reading it has a bound."""
+    """A named pipe. Its other end may never be opened or written to, so reading has a timeout."""
 
     def __init__(self, owner: FileInput, path: Path) -> None:
         self._owner = owner

@@ -1,4 +1,4 @@
-"""How loud it is, cheaply: the numbers behind W3C ``audioLevel`` and ``totalAudioEnergy``."""
+"""Audio levels at low cost: the numbers behind W3C ``audioLevel`` and ``totalAudioEnergy``."""
 
 from math import sqrt
 from threading import Lock
@@ -11,7 +11,7 @@ from telnyx_drivers._audio.frames import Samples, silence
 
 _FULL_SCALE: Final = 32_768.0
 _TOGETHER: Final = 50
-"""Pieces measured in one go: fifty calls of numpy cost as much as the rest of a frame's way."""
+"""Pieces measured at once: fifty separate numpy calls cost as much as all other work on a frame."""
 
 
 @frozen
@@ -30,7 +30,7 @@ class LevelTotals:
 
 
 class LevelMeter:
-    """Fed with every piece of one direction. Pieces are kept for a second and measured together, or when asked."""
+    """Measures one direction. Pieces are collected for a second and measured together, or when a value is asked for."""
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -6,7 +6,7 @@ from telnyx_drivers._audio.wakeup import CallSoon, Wakeup
 
 
 class Playback:
-    """One thing being played, mixed with everything else that the call sends."""
+    """One item being played, mixed with everything else that the call sends."""
 
     def __init__(self, voice: AudioInput, call_soon: CallSoon | None) -> None:
         self._voice = voice
@@ -16,25 +16,25 @@ class Playback:
 
     @property
     def position(self) -> float:
-        """Seconds of it that were played so far, in steps of 20 ms; it stands still while the program does not run."""
+        """Seconds played so far, in steps of 20 ms; it stops while the program does not run."""
         return self._frames / FRAMES_PER_SECOND
 
     @property
     def ended(self) -> bool:
-        """True once it was played to its end, was stopped, or broke off."""
+        """True once it was played to its end, was stopped, or failed."""
         return self._over
 
     @property
     def error(self) -> Exception | None:
-        """Why it broke off, if it did."""
+        """Why it ended early; ``None`` if it did not."""
         return self._voice.error
 
     def stop(self) -> None:
-        """Stop now; at most 40 ms of it still leave. Idempotent."""
+        """Stop now; at most 40 ms more are sent. Idempotent."""
         self.close()
 
     async def wait(self) -> None:
-        """Wait for the end, also one by `stop`; raises what broke it off. Cancelling the wait stops nothing."""
+        """Wait until it ends or is stopped; raises the error that ended it early. Cancelling the wait stops nothing."""
         await self._moved.wait_until(lambda: self._over)
         if self.error is not None:
             raise self.error

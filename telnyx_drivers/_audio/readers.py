@@ -1,4 +1,4 @@
-"""What an application hears: any number of readers, each at its own rate, never holding up the call."""
+"""What an application hears: any number of readers, each at its own rate; none of them can delay the call."""
 
 from collections import deque
 from collections.abc import AsyncIterator
@@ -13,11 +13,11 @@ from telnyx_drivers._audio.resampler import Resampler
 from telnyx_drivers._audio.wakeup import CallSoon, Wakeup
 
 _BACKLOG_SECONDS = 1.0
-"""MEDIA-406: what a slow reader may be behind before the oldest frames go."""
+"""How far behind a slow reader may be before the oldest frames are dropped (MEDIA-406)."""
 
 
 class AudioIn(AsyncIterator[AudioFrame]):
-    """Frames of one call's remote audio; ends with the call. One task reads it; open another for a second task."""
+    """Frames of one call's remote audio; ends with the call. One task reads it; open another one for a second task."""
 
     def __init__(self, sample_rate: int, channels: int, frame_ms: int, call_soon: CallSoon | None) -> None:
         check_rate(sample_rate)
@@ -27,7 +27,7 @@ class AudioIn(AsyncIterator[AudioFrame]):
             raise ValueError(f"{frame_ms} ms at {sample_rate} Hz: must be 10 to 1000 ms and whole samples")
         self.sample_rate, self.channels = sample_rate, channels
         self.dropped = 0
-        """Frames lost because nobody read them in time."""
+        """Frames lost because they were not read in time."""
         self._frame_samples = sample_rate * frame_ms // 1_000
         self._most = max(int(_BACKLOG_SECONDS * 1_000) // frame_ms, 2)
         self._rest: Samples = silence(0)
@@ -53,7 +53,7 @@ class AudioIn(AsyncIterator[AudioFrame]):
         return len(self._frames)
 
     async def aclose(self) -> None:
-        """Stop listening; what has not been read is gone."""
+        """Stop listening; unread frames are dropped."""
         self.close()
         self._frames.clear()
 
@@ -67,7 +67,7 @@ class AudioIn(AsyncIterator[AudioFrame]):
         return self._closed
 
     def feed(self, samples: Samples) -> int:
-        """The next samples at ``sample_rate``; returns how many frames had to go for them. Media loop."""
+        """Add the next samples at ``sample_rate``; returns how many frames were dropped for them. Media loop."""
         whole = np.concatenate((self._rest, samples)) if self._rest.size else samples
         size = self._frame_samples
         full, dropped = whole.size // size, 0
@@ -87,7 +87,7 @@ class AudioIn(AsyncIterator[AudioFrame]):
         return dropped
 
     def skip(self, seconds: float) -> None:
-        """So much time passed with nothing to hear: ``pts`` goes on, and what is begun is filled up. Media loop."""
+        """Time passed without audio: ``pts`` advances by it, and a frame in progress gets silence. Media loop."""
         count = round(seconds * self.sample_rate)
         if self._rest.size:
             fill = min(self._frame_samples - self._rest.size, count)
@@ -97,14 +97,14 @@ class AudioIn(AsyncIterator[AudioFrame]):
 
 
 class Listeners:
-    """All readers of a call. Those of one rate share a converter; a reader that nobody holds falls away."""
+    """All readers of a call. Those of one rate share a converter; a reader that the application dropped is removed."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._readers: tuple[ref[AudioIn], ...] = ()
         self._converters: dict[tuple[int, int], Resampler] = {}
         self.dropped = 0
-        """Frames that readers lost, also those of readers that are gone."""
+        """Frames that readers lost, including those of readers that are gone."""
 
     def add(self, reader: AudioIn) -> None:
         with self._lock:
@@ -127,7 +127,7 @@ class Listeners:
             self._converters = {k: v for k, v in self._converters.items() if k[0] == rate and k[1] in converted}
 
     def skip(self, seconds: float) -> None:
-        """Time passed in which nothing could be heard, because nothing ran."""
+        """Time passed in which the process did not run, so nothing was received."""
         for reference in self._readers:
             if (reader := reference()) is not None:
                 reader.skip(seconds)

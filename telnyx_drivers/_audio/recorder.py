@@ -24,7 +24,7 @@ _SLACK: Final = 10
 
 
 class Recording(BackgroundFile):
-    """A recording in progress. The file is whole after every second."""
+    """A WAV recording in progress. The file on disk is complete after every second."""
 
     def __init__(
         self,
@@ -64,15 +64,15 @@ class Recording(BackgroundFile):
 
     @property
     def lost_seconds(self) -> float:
-        """Seconds that are silent because the disk was too slow, or because the program did not run."""
+        """Seconds of silence in the file because the disk was too slow, or because the program did not run."""
         return self.lost_blocks * _BLOCK_SECONDS + self._gap_seconds
 
     def sent(self, samples: Samples, rate: int, at: int) -> None:
-        """20 ms that were sent, as frame ``at`` of the call. Media loop."""
+        """Add 20 ms that were sent, as frame ``at`` of the call. Media loop."""
         self._put(self._sent, samples, rate, at)
 
     def heard(self, samples: Samples, rate: int, at: int) -> None:
-        """20 ms that were heard. Media loop."""
+        """Add 20 ms that were received. Media loop."""
         self._put(self._heard, samples, rate, at)
 
     def _put(self, track: "_Track", samples: Samples, rate: int, at: int) -> None:
@@ -82,7 +82,7 @@ class Recording(BackgroundFile):
             self._start = at
         frame = at - self._start
         if frame < track.next:
-            return  # Too long in coming: silence stands in its place.
+            return  # It came too late: silence is in its place.
         gap = frame - track.next
         if gap > 2 * _SLACK:
             self._fill(frame)
@@ -97,7 +97,7 @@ class Recording(BackgroundFile):
         self._emit(min(self._sent.size, self._heard.size))
 
     def _fill(self, frame: int) -> None:
-        """Nothing ran: bring both directions to a frame of the call. Hours of that are a number, not samples."""
+        """Nothing ran: fill both directions up to a frame of the call. Hours of it are one number, not samples."""
         size = self.sample_rate // FRAMES_PER_SECOND
         there = max(self._sent.next, self._heard.next)
         self._level(there)
@@ -110,7 +110,7 @@ class Recording(BackgroundFile):
             self._leave_gap(gap * size)
 
     def _level(self, frame: int) -> None:
-        """Fill up whichever direction is short of a frame, and pass on what both have."""
+        """Fill the direction that is a frame behind, and pass on what both have."""
         for track in (self._sent, self._heard):
             track.put_silence(max(frame - track.next, 0))
         count = max(self._sent.size, self._heard.size)

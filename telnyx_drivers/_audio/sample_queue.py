@@ -10,7 +10,7 @@ from telnyx_drivers._audio.resampler import Resampler
 
 
 class SampleQueue:
-    """First in, first out; put and clear from any thread, taken by the media loop. Bounded by whoever fills it."""
+    """First in, first out; put and clear from any thread, taken by the media loop. The producer bounds its length."""
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -34,7 +34,7 @@ class Direction:
         return self._next
 
     def place(self, due: float | None) -> int | None:
-        """The number of a frame that was due at ``due`` (seconds, monotonic); ``None``: that time has had its frame.
+        """The number of a frame that was due at ``due`` (seconds, monotonic); ``None``: that time already has a frame.
 
         Without a time it is the next one, and not before the other direction's latest.
         """

@@ -1,4 +1,4 @@
-"""The seam between the threads that move audio and the run loop that waits for it.
+"""Notification between the threads that move audio and the event loop that waits for it.
 
 Audio moves on the media loop, in plain calls that never wait; files are read and written by workers. Applications wait
 on asyncio or trio, perhaps in another thread than either. What crosses is a lock-guarded queue and one of these.
@@ -17,7 +17,7 @@ CallSoon: TypeAlias = Callable[[Callable[[], None]], None]
 
 
 def here() -> CallSoon:
-    """The `CallSoon` of the loop that is running now: at once from its own thread, through the loop from any other."""
+    """The `CallSoon` of the running loop: a direct call on that loop's thread, through the loop from any other one."""
     home = threading.get_ident()
     schedule = _scheduler()
 
@@ -37,7 +37,7 @@ def _scheduler() -> CallSoon:
         return _trio_scheduler()
 
     def schedule(function: Callable[[], None]) -> None:
-        # Once the loop is closed nobody waits on it any more.
+        # After the loop is closed no task waits on it.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(function)
 
@@ -57,9 +57,9 @@ def _trio_scheduler() -> CallSoon:
 
 
 class Wakeup:
-    """Lets tasks wait until something holds, and lets any thread say that it may hold now.
+    """Lets tasks wait until a condition holds, and lets any thread signal that it may hold now.
 
-    Without a ``call_soon`` it is the loop of whoever waits that is woken.
+    Without a ``call_soon``, the loop of the waiting task is woken.
     """
 
     def __init__(self, call_soon: CallSoon | None) -> None:
@@ -67,7 +67,7 @@ class Wakeup:
         self._event: anyio.Event | None = None
 
     def fire(self) -> None:
-        """Have every waiting task look again. Any thread; costs next to nothing when nobody waits."""
+        """Make every waiting task check again. Any thread; almost free when no task waits."""
         if self._event is not None:
             assert self._call_soon is not None, "whoever waits has a loop"
             self._call_soon(self._release)
@@ -78,14 +78,14 @@ class Wakeup:
             event.set()
 
     async def wait_until(self, holds: Callable[[], bool]) -> None:
-        """Return once ``holds()``; at once when it does already."""
+        """Return once ``holds()`` is true; at once when it is already."""
         while not holds():
             if self._call_soon is None:
                 self._call_soon = here()
             if self._event is None:
                 self._event = anyio.Event()
             event = self._event
-            # It may have come true before there was an event to set.
+            # It may have become true before there was an event to set.
             if holds():
                 return
             await event.wait()

@@ -50,7 +50,7 @@ def begins_wav(data: bytes | bytearray) -> bool | None:
 class WavStream:
     """The sound in a WAV file that is fed byte by byte or as a whole. Raises `NotPlainWav`.
 
-    A second file behind the first goes on where that ended, also with another format.
+    A second file directly after the first continues the stream, also in another format.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Threads for what may block: two of the whole process for disks, one each for what waits for somebody else."""
+"""Background threads for blocking work: two per process for disks, and one for each job that waits for other hosts."""
 
 import os
 import threading

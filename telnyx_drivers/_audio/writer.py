@@ -25,11 +25,11 @@ _AUDIBLE: Final = 1_000
 
 
 class QueueFull(Exception):
-    """`AudioOut.write_nowait` would have exceeded what may wait; nothing of the piece was taken."""
+    """`AudioOut.write_nowait` would have exceeded the limit of the queue; no part of the piece was taken."""
 
 
 class AudioOut:
-    """Speech on its way out. One task or many may write; pieces leave in the order in which the writes began.
+    """The paced queue of audio to send. One task or many may write; pieces are sent in the order in which writes began.
 
     ``ahead`` is how many seconds `write` lets an application be ahead of the wire, ``limit`` how many may wait at all
     (`write_nowait`). It is an `AudioInput`: a call reads it, and can be given one as a source. ``clock`` is in seconds
@@ -61,7 +61,7 @@ class AudioOut:
         self._closed = False
         self._draining = 0
         self._late = False
-        """The queue has run dry in the middle of what was being said, as far as anybody knows."""
+        """The queue ran empty although the stream had not ended, as far as is known."""
         self._waited = 0
         """Beats for which a rest of less than 20 ms has been kept."""
         self._level = 0
@@ -82,7 +82,7 @@ class AudioOut:
         return self._queue.taken
 
     async def write(self, pcm: Pcm, sample_rate: int | None = None, channels: int = 1) -> bool:
-        """Hand over audio at the pace at which it is sent: returns when all of it is at most ``ahead`` seconds away.
+        """Write audio at the pace at which it is sent; returns when all of it is at most ``ahead`` seconds from that.
 
         Returns false when `clear` or the end of the call dropped part of it. Cancelled, it takes back what was not
         accepted yet. Bytes, and frames, of one rate one after the other are one stream that may be cut anywhere: half a
@@ -115,7 +115,7 @@ class AudioOut:
             self._written_at = self._clock()
 
     def write_nowait(self, pcm: Pcm, sample_rate: int | None = None, channels: int = 1) -> None:
-        """Hand over audio faster than it is sent; ignored once the call has ended.
+        """Write audio without waiting; ignored once the call has ended.
 
         Raises `QueueFull`, and what `write` raises.
         """
@@ -133,9 +133,9 @@ class AudioOut:
         return self._intake.take(pcm, sample_rate, channels)
 
     def clear(self) -> float:
-        """Drop everything not sent yet, also what a waiting `write` still holds; returns the seconds dropped.
+        """Drop everything not sent yet, also the rest of a waiting `write`; returns the seconds dropped.
 
-        At most the 20 ms that the encoder has and the 20 ms that the network has still leave.
+        At most 40 ms more are sent: 20 ms in the encoder, and 20 ms in the network.
         """
         dropped = self._queue.clear() + sum(self._offers.values())
         self._offers.clear()
@@ -145,7 +145,7 @@ class AudioOut:
         return dropped
 
     async def drain(self) -> None:
-        """Wait until everything handed over has been sent, or dropped, or the call has ended."""
+        """Wait until everything written has been sent or dropped, or the call has ended."""
         self._draining += 1
         try:
             await self._moved.wait_until(lambda: self._closed or (self._queue.empty and not self._offers))
@@ -154,20 +154,20 @@ class AudioOut:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """What was being said is over; what follows is another stream."""
+        """The present stream has ended; what follows is another one."""
         self._intake.end()
         self._late = self._broken = False
         self._waited = self._level = 0
 
     def pause(self) -> None:
-        """Send silence instead and keep what is queued."""
+        """Send silence instead, and keep the queue."""
         self._paused = True
 
     def resume(self) -> None:
         self._paused = False
 
     def end(self) -> None:
-        """Nothing more will be written: `ended` once the rest has been sent."""
+        """No more will be written: `ended` becomes true once the rest has been sent."""
         self._ended = True
 
     @property
@@ -193,7 +193,7 @@ class AudioOut:
             return samples
         self._level = _audible(int(samples[-1]))
         if self._queue.empty:
-            # Nobody has said that this was all: it may go on, and may have broken off in a word.
+            # The stream may not have ended: it may continue, and may have stopped within a word.
             self._late = True
             sounding = np.flatnonzero(samples)
             end = int(sounding[-1]) + 1 if sounding.size else 0

@@ -8,7 +8,7 @@ import anyio.to_thread
 import httpx2
 
 _AS_IT_IS: Final = {"accept-encoding": "identity"}
-"""What is compressed, perhaps twice, may be a million times as large once it is not (RFC 9110 section 12.5.3)."""
+"""A small compressed body may become a million times as large when it is unpacked (RFC 9110 section 12.5.3)."""
 SECONDS: Final = 10.0
 """For the whole of it."""
 

@@ -1,4 +1,4 @@
-"""Which failures to connect are for good: before the first success, there is no sense in trying those again."""
+"""Failures to connect that are permanent: before the first success, trying again is useless."""
 
 import socket
 import ssl
@@ -7,9 +7,9 @@ _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", sock
 
 
 def is_for_good(error: BaseException) -> bool:
-    """A certificate that is not trusted, a name that nobody has, an HTTP answer that is no WebSocket.
+    """An untrusted certificate, a name that does not exist, an HTTP answer that is no WebSocket.
 
-    A refused connection, a time-out or a network that is away may be over in a moment.
+    A refused connection, a timeout or a lost network may be over in a moment.
     """
     match error:
         case ssl.SSLCertVerificationError():

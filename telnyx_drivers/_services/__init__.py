@@ -1,1 +1,1 @@
-"""What the driver carries for a session: reports, recordings, tones, tokens, storage."""
+"""The driver's services for a session: reports, recordings, tones, tokens, storage."""

@@ -1,4 +1,4 @@
-"""``enableCallRecording``: what is said and heard, as synthesised RTP packets for the platform (quality.md 7).
+"""``enableCallRecording``: both directions of a call as synthesised RTP packets for the platform (quality.md 7).
 
 Not the platform's own recording, and not `CallHandle.record`, which writes a file here. Consent is the application's
 business. One `CallRecorder` belongs to one call; two tracks, each with a buffer of its own, are sent every few seconds.
@@ -32,8 +32,8 @@ _GAP: Final = 4
 call.
 """
 _MOST_SILENT: Final = 500
-"""Frames of silence, 10 s, that stand for time that did not run. More is told by the timestamps alone: hours of silence
-would push out what was said.
+"""Frames (10 s) of silence that stand for time in which nothing ran. Longer gaps show in the timestamps alone:
+hours of silence would push the recorded speech out of the buffer.
 """
 _ENVELOPE: Final = 1_000
 """Bytes for what stands around the packets, and for each of them beside its payload."""
@@ -145,7 +145,7 @@ class Body:
 
 
 class CallRecorder:
-    """One call's: a tap of its audio (`CallAudio.add_tap`) with a buffer for each track."""
+    """The recorder of one call: a tap of its audio (`CallAudio.add_tap`) with a buffer for each track."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class CallRecorder:
         self.call = call
         self.sides = tuple(sides)
         self.held = False
-        """What is said is not sent: the track goes on, silent (REC-010)."""
+        """The call is on hold: sent audio is recorded as silence, and the track continues (REC-010)."""
         self.sending = 0
         """Segments that are on their way."""
         self.segments = 0
@@ -250,7 +250,7 @@ def flush_period(wanted: float, most: int, rate: int) -> float:
 
 
 def recording_id(call: str, wall: float) -> str:
-    """REC-014."""
+    """The recording's id: the call's id, and its start in epoch milliseconds, in base 36 (REC-014)."""
     return f"{call}-{_base36(round(wall * 1000))}"
 
 
@@ -290,7 +290,7 @@ def _body(heading: Heading, packets: Sequence[RecordedPacket], *, final: bool, e
     }
     if heading.voice_sdk_id is not None:
         envelope["voice_sdk_id"] = heading.voice_sdk_id
-    # In small steps: the interpreter lets no other thread run during one, and one of them has audio to send.
+    # In small steps: each step holds the interpreter lock, and another thread has audio to send.
     listed = ",".join(_packet(packet, heading.ssrc) for packet in packets)
     head = json.dumps(envelope, separators=(",", ":"))
     return Body(f'{head[:-1]},"packets":[{listed}]}}'.encode(), tuple(packets))

@@ -20,7 +20,7 @@ _STAMP: Final = 1000
 
 
 class DebugFiles:
-    """Writes what the core says is to be written, in a thread; and, when the process ends too early, what there is.
+    """Writes each debug file that the core orders, in a thread; at an early end of the process, all that are left.
 
     ``unwritten`` gives what would be lost now. ``directory`` must exist. Nothing is raised: what fails is logged.
     """
@@ -63,7 +63,7 @@ class DebugFiles:
 
     def _write(self, action: WriteDebug) -> None:
         if self._process != os.getpid():
-            return  # a fork's copy of somebody else's calls
+            return  # a fork has a copy of its parent's calls
         path = self._directory / file_name(action)
         try:
             write_private(path, render(action, self._redactor))
@@ -86,7 +86,7 @@ def render(action: WriteDebug, redactor: Redactor = PLAIN) -> str:
 def write_private(path: Path, text: str) -> None:
     """All of it or nothing, readable for the owner alone. Raises `OSError`, also where a symbolic link stands there."""
     if path.is_symlink():
-        # It would give way, and its target stay as it is. But whoever put it there expects the text to be at its end.
+        # Replacing would remove a link and leave its target unchanged, but the link's owner expects the text there.
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

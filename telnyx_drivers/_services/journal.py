@@ -32,17 +32,17 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 
 
 class Journal:
-    """A private file of JSON lines, held open only while there is something to write.
+    """A private file of JSON lines, held open only while lines are being written.
 
     A path that cannot be written raises `OSError` here. Later nothing is raised: a full disk, or a file that was taken
-    away, ends the recording (``failed``), and the session goes on.
+    away, ends the recording (``failed``), and the session continues.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.failed: Exception | None = None
         self._process = os.getpid()
-        """Whose journal it is: the copy of a client that the child of a fork has writes none."""
+        """The process that owns the journal: the copy in the child of a fork writes none."""
         self._room = MAX_BYTES
         self._file: TextIO | None = self._open(os.O_CREAT | os.O_TRUNC)
 
@@ -92,10 +92,10 @@ class Journal:
 
 
 class RecordedSession(Session):
-    """A session whose whole conversation is written to a journal.
+    """A session that writes every fact, command and action to a journal.
 
-    Its dice are made from a seed that ``rng`` throws and that stands in the journal's first line, so that a replay
-    throws the same. Nothing secret is drawn from them.
+    Its random generator is seeded from ``rng``, and the journal's first line holds the seed, so that a replay
+    draws the same numbers. No secret comes from it.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class RecordedSession(Session):
             self._note(lambda: {**at, "command": name, "with": arguments_record(given, self._scrubber), **raised})
 
     def _note(self, entry: Callable[[], JsonObject]) -> None:
-        """A record is never worth a session: what cannot be written down ends the journal, and nothing else."""
+        """Write an entry. A failure to write ends the journal, and never the session."""
         try:
             self._journal.write(entry())
         except Exception as error:  # noqa: BLE001

@@ -1,7 +1,7 @@
-"""The call reports of a process that ends without closing its clients: what can be sent within two seconds (STATS-246).
+"""Call reports of a process that ends without closing its clients: sent within two seconds, or lost (STATS-246).
 
-At the exit of the interpreter no thread may be started any more, and so no name be looked up: the reports go to the
-address that the last socket was open to, on an event loop made for it.
+At the interpreter's exit no thread can start, so no name can be looked up: the reports go to the
+address of the last open socket, on an event loop made for it.
 """
 
 import atexit
@@ -46,7 +46,7 @@ class LastReports:
 
     def poster(self) -> "Poster | None":
         """``None`` where there is nothing to send, or no way to."""
-        ours = self._process == os.getpid()  # and not a fork's copy of somebody else's calls
+        ours = self._process == os.getpid()  # false in a fork, which has a copy of its parent's calls
         if ours and self.address and (self._uploads.busy or tuple(self._open_calls())):
             return make_poster(self._ssl, self.address)
         return None
@@ -64,7 +64,7 @@ _clients: Final[list[LastReports]] = []
 
 @atexit.register
 def send_last_reports() -> None:
-    """Raises nothing: the process has other things to end."""
+    """Send them. Raises nothing: the rest of the exit must still run."""
     try:
         ready = [(client, poster) for client in _clients if (poster := client.poster()) is not None]
         if ready:

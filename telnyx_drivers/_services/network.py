@@ -1,7 +1,7 @@
-"""The host's own network news: an address goes, another comes, the way to the server is another one (SIG-272, SIG-273).
+"""Network changes of this host: an address is lost or added, or the route to the server changes (SIG-272, SIG-273).
 
 Linux says when something has changed, over netlink; elsewhere it is looked up every few seconds. Either way only what
-concerns this client is told: from which address a packet to the server, or to anywhere, would be sent now.
+concerns this client is reported: from which address a packet to the server, or to anywhere, would be sent now.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ Ways: TypeAlias = tuple[str | None, ...]
 
 class Kernel(Protocol):
     async def news(self) -> None:
-        """Until something may have changed."""
+        """Wait until something may have changed."""
         ...
 
     def close(self) -> None: ...
 
 
 class Netlink:
-    """What it says is not read, only that it says something: it may drop messages, and repeats itself."""
+    """rtnetlink notifications as a mere signal: their content is not read, because messages may be lost or repeated."""
 
     def __init__(self) -> None:
         family: int = getattr(socket, "AF_NETLINK")  # noqa: B009  # typeshed has it on Linux only
@@ -102,8 +102,8 @@ def is_ours(address: str) -> bool:
 class NetworkWatch:
     """Watches over the sockets of one driver from the first one that leaves this host.
 
-    ``tell`` hears of changes. ``strand`` hears of sockets whose own address is gone: no packet will ever reach them
-    again, and TCP would take a quarter of an hour to notice.
+    ``tell`` is called for changes. ``strand`` is called for sockets whose local address is gone: packets never reach
+    them again, and TCP would take a quarter of an hour to notice.
     """
 
     def __init__(

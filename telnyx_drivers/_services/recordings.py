@@ -1,4 +1,4 @@
-"""Which calls are recorded for the platform, from when to when, and how that is sent (REC-010, REC-015 to REC-018)."""
+"""Which calls are recorded for the platform, when, and how the segments are sent (REC-010, REC-015 to REC-018)."""
 
 import importlib.util
 import time

@@ -1,4 +1,4 @@
-"""Call reports on their way to the platform: tried again, in order, and never in the way of a call (quality.md 4.4)."""
+"""Upload of call reports to the platform: with retries, in order, never delaying a call (quality.md 4.4)."""
 
 import logging
 import ssl as tls
@@ -61,7 +61,7 @@ class _Queue:
     """On its way now."""
 
     def unsent(self) -> "_Queue":
-        """What somebody else would have to send if this came to its end now."""
+        """What must be sent at the end of the process, if this queue ended now."""
         first = () if self.current is None else (self.current,)
         return _Queue(deque((*first, *self.waiting)), self.number, self.kept)
 
@@ -111,7 +111,7 @@ class Uploads:
         self._spawn(lambda: self._work(key, job), lambda: self._rest(key))
 
     def failed(self, what: str, call: CallId) -> None:
-        """A warning, once: with a platform that takes no reports it would stand there for every call."""
+        """Log a warning, but only once: a platform that takes no reports would cause one for every call."""
         level = logging.DEBUG if self._told else logging.WARNING
         self._told = True
         logs.reports.log(level, "call %s: %s could not be sent (this warning comes once)", call, what)
@@ -247,5 +247,5 @@ def make_poster(ssl: tls.SSLContext | None, address: str | None = None) -> "Post
 
 @cache
 def _say_once(text: str) -> None:
-    """An error, for it is seen without any set-up: reports are on by default, and somebody counts on them."""
+    """Log an error, which is visible without any set-up: reports are on by default, and users rely on them."""
     logs.reports.error("%s", text)

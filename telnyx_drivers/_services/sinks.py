@@ -25,7 +25,7 @@ _CLOSE_SECONDS: Final = 1.0
 _OPEN_SECONDS: Final = 8.0
 """A device opens within one or two; what takes longer is taken for stuck."""
 _DEVICE_TROUBLE: Final = (OSError, LookupError, MediaUnavailable)
-"""What devices raise: the event says it, and no fault of the application is to be found (MEDIA-409)."""
+"""What devices raise. The error event reports it; it is no fault of the application's code (MEDIA-409)."""
 
 Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], object]
 

@@ -1,4 +1,4 @@
-"""Where a session's values live between two processes: in memory, or in one private file.
+"""Where a session's values are kept between two processes: in memory, or in one private file.
 
 A store that cannot read or write behaves as an empty one. The values route a later login back to the same server and
 the same calls; they are worth as much as a session cookie, hence the care with permissions.
@@ -22,7 +22,7 @@ LIMIT: Final = 1 << 20
 
 
 class Store(Protocol):
-    """Scoped to one client object; two clients must not share one."""
+    """The store of one client object; two clients must not share one at the same time."""
 
     def load(self) -> "JsonView | None":
         """What `save` was last given, or ``None``. Must not raise."""
@@ -34,7 +34,7 @@ class Store(Protocol):
 
 
 class MemoryStore:
-    """Forgets with the process; shared by two clients one after the other, it lets the second take over."""
+    """Lost with the process. Given to two clients one after the other, it lets the second take the session over."""
 
     def __init__(self) -> None:
         self._values: JsonView | None = None
@@ -49,7 +49,7 @@ class MemoryStore:
 class FileStore:
     """One JSON file, readable by its owner only and replaced as a whole: a crash leaves the old or the new one.
 
-    Within an event loop, `save` returns at once, and a thread writes: a disk may take a second to say that it has it.
+    Within an event loop, `save` returns at once and a thread writes, because a disk may need a second to confirm.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -124,7 +124,7 @@ _writer = _Writer()
 
 
 def _without_thread() -> None:
-    """A fork has a copy of what is to be written, which is its parent's business, and no thread."""
+    """A fork has a copy of the pending writes, which belong to its parent, and no thread."""
     global _writer
     _writer = _Writer()
 
@@ -154,7 +154,7 @@ def _write(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         _sweep(path)
-        # O_EXCL: neither somebody else's file nor a link planted under the temporary name is ever written to.
+        # O_EXCL: never write to another user's file, or to a link planted under the temporary name.
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
@@ -169,7 +169,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _sweep(path: Path) -> None:
-    """What processes have left behind that were killed while they wrote: they have the same secrets in them."""
+    """Delete temporary files of processes that were killed while writing: they hold the same secrets."""
     if os.name != "posix":
         return
     head, tail = f".{path.name}.", ".new"
@@ -185,10 +185,10 @@ def _lives(process: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:
-        pass  # somebody else's
+        pass  # another user's file
     return True
 
 
 def _reason(error: Exception) -> str:
-    """A parser's own message may quote what it read."""
+    """The reason without the parser's own message, which may quote what it read."""
     return str(error.strerror) if isinstance(error, OSError) else type(error).__name__

@@ -1,8 +1,8 @@
-"""Login tokens that the application hands out when they are needed (signaling.md 4.7, 4.8).
+"""Login tokens that the application provides when they are needed (signaling.md 4.7, 4.8).
 
 The provider is asked before connecting, when the token in use is about to end (34001), and when credentials are
-refused (46xxx); one question at a time, whoever asks. A token goes to `Session.login`: on a live socket it renews the
-login under the calls, without one it waits for the next.
+refused (46xxx); only one request runs at a time, whatever causes it. A token goes to `Session.login`: on a live socket
+it renews the login and leaves the calls alone; without a socket it is kept for the next one.
 """
 
 import inspect
@@ -47,7 +47,7 @@ class _Question:
     done: anyio.Event = field(factory=anyio.Event)
     urgent: anyio.Event = field(factory=anyio.Event)
     awaited: bool = False
-    """Somebody waits who is told of a failure."""
+    """A caller waits and gets the failure."""
     answered: bool = False
     accepted: bool = False
     failure: Exception | None = None
@@ -167,7 +167,7 @@ def _late(event: ErrorRaised) -> bool:
 
 
 def is_mistake(event: ErrorRaised) -> bool:
-    """The application gave what makes no credentials: those in use are as good as before."""
+    """The application gave unusable credentials: those in use are still good."""
     original = event.error.original
     return original is not None and original.kind is FailureKind.INVALID_CREDENTIALS
 
@@ -201,7 +201,7 @@ async def _call(provider: TokenProvider) -> object:
     if _is_async(provider):
         answer = provider()
     else:
-        # In a tuple: a coroutine out of a thread would make trio suspicious.
+        # In a tuple: trio complains about a bare coroutine from a thread.
         (answer,) = await anyio.to_thread.run_sync(lambda: (provider(),), abandon_on_cancel=True)
     return await answer if inspect.isawaitable(answer) else answer
 

@@ -1,6 +1,6 @@
-"""The ringtone and the ringback tone: files, played over and over to where the application wants them.
+"""The ringtone and the ringback tone: files, played repeatedly to the application's tone sink.
 
-Nothing of it is part of a call: what breaks here is logged, and the call goes on.
+They are no part of a call: an error here is logged, and the call continues.
 """
 
 import ssl as tls
@@ -30,7 +30,7 @@ RATE: Final = 48_000
 MOST_SECONDS: Final = 60.0
 """Of one file; what is longer begins again after so long."""
 MOST_BYTES: Final = 32 * 1024 * 1024
-"""A minute of the largest WAV that anybody rings with."""
+"""One minute of the largest WAV format in use."""
 _BEAT: Final = 0.02
 
 Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]], Callable[[], None]], object]
@@ -72,7 +72,7 @@ def _writer(sink: ToneSink) -> "Callable[[AudioFrame], object]":
 
 
 class Loudspeaker:
-    """The sink of an application that gives none: this machine's loudspeaker, open while a tone sounds."""
+    """The default sink: this machine's loudspeaker, open while a tone sounds."""
 
     def __init__(self) -> None:
         self._speaker: Speaker | None = None

@@ -1,1 +1,1 @@
-"""The command line, the report page, the proof and exports."""
+"""The tools: the command line, the report page, the measurement of the server, and exports."""

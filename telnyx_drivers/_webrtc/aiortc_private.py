@@ -104,7 +104,7 @@ _MOST_PACKETS: Final = 500
 """Waiting for the library to take them, ten seconds of audio: more has been waiting since the loop stood still."""
 
 OnRtp: TypeAlias = Callable[[RtpPacket], bool]
-"""Sees a packet before the library does; ``True`` means: it is dealt with."""
+"""Sees a packet before the library does; ``True``: it has been handled."""
 Gather: TypeAlias = Callable[[Connection], Awaitable[list[Candidate]]]
 
 
@@ -113,12 +113,12 @@ def dtls_of(transceiver: RTCRtpTransceiver) -> RTCDtlsTransport:
 
 
 def connection_of(transceiver: RTCRtpTransceiver) -> Connection:
-    """The ICE agent below a transceiver."""
+    """The ICE agent of a transceiver."""
     return dtls_of(transceiver).transport._connection
 
 
 def codecs(transceiver: RTCRtpTransceiver) -> list[RTCRtpCodecParameters]:
-    """What has been negotiated, the codec to send first."""
+    """The negotiated codecs, the one to send first."""
     return transceiver._codecs
 
 
@@ -145,7 +145,7 @@ def replace_gathering(transceiver: RTCRtpTransceiver, gather: Gather) -> None:
 
 
 def add_candidate(connection: Connection, candidate: Candidate, protocol: StunProtocol | None = None) -> None:
-    """Make a late candidate the agent's own. One with a socket of its own is paired with what the far end has."""
+    """Add a late candidate to the agent. One with a socket of its own is paired with the remote candidates."""
     connection._local_candidates.append(candidate)
     if protocol is not None:
         connection._protocols.append(protocol)
@@ -155,7 +155,7 @@ def add_candidate(connection: Connection, candidate: Candidate, protocol: StunPr
 
 
 async def connect(pc: RTCPeerConnection) -> None:
-    """Begin the checks, if both descriptions are in place. aiortc does not where it had no candidate of its own yet."""
+    """Begin the checks, if both descriptions are set. aiortc does not if it had no local candidate at that time."""
     await pc._RTCPeerConnection__connect()  # type: ignore[attr-defined]
 
 
@@ -199,7 +199,7 @@ def nominated(connection: Connection) -> CandidatePair | None:
 async def probe(connection: Connection, pair: CandidatePair) -> None:
     """One STUN binding request on the pair in use (RFC 7675). Raises `TransactionError` when it is not answered.
 
-    It nominates the pair once more, if that is ours to do: a server that has lost sight of it comes back.
+    It also nominates the pair again, if this end is controlling, so that a server that has left the pair comes back.
     """
     assert connection.remote_password is not None, "a nominated pair has remote credentials"
     await pair.protocol.request(
@@ -271,9 +271,9 @@ def srtp_profile(transceiver: RTCRtpTransceiver) -> str | None:
 
 
 def tap(transceiver: RTCRtpTransceiver, on_rtp: OnRtp) -> None:
-    """Let the library receive RTP, but see every packet first; and never let a remote RTCP BYE end the track.
+    """Let the library receive RTP, but see every packet first; a remote RTCP BYE never ends the track.
 
-    Nothing would revive it.
+    After it, the library would not start the track again.
     """
     receiver, dtls, connection = transceiver.receiver, dtls_of(transceiver), connection_of(transceiver)
 
@@ -342,7 +342,7 @@ def received(receiver: RTCRtpReceiver, clock_rate: int) -> Received | None:
 class Bypass:
     """Keeps the library's sender and receiver of one transceiver from ever starting: no task, no thread, no packet.
 
-    They stay what SDP describes: their SSRC and CNAME are free for another sender.
+    SDP still describes both: their SSRC and CNAME can be used by another sender.
     """
 
     def __init__(self, transceiver: RTCRtpTransceiver) -> None:
@@ -378,7 +378,7 @@ class SrtpWire:
         self._dtls = dtls = dtls_of(transceiver)
         assert dtls._rx_srtp is not None, "SRTP keys come from the handshake"
         self.open = True
-        """False once either end has ended the association: then nothing may be sent any more."""
+        """False once either end has closed the DTLS association: then nothing more may be sent."""
         dtls.add_listener("statechange", self._on_dtls_state)
         connection = connection_of(transceiver)
         self._nominated = connection._nominated
@@ -389,7 +389,7 @@ class SrtpWire:
         unprotect, unprotect_rtcp = _srtp_call(dtls._rx_srtp, "srtp_unprotect"), dtls._rx_srtp.unprotect_rtcp
 
         def is_media(data: bytes) -> bool:
-            """Dealt with here, if so. RFC 5761: these second bytes are SRTCP."""
+            """True: handled here. These values of the second byte are SRTCP (RFC 5761)."""
             is_rtcp = 192 <= data[1] <= 223
             try:
                 clear = unprotect_rtcp(data) if is_rtcp else unprotect(data)
@@ -423,7 +423,7 @@ class SrtpWire:
             self._transport.sendto(data, self._address)
 
     def close(self) -> None:
-        """Leave the path as it was."""
+        """Restore the path to its former state."""
         self.open = False
         self._dtls.remove_listener("statechange", self._on_dtls_state)  # pyright: ignore[reportUnknownMemberType]
         self._door.media = None

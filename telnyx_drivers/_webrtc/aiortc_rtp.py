@@ -1,4 +1,4 @@
-"""The RTP path that aiortc brings along: its encoders, its jitter buffer, its decoders, driven from an `AudioPort`."""
+"""aiortc's own RTP path: its encoders, jitter buffer and decoders, driven from an `AudioPort`."""
 
 import asyncio
 import fractions
@@ -61,7 +61,7 @@ class PortTrack(MediaStreamTrack):
 
 
 class AiortcRtpPath:
-    """Implements `RtpPath`. Received digits are kept from the decoder, which they would kill, but not decoded."""
+    """Implements `RtpPath`. Received digits are not decoded, and kept from the decoder, which would fail on them."""
 
     def __init__(self, wiring: RtpWiring) -> None:
         self._wiring = wiring
@@ -123,7 +123,7 @@ class AiortcRtpPath:
         return False
 
     async def _read(self, track: MediaStreamTrack) -> None:
-        """Drain the remote track until it ends: unread, it grows without bound (MEDIA-401)."""
+        """Drain the remote track until it ends: if it is not read, it grows without bound (MEDIA-401)."""
         while True:
             try:
                 frame: object = await track.recv()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]

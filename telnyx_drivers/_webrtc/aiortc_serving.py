@@ -1,5 +1,5 @@
 # pyright: reportPrivateUsage=false
-"""How the platform's server chooses the path to a client, for a peer that stands in for it.
+"""Choice of the ICE path as the platform's server does it, for a peer that stands in for that server.
 
 It has one address and needs no more than one of the client's. While it starts, it follows the first check that comes
 from an address which it does not know yet, nominating or not, and then the last one that nominates; DTLS and RTP from

@@ -1,13 +1,13 @@
 # pyright: reportPrivateUsage=false
-"""The sockets of an ICE agent, and the door behind them: what may come in from the network, and how much of it.
+"""The sockets of an ICE agent, and the filter behind them: which datagrams are accepted, and how many.
 
-aiortc and aioice believe that whatever reaches a UDP port was sent by somebody who means well. It was not always: an
-empty datagram ends the path, a malformed STUN message writes a traceback, and everything else is kept for ever. Here,
-before any of their code sees it, a datagram is one of these (RFC 7983), or it is dropped and counted:
+aiortc and aioice trust every datagram that reaches a UDP port, also a hostile one: an
+empty datagram ends the path, a malformed STUN message logs a traceback, and all else is kept without limit. Here,
+before any of their code sees it, a datagram must be one of these (RFC 7983), or it is dropped and counted:
 
-- SRTP, given to whoever has the keys;
-- DTLS from an address of the far end, a bounded number of them;
-- a STUN request with our password, or the response to a request of ours.
+- SRTP, passed to the path that has the keys;
+- DTLS from a remote address, a bounded number of datagrams;
+- a STUN request with the local password, or the response to a request of this agent.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ MOST_CANDIDATES: Final = 128
 
 
 class Door:
-    """Of one agent, whichever of its sockets something comes to."""
+    """The filter of one agent, for all its sockets."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -54,14 +54,14 @@ class Door:
         self.dropped: Counter[Unwanted] = Counter()
         """Datagrams, by what they looked like."""
         self.media: Callable[[bytes], bool] | None = None
-        """Takes what looks like SRTP or SRTCP, and says whether it is authentic. Without it there are no keys yet."""
+        """Called with what looks like SRTP or SRTCP; returns whether it is authentic. ``None``: no keys yet."""
         self.only: Address | None = None
-        """Takes DTLS and SRTP from this address only: a server does, `aiortc_serving` says why."""
+        """Accept DTLS and SRTP from this address only, as a server does; `aiortc_serving` gives the reason."""
         self.delay = 0.0
-        """Seconds that each datagram takes more, in and out, for a far end that shall be far away. Set it first."""
+        """Seconds of extra delay for each datagram, in and out, to simulate a distant far end. Set it first."""
 
     def open(self) -> None:
-        """A pair is selected: the handshake begins, with what the far end has said of it by now."""
+        """A pair is selected: the handshake begins, with the DTLS datagrams that have arrived so far."""
         early = list(self._early)
         self._early.clear()
         for datagram in early:
@@ -78,11 +78,11 @@ class Door:
             self.dropped["DTLS"] += 1
 
     def may_come(self, message: Message, address: Address, came_to: "IceSocket") -> bool:
-        """Whether a STUN message is for this agent, and of somebody who may send it."""
+        """Whether a STUN message is for this agent, and from a permitted sender."""
         connection = self._connection
         if message.message_class != Class.REQUEST:
             key = connection.remote_password
-            # Also the far end's answer to a request that we have given up, or did not wait for.
+            # Also accepted: the far end's answer to a request that was given up or not awaited.
             return message.transaction_id in came_to.transactions or (
                 key is not None and message.check_message_integrity(key.encode())
             )
@@ -97,7 +97,7 @@ class Door:
 
     @property
     def full(self) -> bool:
-        """No further address of the far end is wanted."""
+        """True: no further remote addresses are accepted."""
         return len(self._connection._remote_candidates) >= MOST_CANDIDATES
 
     def _knows(self, address: Address) -> bool:
@@ -105,7 +105,7 @@ class Door:
 
 
 def door_of(connection: Connection) -> Door:
-    """Kept by the agent itself, which has room for what the library does not know of."""
+    """The agent's filter; it is kept as an attribute of the agent."""
     door: Door = vars(connection).setdefault("door", Door(connection))
     return door
 
@@ -239,7 +239,7 @@ def _bear_anything(client: TurnClientMixin) -> None:
     def bear(data: bytes | str, addr: Address) -> None:
         try:
             receive(data, addr)
-        except Exception as error:  # noqa: BLE001  whoever answers in the server's place sends anything
+        except Exception as error:  # noqa: BLE001  any host may answer in the server's place, with any content
             log.debug("TURN message dropped: %r", error)
 
     def datagram_received(data: bytes | str, addr: Address) -> None:

@@ -1,11 +1,11 @@
 # pyright: reportPrivateUsage=false
-"""How a path begins: which pair of addresses is used, and that both ends know it. The rest of `aiortc_private`.
+"""The start of an ICE path: which pair is used, and how both ends agree on it. The rest of `aiortc_private`.
 
 A telephony server has one address and learns ours from the checks that reach it. While it starts, it follows the first
 check from an address that it does not know yet, and then the last one that nominates; what comes from any other address
 it drops, DTLS and audio included. aioice nominates with every check and sends none once a pair has answered, so where
-there are two addresses, or a relay, the server ends up at the pair whose check came last, and hears nothing there.
-Hence: once a pair is selected it is nominated again and again until the handshake is over, and no other is checked.
+there are two addresses, or a relay, the server ends at the pair whose check came last, and hears nothing there.
+Therefore the selected pair is nominated repeatedly until the handshake is over, and no other pair is checked.
 
 The handshake's packets are repeated after a tenth of a second, where OpenSSL waits a second: some of them reach the
 server before it has come round to the selected pair, and some are lost.
@@ -59,7 +59,7 @@ def insist_on_pair(transceiver: RTCRtpTransceiver) -> None:
     """Nominate the first pair that answers until the handshake is over, and check no other one meanwhile.
 
     In place of aioice's own consent checks: `consent` says why, and a connection that is closed at the wrong moment
-    would never end them. Only the agent that is controlling has the say; a controlled one follows the other end.
+    would never end them. Only a controlling agent nominates; a controlled one follows the other end.
     """
     dtls, connection = dtls_of(transceiver), connection_of(transceiver)
     # The offerer is controlling (RFC 8445 section 6.1.1), but some servers think so of themselves: the larger number
@@ -87,7 +87,7 @@ def insist_on_pair(transceiver: RTCRtpTransceiver) -> None:
 
 
 Way: TypeAlias = tuple[StunProtocol, tuple[str, int]]
-"""A socket of ours and an address of the far end."""
+"""A local socket and a remote address."""
 
 
 def _way(pair: CandidatePair) -> Way:
@@ -99,7 +99,7 @@ class Checks:
 
     The pair that the far end has chosen is checked at once, and no other one for a while: the one that it has
     nominated, or, where that is for us to do, the first one that it has checked. A server of this family sends its
-    checks to one address of ours. Once that has answered, a check from any other address draws the server away, and
+    checks to one local address. Once that has answered, a check from any other address draws the server away, and
     where it is then, it stays for a second, whatever we nominate meanwhile.
     """
 
@@ -131,7 +131,7 @@ class Checks:
             if connection.ice_controlling and not self._following:
                 self._follow(came)
             # Ahead of the first answer on each pair: by the answer the server knows that it has chosen well, and until
-            # then it follows each nomination. It may be elsewhere for a check of ours that was on its way.
+            # then it follows each nomination. It may be elsewhere because of an earlier check that was on its way.
             pair = nominated(connection) or (self._pair(self._followed or came) if connection.remote_password else None)
             if pair is not None and came not in self._answered:
                 self._answered.add(came)
@@ -199,7 +199,7 @@ def _asked(transaction: Transaction) -> tuple[Message, tuple[str, int]]:
 
 
 def nominate(connection: Connection) -> None:
-    """A check of the selected pair, whose answer nobody waits for. It nominates if we are controlling."""
+    """A check of the selected pair; its answer is not awaited. It nominates if this end is controlling."""
     pair = nominated(connection)
     if pair is not None:
         _nominate(connection, pair)
@@ -239,7 +239,7 @@ def _check_no_other(connection: Connection) -> None:
 
 
 class Flight:
-    """Repeats what this end of a handshake has said last, until it is over, or enough was said.
+    """Repeats the last flight that this end has sent in a handshake, until it is over or the limit is reached.
 
     A repeated record needs a new number, or the other end takes it for a replay. Numbers are plain to see until keys
     are agreed, so all records of that time are numbered here. The last ones of a handshake are encrypted, numbers
@@ -254,7 +254,7 @@ class Flight:
         self._wait = REPEAT_SECONDS
         self._repeats_after = 0
         self._answered = False
-        """The other end has said something since; not all of its answer need have arrived."""
+        """The other end has sent something since; its answer need not be complete."""
         self._repeat: asyncio.TimerHandle | None = None
         self._receive = dtls.transport._recv
         dtls.transport._recv = self._hear
@@ -325,7 +325,7 @@ def records(data: bytes) -> list[bytes]:
 
 
 def _drain(ssl: SSL.Connection | None) -> bytes:
-    """What OpenSSL wants to say: whole records. The library takes 1500 bytes at a time, and leaves the rest lying."""
+    """What OpenSSL wants to send: whole records. The library takes 1500 bytes at a time, and leaves the rest."""
     said = b""
     while ssl is not None:
         try:

@@ -1,4 +1,4 @@
-"""How many bits a second an encoder may make: what a description asks for, and what is left of a bandwidth."""
+"""The bit rate of an encoder: what a description asks for, and what a bandwidth leaves for payloads."""
 
 import re
 from collections.abc import Iterator

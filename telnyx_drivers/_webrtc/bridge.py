@@ -41,7 +41,7 @@ Python's default of 5 ms let the lateness of a 20 ms pacer grow to 136 ms (99th 
 
 
 class MediaLoop:
-    """The process's media thread: it runs while somebody has it."""
+    """The process's media thread: it runs while at least one user holds it."""
 
     _guard: ClassVar[threading.Lock] = threading.Lock()
     _current: ClassVar["MediaLoop | None"] = None
@@ -100,7 +100,7 @@ class MediaLoop:
 
 
 def _in_child() -> None:
-    """The media thread is not in the child of a fork, and somebody may have held the guard."""
+    """The media thread does not exist in the child of a fork, and the lock may have been held at that moment."""
     MediaLoop.forget()
 
 
@@ -133,7 +133,7 @@ class BridgedEngine:
 
     def perform(self, action: EngineAction) -> None:
         if isinstance(action, OpenPeer):
-            self._audio(action.call)  # made on this side: its locks belong to the loop that made them
+            self._audio(action.call)  # made on this side: its locks belong to the loop that makes them
         with self._guard:
             full = self._orders >= PENDING
             if not full:
@@ -220,7 +220,7 @@ class BridgedEngine:
         return future
 
     def _call_soon(self, function: Callable[[], None]) -> None:
-        """On the application's loop, or not at all once that has ended. Nothing is let out: it would end the loop."""
+        """Run it on the application's loop, or not at all once that has ended. An exception must not reach the loop."""
 
         def run() -> None:
             try:
@@ -231,7 +231,7 @@ class BridgedEngine:
         try:
             self._app_soon(run)
         except RuntimeError:
-            # `trio.RunFinishedError`, or asyncio's "Event loop is closed": nobody is left to be told.
+            # `trio.RunFinishedError`, or asyncio's "Event loop is closed": the application's loop has ended.
             logs.media.debug("the application's loop has ended")
 
     # On the application's loop.

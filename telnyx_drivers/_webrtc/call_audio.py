@@ -1,6 +1,6 @@
-"""The audio of one call: what a peer's RTP path pulls and pushes, and what an application writes, plays and hears.
+"""The audio of one call: a peer's RTP path pulls and pushes it; an application writes, plays and reads it.
 
-It outlives the peers of its call: a re-attach changes who pulls and pushes, nothing else.
+It outlives the peers of its call: after a re-attach another peer pulls and pushes, and nothing else changes.
 """
 
 import logging
@@ -41,7 +41,7 @@ from telnyx_drivers._guard import isolated
 
 _log = logging.getLogger(__name__)
 _INT16: Final = np.dtype(np.int16)
-"""To compare with: the type itself would be made one anew for each frame."""
+"""For comparisons: comparing with the type itself would make a new dtype for each frame."""
 
 
 Part: TypeAlias = Literal["source", "sink", "recording", "capture"]
@@ -49,12 +49,12 @@ Part: TypeAlias = Literal["source", "sink", "recording", "capture"]
 
 @frozen
 class AudioFault:
-    """Part of a call's audio broke; the call goes on without it (MEDIA-403, MEDIA-415)."""
+    """Part of a call's audio failed; the call continues without it (MEDIA-403, MEDIA-415)."""
 
     what: Part
     error: Exception
     gap: bool = False
-    """It goes on by itself, but a piece of it is lost: told once until it has caught up."""
+    """It continues by itself, but a piece of audio is lost: reported once until it has caught up."""
 
     def as_fact(self, call: CallId) -> AudioFact:
         """For the session, which tells the application: 42001 to 42003, 32003 or 32004."""
@@ -70,10 +70,10 @@ class AudioCounts:
 
     sent: int = 0
     sent_silent: int = 0
-    """Of those sent: nobody had anything to say, or the call was muted."""
+    """Those of them that were silent: there was nothing to send, or the call was muted."""
     heard: int = 0
     dropped: int = 0
-    """Frames that readers lost because nobody read them in time."""
+    """Frames that readers lost because they were not read in time."""
     sent_missed: int = 0
     """Frames whose time passed while the process did not run: with ``sent`` they are as long as the call."""
     heard_missed: int = 0
@@ -112,7 +112,7 @@ class CallAudio:
         background: Background = in_background,
         report: Callable[[AudioFault], None] | None = None,
     ) -> None:
-        """``report`` is told what breaks, as `on_fault` is, on the application's loop."""
+        """``report`` gets the faults, as `on_fault` does, on the application's loop."""
         self._report = report
         self._call_soon = call_soon
         self._spawn = spawn
@@ -122,7 +122,7 @@ class CallAudio:
         self._taps: tuple[SampleTap, ...] = ()
         self._captures: tuple[Capture, ...] = ()
         self._couplings: tuple[AudioPatch, ...] = ()
-        """Where what is heard here goes as well."""
+        """The calls that also get what is received here."""
         self.audio_out = AudioOut(call_soon=call_soon)
         self._voices: tuple[AudioInput, ...] = (self.audio_out,)
         self._muted = self._deaf = self._closed = False
@@ -133,7 +133,7 @@ class CallAudio:
         """Frames heard of which each had another one in its time: by so much what is heard is ahead of the clock."""
         self.sent_level = LevelMeter()
         self.heard_level = LevelMeter()
-        """Before deafness: it is about the line, not about the listener."""
+        """Measured before deafness is applied: it describes the line, not the listener."""
         self.on_fault: Callable[[AudioFault], None] | None = None
         """Told on the application's loop, once for each thing that breaks."""
 
@@ -145,7 +145,7 @@ class CallAudio:
         mixed: Samples | None = None
         reading = self._reading
         for voice in self._voices:
-            # A device or the application's code: the others go on (MEDIA-415).
+            # A device or the application's code failed: the other voices continue (MEDIA-415).
             with reading:
                 samples = _fitting(voice.read(rate), count)
                 if samples is not None:
@@ -189,7 +189,7 @@ class CallAudio:
         self._listeners.feed(silence(samples.size) if self._deaf else samples, rate)
 
     def source_broke(self, error: Exception) -> None:
-        """A source cannot be used: the call goes on without it (MEDIA-415). Media loop."""
+        """A source cannot be used: the call continues without it (MEDIA-415). Media loop."""
         self._teller("source", self._call_soon or here())(error)
 
     def packet(self, data: bytes, sent: bool) -> None:
@@ -343,7 +343,7 @@ class CallAudio:
 
     @checked
     def couple_to(self, other: "CallAudio") -> Callable[[], None]:
-        """One way only: what is heard here is said there. Returns a function that ends it."""
+        """One way only: audio received here is sent there. Returns a function that ends it."""
         coupling = AudioPatch()
         with self._lock:
             self._couplings = (*self._couplings, coupling)
@@ -455,7 +455,7 @@ class CallAudio:
 
 
 def _fitting(samples: Samples | None, count: int) -> Samples | None:
-    """What a voice has read, if that is what it promised: it may be the application's, and is mixed with others'."""
+    """A voice's samples if they have the promised shape: a voice of the application may return anything."""
     if samples is None or (_is_array(samples) and samples.dtype == _INT16 and samples.shape == (count,)):
         return samples
     what = f"{samples.dtype} of shape {samples.shape}" if _is_array(samples) else type(samples).__name__

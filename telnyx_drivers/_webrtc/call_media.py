@@ -1,4 +1,4 @@
-"""One call's audio and the peers that may drive it: exactly one of them does (CALL-532)."""
+"""One call's audio and the peers that may drive it: exactly one of them does at a time (CALL-532)."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 OPEN_SECONDS: Final = 8.0
 """For a source to open: a device takes one or two, and a caller waits meanwhile."""
 _DEVICE_TROUBLE: Final = (OSError, LookupError, MediaAccessError, MediaUnavailable)
-"""What devices raise: the event says it, and no fault of the application is to be found (MEDIA-409)."""
+"""What devices raise. The error event reports it; it is no fault of the application's code (MEDIA-409)."""
 
 
 class CallMedia:
@@ -56,7 +56,7 @@ class CallMedia:
         return _Port(self, media)
 
     def leave(self, media: MediaId) -> None:
-        """The peer is closed. If one other is left, the audio is its; with the last one the source goes as well."""
+        """The peer is closed. If one other is left, it drives the audio; with the last one the source is closed."""
         self._peers.discard(media)
         if self.used == media:
             self.used = next(iter(self._peers)) if len(self._peers) == 1 else None
@@ -88,7 +88,7 @@ class CallMedia:
         return SourceOpened(order.media, source.label)
 
     def _checked(self, opened: object) -> Source:
-        """What a factory returned. A wrong thing costs the call its source and nothing else: 42003 says so."""
+        """Check what a factory returned. A wrong value costs the call its source only, and is reported as 42003."""
         if not isinstance(opened, Source):
             problem = f"a source factory returns a Source(voice, label), not {type(opened).__name__}"
         elif not (opened.voice is None or all(hasattr(opened.voice, name) for name in ("read", "close", "ended"))):

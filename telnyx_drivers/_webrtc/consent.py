@@ -1,4 +1,4 @@
-"""Is the far end still there? One STUN request at a time on the pair in use: consent, round trip, `disconnected`.
+"""Consent checks (RFC 7675): one STUN request at a time on the pair in use. Gives round trip and `disconnected`.
 
 aiortc has no ``disconnected`` state, and aioice's own consent check gives each request half a second, so that it ends a
 healthy call over a path with a long round trip. This replaces it, by RFC 7675: consent lapses 30 s after the last

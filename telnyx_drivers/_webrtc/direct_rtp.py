@@ -32,8 +32,8 @@ _REPORT_BEATS: Final = (25, 75)
 """Beats between two reports, at random (RFC 3550 section 6.2): half a second to one and a half."""
 _INSTANT: Final = 1e-6
 _LONGEST_WAIT: Final = 2 * QUANTUM
-"""Seconds for which a beat is put off when its packet is late: less than half a beat, so that whoever passes the audio
-on every 20 ms has it in time more often than not."""
+"""Seconds for which a beat is put off when its packet is late: less than half a beat, so that code which passes the
+audio on every 20 ms usually has it in time."""
 
 
 class DirectRtpPath:
@@ -205,7 +205,7 @@ class Leg:
         )
 
     def stop(self) -> None:
-        """Say farewell and let go of everything. Idempotent."""
+        """Send RTCP BYE and release everything. Idempotent."""
         self._stop_speaking()
         if self._stop_hearing is not None:
             self._stop_hearing()
@@ -226,7 +226,7 @@ class Leg:
             self._wiring.port.push(audio, receiver.sample_rate, due)
         self._waited = 0.0
         if waited and receiver.filling:
-            # It did not come: what comes after it is as early as ever.
+            # The packet did not come: the packets after it are as early as before.
             self._hear_at(due + pacer.BEAT - waited)
         elif shift := receiver.shift(due):
             self._hear_at(due + pacer.BEAT + shift)
@@ -248,7 +248,7 @@ class Leg:
                 self._sent.count(packet)
                 self._wire.send(packet)
         else:
-            # What is said meanwhile is lost, not kept for later.
+            # Audio of that time is lost, not kept for later.
             self._wiring.port.pull(self.sender.sample_rate, due)
         self._until_report -= 1
         if self._until_report <= 0:
@@ -283,7 +283,7 @@ class Leg:
                 case rtcp.ReceiverReport():
                     self._on_blocks(message.blocks, wall)
                 case rtcp.Bye():
-                    # A call ends by signalling; a server says this whenever it swaps a stream.
+                    # A call ends by signalling; a server sends BYE whenever it replaces a stream.
                     _log.debug("the far end ends streams %s", message.ssrcs)
 
     def _on_blocks(self, blocks: tuple[rtcp.ReportBlock, ...], wall: int) -> None:
@@ -314,7 +314,7 @@ class Leg:
 
 
 def _untapped(packet: bytes, sent: bool) -> None:
-    """Nobody looks on."""
+    """The tap of a path that is not captured: does nothing."""
 
 
 def _encoder(agreed: AgreedAudio, opus: OpusSettings) -> tuple[int, Encoder]:

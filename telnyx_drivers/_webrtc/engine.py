@@ -205,7 +205,7 @@ def _silent_audio(call: CallId) -> CallAudio:
 
 
 async def _see_through(tasks: "set[asyncio.Task[None]]", timeout: float) -> None:
-    """Wait for tasks that bound themselves, also while being cancelled; the cancellation goes on afterwards."""
+    """Wait for tasks that have their own time limit, also while being cancelled; then let the cancellation through."""
     if not tasks:
         return
     # Of a copy: each leaves the set as it ends, which may be before the waiting begins.

@@ -1,4 +1,4 @@
-"""Where candidates come from: the addresses of this host, and what STUN and TURN servers say.
+"""Gathering of candidates: the addresses of this host, and those that STUN and TURN servers report.
 
 aioice asks one STUN and one TURN server, in one go, and always waits five seconds when a single local address (a
 container bridge, a VPN) is not answered. Here every server of the plan gets its chance, and how long a call waits for
@@ -117,7 +117,7 @@ class Gathering:
         return [protocol.local_candidate for protocol in self._hosts]
 
     async def ask_servers(self, connection: Connection) -> None:
-        """Ask until each kind has answered or every server of it has failed. Cancelled, it leaves what was found."""
+        """Ask until one server of each kind has answered or all have failed. If cancelled, it keeps what was found."""
         self._relaying = bool(self.plan.turns)
         jobs = [self._reflexive(connection, protocol) for protocol in self._hosts if _speaks_stun(protocol)]
         await _together([*jobs, self._relay(connection)])
@@ -191,7 +191,7 @@ class Gathering:
         self.news.set()
 
     async def _answer(self, server: Server, ask: Callable[[], Coroutine[object, object, T]]) -> T | None:
-        """What the server gave. Whatever it makes the library raise is its failure, not ours."""
+        """The server's answer. Any exception of the library here is the server's failure, not this package's."""
         try:
             async with asyncio.timeout(self.patience.attempt):
                 return await ask()

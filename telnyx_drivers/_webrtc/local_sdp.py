@@ -1,4 +1,4 @@
-"""Our own description as it goes out: the library's text, corrected where a telephony server would stumble over it.
+"""The local description as it is sent: the library's text, corrected where a telephony server would fail on it.
 
 aiortc prints three fingerprints, of which FreeSWITCH believes the last; a session id that changes from one description
 to the next; no parameters for opus, no packet time, no telephone-event; an empty BUNDLE group towards a server that
@@ -29,7 +29,7 @@ _UNROUTED: Final = "IN IP4 0.0.0.0"
 
 @frozen(kw_only=True)
 class Style:
-    """How a call wants to be described. ``max_kbps`` is kilobits per second (MEDIA-045), which Opus is told as well."""
+    """Settings of a call's description. ``max_kbps`` is kilobits per second (MEDIA-045), a limit for Opus as well."""
 
     stereo: bool = False
     max_kbps: int | None = None

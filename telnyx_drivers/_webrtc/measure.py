@@ -1,4 +1,4 @@
-"""Measuring audio: is what was heard what was played, how much later, and at which pitch.
+"""Measuring audio: whether what was heard is what was played, how much later it came, and at which pitch.
 
 Samples are one-dimensional arrays of any real type; only the shape of the signal matters, never its level. Rates are in
 samples per second, times in seconds, frequencies in hertz.

@@ -1,7 +1,7 @@
-"""One peer connection: the core's orders for one `MediaId`, carried out one after the other.
+"""One peer connection: performs the core's media actions for one `MediaId`, one after the other.
 
-Whatever aiortc does not like becomes a fact. After `Peer.close` no fact of this peer is ever reported again, however
-much of the library is still winding down.
+Whatever aiortc raises becomes a fact. After `Peer.close` no fact of this peer is reported again, however
+much of the library is still closing.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ OpenTheSource: TypeAlias = Callable[[OpenSource], Awaitable[MediaFact]]
 CLOSE_SECONDS: Final = 5.0
 """The longest that closing a peer may take (MEDIA-513)."""
 _STOP_SECONDS: Final = 1.0
-"""Of those, for a source that is just being opened and for the path: one each; the rest is the groundwork's."""
+"""Of those, one second each for a source that is being opened and for the path; the rest is for the transport."""
 _PAUSES: Final = {"w": 0.5, "W": 1.0, ",": 2.0}
 """Seconds, between digits in the audio stream."""
 _MOST_EARLY_CANDIDATES: Final = MOST_CANDIDATES
@@ -90,7 +90,7 @@ class Peer:
         open_source: OpenTheSource,
         tap: Callable[[bytes, bool], None] | None = None,
     ) -> None:
-        """``ground`` is this peer's from now on, for the servers and the policy that ``config`` names."""
+        """``ground`` belongs to this peer from now on; it was made for the servers and policy that ``config`` names."""
         self.media = media
         self._config = config
         self._settings = settings
@@ -111,12 +111,12 @@ class Peer:
         self._consent: Consent | None = None
         self._consent_task: asyncio.Task[None] | None = None
         self._decided = asyncio.Event()
-        """Connected, or never to be: digits of a call that has just been answered wait for it."""
+        """Set once connected, or failed for good: digits of a call that was just answered wait for it."""
         self._digits: asyncio.Queue[tuple[str, DigitTone]] = asyncio.Queue()
         self._dialling: asyncio.Task[None] | None = None
         self._trickling: asyncio.Task[None] | None = None
         self._checking: asyncio.Task[None] | None = None
-        """Never cancelled: it is in the middle of the library, and ends when that closes."""
+        """Never cancelled: it runs inside the library, and ends when that closes."""
         self._closing: asyncio.Task[None] | None = None
 
         self._ground = ground
@@ -153,7 +153,7 @@ class Peer:
             self._dialling.add_done_callback(complain)
 
     def set_max_bit_rate(self, bits_per_second: int | None) -> None:
-        """What the encoder may make (MEDIA-046), as far as nobody asks for less; ``None``: as it likes."""
+        """Limit the encoder (MEDIA-046), unless another limit is lower; ``None``: no limit."""
         self._max_bit_rate = bits_per_second
         if self._consent is not None:
             self._limit_bit_rate()
@@ -164,7 +164,7 @@ class Peer:
         return read_peer(self._pc, self._transceiver, self._path.stats(), round_trip)
 
     def report_reading(self, take: Callable[[StatsSnapshot], StatsSnapshot]) -> None:
-        """STATS-010. Not one of the orders: an order that waits for a source must not hold it up."""
+        """A reading for the core (STATS-010). It is not queued: an order that waits for a source would delay it."""
         if not self._dead:
             self._report(StatsTaken(self.media, take(self.reading())))
 
@@ -214,7 +214,7 @@ class Peer:
             await self._pass_end()
 
     async def _gather(self) -> None:
-        """Raises `NoCandidateError` when nothing was found: aiortc would stay ``new`` for ever, without a word."""
+        """Raises `NoCandidateError` when nothing was found: aiortc would stay ``new`` without end or error."""
         self._tell_layer("gathering", "gathering")
         if self._config.trickle:
             await self._ground.hosts_known()
@@ -298,7 +298,7 @@ class Peer:
         await self._pass_end()
 
     async def _add_candidate(self, order: AddCandidate) -> None:
-        """MEDIA-110, MEDIA-111, MEDIA-115: never fatal, and the candidates of refused sections are not ours."""
+        """Add a remote candidate. A failure is not fatal; refused sections' candidates are ignored (MEDIA-110)."""
         if self._remote is None:
             if len(self._early_candidates) < _MOST_EARLY_CANDIDATES:
                 self._early_candidates.append(order)
@@ -332,19 +332,19 @@ class Peer:
                 await asyncio.sleep(_PAUSES[piece])
             elif not self._path.send_digits(piece.upper(), tone):
                 return DigitsRefused(self.media, "the far end takes no digits in the audio stream")
-            while self._path.sending_digits:  # noqa: ASYNC110  packets go by the pacer's clock, which wakes nobody
+            while self._path.sending_digits:  # noqa: ASYNC110  packets follow the pacer's clock, which signals nothing
                 await asyncio.sleep(0.02)
         return DigitsSent(self.media)
 
     async def _pass_end(self) -> None:
-        """After the far end's last candidate the library fails with the last pair it has: ours must be in by then."""
+        """After the far end's last candidate the library fails once its last pair fails: ours must be added before."""
         if self._remote_ended and self._gathered:
             await self._pc.addIceCandidate(None)
 
     # The library's news
 
     def _on_connection_state(self) -> None:
-        """MEDIA-500, MEDIA-501."""
+        """Report each change of the connection as a fact (MEDIA-500, MEDIA-501)."""
         try:
             match self._pc.connectionState:
                 case "connecting":
@@ -387,7 +387,7 @@ class Peer:
             log.info("media %s: what is sent has one bit rate, which cannot be limited", self.media)
 
     def _expired(self) -> None:
-        """RFC 7675 section 5.1: nothing more may be sent."""
+        """Consent has expired (RFC 7675 section 5.1): nothing more may be sent."""
         log.info("media %s: consent has expired", self.media)
         self._lost()
         _ = self._ground.close_library()
@@ -474,7 +474,7 @@ class Peer:
 
 
 class NoCandidateError(Exception):
-    """Gathering found no way to be reached."""
+    """Gathering found no candidate at all."""
 
     def __init__(self, relay_only: bool, failures: Sequence[ServerFailure]) -> None:
         kind = "relay candidate, and only relays may be used" if relay_only else "ICE candidate"

@@ -1,6 +1,6 @@
-"""What lies below a peer and needs nobody to talk to: certificate, sockets, candidates.
+"""The part of a peer that needs no far end: certificate, sockets, candidates.
 
-It can be laid before there is a call (`standby`), or with the peer.
+It can be made before there is a call (`transport_pool`), or together with the peer.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class PeerTransport:
     # Gathering.
 
     def begin(self) -> None:
-        """Gather, from now on. Idempotent."""
+        """Start gathering. Idempotent."""
         if self._opening is None:
             self._began = asyncio.get_running_loop().time()
             self._opening = asyncio.create_task(self._gatherer.gather(), name="open ICE sockets")
@@ -105,7 +105,7 @@ class PeerTransport:
         await asyncio.wait([self._asking])
 
     def stop_asking(self) -> None:
-        """What has been found is all there is."""
+        """Stop gathering: what has been found is final."""
         if self._asking is not None:
             self._asking.cancel()
 
@@ -132,7 +132,7 @@ class PeerTransport:
     # The end.
 
     def close_library(self) -> "asyncio.Task[None]":
-        """In one task that nobody cancels: a second close of aiortc waits for the first, for ever if that was cut."""
+        """Close in a task that is never cancelled: after a first close that was cut short, a second one never ends."""
         if self._library_close is None:
             self._library_close = asyncio.create_task(self.pc.close(), name="close aiortc")
             self._library_close.add_done_callback(complain)
@@ -155,7 +155,7 @@ class PeerTransport:
 
 
 async def finish(tasks: "set[asyncio.Task[None]]", timeout: float) -> bool:
-    """Whether all ended in time. What they raised is no longer of interest: `complain` has had its say."""
+    """Whether all ended in time. Their exceptions are ignored here: `complain` has reported them."""
     if not tasks:
         return True
     done, pending = await asyncio.wait(tasks, timeout=timeout)

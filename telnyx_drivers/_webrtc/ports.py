@@ -1,4 +1,4 @@
-"""The two seams of media: what a driver sees of an engine, and what a peer's RTP path sees of its call."""
+"""The two interfaces of media: an engine as a driver sees it, and a call's audio as a peer's RTP path sees it."""
 
 import ssl
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ class MediaEngine(Protocol):
         ...
 
     def release(self, call: CallId) -> None:
-        """The call has ended and nobody holds it any more."""
+        """The call has ended and is no longer in use."""
         ...
 
     async def aclose(self) -> None:
@@ -43,7 +43,7 @@ class MediaEngine(Protocol):
 
 
 def _ignore(call: CallId, fault: "AudioFault") -> None:
-    """Nobody wants to know."""
+    """Ignores the fault: the default."""
 
 
 @frozen
@@ -61,7 +61,7 @@ class EngineSetup:
     sources: "Mapping[str, SourceFactory]" = field(factory=dict[str, "SourceFactory"], repr=False)
     """What the application has registered, and will: look a source up when a call asks for it."""
     audio_broke: "Callable[[CallId, AudioFault], None]" = field(default=_ignore, repr=False)
-    """For whoever makes the audio of calls in another way than ``call_audio``; on the application's loop."""
+    """For engines that make the audio of calls otherwise than by ``call_audio``; on the application's loop."""
 
 
 EngineFactory: TypeAlias = Callable[[EngineSetup], MediaEngine]
@@ -69,7 +69,7 @@ EngineFactory: TypeAlias = Callable[[EngineSetup], MediaEngine]
 
 @frozen
 class AnyLoop:
-    """Marks a factory whose engines run on any loop; those of others are given an asyncio loop (`media.bridge`)."""
+    """Marks a factory whose engines run on any loop; engines of others get an asyncio loop (`_webrtc.bridge`)."""
 
     factory: EngineFactory
 

@@ -1,4 +1,4 @@
-"""What a call prefers, put to the library: direction and codecs."""
+"""A call's preferences, applied to the library: direction and codecs."""
 
 import logging
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _HELPERS: Final = frozenset({"telephone-event", "cn", "red", "rtx", "ulpfec"})
 
 
 def direction(config: PeerConfig) -> Direction:
-    """MEDIA-033."""
+    """The audio's SDP direction, from what the call sends and receives (MEDIA-033)."""
     if config.send_audio:
         return "sendrecv" if config.receive_audio else "sendonly"
     return "recvonly" if config.receive_audio else "inactive"
@@ -48,7 +48,7 @@ def prefer(transceiver: RTCRtpTransceiver, codecs: Iterable[Codec]) -> None:
 
 
 def admit(transceiver: RTCRtpTransceiver, offered: Iterable[RtpMap]) -> None:
-    """Give the preference up when the far end speaks none of it: a call in another codec is better than none."""
+    """Drop the preference when the far end supports none of it: a call in another codec is better than none."""
     preferred = private.preferred_codecs(transceiver)
     names = {each.mimeType.lower() for each in preferred}
     if preferred and not any(f"audio/{entry.name.lower()}" in names for entry in offered):

@@ -100,7 +100,7 @@ def _codec(transceiver: RTCRtpTransceiver) -> CodecStats | None:
 
 
 def _pair(transceiver: RTCRtpTransceiver) -> PairStats | None:
-    """STATS-056."""
+    """The candidate pair in use (STATS-056)."""
     pair = private.nominated(private.connection_of(transceiver))
     if pair is None:
         return None

@@ -1,7 +1,7 @@
-"""What the far end described, read once into values and written again in the one form that the media library takes.
+"""A remote description, parsed once into values and generated again in the one form that the media library accepts.
 
 Real servers leave out what aiortc insists on (``a=mid``, ``a=setup``, the rtpmap of a static payload type), repeat what
-it cannot bear (an fmtp without a codec, an ``a=ssrc`` without a colon) and speak of things it must not see (video,
+it cannot parse (an fmtp without a codec, an ``a=ssrc`` without a colon) and mention things it must not see (video,
 component 2). Patching such text line by line never ends; so it is parsed for the dozen facts an audio call needs, and a
 canonical description is generated from them (SRV-001 to SRV-004, MEDIA-039).
 """

@@ -1,4 +1,4 @@
-"""The seam between a peer and what carries its audio in RTP: any `RtpPath` can drive any `AudioPort`.
+"""The interface between a peer and what carries its audio in RTP: any `RtpPath` can drive any `AudioPort`.
 
 The peer owns signalling, ICE and DTLS; the path owns packets, codecs, timing and statistics of one peer. `aiortc_rtp`
 is the library's own path; a better one is passed to the engine as another `RtpPathFactory`.

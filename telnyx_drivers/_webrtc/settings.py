@@ -1,4 +1,4 @@
-"""What all peers of an engine have in common."""
+"""Settings that all peers of an engine share."""
 
 import ipaddress
 import ssl

@@ -1,4 +1,4 @@
-"""Candidates gathered before there is a call (MEDIA-023), and kept true until there is one."""
+"""Candidates gathered before there is a call (MEDIA-023), and kept valid until one uses them."""
 
 import asyncio
 import logging
@@ -15,11 +15,11 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS: Final = 15.0
 """Between two looks at whether the candidates still hold: NATs may forget a binding after 30 s (RFC 4787)."""
 REFILL_SECONDS: Final = 1.0
-"""After one was taken: its call shall be up before the next one is laid."""
+"""Pause after one was taken: its call should be set up before the next one is gathered."""
 
 
 class TransportPool:
-    """At most one groundwork ahead, for the servers and the policy that were asked for last.
+    """At most one transport in advance, for the servers and the policy that were asked for last.
 
     Made, used and closed on the running loop. ``see_out`` waits for the end of tasks that are about to end.
     """
@@ -38,7 +38,7 @@ class TransportPool:
             self._start(wanted, 0.0)
 
     def take(self, config: PeerConfig) -> PeerTransport | None:
-        """What is ready for such a peer, if it is as good as fresh; the next one follows by itself."""
+        """The ready transport if it fits this peer and is still valid; the next one is gathered by itself."""
         wanted, ground = self._wanted, self._ground
         if ground is None or wanted is None or not config.prefetch:
             return None

@@ -1,1 +1,1 @@
-"""A call as the frameworks for voice agents want it; each module needs the framework that it is named after."""
+"""Calls as audio transports of frameworks for voice agents; each module needs the framework that it is named after."""

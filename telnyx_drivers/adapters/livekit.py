@@ -1,4 +1,5 @@
-"""A call as ears and mouth of a livekit-agents session, without a room (``livekit-agents`` 1.8; extra ``livekit``).
+"""A call as audio input and output of a livekit-agents session, without a room (``livekit-agents`` 1.8, extra
+``livekit``).
 
 .. code-block:: python
 
@@ -31,11 +32,11 @@ except ModuleNotFoundError as error:
     ) from error
 
 RATE: Final = 24_000
-"""Hz, both ways: what livekit-agents itself uses where nobody asks for another."""
+"""Hz, both ways: the default of livekit-agents itself."""
 
 
 class CallAudioInput(io.AudioInput):
-    """What the far end says, from now on, in frames of 20 ms; ends with the call.
+    """The far end's audio from now on, in frames of 20 ms; ends with the call.
 
     Raises ``ValueError`` for an impossible rate.
     """
@@ -50,9 +51,9 @@ class CallAudioInput(io.AudioInput):
 
 
 class CallAudioOutput(io.AudioOutput):
-    """What the agent says. A segment is reported as finished when its last sample has been sent, or it was cut short.
+    """The agent's audio. A segment is reported as finished when its last sample has been sent, or it was interrupted.
 
-    ``playback_position`` is what the call really sent of it, in seconds, not counting pauses.
+    ``playback_position`` is the part that the call has sent, in seconds, without pauses.
     """
 
     def __init__(self, call: CallHandle, *, sample_rate: int = RATE) -> None:
@@ -101,7 +102,7 @@ class CallAudioOutput(io.AudioOutput):
     async def _finish(self, began: float) -> None:
         await self._out.drain()
         self._began = self._finishing = None
-        # An ended call has sent nothing more, whoever ended it.
+        # An ended call sends nothing more, whichever end ended it.
         self.on_playback_finished(
             playback_position=self._out.sent_duration - began, interrupted=self._cut or self._out.ended
         )

@@ -5,7 +5,7 @@
     transport = CallTransport(call)
     worker = PipelineWorker(Pipeline([transport.input(), stt, llm, tts, transport.output()]))
 
-What pipecat interrupts is dropped from the call's queue, at most 40 ms of it still leave; ``EndFrame`` lets the rest
+An interruption drops the call's queue; at most 40 ms of it are still sent. ``EndFrame`` lets the rest
 be heard and hangs up, ``CancelFrame`` hangs up at once. The far end's hang-up ends the pipeline.
 """
 
@@ -57,7 +57,7 @@ class CallTransport(BaseTransport):
     """Give it a call that is active, or will be; audio flows from then on. One transport serves one pipeline.
 
     ``params`` default to audio in and out at the pipeline's own rates. With ``hang_up`` false the call outlives the
-    pipeline: what was said is still drained, and the application goes on with the call. Raises `InvalidCallState` for
+    pipeline: queued audio is still drained, and the application keeps the call. Raises `InvalidCallState` for
     a call that has ended.
 
     Event handlers: ``on_client_connected(transport, call)`` once the call is active, and
@@ -68,7 +68,7 @@ class CallTransport(BaseTransport):
         if not call.live:
             raise InvalidCallState(f"the call has ended: it is {call.state.value}")
         super().__init__()
-        # No silence at the end: the draining hang-up lets the last word be heard.
+        # No silence at the end: the draining hang-up lets the last words be heard.
         params = params or TransportParams(audio_in_enabled=True, audio_out_enabled=True, audio_out_end_silence_secs=0)
         self._call: Final = call
         self._input = CallInput(call, params, self._tell)
@@ -87,7 +87,7 @@ class CallTransport(BaseTransport):
 
 
 class CallInput(BaseInputTransport):
-    """What the far end says and presses, as frames; its hang-up asks for the end of the pipeline."""
+    """The far end's audio and digits as frames; its hang-up ends the pipeline."""
 
     def __init__(self, call: CallHandle, params: TransportParams, tell: Callable[[str], Awaitable[None]]) -> None:
         super().__init__(params)
@@ -130,7 +130,7 @@ class CallInput(BaseInputTransport):
             )
 
     async def _note_digits(self, events: EventStream[Event]) -> None:
-        with suppress(TelnyxClientError):  # what broke the client ends the call, and is its business
+        with suppress(TelnyxClientError):  # a failed client ends the call, and reports why
             async for event in events:
                 if isinstance(event, DigitReceived) and event.digit in _KEYS:
                     await self.push_frame(InputDTMFFrame(button=KeypadEntry(event.digit)))
@@ -152,7 +152,7 @@ class CallInput(BaseInputTransport):
 
 
 class CallOutput(BaseOutputTransport):
-    """What the bot says and presses, at the pace of the call."""
+    """The bot's audio and digits, sent at the pace of the call."""
 
     def __init__(self, call: CallHandle, params: TransportParams, *, hang_up: bool) -> None:
         super().__init__(params)
@@ -171,7 +171,7 @@ class CallOutput(BaseOutputTransport):
         if written and not frame.interruptible:
             self._protected = self._out.sent_duration + self._out.queued_duration
         if not written and not self._call.live:
-            # Nobody paces an ended call; without a turn for others a mixer would write to it for ever.
+            # Writing to an ended call does not wait: without this pause for other tasks a mixer would loop without end.
             await asyncio.sleep(0)
         return written
 

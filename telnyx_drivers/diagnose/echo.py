@@ -1,4 +1,4 @@
-"""What an echo is worth, measured in the recording of the call."""
+"""The quality of an echo, measured in the recording of the call."""
 
 import wave
 from pathlib import Path

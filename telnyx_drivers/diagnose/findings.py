@@ -1,4 +1,4 @@
-"""What was found, as values: the parts of a diagnosis before anybody judges them (quality.md 8.4, 8.5).
+"""The findings of a diagnosis as values, before they are judged (quality.md 8.4, 8.5).
 
 Times are seconds here and milliseconds in the documents, whose names are those of the platform's own diagnosis.
 """
@@ -79,7 +79,7 @@ class Candidate:
 
 @frozen(kw_only=True)
 class IceFindings:
-    """DIAG-040 to DIAG-047."""
+    """What ICE found on the test call (DIAG-040 to DIAG-047)."""
 
     candidates: tuple[Candidate, ...]
     pair: PairStats | None

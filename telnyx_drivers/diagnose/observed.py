@@ -1,4 +1,4 @@
-"""A look at what the media engine tells of a call, on its way to the session."""
+"""Observation of the media engine's facts on their way to the session."""
 
 import asyncio
 import time

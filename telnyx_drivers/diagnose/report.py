@@ -1,4 +1,4 @@
-"""What a diagnosis is told, what it tells while it runs, and what it says in the end."""
+"""The input of a diagnosis, its progress while it runs, and its result."""
 
 import ssl
 from typing import Final, Protocol
@@ -30,7 +30,7 @@ class Plan:
 
 
 class Listener(Protocol):
-    """Who watches."""
+    """Gets the progress."""
 
     def begins(self, what: str) -> None:
         """Something that takes its time."""

@@ -1,6 +1,6 @@
-"""The diagnosis itself: from the server's name to a conversation with an echo, one step after the other.
+"""The diagnosis itself: from the server's name to a call with an echo, one step after the other.
 
-Nothing of a bad network is raised: it is what the report is about (DIAG-010). `asyncio` only, as real media is.
+A bad network raises nothing: it is what the report is about (DIAG-010). `asyncio` only, as real media needs it.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ ECHO: Final = 0.5
 
 
 async def diagnose(plan: Plan, listener: Listener) -> Report:
-    """Check everything, and say what it comes to. A call that is going on is hung up if this is cancelled."""
+    """Check everything and give the verdicts. If this is cancelled, a call in progress is hung up."""
     began = time.perf_counter()
     run = _Run(plan, listener)
     await run.everything()
@@ -97,7 +97,7 @@ class _Run:
     # The signalling server.
 
     async def _reach(self) -> bool:
-        """Whether it can be talked to."""
+        """Whether the server can be reached."""
         url = build_url(self.plan.options, voice_sdk_id=None, first_canary=True, skip_last=False).url
         self.listener.begins("Looking up the server's name")
         names = self.names = await probes.look_up(url)
@@ -179,7 +179,7 @@ class _Run:
         await self._take_timings(events)
 
     async def _established(self, call: CallHandle) -> str | None:
-        """``None`` when it is; else why not, empty when nobody knows."""
+        """``None`` when it is; else the reason, empty when it is unknown."""
         try:
             async with asyncio.timeout(ESTABLISHED_WITHIN):
                 await call.wait_for_state("active")
@@ -232,7 +232,7 @@ def _sentence(error: TelnyxError) -> str:
 
 
 def _timings(establishment: EstablishmentTimings) -> JsonObject:
-    """DIAG's own figures, and all of them."""
+    """The figures that the platform's diagnosis has too, and all others."""
     at = {step.label: step.from_start for step in establishment.steps}
     began = at.get(Mark.GATHERING_STARTED.value)
     timings: JsonObject = {"callEstablishment": establishment.record()}

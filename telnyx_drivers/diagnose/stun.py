@@ -1,4 +1,4 @@
-"""One question to one STUN or TURN server, without a peer. What goes wrong is for `media.ice.failure_of` to word."""
+"""One request to one STUN or TURN server, without a peer. `_webrtc.ice.failure_of` puts errors into words."""
 
 import asyncio
 import contextlib

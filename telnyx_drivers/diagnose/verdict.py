@@ -1,4 +1,4 @@
-"""What to make of the findings: one word, and the reasons for it (quality.md 8.7). Pure functions of values."""
+"""Judging the findings: one verdict, and the reasons for it (quality.md 8.7). Pure functions of values."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, Literal, TypeAlias
@@ -109,7 +109,7 @@ def _blocked(probes: Sequence[Probe]) -> Iterator[Note]:
 
 
 def of_ice(ice: IceFindings, answering: Collection[str] = ()) -> Judgement:
-    """DIAG-100 to DIAG-108. ``answering`` are servers that gave nothing only because the call needed no more."""
+    """The candidates (DIAG-100 to DIAG-108). ``answering``: servers that are silent only as the call needed no more."""
     if not ice.candidates:
         return Judgement("inconclusive", (Note("ice_no_candidates", "No address was found at all.", "ice"),))
     reasons: list[Note] = []
@@ -140,7 +140,7 @@ def of_ice(ice: IceFindings, answering: Collection[str] = ()) -> Judgement:
 
 
 def of_network(network: NetworkFindings) -> Judgement:
-    """DIAG-120 to DIAG-124, DIAG-140."""
+    """The test call's loss, delay and bit rate (DIAG-120 to DIAG-124, DIAG-140)."""
     reasons = [*_figures(network), *_bitrates(network)]
     warnings: list[Note] = []
     verdicts: list[Verdict] = ["degraded"] if reasons else []

@@ -1,4 +1,4 @@
-"""The embedded gateway: the server's role over real WebSockets and with real media, on this machine.
+"""The embedded gateway: it plays the server on this machine, over real WebSockets and with real media.
 
 ``async with Gateway(users={"alice": "secret"}) as gateway: ... gateway.url``
 """

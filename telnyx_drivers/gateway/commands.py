@@ -105,7 +105,7 @@ class Commands(ABC):
             self.core.digits(call, digits, now=now)
 
     def display(self, call: CallId, name: str, number: str, *, direction: str = "outbound") -> None:
-        """Tell a client that it now speaks to somebody else."""
+        """Tell a client that it is now connected to another party."""
         with self._command() as now:
             self.core.display(call, name, number, now=now, direction=direction)
 

@@ -13,7 +13,7 @@ End: TypeAlias = Callable[[], None]
 
 
 def tone(name: ToneName) -> Tone:
-    """A fresh voice: 1 kHz, North American ringback, or two notes that nobody takes for speech."""
+    """A fresh voice: 1 kHz, North American ringback, or two notes that cannot be taken for speech."""
     match name:
         case "tone":
             return Tone(1000.0)

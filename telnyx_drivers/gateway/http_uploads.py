@@ -1,7 +1,7 @@
-"""The gateway's door: WebSockets go in, and call reports and recordings that are uploaded to the same port are taken.
+"""The gateway's port: WebSockets, and HTTP uploads of call reports and recordings.
 
 The platform takes them by HTTP on the host that clients signal to. A connection shows which of the two it is
-with its first bytes; until then it is nobody's, and it has to hurry.
+with its first bytes; until then it belongs to neither, and has a time limit.
 """
 
 import asyncio

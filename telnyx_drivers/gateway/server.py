@@ -49,7 +49,7 @@ EngineFactory: TypeAlias = Callable[[Report], MediaEngine]
 HISTORY: Final = 10_000
 """Events remembered for `Gateway.wait_for`; the oldest go."""
 MAX_UPLOADED: Final = 64 << 20
-"""Bytes of memory for the uploads among them: whoever reaches the port may send any number."""
+"""Bytes of memory for the uploads among them, because any client that reaches the port may send any number."""
 
 _log = logging.getLogger("telnyx_drivers.gateway")
 _websockets_log = logging.getLogger("telnyx_drivers.gateway.websockets")
@@ -210,10 +210,10 @@ class Gateway(Commands):
 
     @contextmanager
     def _watched(self) -> Generator[None, None, None]:
-        """A fault of ours ends the gateway, loudly, instead of leaving it half alive."""
+        """A fault of the gateway ends it with an exception, so that it does not stay half alive."""
         try:
             yield
-        except Exception as fault:  # noqa: BLE001  whatever it is, it is ours
+        except Exception as fault:  # noqa: BLE001  whatever it is, it is a fault of this package
             _log.exception("the gateway broke")
             if self._fault is None:
                 self._fault = fault

@@ -26,7 +26,7 @@ _REPEAT: Final = 50
 
 
 class Pauses:
-    """Tells what of one's own audio need not be sent."""
+    """Finds the pauses in the audio to send: frames that need not be sent."""
 
     def __init__(self) -> None:
         self.level = -127.0
@@ -95,7 +95,7 @@ def _impulse_response(reflections: list[float]) -> NDArray[np.float64]:
     for index in range(response.size):
         past = response[max(index - len(predictor), 0) : index][::-1]
         response[index] = (1.0 if index == 0 else 0.0) - float(np.dot(predictor[: past.size], past))
-    # A model on the brink of ringing for ever is cut off; it must not blow up either.
+    # An almost unstable filter would ring without end: its response is cut off, and it must not overflow either.
     response = np.clip(np.nan_to_num(response), -1e6, 1e6)
     scaled: NDArray[np.float64] = response / np.sqrt(np.sum(response**2))
     return scaled

@@ -383,7 +383,7 @@ class JitterBuffer:
         return self._conceal(piece)
 
     def _resume(self, first: int, now: float) -> Instruction:
-        """Go on with ``first`` when its time has come: a hole is the chance to get the delay right."""
+        """Continue with ``first`` when its time has come: a hole is the chance to get the delay right."""
         self._next = first
         if self._lead(first, now) > self._estimator.target - 1e-6:
             return self._play(first, now)

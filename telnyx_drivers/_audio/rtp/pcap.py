@@ -1,7 +1,7 @@
 """A call's RTP and RTCP in the clear, as a capture file that Wireshark opens.
 
 Classic pcap of raw IPv4. Addresses and ports are made up, always the same two: what is on the network is encrypted, and
-where it goes is nobody's business. Wireshark's RTP player plays the file; ``tshark -d udp.port==5004,rtp`` reads it.
+the real addresses are private. Wireshark's RTP player plays the file; ``tshark -d udp.port==5004,rtp`` reads it.
 """
 
 from pathlib import Path

@@ -126,7 +126,7 @@ class RtpReceiver:
         newest = reception.add(packet.sequence, packet.timestamp, len(payload), now)
         if decoder is not None:
             if decoder.clock_rate != self._decoder.clock_rate:
-                # A straggler from before a change is no change back, but two in a row are, whatever their numbers say.
+                # One late packet of the old stream is no change back; two in a row are, whatever their numbers.
                 if not newest and not self._other_clock:
                     self._other_clock = True
                     return True
@@ -244,7 +244,7 @@ class RtpReceiver:
             self._finished = self.stats.totals
             self._old_ssrcs.append(self._reception.ssrc)
             self._buffer.reset()
-            # The concealer alone goes on: it leads over from what was heard last.
+            # The concealer alone continues: it blends from what was heard last.
             self._stream_begins = True
             for digits in self._digits.values():
                 for digit in digits.finish():
@@ -255,7 +255,7 @@ class RtpReceiver:
         return self._reception
 
     def _change_clock(self, payload_type: int, reception: ReceptionStatistics) -> None:
-        """Another codec whose timestamps count differently: nothing can be told from those before."""
+        """Another codec with another RTP clock: earlier timestamps say nothing about the later ones."""
         self._change_codec(payload_type)
         reception.change_clock(self._decoder.clock_rate)
         self._buffer.reset(self._decoder.clock_rate)

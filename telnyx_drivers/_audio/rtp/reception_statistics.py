@@ -21,7 +21,7 @@ class ReceptionTotals:
 
 _MOST_DROPPED: Final = 3_000
 _MOST_MISORDERED: Final = 100
-"""Sequence numbers further ahead or behind are no loss and no straggler: the sender began anew (RFC 3550 A.1)."""
+"""Sequence numbers. A larger jump is neither loss nor reordering: the sender restarted (RFC 3550 appendix A.1)."""
 
 
 class ReceptionStatistics:
@@ -84,7 +84,7 @@ class ReceptionStatistics:
         return extended == self._highest
 
     def change_clock(self, rate: int) -> None:
-        """The stream goes on with timestamps of another rate; the one transit that spans both says nothing."""
+        """The stream continues at another timestamp rate; the one transit that spans both rates is not used."""
         self._clock = rate
         self._transit = None
 

@@ -15,11 +15,11 @@ from telnyx_core.actions import DEFAULT_TONE, DigitTone
 _PAYLOAD = Struct("!BBH")
 DIGITS: Final = "0123456789*#ABCD"
 _END_REPEATS: Final = 3
-"""RFC 4733 section 2.5.1.4: the last packet is sent three times, because everything hangs on it."""
+"""The last packet of an event is sent three times, because its loss would lose the end (RFC 4733 section 2.5.1.4)."""
 _SILENT_SECONDS: Final = 0.2
 """An event of which nothing is heard for so long has ended unheard."""
 _MOST_UNITS: Final = 0xFFFF
-"""Of one event's duration. A longer one goes on in the next segment (RFC 4733 section 2.5.1.3)."""
+"""Longest duration of one event segment. A longer event continues in the next segment (RFC 4733 section 2.5.1.3)."""
 _NEARLY: Final = 0x1000
 """Units that may be missing at the end of a segment of which the last packets were lost."""
 _MISORDERED: Final = 0x8000

@@ -1,4 +1,4 @@
-"""Where a waveform repeats itself, and what can be done with that: fill a hole, take time out, put time in."""
+"""Repetition in a waveform, used to fill a gap, to take time out, and to put time in."""
 
 from functools import cache
 from typing import Final
@@ -94,7 +94,7 @@ class Concealer:
 
 
 class Fader:
-    """For a codec that conceals by itself, and may hum on for ever: the same fade, and the way back from it."""
+    """For a codec that conceals by itself and may do so without end: the same fade-out, and the blend back."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate

@@ -13,7 +13,7 @@ from telnyx_drivers._tools.cli.exits import UsageError
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 """A SIP header name: ``token`` of RFC 3261 section 25.1."""
 _DIGITS: Final = re.compile(r"[0-9A-Da-d*#,wW]+")
-"""CALL-135: the twelve keys, A to D, and pauses."""
+"""What a ``dtmf`` command accepts (CALL-135): the twelve keys, A to D, and pauses."""
 
 
 class CodecName(StrEnum):
@@ -57,7 +57,7 @@ def parse_digits(text: str) -> str:
 
 
 def check_playable(what: str) -> str:
-    """That a file holds audio, before anybody's telephone rings. What a URL holds shows when it is played."""
+    """Check that a file holds audio before a telephone rings. A URL is checked only when it is played."""
     from telnyx_drivers._audio.decode import open_decoder
     from telnyx_drivers._audio.inputs import is_address
     from telnyx_drivers._exceptions import UnplayableAudio
@@ -76,7 +76,7 @@ def check_playable(what: str) -> str:
 
 
 def check_writable(path: Path, option: str = "--record") -> Path:
-    """That the folder is there, before there is something to lose."""
+    """Check that the folder exists, before there is a recording to lose."""
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise UsageError(f"{option} {path}: there is no folder for such a file.")
     return path

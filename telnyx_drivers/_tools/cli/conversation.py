@@ -1,4 +1,4 @@
-"""One call from the shell, from the moment it exists to its end: what is said, kept, shown and counted."""
+"""One call from the command line, from its creation to its end: what is played, recorded, shown and counted."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ class Plan:
     lead: float = 0.0
     """Seconds to wait before the first word, in which jitter buffers find their length."""
     tail: float = 0.0
-    """Seconds to go on listening after the last word."""
+    """Seconds to keep listening after the last word."""
     record: Path | None = None
     capture: Path | None = None
     """Where the packets go, decrypted."""
@@ -60,9 +60,9 @@ class Conversation:
         self.report: StatsReport | None = None
         """The call's quality, once it has ended."""
         self.faults: list[str] = []
-        """What was not as it should be, in whole sentences."""
+        """What went wrong, in whole sentences."""
         self.codes: set[int] = set()
-        """Of the errors and warnings that were told."""
+        """Codes of the errors and warnings that were raised."""
         self._watcher = asyncio.create_task(self._watch(call.events()))
         self._plan = plan
         self._output = output
@@ -90,7 +90,7 @@ class Conversation:
             self.faults += self._judge()
 
     def _judge(self) -> list[str]:
-        """Against the plan's checks, once all is known."""
+        """Check the result against the plan, once the call is over."""
         checks, report, setup = self._plan.checks, self.report, self.timeline.setup
         faults: list[str] = []
         if checks.max_setup is not None and (setup is None or setup > checks.max_setup):
@@ -233,10 +233,10 @@ class Conversation:
         self._listen_back(audio)
 
     def _listen_back(self, audio: "CallAudio") -> None:
-        """Dead air is a fault, unless somebody talked to a line that only listens."""
+        """Report silence as a fault, unless something was played to a far end that only listens."""
         loudness = self._loudness
         if self._plan.play is not None and not self._played:
-            return  # told already, and over before anything could be heard
+            return  # reported already, and over before anything could be heard
         if self._plan.play is not None and not loudness.sent_anything:
             self.faults.append("Dead air: what was played holds nothing audible.")
         if audio.counts.heard == 0:

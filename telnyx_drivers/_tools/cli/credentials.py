@@ -1,4 +1,4 @@
-"""Who is calling: from the environment or a private file, never from the command line, where others can read it."""
+"""Credentials: from the environment or a private file, never from the command line, where other users can read them."""
 
 import os
 import stat

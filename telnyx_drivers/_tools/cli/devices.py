@@ -1,4 +1,4 @@
-"""The user's own voice and ear in a call from the shell: ``--mic`` and ``--speaker``."""
+"""The user's own microphone and loudspeaker in a call from the command line: ``--mic`` and ``--speaker``."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from telnyx_drivers._audio.devices import Speaker
 
 SYSTEM: Final = "default"
-"""What names the system's own choice on the command line."""
+"""The name of the system's default device on the command line."""
 _MIC: Final = "mic"
 
 Hear: TypeAlias = Callable[[CallHandle], object]
 
 
 def register_microphone(client: TelnyxRTC, device: str | None) -> str | None:
-    """The ``mic_id`` for a call that speaks through this device; ``None``: through none."""
+    """The ``mic_id`` for a call that sends from this device; ``None``: no microphone."""
     if device is None:
         return None
     from telnyx_drivers._audio.devices import microphone
@@ -33,7 +33,7 @@ def register_microphone(client: TelnyxRTC, device: str | None) -> str | None:
 
 @asynccontextmanager
 async def loudspeaker(device: str | None, output: Output) -> AsyncGenerator[Hear, None]:
-    """Within this a call can be heard through the device; ``None``: nothing is. Raises `UsageError`."""
+    """Within this block a call can be heard through the device; ``None``: none is opened. Raises `UsageError`."""
     if device is None:
         yield lambda call: None
         return

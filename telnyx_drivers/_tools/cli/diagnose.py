@@ -99,7 +99,7 @@ def _credentials(file: Path | None, output: Output) -> Credentials | None:
 async def _server(
     local: bool, credentials: Credentials | None, url: str | None
 ) -> AsyncGenerator[tuple[Credentials | None, str | None], None]:
-    """Who logs in, and where."""
+    """The credentials, and the server's address."""
     if not local:
         yield credentials, url
         return
@@ -113,7 +113,7 @@ async def _server(
 def _options(
     credentials: Credentials | None, url: str | None, servers: tuple[IceServer, ...] | None, *, relay: bool
 ) -> ClientOptions:
-    who = credentials or Credentials(login_token="none")  # noqa: S106  # nobody logs in with it
+    who = credentials or Credentials(login_token="none")  # noqa: S106  # not used: no login takes place
     return ClientOptions(
         login_token=who.login_token,
         login=who.login,
@@ -125,7 +125,7 @@ def _options(
 
 
 def ice_servers(urls: Sequence[str] | None, environ: Mapping[str, str]) -> tuple[IceServer, ...] | None:
-    """`UsageError` for one that could not be used: here it is no accident that may be passed over."""
+    """The servers to use. Raises `UsageError` for one that is unusable: the user named it, so it is not skipped."""
     from telnyx_drivers._webrtc.ice_plan import parse_url
 
     if not urls:
@@ -139,7 +139,7 @@ def ice_servers(urls: Sequence[str] | None, environ: Mapping[str, str]) -> tuple
 
 
 class Live:
-    """Implements `Listener`: what is going on spins, what is over stands above it."""
+    """Implements `Listener`: a spinner for the present step, and a line for each finished one."""
 
     def __init__(self, output: Output) -> None:
         self._output = output

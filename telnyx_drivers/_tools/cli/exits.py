@@ -10,9 +10,9 @@ class Exit(IntEnum):
     USAGE = 2
     """The command line, a file or the environment is wrong; nothing was tried."""
     DEGRADED = 3
-    """The call was had, but not as it should be: a direction was silent, or a part was cut off."""
+    """The call took place with faults: one direction was silent, or a part was cut off."""
     INTERRUPTED = 130
-    """Ctrl-C, SIGTERM, or a terminal that was closed (SIGHUP). What was going on was ended politely first."""
+    """Ctrl-C, SIGTERM, or a terminal that was closed (SIGHUP). Calls were hung up first."""
 
 
 class UsageError(Exception):

@@ -1,4 +1,4 @@
-"""What went wrong, for a person and for a script."""
+"""Errors as text, for a person and for a script."""
 
 from rich.panel import Panel
 
@@ -8,7 +8,7 @@ from telnyx_drivers._exceptions import CallEnded, DriverFailed, TelnyxClientErro
 from telnyx_drivers._tools.cli.output import Output, clean
 
 EXPECTED = (TelnyxClientError, LocalProtocolError, OSError)
-"""What the world can do to a command. Anything else is a fault of ours and shows its traceback."""
+"""What can fail outside the program. Any other exception is a fault of this package and shows its traceback."""
 
 _OURS = "This is a fault of telnyx-rtc. Please report it, with the cause above."
 

@@ -78,7 +78,7 @@ def _introduce(running: "Gateway", made_up: dict[str, str], given: dict[str, str
 
 
 def describe(event: GatewayEvent) -> str:
-    """A line of rich's markup for what an onlooker cares about; empty for the rest."""
+    """One line of rich's markup for an event that is worth showing; empty for the rest."""
     match event:
         case ClientLoggedIn(user=user, resumed=resumed):
             return f"[bold]{clean(user)}[/] {'is back' if resumed else 'logged in'}"

@@ -1,4 +1,4 @@
-"""A session's journal as a ladder diagram: who said what to whom, and when.
+"""A session's journal as a ladder diagram: what each party sent to which other, and when.
 
 Four lifelines: the application, the session, the server and the media engine. One row for each thing said; rows of the
 same kind that repeat without anything else between them are folded into one with a count.

@@ -91,7 +91,7 @@ async def _serve(
 
 
 async def _converse(conversation: Conversation, output: Output) -> None:
-    """One caller's trouble is not another's: it is shown, and counted in the exit status."""
+    """Carry out one call. Its trouble must not affect other calls: it is shown, and counted in the exit status."""
     try:
         await conversation.run(timeout=ACTIVE_WITHIN)
         await conversation.finish()

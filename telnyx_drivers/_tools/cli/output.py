@@ -1,4 +1,4 @@
-"""Two readers: a person, and a script that asked for ``--json``."""
+"""Output for two readers: a person, and a script that asked for ``--json``."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from telnyx_core._wire.json_types import Json
 
 
 class Terminal(Console):
-    """Prints no control character that is not its own, whoever put it into a text: a file, a server, a caller."""
+    """Prints no foreign control characters, whatever their source: a file, a server, a caller."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
@@ -23,7 +23,7 @@ class Terminal(Console):
 
 
 class Output:
-    """What a command says.
+    """Everything that a command prints.
 
     People read ``console``: standard output, or standard error once a script has asked for the document. Warnings and
     errors always go to standard error.
@@ -41,7 +41,7 @@ class Output:
 
     def say(self, text: str) -> None:
         """One line of rich's markup; what came from elsewhere must have gone through `clean`."""
-        # Broken by the terminal, not by rich: a line in a log stays a line.
+        # The terminal breaks lines, not rich: a line in a log stays one line.
         self.console.print(text, soft_wrap=True)
 
     def done(self, text: str) -> None:
@@ -52,7 +52,7 @@ class Output:
         return self.console.status(clean(text))
 
     def warn(self, text: str) -> None:
-        """Said once, however often it comes in a row: a server that is down is tried again and again."""
+        """Print a warning, but once for a row of equal ones: a server that is down is tried again and again."""
         if text != self._warned:
             self._warned = text
             self.errors.print(f"[yellow]Warning:[/] {clean(text)}", soft_wrap=True)
@@ -73,7 +73,7 @@ class Output:
 
 
 def clean(text: str) -> str:
-    """Text from elsewhere as it may be printed: a caller's name must not colour, move or clear the terminal."""
+    """Foreign text made safe to print: a caller's name must not colour, move or clear the terminal."""
     return escape(visible(text).replace("\n", "\N{REPLACEMENT CHARACTER}"))
 
 

@@ -120,7 +120,7 @@ def _steps(only: list[str] | None) -> "tuple[Step, ...]":
 
 @asynccontextmanager
 async def _server(credentials: Credentials | None) -> AsyncGenerator[tuple[Credentials, str | None], None]:
-    """Who logs in, and where if that is a gateway of our own."""
+    """The credentials, and the server's address if it is a gateway of this program."""
     if credentials is not None:
         yield credentials, None
         return
@@ -132,7 +132,7 @@ async def _server(credentials: Credentials | None) -> AsyncGenerator[tuple[Crede
 
 
 async def _ask(output: Output, plan: "Plan", *, agreed: bool) -> None:
-    """Show what it costs, and go on only with leave. Raises `UsageError`."""
+    """Show the cost, and continue only if the user agrees. Raises `UsageError`."""
     from telnyx_drivers._tools.prove.run import NAMES
 
     table = Table("step", "", "calls", "seconds", box=None, padding=(0, 3, 0, 0), header_style="dim")
@@ -157,7 +157,7 @@ async def _ask(output: Output, plan: "Plan", *, agreed: bool) -> None:
 async def _carry_out(
     output: Output, plan: "Plan", folder: Path, evidence: "list[Evidence]", out: Path, document: JsonObject
 ) -> None:
-    """Whatever ends it, what there is is written."""
+    """However it ends, write what there is."""
     from telnyx_drivers._tools.prove.bundle import where_to_send, write_bundle
     from telnyx_drivers._tools.prove.run import proof_of, prove
 

@@ -25,7 +25,7 @@ def replay(
     def work(document: JsonObject) -> Exit:
         try:
             recorded = Replay.from_file(str(file))
-            recorded.session()  # the options and the dice are there
+            recorded.session()  # raises unless the journal has the options and the seed
             rows = rungs(recorded)
         except (OSError, ValueError) as error:
             raise UsageError(f"{file} is no journal: {error}") from None

@@ -1,4 +1,4 @@
-"""``telnyx-rtc report``: a call on one page, from whatever told of it."""
+"""``telnyx-rtc report``: one page about a call, from any file that describes it."""
 
 from importlib.util import find_spec
 from json import dumps as encode_json

@@ -1,4 +1,4 @@
-"""From a command's coroutine to its exit status and its document, whatever ended it."""
+"""Running a command's coroutine: exit status and document, however it ended."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ _MEDIA = frozenset({"aiortc", "aioice", "av", "numpy"})
 def perform(output: Output, work: Work, *, serves: bool = False) -> NoReturn:
     """`finish` what takes a loop.
 
-    ``serves``: it goes on until it is told to end, so that a SIGTERM is no failure.
+    ``serves``: it runs until it is told to end, so a SIGTERM is no failure.
     """
     finish(output, lambda document: asyncio.run(_until_told(work(document))), serves=serves)
 
@@ -63,7 +63,7 @@ def _attempt(output: Output, work: Callable[[JsonObject], Exit], document: JsonO
 
 
 class _Told(Exception):
-    """SIGTERM has ended the work, and all of it was ended politely."""
+    """SIGTERM has ended the work, after calls were hung up and files were finished."""
 
 
 async def _until_told(work: Coroutine[None, None, Exit]) -> Exit:

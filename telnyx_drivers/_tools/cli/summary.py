@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def show_summary(
     output: Output, conversation: Conversation, *, title: str = "Call", echo: "Echo | None" = None
 ) -> None:
-    """What is known of a call that was had; nothing for one that was not. What was amiss follows as warnings."""
+    """What is known of a call that took place; empty for any other. Faults follow as warnings."""
     call, timeline, report = conversation.call, conversation.timeline, conversation.report
     if not call.info.answered:
         return

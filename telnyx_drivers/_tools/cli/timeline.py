@@ -1,4 +1,4 @@
-"""When things happened in one call, as its events tell."""
+"""The times of the events of one call."""
 
 from attrs import define, field
 

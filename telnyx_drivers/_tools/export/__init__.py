@@ -1,1 +1,1 @@
-"""What is known of a call in the forms of other tools: ``chrome://webrtc-internals`` dumps, and pcap."""
+"""Exports of a call in the formats of other tools: ``chrome://webrtc-internals`` dumps, and pcap."""

@@ -1,1 +1,1 @@
-"""What the server does that nobody outside it knows: a few calls that ask, and a bundle that answers."""
+"""Measuring the server: a few test calls show how it behaves where its behaviour is not documented."""

@@ -1,4 +1,4 @@
-"""The one file that is handed on: journals, pages and verdicts, without secrets and without people."""
+"""The one file to hand on: journals, pages and verdicts, without secrets or personal data."""
 
 import json
 import os
@@ -37,7 +37,7 @@ _MEMBERS: Final[Mapping[str, str]] = {
 }
 """Members that name an account, and those of commands, which are written otherwise than in frames."""
 _OURS: Final = CallOptions().remote_caller_name
-"""What the protocol calls an outbound call's far end before it is known: nobody."""
+"""The name that the protocol gives to an outbound call's far end before it is known."""
 _SIP_USER: Final = re.compile(r"(?<=sip:)[^@\s<>\"]+(?=@)|(?<=sips:)[^@\s<>\"]+(?=@)")
 _SHORTEST: Final = 4
 """Characters from which on a name that is known is looked for in all text; a shorter one is part of other words."""
@@ -45,7 +45,7 @@ _SHORTEST: Final = 4
 
 @frozen(kw_only=True)
 class Proof:
-    """What came of it all."""
+    """The result of all steps."""
 
     plan: Plan
     evidence: tuple[Evidence, ...]
@@ -61,7 +61,7 @@ class Proof:
         return sum(finding.verdict == verdict for finding in self.findings)
 
     def document(self) -> JsonObject:
-        """People are still in it; `Strangers.value` takes them out."""
+        """The document with personal data in it; `Strangers.value` replaces them."""
         return {
             "version": 1,
             "madeBy": f"telnyx-rtc {VERSION}",

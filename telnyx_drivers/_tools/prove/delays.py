@@ -1,4 +1,4 @@
-"""How the delay of an echo changes over a long call: two clocks that differ, or a buffer that fills."""
+"""The change of an echo's delay over a long call: two clocks that differ, or a buffer that fills."""
 
 from itertools import combinations
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a step has to show: every frame of its sessions, read from their journals, and what was observed beside them."""
+"""The evidence of a step: every frame of its sessions, read from their journals, and other observations."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -91,11 +91,11 @@ class Session:
 
 @frozen(kw_only=True)
 class Evidence:
-    """What one step has found. ``seen`` is what is not in the frames, under names of its own."""
+    """What one step has found. ``seen`` holds observations that are not in the frames, by name."""
 
     step: Step
     failure: str | None = None
-    """Why it could not be carried out to its end."""
+    """Why it could not be completed."""
     seconds: float = 0.0
     calls: int = 0
     sessions: tuple[Session, ...] = field(default=(), repr=False)
@@ -106,7 +106,7 @@ class Evidence:
 
     @property
     def told(self) -> str:
-        """In short, for a person."""
+        """A short text for a person."""
         parts = [f"{name.replace('_', ' ')} {_WORDS.get(str(value), value)}" for name, value in self.seen.items()]
         if self.probes:
             parts.append(f"{sum(probe.ok for probe in self.probes)} of {len(self.probes)} answered")

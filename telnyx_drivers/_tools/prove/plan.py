@@ -1,4 +1,4 @@
-"""What is to be asked, and what that costs."""
+"""The questions to ask, and what they cost."""
 
 import ssl
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
-"""A client that can also do what applications cannot: say a frame of its own, lose its socket, and be kept away.
+"""A client that can do what applications cannot: send a frame of its own, lose its socket, and stay disconnected.
 
-None of that passes through the session, so its journal stays one that can be replayed: the reply to a frame said here
-ends here, and a socket that is cut is to the session a loss like any other.
+The session sees none of that, so its journal can still be replayed: the reply to such a frame
+ends here, and to the session a cut socket is a loss like any other.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class _ProbeDriver(AsyncioDriver):
         self._asked: dict[str, asyncio.Future[Json]] = {}
 
     def cut(self) -> None:
-        """Lose every socket, as a network does that goes away: without a goodbye."""
+        """Cut every socket without a close frame, as a lost network does."""
         for socket, line in list(self._lines.items()):
             line.abandon()
             self.tell(SocketClosed(socket, 1006, "", clean=False, error="cut on purpose"))
@@ -102,7 +102,7 @@ class _ProbeDriver(AsyncioDriver):
 
 
 class Prober(TelnyxRTC):
-    """`TelnyxRTC` with a hand on its socket."""
+    """`TelnyxRTC` with control over its socket."""
 
     _probe: _ProbeDriver
 
@@ -119,7 +119,7 @@ class Prober(TelnyxRTC):
         self._probe.cut()
 
     def stay_away(self) -> None:
-        """Lose the socket, and find no way back until `come_back`."""
+        """Lose the socket, and fail to reconnect until `come_back`."""
         self._probe.away = True
         self._probe.cut()
 

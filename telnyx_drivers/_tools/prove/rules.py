@@ -1,4 +1,4 @@
-"""What is believed of the server, rule by rule, and what the evidence says to it.
+"""The assumed rules of the server, and what the evidence says about each.
 
 The rules are those of the specification's page on the production server, each in a sentence of its own. One that this
 command cannot ask about, because that would take the server's side of the wire or a frame no client may send to a
@@ -50,7 +50,7 @@ _Answer: TypeAlias = tuple[Verdict, str]
 
 
 class Case:
-    """All evidence, to be asked for."""
+    """All evidence, with questions to it."""
 
     def __init__(self, evidence: tuple[Evidence, ...]) -> None:
         self._steps: dict[Step, Evidence] = {each.step: each for each in evidence}

@@ -1,4 +1,4 @@
-"""The calls that ask, one function for each step. What the world does to them is evidence, and raises nothing."""
+"""The test calls, one function for each step. What happens to them is evidence, and raises nothing."""
 
 import asyncio
 import contextlib
@@ -41,7 +41,7 @@ _HEARD_WITHIN: Final = 8.0
 _BACK_WITHIN: Final = 25.0
 """Seconds until a call whose socket was lost must be active again."""
 _SOME: Final = 10
-"""Frames of 20 ms that must come before audio counts as heard."""
+"""Frames of 20 ms that must arrive before audio counts as heard."""
 _BRIEFLY: Final = 2.0
 _CODECS: Final[Mapping[str, Codec]] = {
     "opus": Codec("audio/opus", 48_000, 2),
@@ -51,7 +51,7 @@ _CODECS: Final[Mapping[str, Codec]] = {
 }
 
 
-class _NotSo(Exception):  # no error: it is what a step has to say
+class _NotSo(Exception):  # no error: it is the result of the step
     """The step cannot go on; the text says why."""
 
 
@@ -317,7 +317,7 @@ async def _echo(call: CallHandle) -> Json:
 
 @contextlib.contextmanager
 def _noted(run: _Run, name: str) -> Generator[None, None, None]:
-    """One of several things: when it cannot be done, that is what was seen of it."""
+    """Note why one of several things could not be done: that is its result."""
     try:
         yield
     except (_NotSo, TelnyxClientError) as reason:

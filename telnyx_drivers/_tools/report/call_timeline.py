@@ -1,4 +1,4 @@
-"""What a report page tells, whatever it was read from. Times are epoch seconds; what is unknown is ``None``."""
+"""The content of a report page, whatever it was read from. Times are epoch seconds; unknown values are ``None``."""
 
 from typing import Literal, TypeAlias
 

@@ -173,7 +173,7 @@ class _Player:
             call.ended_at = at
 
     def _concerned(self, ident: CallId | None) -> Iterator[_Call]:
-        """What befalls the session befalls every call that is not over."""
+        """The calls that an event is about; an event of the session is about every call that is not over."""
         if ident is not None:
             if (call := self.calls.get(ident)) is not None:
                 yield call

@@ -1,6 +1,6 @@
-"""A story without its people: numbers, names and addresses become stand-ins, the same one always the same.
+"""A story without personal data: numbers, names and addresses get replacements, the same value always the same one.
 
-Secrets are not the business here: they were never in the story.
+Secrets are not handled here: a story never has any.
 """
 
 import json
@@ -34,17 +34,17 @@ _MEMBERS: Final[Mapping[str, str]] = {
         "remoteCallerName",
     )
 }
-"""Members of frames that say who somebody is, with the kind of stand-in."""
+"""Members of frames that identify a person, with the kind of replacement."""
 _MORE: Final[Mapping[str, str]] = {
     **dict.fromkeys(("login", "from", "to", "user", "username", "displayName", "cnam"), "name"),
     "body": "message",
     "email": "email",
 }
-"""Members that say it too, or what somebody says."""
+"""Further members that identify a person, or hold what a person wrote."""
 _DIALLED: Final = frozenset({"dtmf", "digits", "digit"})
 """Members that hold keys, hidden as a journal hides them: it can be replayed still."""
 _OPAQUE: Final = frozenset({"sdp", "candidate", "callID", "callId", "id", "jsonrpc", "method", "sessid"})
-"""Members whose digits are no numbers of people."""
+"""Members whose digits are no telephone numbers."""
 _IPV4: Final = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
 _IPV6: Final = re.compile(r"(?<![\w.:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
 _URI: Final = re.compile(r"\b(sips?|tel|mailto):([^\s<>\"';,@]+)(@[^\s<>\"';,]+)?", re.IGNORECASE)
@@ -62,7 +62,7 @@ _KEPT: Final = frozenset({"0.0.0.0", "127.0.0.1", "::", "::1"})  # noqa: S104  #
 
 
 class Pseudonyms:
-    """Gives out the stand-ins."""
+    """Hands out the replacements."""
 
     def __init__(self) -> None:
         self._names: dict[tuple[str, str], str] = {}
@@ -157,10 +157,10 @@ def _plain(number: str) -> str:
 
 
 def anonymize(story: Story) -> Story:
-    """A copy that may be shown to strangers."""
+    """A copy without personal data."""
     stand = Pseudonyms()
     for message in story.messages:
-        stand.detail(message.detail)  # first every name is learned, and then it is hidden also where it stands earlier
+        stand.detail(message.detail)  # learn every name first, so that it is hidden in earlier messages too
     return evolve(
         story,
         calls=tuple(_call(call, stand) for call in story.calls),

@@ -1,4 +1,4 @@
-"""Small questions to JSON that somebody else wrote: an answer of the right type, or none."""
+"""Reading foreign JSON: a value of the expected type, or none."""
 
 from datetime import UTC, datetime
 from typing import Final

@@ -20,7 +20,7 @@ from telnyx_drivers._tools.report.lanes import LaneRow, lanes, window
 from telnyx_drivers._tools.report.waveform import Outline
 
 MOST_ROWS: Final = 3_000
-"""Rows of the ladder: a page with more is slow to open, and nobody reads it to the end."""
+"""Rows of the ladder: a page with more is slow to open, and too long to read."""
 
 _DATE: Final = "%d %B %Y, %H:%M:%S UTC"
 _CHARTS: Final[tuple[tuple[str, str, str, tuple[tuple[str, str], ...], float | None], ...]] = (
@@ -195,7 +195,7 @@ def _tiles(call: CallTimeline) -> tuple[Tile, ...]:
 
 
 def _totals(call: CallTimeline) -> Totals:
-    """Where nobody has summed up: means and extremes of what was measured each second."""
+    """Without a final report: means and extremes of what was measured each second."""
     mos, rtt, jitter, loss = (_values(call, member) for member in ("mos", "rtt", "jitter", "loss"))
     return Totals(
         mos=_mean(mos),
@@ -233,7 +233,7 @@ def _most(value: float | None, unit: str) -> str:
 
 
 def _steps(call: CallTimeline) -> list[Step]:
-    """Where nobody has timed the establishment: what the layers said, as far as they did."""
+    """Without timings of the establishment: what the layers reported."""
     begin = call.started_at
     if begin is None or call.active_at is None:
         return []

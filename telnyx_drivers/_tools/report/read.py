@@ -1,4 +1,4 @@
-"""Whatever a file is, if it tells of a call: a story."""
+"""Reads any file that describes a call, as a story."""
 
 import json
 from collections.abc import Sequence
