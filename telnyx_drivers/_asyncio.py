@@ -198,7 +198,7 @@ class _Connection(ClientConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         with contextlib.suppress(AttributeError):  # another library's loop, or TLS
-            # The default read of 256 KiB can hold 30,000 of the shortest frames: too many to handle at once.
+            # asyncio reads 256 KiB at once by default: as the shortest frames these take thirty megabytes of memory.
             transport.max_size = READ_AT_ONCE  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
     def data_received(self, data: bytes) -> None:

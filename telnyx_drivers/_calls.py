@@ -431,12 +431,20 @@ class CallHandle(Listens["CallNotification"]):
 
     @checked
     def audio_in(self, sample_rate: int = 16_000, channels: int = 1, frame_ms: int = 20) -> "AudioIn":
-        """Received audio from now on: an asynchronous iterator of PCM16 frames that ends with the call."""
+        """Received audio from now on: an asynchronous iterator of `AudioFrame` (PCM16) that ends with the call.
+
+        ``sample_rate`` is in hertz, 8000 to 192,000 in steps of 25; ``channels`` is 1 or 2; ``frame_ms`` is the length
+        of a frame, 10 to 1000 ms. Raises ``ValueError`` for others, and what `audio` raises. A reader that is a second
+        behind loses the oldest frames. ::
+
+            async for frame in call.audio_in(16_000):
+                await recognizer.send(frame.data)
+        """
         return self.audio.audio_in(sample_rate, channels, frame_ms)
 
     @checked
     async def play(self, what: "Playable", *, loop: bool = False) -> "Playback":
-        """Play a file or an iterator of frames, asynchronous or not; returns as soon as it starts.
+        """Play a file, a URL, a `Tone` or an iterator of `AudioFrame`, asynchronous or not; returns when it starts.
 
         An iterator that is not asynchronous may block: its frames are fetched in a thread. Raises ``TypeError`` for
         what cannot be played, ``OSError`` for a file that cannot be opened, ``ValueError`` for one without audio.

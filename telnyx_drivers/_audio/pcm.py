@@ -1,4 +1,4 @@
-"""How samples are written down, in files and by speech services, and how they become mono PCM16."""
+"""Encodings of samples, in files and from speech services, and their conversion to mono PCM16."""
 
 from typing import Final, Literal, TypeAlias
 
@@ -25,7 +25,7 @@ WIDTHS: Final[dict[Encoding, int]] = {
 
 @frozen
 class PcmFormat:
-    """What raw bytes of audio mean; several channels are interleaved."""
+    """The format of raw audio bytes; several channels are interleaved."""
 
     encoding: Encoding
     sample_rate: int

@@ -24,7 +24,7 @@ SourceFactory: TypeAlias = Callable[[Mapping[str, Json]], Awaitable[Source]]
 
 
 class MediaAccessError(Exception):
-    """For source factories that know which failure it is."""
+    """Raised by source factories that know which fault it is."""
 
     def __init__(self, fault: SourceFault, reason: str) -> None:
         super().__init__(reason)
@@ -36,7 +36,7 @@ SILENCE: Final = Source(None, "silence")
 
 
 def fault_of(error: Exception) -> SourceFault:
-    """Which of the three faults of a microphone an exception stands for: refused, not there, or broken."""
+    """Which of the three faults of a microphone an exception means: access denied, not found, or broken."""
     if isinstance(error, MediaAccessError):
         return error.fault
     match error:

@@ -1,4 +1,4 @@
-"""The voices that need looking after: files that are decoded as they play, and sources that applications write."""
+"""The two inputs with a task or job of their own: files decoded during playback, and sources of an application."""
 
 import logging
 from collections.abc import AsyncIterable, Callable
@@ -139,7 +139,7 @@ class SourceVoice:
 
 
 async def _finish(source: AsyncIterable[AudioFrame]) -> None:
-    """Let a generator run its ``finally`` now, not when the garbage collector finds it."""
+    """Run a generator's ``finally`` now, and not at garbage collection."""
     aclose = getattr(source, "aclose", None)
     if aclose is not None:
         with anyio.move_on_after(1.0):

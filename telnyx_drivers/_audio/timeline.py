@@ -1,4 +1,4 @@
-"""Which 20 ms of a call a frame is: both directions are counted by one clock, also while nothing runs."""
+"""The number of a 20 ms frame in its call: both directions count by one clock, also while nothing runs."""
 
 from typing import Final
 
@@ -19,11 +19,11 @@ class Timeline:
 
 
 class Direction:
-    """The frames of one direction, each given its number when it comes."""
+    """The frames of one direction; each gets its number when it arrives."""
 
     def __init__(self, timeline: Timeline) -> None:
         self.missed = 0
-        """Frames whose time came and went while nothing ran."""
+        """Frames whose time passed while nothing ran."""
         self._timeline = timeline
         self._next = 0
         self._phase: float | None = None

@@ -1,4 +1,4 @@
-"""Pure tones, also with a cadence: test signals, ringback, busy."""
+"""Pure tones, optionally with a cadence: test signals, ringback, busy."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,14 @@ from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples, silence
 
 
 class Tone:
-    """One or more sine waves; an `AudioInput`.
+    """One or more sine waves; an `AudioInput`, for instance for `CallHandle.play`.
 
-    ``level`` is the peak of each wave, 0 to 1. ``cadence`` is seconds on, seconds off, and so on, repeated.
-    ``duration`` in seconds, ``None`` for without end. The phase runs through pauses, frames and rate changes.
+    The frequencies are in hertz, above 0 and below 4000; ``level`` is the peak of each wave, above 0 and at most 1.
+    ``cadence`` is seconds on, seconds off, and so on, repeated. ``duration`` is in seconds, ``None`` for no end. The
+    phase continues through pauses, frames and rate changes. Raises ``ValueError`` for other frequencies,
+    levels or cadences. ::
+
+        await call.play(Tone(440, 480, cadence=(2, 4)))  # North American ringback
     """
 
     error: None = None

@@ -73,7 +73,7 @@ class TrackBuffer:
     _lock: Lock = field(factory=Lock)
 
     def add(self, samples: Samples, rate: int, wall: float) -> bool:
-        """A piece of audio. True: it is the first since `take` for which older ones had to go (REC-012)."""
+        """Add a piece of audio. True: older audio was dropped for it, for the first time since `take` (REC-012)."""
         if self._resampler is None or self._resampler.source != rate:
             self._resampler = Resampler(rate, self.rate)
         audio = self._resampler.process(samples)
@@ -94,11 +94,11 @@ class TrackBuffer:
         return None if self._resampler is None else self._resampler.source
 
     def skip(self, samples: int) -> None:
-        """So much time has no packet."""
+        """Let time pass that has no packet."""
         self._timestamp = (self._timestamp + samples) & 0xFFFF_FFFF
 
     def take(self) -> tuple[RecordedPacket, ...]:
-        """Everything, which is then no longer here."""
+        """Take all packets out."""
         with self._lock:
             packets = tuple(self._packets)
             self._packets.clear()
@@ -106,7 +106,7 @@ class TrackBuffer:
             return packets
 
     def give_back(self, packets: Sequence[RecordedPacket]) -> None:
-        """They could not be sent: they come before what has been added since, as far as there is room (REC-016)."""
+        """Packets that could not be sent go before those added since, as far as there is room (REC-016)."""
         with self._lock:
             self._packets.extendleft(reversed(packets))
             self._cost += sum(packet.cost for packet in packets)
@@ -124,7 +124,7 @@ class TrackBuffer:
 
 @frozen(kw_only=True)
 class Heading:
-    """What every segment of one track says of itself."""
+    """The members that each segment of one track has."""
 
     call: str
     call_report_id: str
@@ -138,7 +138,7 @@ class Heading:
 
 @frozen
 class Body:
-    """What is posted, and the packets in it."""
+    """A request body, and the packets in it."""
 
     text: bytes = field(repr=False)
     packets: tuple[RecordedPacket, ...] = field(repr=False)
@@ -193,7 +193,7 @@ class CallRecorder:
         self._put("remote", samples, rate, at)
 
     def close(self) -> None:
-        """Nothing more is taken; what is here can still be sent. Idempotent, any thread."""
+        """Take no more audio; what is here can still be sent. Idempotent, any thread."""
         self._ended = True
 
     def segment(self, side: Side, home: ReportEndpoint, *, final: bool) -> list[Body]:

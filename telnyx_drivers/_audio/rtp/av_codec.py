@@ -13,7 +13,7 @@ from telnyx_drivers._audio.frames import Samples
 
 
 class AvEncoder:
-    """Mono PCM16 to payloads; what goes in must be whole frames of the codec."""
+    """Mono PCM16 to payloads; the input must be whole frames of the codec."""
 
     def __init__(self, name: str, rate: int, *, bit_rate: int | None = None, options: Mapping[str, str]) -> None:
         context = CodecContext.create(name, "w")

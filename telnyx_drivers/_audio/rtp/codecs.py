@@ -13,12 +13,12 @@ from telnyx_drivers._audio.rtp.opus import opus_decoder, opus_encoder
 class Encoder(Protocol):
     @property
     def sample_rate(self) -> int:
-        """Of the audio, in hertz."""
+        """Sample rate of the audio, in hertz."""
         ...
 
     @property
     def clock_rate(self) -> int:
-        """Of RTP timestamps, in hertz; G.722's differs from its sample rate (RFC 3551 section 4.5.2)."""
+        """Clock rate of RTP timestamps, in hertz; G.722's differs from its sample rate (RFC 3551 section 4.5.2)."""
         ...
 
     def encode(self, samples: Samples) -> bytes:
@@ -30,7 +30,7 @@ class Encoder(Protocol):
         ...
 
     def suppress_silence(self) -> bool:
-        """Make next to nothing of silence from now on (DTX); false for a codec that cannot."""
+        """Make almost no payload for silence from now on (DTX); false for a codec that cannot."""
         ...
 
     def limit(self, bits_per_second: int) -> bool:
@@ -50,7 +50,7 @@ class Decoder(Protocol):
         ...
 
     def describe(self, payload: bytes) -> tuple[int, bool, bool]:
-        """What can be told without decoding it.
+        """What the payload says without being decoded.
 
         Its length in clock units, 0 when it is broken; whether the sender says with it that it will send nothing for a
         while (DTX); whether it carries a copy of the frame before it.
@@ -58,7 +58,7 @@ class Decoder(Protocol):
         ...
 
     def decode_repair(self, payload: bytes, samples: int) -> Samples | None:
-        """The frame before, from the copy; ``None`` when it cannot be had."""
+        """The previous frame, decoded from the copy; ``None`` when there is no usable copy."""
         ...
 
     def conceal(self, samples: int) -> Samples | None:
@@ -66,7 +66,7 @@ class Decoder(Protocol):
         ...
 
     def reset(self) -> None:
-        """What comes next was made by another encoder: forget what came before."""
+        """The next payload is from another encoder: forget the former state."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Comfort noise (RFC 3389): what a pause of the far end sounds like, and what is sent of a pause of our own."""
+"""Comfort noise (RFC 3389): the sound of the far end's pauses, and the description of this end's."""
 
 from typing import Final
 
@@ -13,14 +13,14 @@ _MOST_COEFFICIENTS: Final = 16
 
 
 _SILENT_DB: Final = -55.0
-"""dBov below which nothing is said, whatever the room is like."""
+"""dBov. Anything quieter is a pause, whatever the room's noise level is."""
 _LOUDEST_DB: Final = -35.0
-"""What is louder is sent, also where it is always so loud."""
+"""dBov. Anything louder is sent, even if it is always so loud."""
 _ABOVE_FLOOR_DB: Final = 6.0
 _FLOOR_RISE_DB: Final = 0.05
 """For each frame: in a room that grows louder the pauses come back within seconds."""
 _HANGOVER: Final = 10
-"""Silent frames that are sent all the same: words have quiet ends."""
+"""Frames of a pause that are sent all the same, because words end quietly."""
 _REPEAT: Final = 50
 """Frames after which noise is described again: a packet may be lost, and the room may change (section 5)."""
 
@@ -35,7 +35,7 @@ class Pauses:
         self._silent = 0
 
     def add(self, samples: Samples) -> bool:
-        """The next 20 ms; true: they are part of a pause."""
+        """Add the next 20 ms; true: they are part of a pause."""
         values = samples.astype(np.float32)
         power = float(values @ values) / max(samples.size, 1)
         level = 10 * np.log10(power / 32_768**2 + 1e-13)
@@ -49,7 +49,7 @@ class Pauses:
 
     @property
     def describes(self) -> bool:
-        """Now is the time to send a description of the noise."""
+        """True when it is time to send a description of the noise."""
         return (self._silent - _HANGOVER - 1) % _REPEAT == 0
 
     def description(self) -> bytes:
@@ -58,7 +58,7 @@ class Pauses:
 
 
 class ComfortNoise:
-    """Silence until the far end has described its noise; then noise of that level and colour."""
+    """Silence until the far end has described its noise; then noise of that level and spectrum."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
@@ -66,7 +66,7 @@ class ComfortNoise:
         self._shape: NDArray[np.float64] = np.ones(1)
 
     def reset(self) -> None:
-        """Another stream begins, which has described nothing yet."""
+        """Another stream begins, which has not described its noise yet."""
         self._level, self._shape = 0.0, np.ones(1)
 
     def describe(self, payload: bytes) -> None:

@@ -1,4 +1,4 @@
-"""How late packets come, and so how long they must be held back to play without gaps."""
+"""How late packets arrive, and so how long they must be held back for playout without gaps."""
 
 from collections import deque
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 _WINDOW: Final = 50
 """Packets that the estimate rests on: one second at the usual 20 ms, after which a burst is forgotten."""
 _COVERED: Final = 0.97
-"""The share of packets that must come in time; the rest is left to concealment, which costs less than delay."""
+"""The share of packets that must arrive in time; the rest is concealed, which costs less than more delay."""
 _MARGIN: Final = 0.005
 """Seconds for the jitter of our own clock."""
 _REFRESH: Final = 8
@@ -42,14 +42,14 @@ class DelayEstimator:
         return not self._transits
 
     def reset(self) -> None:
-        """Another clock from here on; the jitter so far still tells what the network is like."""
+        """Another clock from here on; the jitter measured so far still describes the network."""
         self._transits.clear()
         self._arrivals.clear()
         self._minima.clear()
         self._until_refresh = 0
 
     def require(self, minimum: float) -> None:
-        """At least so much from now on, in seconds."""
+        """The target is at least this many seconds from now on."""
         if minimum != self.minimum:
             self.minimum = minimum
             self._refresh()

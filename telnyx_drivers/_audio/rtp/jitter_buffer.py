@@ -1,11 +1,11 @@
-"""The adaptive jitter buffer: packets and time in, what to play next out. Pure: no clock, no audio.
+"""The adaptive jitter buffer: packets and times in, playout instructions out. Pure: no clock, no audio.
 
 ``lead`` is how far behind the fastest packet a packet is when it is taken; the buffer keeps it between the estimator's
 target and a little more. A gap is filled for as long as the missing packet may
 still be worth waiting for; audio is then played on from the next packet at the delay that it had, so a lost packet
-costs a repair and no delay. Delay that a burst made necessary is given back by playing a little faster.
+costs one concealment and no delay. Delay that a burst made necessary is removed by playing a little faster.
 
-There is a way out of every state, whatever came before: what is further behind than `MOST_BEHIND` is never played; a
+Every state has an exit, whatever came before: audio further behind than `MOST_BEHIND` is never played; a
 gap is not filled while there is too much delay anyway; audio that cannot be shortened unheard is shortened all the same
 after a while; and timestamps that stay off the old clock for two packets make a new one.
 """
@@ -31,19 +31,19 @@ class MediaPacket:
     payload: bytes = field(repr=False)
     payload_type: int = 0
     pauses: bool = False
-    """The sender will be silent after it: what is missing then is not lost."""
+    """The sender will be silent after it: packets missing then are not lost."""
     repairs: bool = False
     """It carries a copy of the frame before it (Opus in-band FEC)."""
 
 
 class Pace(Enum):
-    """Whether there is time to be given back or gained."""
+    """Whether delay is to be removed or added."""
 
     NORMAL = "normal"
     SHORTEN = "shorten"
-    """Where it is not heard."""
+    """Shorten where it cannot be heard."""
     CUT = "cut"
-    """Even where it is heard."""
+    """Shorten even where it can be heard."""
     LENGTHEN = "lengthen"
 
 
@@ -79,7 +79,7 @@ class Silence:
 
 @frozen(slots=True)
 class Wait:
-    """Nothing has been played since the stream began, and it is too early to."""
+    """Nothing has been played since the stream began, and it is too early to start."""
 
 
 Instruction: TypeAlias = Play | Conceal | FecFrom | Silence | Wait
@@ -144,7 +144,7 @@ _LEAP_ABOVE: Final = 0.04
 
 
 class JitterBuffer:
-    """One stream at a time: a new SSRC gets a `reset`. Holes are filled 20 ms at a time."""
+    """One stream at a time: a new SSRC needs a `reset`. Gaps are filled 20 ms at a time."""
 
     def __init__(self, clock_rate: int) -> None:
         self.stats = JitterStats()
@@ -227,7 +227,7 @@ class JitterBuffer:
             self._packets[timestamp] = (packet, now)
 
     def get(self, now: float, ahead: float = 0.0) -> Instruction:
-        """What is to be heard next, decided at ``now``; ``ahead`` is how many seconds of audio come before it.
+        """The next audio to play, decided at ``now``; ``ahead`` is how many seconds of audio come before it.
 
         Ask as often as it takes to have as much as a beat needs.
         """
@@ -250,11 +250,11 @@ class JitterBuffer:
 
     @property
     def filling(self) -> bool:
-        """Whether what was heard last was made up."""
+        """Whether the last audio was concealment."""
         return self._concealing or self._starved > 0
 
     def _drop_old(self, now: float) -> None:
-        """Never be further behind than can be caught up with."""
+        """Drop audio that is too far behind: a conversation could not catch up with it."""
         packets = self._packets
         if len(packets) < _FEW:
             return

@@ -26,7 +26,7 @@ six or seven beats late, and is heard all the same. More have been lost, and a b
 
 
 _pacers: "dict[asyncio.AbstractEventLoop, list[_Phase]]" = {}
-"""Of the loops that have legs, and only for as long as they do: a loop must not be kept alive by its clock."""
+"""Pacers of the loops that have legs, and only for that long: a clock must not keep its loop alive."""
 
 
 def join(leg: Leg, after: float | None = None) -> Callable[[], None]:

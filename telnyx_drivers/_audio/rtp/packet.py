@@ -48,7 +48,7 @@ def parse(data: bytes) -> RtpPacket | None:
 
 
 def is_rtcp(data: bytes) -> bool:
-    """Tell RTCP from RTP on one port by its second byte (RFC 5761 section 4)."""
+    """Tell RTCP from RTP on one port, by the second byte (RFC 5761 section 4)."""
     return len(data) > 1 and 192 <= data[1] <= 223
 
 

@@ -29,7 +29,7 @@ from telnyx_drivers._audio.rtp.waveform import Concealer, Fader, lengthen, short
 
 _MOST_PAYLOAD: Final = 1_500
 _OLD_STREAM_SECONDS: Final = 0.5
-"""Only when the stream that took over is silent for so long are packets of an old one a change back."""
+"""An old stream's packets count as a change back only when its successor has been silent for so long."""
 _MOST_OLD_STREAMS: Final = 8
 """Servers swap streams now and then; more than a few do not send at once."""
 
@@ -81,7 +81,7 @@ class RtpReceiver:
 
     @property
     def reception(self) -> ReceptionStatistics | None:
-        """The stream being heard."""
+        """The stream that is being played."""
         return self._reception
 
     @property
@@ -90,7 +90,7 @@ class RtpReceiver:
         return self._buffer.target_delay
 
     def awaits(self, now: float) -> bool:
-        """As `JitterBuffer.awaits`; not while there is audio enough for a beat."""
+        """As `JitterBuffer.awaits`, but false while enough audio for a beat is left."""
         return self._rest.size * FRAMES_PER_SECOND < self.sample_rate and self._buffer.awaits(now)
 
     @property
@@ -159,7 +159,7 @@ class RtpReceiver:
         return self._cut(now)
 
     def _cut(self, now: float) -> Samples:
-        """A beat's worth off what is left and what comes next."""
+        """One beat of audio, from the rest and the next piece."""
         rate, whole = self.sample_rate, self._rest
         need = rate // FRAMES_PER_SECOND
         while whole.size < need:
@@ -226,7 +226,7 @@ class RtpReceiver:
         return self._fader.down(guess)
 
     def _pause(self, count: int) -> Samples:
-        """Opus makes its own comfort noise once it was told to; for the others it comes in packets of its own."""
+        """Comfort noise: Opus makes its own once it was told to; other codecs send it in packets of its own."""
         guess = self._decoder.conceal(count) if self._told_to_pause else None
         return guess if guess is not None and guess.size == count else self._noise.make(count)
 

@@ -1,4 +1,4 @@
-"""RTCP: sender and receiver reports, names, farewells (RFC 3550 section 6). Bytes in, values out, and back."""
+"""RTCP: sender and receiver reports, SDES names, BYE (RFC 3550 section 6). Bytes to values, and back."""
 
 from collections.abc import Iterable
 from struct import Struct, pack
@@ -59,7 +59,7 @@ class ReceiverReport:
 
 @frozen
 class Bye:
-    """A source has left. Not the end of a call: servers send it whenever they swap a stream."""
+    """A source has left. This does not end a call: servers send it whenever they replace a stream."""
 
     ssrcs: tuple[int, ...]
 
@@ -92,7 +92,7 @@ def compound(report: SenderReport | ReceiverReport, cname: str | None, bye: Iter
 
 
 def parse(data: bytes) -> list[RtcpMessage]:
-    """The reports and farewells in a compound packet. Whatever else is in it, or is broken, is left out."""
+    """The reports and BYEs in a compound packet. Anything else, or anything broken, is left out."""
     messages: list[RtcpMessage] = []
     position = 0
     while position + 4 <= len(data):

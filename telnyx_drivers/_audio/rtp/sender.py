@@ -12,7 +12,7 @@ from telnyx_drivers._audio.rtp.rtcp import ReportBlock, SenderReport, ntp_time
 from telnyx_drivers._audio.rtp.telephone_event import DigitSender
 
 _LOSS_REMEMBERED: Final = 0.9
-"""Of what the report before told of; reports come every second or few."""
+"""Factor for the loss that earlier reports gave; reports come every second or few."""
 _LEAST_LOSS: Final = 0.004
 """The least that a report can say of one packet in its interval is 1/256."""
 
@@ -62,7 +62,7 @@ class RtpSender:
         return self._encoder.clock_rate
 
     def skip(self, frames: int) -> None:
-        """Time has passed in which nothing could be sent: the far end must see a pause, not late packets."""
+        """Time passed in which nothing could be sent: the far end must see a pause, not late packets."""
         self._timestamp = (self._timestamp + frames * self._step) & 0xFFFF_FFFF
         self._marker = True
 

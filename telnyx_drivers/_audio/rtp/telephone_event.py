@@ -17,7 +17,7 @@ DIGITS: Final = "0123456789*#ABCD"
 _END_REPEATS: Final = 3
 """The last packet of an event is sent three times, because its loss would lose the end (RFC 4733 section 2.5.1.4)."""
 _SILENT_SECONDS: Final = 0.2
-"""An event of which nothing is heard for so long has ended unheard."""
+"""An event without packets for so long has ended; its end was lost."""
 _MOST_UNITS: Final = 0xFFFF
 """Longest duration of one event segment. A longer event continues in the next segment (RFC 4733 section 2.5.1.3)."""
 _NEARLY: Final = 0x1000
@@ -34,7 +34,7 @@ class HeardDigit:
 
 @frozen
 class _Press:
-    """A key that is down, or was down last."""
+    """A key that is pressed, or was pressed last."""
 
     event: int
     timestamp: int
@@ -66,7 +66,7 @@ class DigitReceiver:
         return self._open
 
     def receive(self, sequence: int, timestamp: int, payload: bytes, now: float) -> list[HeardDigit]:
-        """An event packet arrived. Broken ones, and events that are no digits, mean nothing."""
+        """An event packet arrived. Broken packets, and events that are no digits, are ignored."""
         if len(payload) < 4:
             return []
         event, flags, duration = _PAYLOAD.unpack_from(payload)
@@ -92,11 +92,11 @@ class DigitReceiver:
         return heard
 
     def expire(self, now: float) -> list[HeardDigit]:
-        """Time passes: an event whose end was lost is over all the same."""
+        """Time passed: an event whose end was lost is over all the same."""
         return [] if now - self._last_at < _SILENT_SECONDS else self._tell()
 
     def finish(self) -> list[HeardDigit]:
-        """The stream has ended, and with it what had begun in it."""
+        """The stream has ended, and with it any digit in progress."""
         return self._tell()
 
     def _continues(self, press: _Press, event: int, timestamp: int, duration: int, now: float) -> bool:

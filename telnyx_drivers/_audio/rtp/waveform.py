@@ -22,9 +22,9 @@ _HOLD_SECONDS: Final = 0.02
 _FADE_SECONDS: Final = 0.08
 _HISTORY_SECONDS: Final = 0.05
 _QUIET: Final = 200
-"""RMS below which no ear misses anything (-44 dB)."""
+"""RMS below which a change cannot be heard (-44 dB)."""
 _ALIKE: Final = 0.4
-"""Less correlation than this, and a period cannot be taken out of speech unheard."""
+"""With less correlation than this, removing a period from speech can be heard."""
 
 
 class Concealer:
@@ -45,7 +45,7 @@ class Concealer:
         return self._loop is not None
 
     def good(self, samples: Samples) -> Samples:
-        """Audio that did arrive: remembered, and led over to from what was made up."""
+        """Audio that arrived: remembered, and blended with the concealment before it."""
         if self._loop is not None and samples.size:
             samples = self._lead_over(samples)
             self._loop = None
@@ -101,12 +101,12 @@ class Fader:
         self._made = 0
 
     def down(self, samples: Samples) -> Samples:
-        """The codec's guess at the next piece of a hole."""
+        """The codec's own concealment of the next piece of a gap."""
         made, self._made = self._made, self._made + samples.size
         return to_int16(samples.astype(np.float32) * _fading(np.arange(made, self._made), self._rate))
 
     def up(self, samples: Samples) -> Samples:
-        """Audio that did arrive."""
+        """Audio that arrived."""
         if not self._made or not samples.size:
             return samples
         reached, self._made = float(_fading(np.array([self._made]), self._rate)[0]), 0
@@ -156,7 +156,7 @@ def is_quiet(samples: Samples) -> bool:
 
 
 def _movable(samples: Samples, rate: int, most: int, *, even_if_heard: bool = False) -> int | None:
-    """By how much the frame can be shifted against itself: at most 10 ms."""
+    """By how many samples the frame can be shifted against itself: at most 10 ms."""
     step = rate // _SEARCH_RATE
     sparse = samples[::step].astype(np.float32)
     window = int(_SEARCH_RATE * _BLEND_SECONDS)

@@ -19,7 +19,7 @@ SETUP: Final = 3.0
 
 @frozen(kw_only=True)
 class Plan:
-    """``destination`` is called; best an echo. ``back`` is a number that rings this user, for what comes inward."""
+    """``destination`` is called; an echo is best. ``back`` is a number that rings this user, for inbound calls."""
 
     options: ClientOptions
     destination: str
