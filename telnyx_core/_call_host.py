@@ -1,4 +1,4 @@
-"""Exactly the powers that a call has over its session: nothing about sockets, siblings or request ids."""
+"""What a call may ask of its session, and no more: it sees no sockets, no other calls and no request ids."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -78,9 +78,9 @@ class CallHost(Protocol):
     ) -> None: ...
 
     def send_unattended(self, frame: JsonObject, drop_if_backlog_over: int | None = None) -> bool:
-        """Send a frame with an id of its own, whose reply means nothing; False: there is no socket for it now.
+        """Send a frame whose reply is ignored; False: there is no socket for it now.
 
-        It is spared where more characters than ``spare_above`` wait for the socket.
+        The frame is left out if more than ``drop_if_backlog_over`` characters already wait for the socket.
         """
         ...
 
@@ -135,7 +135,7 @@ class CallHost(Protocol):
 
     @property
     def last_close(self) -> SocketClosed | None:
-        """What became of the socket that was lost last."""
+        """How the last socket was closed."""
         ...
 
     def media_failed(self, call: CallId, reason: str, now: float) -> None:
@@ -143,11 +143,11 @@ class CallHost(Protocol):
         ...
 
     def call_marked(self, call: CallId, *, held: bool) -> None:
-        """What a later process would have to know of this call (SIG-316)."""
+        """Remember what a later process must know to take up this call (SIG-316)."""
         ...
 
     def call_unmarked(self, call: CallId) -> None:
-        """Nobody need know of this call any more."""
+        """Forget this call: no later process can take it up any more."""
         ...
 
     def call_ended(self, call: CallId, now: float, *, confirmed: bool) -> None:

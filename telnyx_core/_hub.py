@@ -1,4 +1,4 @@
-"""What a session knows and what its connection and its calls ask of it: the one place where they meet.
+"""The state of a session and what its connection and its calls ask of it: the one place where they meet.
 
 `telnyx_core.session.Session` is the door to it. The connection sees it as `Owner`, a call as `CallHost`.
 """
@@ -56,7 +56,7 @@ from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.states import CallState, SessionState
 
 _MOST_OTHERS = 16
-"""A warning names so many calls: enough to see which they are, and no more work with a thousand of them."""
+"""A warning lists at most so many calls: enough to see which they are, at the same cost with a thousand of them."""
 _CALL_MESSAGES = frozenset({m.RINGING, m.MEDIA, m.ANSWER, m.DISPLAY, m.BYE, m.CANDIDATE, m.END_OF_CANDIDATES})
 _CONNECTION_TIMERS = frozenset(
     {
@@ -91,7 +91,7 @@ class Hub:
         self._redactor.learn(options.password, options.login_token, *credentials(options))
         self.common_log = CommonLog(options.debug_log_level, options.debug_log_max_entries)
         self.marked: dict[CallId, CallMarker] = {}
-        """The calls that can be attached: a server of this family forgets those that were never answered.
+        """The calls that can be attached later: a FreeSWITCH server forgets those that were never answered.
 
         Each is held as it is remembered, because all of them are listed whenever one changes.
         """
@@ -181,7 +181,7 @@ class Hub:
     ) -> None:
         assert pending.call is not None, "a request of a call"
         if pending.purpose is Purpose.LATE_BYE:
-            return  # said once, whatever comes of it (SIG-314)
+            return  # a late BYE is sent once, and its reply changes nothing (SIG-314)
         call = self.calls.get(pending.call)
         if call is not None:
             call.replied(pending, result, error, server, now)
@@ -194,7 +194,7 @@ class Hub:
         for ident in kept:
             self._bye_again(CallId(ident), now)
         if sessions and not kept:
-            return  # only the session id, once for each call: it says nothing of which
+            return  # only the session id, once for each call: which calls were kept is not known
         for call in list(self.calls.values()):
             if not call.live or call.created_on == self.generation:
                 continue
@@ -208,13 +208,13 @@ class Hub:
                 self.error(ErrorCode.SESSION_NOT_REATTACHED, call=CallId(marker.id))
 
     def came_back(self, now: float) -> None:
-        """What was not answered is gone with its socket, whatever this message says of it or leaves out (PS-006)."""
+        """The server is ready again. It ended the unanswered calls with their socket, listed here or not (PS-006)."""
         for call in list(self.calls.values()):
             if call.live and not call.answered and not call.on_this_socket:
                 call.not_reattached(now, UNREACHABLE)
 
     def forgotten(self) -> None:
-        """The server's session is given up: nothing of it can come back (SIG-315)."""
+        """The server's session is given up, so none of its calls can come back (SIG-315)."""
         self.tombstones.clear()
 
     def socket_lost(self, now: float, *, logged_in: bool) -> None:
@@ -227,9 +227,9 @@ class Hub:
         )
 
     def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int, call: CallId | None) -> None:
-        """LOG-012: to the log of the call that it names; one that names none is of interest to all.
+        """Log a frame: to the call that it names, or once to the log that all calls share (LOG-012).
 
-        However many there are, it costs the same: a server's ping comes every few seconds.
+        Without ``debug`` the cost does not grow with the number of calls: a server's ping comes every few seconds.
         """
         if call is None:
             if self.calls and self.options.enable_call_reports:
@@ -241,7 +241,7 @@ class Hub:
             found.saw_frame(direction, frame, size)
 
     def end_calls(self, now: float, *, bye: bool) -> None:
-        """End them all: with a BYE each, or, without, right now (SIG-310)."""
+        """End all calls: each with a BYE, or without one and at once (SIG-310)."""
         for call in list(self.calls.values()):
             if call.live:
                 call.purge(now, bye=bye)
@@ -256,7 +256,7 @@ class Hub:
                 call.handed_over()
         self.end_calls(now, bye=False)
         for marker in left:
-            self.tombstones.forget(CallId(marker.id))  # it has not ended: nobody owes a BYE
+            self.tombstones.forget(CallId(marker.id))  # it continues at the server, so no BYE is owed
 
     def renew_media(self, call: CallId, reason: str, now: float) -> None:
         found = self.calls.get(call)
@@ -397,7 +397,7 @@ class Hub:
 
     @contextmanager
     def at(self, now: float) -> Generator[float]:
-        """Time never runs backwards in here; whatever was asked ends with its values remembered."""
+        """Set the time for one input: it never runs backwards. Afterwards the values for a later process are stored."""
         self._now = now = max(now, self._now)
         yield now
         identity = self.link.identity
@@ -429,7 +429,9 @@ class Hub:
             self.calls[CallId(owner)].timed_out(timer, None, now)
 
     def _invited(self, request: Request, size: int, now: float) -> None:
-        """CALL-340 to CALL-342."""
+        """An ``invite`` makes a new call. A repeated one only adds ids, and one without a call id is ignored, because
+        the server would not know an id of our own making (CALL-340 to CALL-342).
+        """
         ident = m.call_id(request.params)
         if ident is None:
             self.act(Notify(FrameIgnored("an invite without a call id")))
@@ -440,13 +442,15 @@ class Hub:
         else:
             call = self._create(ident, request.params, now)
             offer = m.offered(request.params)
-            call.saw_frame("RECV", request.frame, size)  # it came before there was the call
+            call.saw_frame("RECV", request.frame, size)  # the frame came before its call existed
             call.offer(offer.sdp, request.params)
             self.warn_of_others(self.calls[ident])
         self.link.acknowledge(request)
 
     def _attached(self, request: Request, now: float) -> None:
-        """SIG-340 to SIG-345, in this order."""
+        """An ``attach``, judged in this order (SIG-340 to SIG-345): a call that ended here gets its BYE; a call of an
+        earlier process is rebuilt; an unknown one is refused; a live one takes the new offer.
+        """
         params = request.params
         ident = m.call_id(params)
         self.link.acknowledge(request)
@@ -456,14 +460,14 @@ class Hub:
         call = self.calls.get(ident)
         if call is None:
             marked = self.link.identity.marker(ident)
-            # A marked call is known, beside others too: a process may come back to two of them.
+            # A call with a marker is known even if other calls exist: a process may come back to two calls.
             known = marked is not None or (self.link.login.resumes and not self.calls)
             if offer.sdp is None or not known or self.link.draining:
                 self.warn(WarningCode.UNKNOWN_REATTACHED_SESSION, call=ident, details={"params": dict(params)})
                 self._late_bye(ident, LOST, {"callID": ident}, now)
                 return
             self.link.identity.claim(ident)
-            # Seen from the server, a call that this client once dialled comes in.
+            # The server sees the direction from its side: a call that this client dialled is inbound there.
             dialled = params.get("display_direction") == "inbound"
             relay = None if marked is None else marked.force_relay
             direction: Direction = "outbound" if dialled else "inbound"
@@ -474,7 +478,7 @@ class Hub:
                 call.parties.headers = call.parties.headers or marked.headers
             self.call_marked(ident, held=call.media.held)
         elif not call.live or call.owed or (call.attached_on == self.generation and call.state is CallState.RECOVERING):
-            return  # SIG-097
+            return  # A second attach during the recovery would start a second negotiation (SIG-097).
         call.attach(offer, params, now)
         self.warn_of_others(call)
 
@@ -502,12 +506,12 @@ class Hub:
             call.heard(request.method, request.params, now)
             self.link.acknowledge(request)
         elif request.method in (m.BYE, m.CANDIDATE) or (ident is not None and self.tombstones.find(ident, now)):
-            self.link.acknowledge(request)  # SIG-062, CALL-252: harmless, and would be repeated
+            self.link.acknowledge(request)  # without it the server would repeat the message (SIG-062, CALL-252)
         else:
             self.act(Notify(FrameIgnored(f"{request.method} for an unknown call")))
 
     def _server_event(self, params: JsonView) -> None:
-        """SIG-164: everything is passed on, and the call named where it is known."""
+        """Pass every event on to the application, with its call if that is known (SIG-164)."""
         ident = m.call_id(params)
         members: JsonObject = dict(params)
         if "type" in members:
@@ -516,7 +520,9 @@ class Hub:
         self.act(Notify(ServerEvent(members, ident if ident in self.calls else None)))
 
     def _channel_event(self, params: JsonView) -> None:
-        """SIG-172, without the conference legacy: to the call that the channel names, else as it came."""
+        """Pass a channel event on: with the call that the channel names, else unchanged (SIG-172). Conferences of the
+        old API are not supported.
+        """
         channel = params.get("eventChannel")
         if isinstance(channel, str) and channel in self.calls:
             self.act(Notify(ServerEvent({**params, "type": "event"}, CallId(channel))))
@@ -526,9 +532,9 @@ class Hub:
             self.act(Notify(FrameIgnored("an event without a channel")))
 
     def _bye_again(self, call: CallId, now: float, *, always: bool = False) -> bool:
-        """The server names a call that has ended here: it is told, once (SIG-314). True: there was such a call.
+        """The server names a call that has ended here: send it a BYE, once (SIG-314). True: there was such a call.
 
-        ``always``: it has the call on its hands, whatever it was told before.
+        ``always``: the server still holds the call, so a BYE is sent even if the end was confirmed before.
         """
         stone = self.tombstones.find(call, now)
         if stone is None:
@@ -539,12 +545,12 @@ class Hub:
         return True
 
     def _late_bye(self, call: CallId, cause: Cause, dialog: JsonObject, now: float) -> None:
-        """An attach that is acknowledged and then ignored would leave the far end in silence (PS-005)."""
+        """Send a BYE for a call that is over here: only acknowledged, its far end would stay in silence (PS-005)."""
         if self.link.logged_in:
             self.request(Purpose.LATE_BYE, m.BYE, m.bye_params(cause, dialog), now, call=call)
 
     def warn_of_others(self, call: Call) -> None:
-        """33010, with ids only (CALL-451)."""
+        """Warn of more than one call (33010), with ids only: names and numbers would be personal data (CALL-451)."""
         if len(self.calls) < 2:
             return
         live = (other for other in self.calls.values() if other is not call and other.live)
@@ -585,5 +591,5 @@ def _brief(call: Call) -> JsonObject:
 
 
 def credentials(options: ClientOptions | CallOptions) -> tuple[str | None, ...]:
-    """Of the ICE servers."""
+    """The credentials of the ICE servers."""
     return tuple(server.credential for server in options.ice_servers or ())

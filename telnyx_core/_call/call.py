@@ -1,7 +1,7 @@
 """One call: its dialog with the server, from the first offer to the last release (calls.md section 6).
 
 Private: the session is the only caller. A call acts only through its `CallHost`; it knows neither the socket nor its
-siblings. Media comes and goes in `MediaPath`; what has to be said about it is said here.
+siblings. `MediaPath` opens and closes the media; the messages about it are sent here.
 """
 
 import math
@@ -73,7 +73,7 @@ INCOMPATIBLE = Cause("INCOMPATIBLE_DESTINATION", 88)
 NO_ANSWER = Cause("NO_ANSWER", 19)
 LOST = Cause("RECOVERY_ON_TIMER_EXPIRE", 102)
 UNREACHABLE = Cause("DESTINATION_OUT_OF_ORDER", 27)
-"""What the server itself ends a call with whose media it cannot reach, or whose client went before the answer."""
+"""The server's own cause for a call whose media it cannot reach, or whose client was lost before the answer."""
 
 _STAGE_ERRORS = {
     "create_offer": ErrorCode.SDP_CREATE_OFFER_FAILED,
@@ -82,7 +82,7 @@ _STAGE_ERRORS = {
     "other": ErrorCode.UNEXPECTED_ERROR,
 }
 _REFUSED_WITHIN = 1.0
-"""Seconds in which the server says that it cannot use any of our candidates."""
+"""Seconds within which the server refuses a description because it can use none of its candidates."""
 NO_USABLE_CANDIDATE = (
     "no candidate could be used, for only addresses of this host were offered; no STUN or TURN server was reached"
 )
@@ -106,10 +106,10 @@ class Call:
         self.attached_on = 0
         self._listed_at = 0.0
         self._kept_until = 0.0
-        """The server forgets the call, whose socket is lost."""
+        """When the server forgets the call, after its socket was lost."""
         self._named_on = 0
-        """The socket on which the server last named this call as one of its own: it can be told of its end there even
-        before the registration (SIG-083)."""
+        """The socket on which the server last named this call. On that socket a BYE for it can be sent even before the
+        registration (SIG-083)."""
         self.parties = Parties(ident, options)
         self._host = host
         self._rng = rng
@@ -124,14 +124,15 @@ class Call:
         self._holds = HoldQueue(ident, host, self._dialog)
         self._digits = InfoDigits(ident, host, self._dialog)
         self._far_sdp: str | None = None
-        """What the far end described last: whether it takes digits in the audio stands there."""
+        """The far end's last description. It shows whether telephone-event was negotiated (RFC 4733)."""
         self._sdp_sent = -math.inf
         self._only_private = False
         """The description that was sent last had nothing but host candidates."""
         self._quality = QualityWatch(ident, direction, options, host, rng)
         self.media = MediaPath(ident, options, host, self._quality)
         self._leaving: bool | None = None
-        """Over, but for the last reading of its media; and whether the server has confirmed that."""
+        """Not ``None``: the call is over and waits only for the last reading of its media. The value says whether the
+        server has confirmed the end."""
         self._endings: list[Ticket] = []
         self._quiet = False
 
@@ -173,16 +174,22 @@ class Call:
 
     @property
     def owed(self) -> bool:
-        """Its own request decides what becomes of it: no attach (SIG-144), and no loss of the socket (CALL-511)."""
+        """A request of ours is unanswered, or about to be sent, and its outcome decides about the call.
+
+        So no attach is taken, because only one negotiation may be open (SIG-144), and a lost socket ends the call,
+        because the reply can no longer come (CALL-511).
+        """
         return self.state in _OWED
 
     @property
     def on_this_socket(self) -> bool:
-        """Made, attached or kept on the current one: no list of kept calls decides about it any more."""
+        """Made, attached or listed on the current socket, so a later list of kept calls decides nothing about it."""
         return self._host.generation in (self.created_on, self.attached_on, self._named_on)
 
     def saved_until(self, now: float) -> float | None:
-        """Until when the server keeps the call if its socket is lost now, or since it was; ``None``: it does not."""
+        """When the server forgets the call if its socket is lost now, or was lost before; ``None``: it does not keep
+        the call.
+        """
         if not self.live or not self.answered:
             return None
         return self._kept_until if self._host.timers.is_set(Timer.ORPHAN, self.id) else now + timeouts.ORPHAN
@@ -193,7 +200,7 @@ class Call:
 
     @property
     def default_cause(self) -> Cause:
-        """CALL-401: by whether it was ever answered, never by the state."""
+        """Depends on whether the call was ever answered, not on its state: RECOVERING does not tell that (CALL-401)."""
         return NORMAL if self.answered else BUSY
 
     # Beginning.
@@ -204,7 +211,7 @@ class Call:
         self.media.open_offer(now)
 
     def offer(self, sdp: str | None, control: JsonView) -> None:
-        """The server rings (CALL-340)."""
+        """The server offers an inbound call with ``invite`` (CALL-340)."""
         self._remote_offer = self._far_sdp = sdp
         self.parties.take_ids(control)
         self.announce()
@@ -259,7 +266,7 @@ class Call:
             self._next_hold(now)
 
     def require_media(self) -> None:
-        """Raises `InvalidCallState` where nobody would hear a digit (CALL-135)."""
+        """Raises `InvalidCallState` before there is media that could carry a digit to the far end (CALL-135)."""
         if self.state not in ESTABLISHED and self.state is not CallState.EARLY:
             raise InvalidCallState(f"digits cannot be sent while the call is {self.state.value}")
 
@@ -271,7 +278,9 @@ class Call:
 
     @property
     def _digits_in_audio(self) -> bool:
-        """An inbound call of the platform negotiates no telephone-event (PS-021): a digit in its audio goes nowhere."""
+        """Whether digits can go in the audio. The platform negotiates no telephone-event for inbound calls, so there a
+        digit in the audio would be lost (PS-021).
+        """
         return self._far_sdp is None or "m=audio " not in self._far_sdp or "telephone-event/" in self._far_sdp
 
     def message(self, to: str, body: str, ticket: Ticket, now: float) -> None:
@@ -283,7 +292,9 @@ class Call:
         self._request(Purpose.TICKET, m.AI_CONVERSATION, params, now, ticket)
 
     def require_restart(self) -> None:
-        """Raises `InvalidCallState` where the server would end the call for it, or nothing is there to renew."""
+        """Raises `InvalidCallState` where there is no media to renew. Before media was connected the server would end
+        the call because of a renewal (PS-008).
+        """
         if self.state not in ESTABLISHED or not self.media.can_restart:
             raise InvalidCallState(f"media cannot be restarted before it was connected; the call is {self.state.value}")
 
@@ -303,6 +314,7 @@ class Call:
     def heard(self, method: str, params: JsonView, now: float) -> None:
         """A message for this call, also while it is ending (CALL-393)."""
         if not self.live:
+            # Both sides hung up at once: the server's BYE confirms the end as well as a reply to ours.
             if method == m.BYE and self.state is CallState.HANGUP:
                 self._destroy(now, confirmed=True)
             return
@@ -326,7 +338,7 @@ class Call:
                 raise AssertionError(f"not a message of a call: {method}")
 
     def again(self, params: JsonView) -> None:
-        """The same invite once more (CALL-341)."""
+        """The same invite once more: only new ids are taken, and no second call object is made (CALL-341)."""
         if self.parties.take_ids(params):
             self.announce()
 
@@ -342,7 +354,7 @@ class Call:
         self.attached_on = self._host.generation
         self.parties.take_offer(offer, params)
         self._remote_offer = self._far_sdp = offer.sdp
-        timers.stop(Timer.MEDIA_RECOVERY, self.id)  # whoever is asked about the microphone is asked for the new answer
+        timers.stop(Timer.MEDIA_RECOVERY, self.id)  # the refused source belonged to the old answer
         self._microphone.phase = Phase.IDLE
         if self.state is CallState.RINGING and self.direction == "inbound":
             self._move(CallInput.REOFFERED)
@@ -355,9 +367,11 @@ class Call:
         self._recovered = True
         self._stop_tone()
         self._move(CallInput.REATTACHED)
-        timers.set(Timer.ORPHAN, now + timeouts.ORPHAN, self.id)  # whatever becomes of the answer
+        timers.set(Timer.ORPHAN, now + timeouts.ORPHAN, self.id)  # bounds the recovery, also if its answer fails
         keep = self._host.options.keep_connection_alive_on_socket_close
         peer = self.media.peer
+        # The peer is still connected to the transport that is offered again: its own description answers the offer once
+        # more, and the audio is not interrupted.
         if keep and peer is not None and peer.local_sdp is not None and self.media.same_transport(offer.sdp):
             self._send_description(m.ATTACH, Purpose.ATTACH, peer.local_sdp, now, trickle=False)
         else:
@@ -368,14 +382,15 @@ class Call:
         if self._named_on == self._host.generation:
             return
         self._named_on, self._listed_at = self._host.generation, now
-        self._host.timers.stop(Timer.ORPHAN, self.id)  # this was the verdict
+        self._host.timers.stop(Timer.ORPHAN, self.id)  # the server has said that it keeps the call
+        # While media still flows, a missing attach is no fault: after a short wait the call is kept as it is.
         plays_on = self.media.peer is not None and self.media.peer.alive
         limit = timeouts.RETAIN if plays_on else timeouts.ATTACH_WAIT
         self._host.timers.set(Timer.ATTACH_WAIT, now + limit, self.id)
 
     def unlisted(self, now: float) -> None:
-        """The list of kept calls does not have it. A server that restores its calls after a crash is not that fast, so
-        there is a moment for an attach (PS-005).
+        """The list of kept calls does not name this call. A server that restores its calls after a crash may send the
+        list too early, so the call still waits a little for an attach (PS-005).
         """
         wait = self._host.options.reattach_wait
         if self.on_this_socket or self._host.timers.is_set(Timer.ATTACH_WAIT, self.id):
@@ -385,7 +400,7 @@ class Call:
         else:
             self.not_reattached(now)
 
-    # Replies. `error` is what went wrong, `result` what came otherwise.
+    # Replies. `error` says why a request failed; `result` is the server's result if it did not.
 
     def replied(
         self, pending: Pending, result: JsonView, error: Failure | None, server: ServerError | None, now: float
@@ -446,7 +461,7 @@ class Call:
                 self._attach_missing(now)
             case Timer.ORPHAN:
                 if self._host.connected and not self._host.usable and not self._host.login_refused:
-                    self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN_AGAIN, self.id)  # the verdict is near
+                    self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN_AGAIN, self.id)  # login is under way
                 else:
                     self.not_reattached(now)
             case Timer.HOLD_AGAIN:
@@ -482,10 +497,13 @@ class Call:
     def debug_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
         self._quality.debug_frame(direction, frame, size)
 
-    # What befalls the session.
+    # What happens to the session.
 
     def lost(self, now: float, *, logged_in: bool) -> None:
-        """The socket is gone (CALL-510 to CALL-512). Where the server had taken us, its patience begins anew."""
+        """The socket is lost (CALL-510 to CALL-512).
+
+        The server keeps an answered call for 120 s. That time starts again only if we were logged in on this socket.
+        """
         stale = Failure(FailureKind.STALE_REQUEST, "the socket was lost")
         self._host.timers.stop(Timer.ATTACH_WAIT, self.id)
         if self.state is CallState.HANGUP:
@@ -497,7 +515,7 @@ class Call:
             return
         self._digits.fail_all(stale)
         if not self.options.recover:
-            self.end(UNREACHABLE, now, bye=False)  # The server ends it as well, and says nothing of it (PS-007).
+            self.end(UNREACHABLE, now, bye=False)  # The server ends such a call, too, and sends no BYE for it (PS-007).
             return
         self._holds.fail_all(stale)
         self.media.suspended()
@@ -509,10 +527,10 @@ class Call:
             self._move(CallInput.LOST)
 
     def retain(self, now: float) -> None:
-        """The call goes on as it is: the server kept it, and so did its peer (CALL-517, CALL-539)."""
+        """Keep the call and its peer as they are: the server kept both and offers no new media (CALL-517, CALL-539)."""
         if self.state is not CallState.RECOVERING:
             return
-        if not self.answered:  # there is nothing yet that could go on: it waits for another attach, and not for ever
+        if not self.answered:  # no media to continue with: it waits for another attach, for a limited time
             self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN, self.id)
             return
         self._host.timers.stop(Timer.ORPHAN, self.id)
@@ -521,7 +539,7 @@ class Call:
         self._next_hold(now)
 
     def _attach_missing(self, now: float) -> None:
-        """A listed call that plays on is kept as it is; any other was waited for, and is given up (SIG-326)."""
+        """No attach came. A listed call whose peer works is kept as it is; others end after their wait (SIG-326)."""
         peer, listed = self.media.peer, self._named_on == self._host.generation
         rest = self._listed_at + timeouts.ATTACH_WAIT
         if listed and peer is not None and peer.alive:
@@ -532,8 +550,9 @@ class Call:
             self.not_reattached(now)
 
     def not_reattached(self, now: float, cause: Cause = LOST) -> None:
-        """48501 first, then the end (SIG-311, CALL-372); with a BYE where the server has named the call on this socket,
-        and elsewhere as soon as it does.
+        """Report error 48501, then end the call (SIG-311, CALL-372).
+
+        A BYE is sent now only if the server has named the call on this socket; otherwise it is sent once it does.
         """
         self._host.error(ErrorCode.SESSION_NOT_REATTACHED, call=self.id)
         self.end(cause, now, bye=self._named_on == self._host.generation, confirmed=False)
@@ -557,7 +576,7 @@ class Call:
         if not bye or not self._known:
             self._destroy(now, confirmed=confirmed or not self._known)
         elif self._told:
-            # Set first: a BYE that cannot be sent is settled at once, and the call is gone, and its deadlines with it.
+            # The timer is set first: a BYE that cannot be sent fails at once, which destroys the call and its timers.
             self._host.timers.set(Timer.BYE_GUARD, now + timeouts.BYE_GUARD, self.id)
             self._request(Purpose.BYE, m.BYE, m.bye_params(cause, self._dialog()), now)
         else:
@@ -630,9 +649,9 @@ class Call:
                     self.end(UNREACHABLE, now)
 
     def _describe(self, sdp: str, media: MediaId | None, now: float) -> None:
-        """A local description is ready: whose it is decides how it is sent.
+        """A local description is ready: its peer and the state of the call decide which message carries it.
 
-        Where it cannot be sent any more, the loss of the socket that is coming decides (`lost`).
+        Where no message can be sent any more, the loss of the socket follows and decides about the call (`lost`).
         """
         renewing, peer = self.media.renewing, self.media.peer
         if not self._host.logged_in:
@@ -694,6 +713,7 @@ class Call:
     def _remote_answer(self, params: JsonView, now: float) -> None:
         sdp = description(params)
         changed = self.parties.take_ids(params)
+        # Early media has already brought the description: the answer says only that the call is answered.
         if self.direction == "outbound" and self.state is CallState.EARLY:
             self._stop_tone()
             self._activate(now)
@@ -733,6 +753,8 @@ class Call:
         self.parties.client_state = m.client_state(params) or self.parties.client_state
         self.parties.headers += m.custom_headers(params)
         self.ended = m.bye_cause(params, self.default_cause)
+        # Cause 88 before the answer may mean that only private addresses were offered. The cause does not say so, and
+        # without the error the application could not know what to change.
         if self.ended.cause_code == INCOMPATIBLE.cause_code and not self.answered:
             refused = Failure(FailureKind.MEDIA, "the server found no media that both sides can use")
             if (why := self._explained(refused, now)) is not refused:
@@ -744,6 +766,7 @@ class Call:
     def _display(self, params: JsonView) -> None:
         number = words(params, "display_number")
         heading = string(params, "display_direction") or ""
+        # The server names the direction as it sees it, which is the opposite of ours.
         direction = {"inbound": "outbound", "outbound": "inbound"}.get(heading, heading)
         self._host.act(Notify(ParticipantData(self.id, words(params, "display_name") or "", number or "", direction)))
         if number is not None and number != self.parties.extension:
@@ -796,16 +819,16 @@ class Call:
         self.end(self.default_cause, now)
 
     def _fail(self, code: ErrorCode, reason: str, now: float) -> None:
-        """Media cannot be agreed: whoever called must not hear that we were busy (PS-027)."""
+        """Media cannot be negotiated. The caller must not be told that we are busy, so the cause is 88 (PS-027)."""
         self._host.error(code, call=self.id, original=Failure(FailureKind.MEDIA, reason))
         self.end(INCOMPATIBLE, now)
 
     def _send_failed(
         self, error: Failure, server: ServerError | None, now: float, *, default: Cause | None = None
     ) -> None:
-        """40005, then the end with the server's cause if it gave one (CALL-317, CALL-349, CALL-384).
+        """Report error 40005, then end the call with the server's cause if it gave one (CALL-317, CALL-349, CALL-384).
 
-        What is never answered is lost.
+        A request without any reply ends the call as lost (cause 102).
         """
         if default is INCOMPATIBLE:
             error = self._explained(error, now)
@@ -817,19 +840,21 @@ class Call:
         self.end(default if server is None else m.bye_cause(server.members, default), now)
 
     def _explained(self, error: Failure, now: float) -> Failure:
-        """The server sends to no private address (PS-040): where it was offered no other, that is why it refused."""
+        """The error, with its reason where only private addresses were offered: the server sends to none (PS-040)."""
         if not self._only_private or now - self._sdp_sent > _REFUSED_WITHIN:
             return error
         return evolve(error, text=f"{error.text}: {NO_USABLE_CANDIDATE}")
 
     def _next_hold(self, now: float) -> None:
-        """A command behind a renewal waits for its reply: one modify at a time (CALL-134)."""
+        """Send the next hold command; not while a renewal awaits its reply: one ``modify`` at a time (CALL-134)."""
         if self.state in ESTABLISHED and self._told and self.media.renewal.phase is not RenewalPhase.WAITING:
             self._holds.next(now, held=self.media.held, connected=self.media.reached)
 
     @property
     def _told(self) -> bool:
-        """The server can be told of this call now; before the registration only where it has named it (SIG-082)."""
+        """Requests about this call can be sent now: once registered, or before that on a socket where the server has
+        named the call (SIG-082).
+        """
         return self._host.usable or (self._host.logged_in and self._named_on == self._host.generation)
 
     def _hold_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
@@ -841,7 +866,7 @@ class Call:
             self._move(CallInput.HELD)
         elif not held and self.state is CallState.HELD:
             self._move(CallInput.UNHELD)
-        if error is None or error.kind is not FailureKind.REQUEST_TIMEOUT:  # else the socket is closed for it (SIG-066)
+        if error is None or error.kind is not FailureKind.REQUEST_TIMEOUT:  # a timeout costs the socket (SIG-066)
             self._next_hold(now)
 
     def _renew_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
@@ -855,7 +880,7 @@ class Call:
     # Ending.
 
     def _bye_replied(self, error: Failure | None, now: float) -> None:
-        """The server's word on our BYE; that it knows no such call is as good as yes (CALL-425)."""
+        """The reply to our BYE. The error "no such call" (-32002) confirms the end just as a result does (CALL-425)."""
         if self.state is not CallState.HANGUP or self._leaving is not None:
             return
         gone = error is None or error.code == -32002
@@ -864,7 +889,7 @@ class Call:
         self._leave(now, confirmed=gone)
 
     def _release(self, now: float, *, reading: bool) -> None:
-        """Stop everything that the call holds, before its last words. A ``reading`` keeps the peer a little longer."""
+        """Stop everything that the call holds, before its final events. A ``reading`` keeps the peer a bit longer."""
         self._stop_tone()
         self._host.timers.stop_all(self.id)
         self._microphone.finish()
@@ -886,14 +911,14 @@ class Call:
             self._close_media(now)
 
     def _close_media(self, now: float) -> None:
-        """The last reading is there, or will not come (STATS-013)."""
+        """The last reading has arrived, or its time is over (STATS-013)."""
         self._host.timers.stop(Timer.LAST_READING, self.id)
         self.media.close()
         if self._leaving is not None:
             self._destroy(now, confirmed=self._leaving)
 
     def _leave(self, now: float, *, confirmed: bool) -> None:
-        """The server knows that the call is over: nothing keeps it but the last reading."""
+        """The server knows that the call is over, or will not be asked: only the last reading can delay the release."""
         if self._host.timers.is_set(Timer.LAST_READING, self.id):
             self._leaving = confirmed
         else:
@@ -937,14 +962,14 @@ class Call:
 
 
 def _refusal(server: ServerError | None) -> Cause | None:
-    """What the caller hears when our answer was refused: never that we are busy (PS-027)."""
+    """The cause for a call whose answer the server refused; never USER_BUSY, because we are not busy (PS-027)."""
     if server is None:
         return None
     return INCOMPATIBLE if server.message in ("CODEC ERROR", "MEDIA ERROR") else TEMPORARY_FAILURE
 
 
 def dialled_options(offer: m.Offered, params: JsonView) -> CallOptions:
-    """Those of a call that this client dialled, in a process before this one, as the server attaches it."""
+    """The options of a call that an earlier process of this client dialled, as the server's attach describes them."""
     return CallOptions(
         destination_number=offer.callee_number,
         caller_number=offer.caller_number,
@@ -972,7 +997,7 @@ def inbound_options(offer: m.Offered, params: JsonView) -> CallOptions:
 
 
 def _max_kbps(params: JsonView) -> int | None:
-    """``mediaSettings`` of the server (CALL-045); what is no bandwidth is none."""
+    """The bandwidth of the server's ``mediaSettings``; ``None`` if it is off or not a positive integer (CALL-045)."""
     settings = mapping(params, "mediaSettings")
     kbps = settings.get("sdpASBandwidthKbps")
     asked = settings.get("useSdpASBandwidthKbps") is True

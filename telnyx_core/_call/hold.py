@@ -1,7 +1,7 @@
 """Hold commands of one call: one in flight, the others in order behind it (CALL-133, CALL-134, CALL-360 ff.).
 
 A command whose reply was lost is *in doubt*: the application was told that it failed, and the server may have carried
-it out. Without more, a call that is taken for active could stay silent for ever, so its state is said once more.
+it out. A call that this side takes for active could then stay on hold and silent, so its state is sent once more.
 """
 
 from collections import deque
@@ -27,9 +27,9 @@ from telnyx_core.ids import CallId, Ticket
 class _Command:
     action: str
     ticket: Ticket | None
-    """``None``: nobody asked; it repeats what the call is taken for."""
+    """``None``: no command of the application; it repeats the state that the call is believed to have."""
     again: bool = False
-    """The server had said that it is not so."""
+    """It repeats a command of which the server's reply said that it was not carried out."""
 
 
 class HoldQueue:
@@ -42,7 +42,7 @@ class HoldQueue:
         self._doubt = False
 
     def in_doubt(self) -> None:
-        """Another process held the call, or was about to: what this one takes it for has to be said (CALL-533)."""
+        """An earlier process may have changed the hold state, so the state believed here is sent (CALL-533)."""
         self._doubt = True
 
     def ask(self, action: str, ticket: Ticket) -> None:
@@ -53,10 +53,10 @@ class HoldQueue:
             self._waiting.append(_Command(action, ticket))
 
     def next(self, now: float, *, held: bool, connected: bool) -> None:
-        """Send what is due; ``held`` is what the call is taken for.
+        """Send what is due; ``held`` is the state that the call is believed to have.
 
-        What the server did not do is asked again once media is ``connected``, and a moment later: before that it does
-        not count the call as answered, and says of a ``hold`` that the call is active (PS-009).
+        A command that the server did not carry out is sent again once media is ``connected``, and a moment later:
+        before that the server does not count the call as answered, and replies to ``hold`` with "active" (PS-009).
         """
         if self._sent is not None:
             return
@@ -95,7 +95,7 @@ class HoldQueue:
         return said
 
     def refuse(self, ticket: Ticket, failure: Failure) -> None:
-        """44001, and the state is as it was (CALL-362)."""
+        """Report error 44001 and fail the ticket; the hold state stays as it was (CALL-362)."""
         self._host.error(ErrorCode.HOLD_FAILED, call=self._call, original=failure)
         self._host.settle(ticket, Failed(failure))
 
@@ -105,7 +105,7 @@ class HoldQueue:
             self._refuse(command, failure)
 
     def drop_all(self, failure: Failure) -> None:
-        """The call has ended: nobody needs an error event for that (CALL-431)."""
+        """The call has ended: fail the tickets without error events, because the end is reported anyway (CALL-431)."""
         for command in self._take_all():
             if command.ticket is not None:
                 self._host.settle(command.ticket, Failed(failure))

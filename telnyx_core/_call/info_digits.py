@@ -36,7 +36,7 @@ class _Piece:
 
 
 class InfoDigits:
-    """Those of one call, in order. A command is settled once all of its digits were taken, or the first was not."""
+    """The digits of one call, in order. A command is settled once all its pieces were taken, or one was refused."""
 
     def __init__(self, call: CallId, host: CallHost, dialog: Callable[[], JsonObject]) -> None:
         self._call = call
@@ -44,7 +44,7 @@ class InfoDigits:
         self._dialog = dialog
         self._waiting: deque[_Piece] = deque()
         self._open: dict[Ticket, int] = {}
-        """How many pieces of a command have not been taken."""
+        """How many pieces of each command the server has not taken yet."""
         self._free_at = 0.0
         """When the digits that were sent last have been heard."""
 
@@ -77,7 +77,7 @@ class InfoDigits:
                 self._taken(piece.ticket, {})
 
     def replied(self, ticket: Ticket, result: JsonView, error: Failure | None) -> None:
-        """The server's word on one piece. Without ``SENT`` it does not know the call (PS-020)."""
+        """The reply to one piece. A result without ``SENT`` means that the server does not know the call (PS-020)."""
         if ticket not in self._open:
             return  # It failed before.
         if error is None and string(result, "message") != "SENT":

@@ -1,9 +1,9 @@
 """The media of one call: its peer, the one that replaces it, and what watches over them (media.md section 5).
 
 A call has one peer in use. A re-attach or a renewal builds a second one beside it and switches over once that is
-connected: what works is never given up for what may. Answered consent checks prove a path (RFC 7675); that no audio
-comes proves nothing, for a far end may have nothing to send. Which messages are sent is the call's business; how the
-peers come, live and go is decided here.
+connected: a working peer is never closed before its replacement works. A path works while consent checks are answered
+(RFC 7675); missing audio alone proves no fault, because the far end may have nothing to send. `Call` decides which
+messages are sent; this module opens, replaces and closes the peers.
 """
 
 from collections import deque
@@ -65,15 +65,15 @@ Steps: TypeAlias = tuple[Progress, ...]
 
 
 class PeerWatcher(Protocol):
-    """Somebody who wants to know which peers there are, and knows what they carry."""
+    """Observes the peers of a call, and knows which media they carry."""
 
     @property
     def missing_media(self) -> bool:
-        """No audio comes, although the far end owes it: it has been warned of (32001)."""
+        """No audio arrives although the far end should send some; warning 32001 was raised."""
         ...
 
     def peer_opened(self, media: MediaId, config: PeerConfig) -> None:
-        """Before it is ordered."""
+        """Called before the peer is ordered."""
         ...
 
     def peer_closing(self, media: MediaId) -> None: ...
@@ -109,15 +109,15 @@ class MediaPath:
         self._watcher = watcher
         self._old: Negotiation | None = None
         self._digits: deque[Dialled] = deque()
-        """Wait for the path to be there: over the one that is being replaced the server may hear nothing any more."""
+        """Digits that wait for the new peer: the server may no longer listen on the path that is being replaced."""
         self._restarts: list[Ticket] = []
-        """Wait for the renewal under way, which the application asked for."""
+        """Tickets of `restart`, settled when the renewal under way ends."""
         self._opened = False
         self._started = False
         self._answered = False
         self.reached = False
-        """Media was connected once, so the server counts the call as answered; before, it would end the call for an
-        ``updateMedia`` (PS-008)."""
+        """Media was connected once, so the server counts the call as answered. Before that it would end the call
+        because of an ``updateMedia`` (PS-008)."""
         self._source = options.mic_id
         self._max_bit_rate: int | None = None
         muted = options.muted_mic_on_start
@@ -143,10 +143,10 @@ class MediaPath:
     def open_attach(self, remote: str, now: float) -> None:
         """A peer for the server's new offer; the one in use plays on until this one is connected (CALL-532)."""
         self.stop_renewal()
-        self.reached = True  # what is offered again was answered
+        self.reached = True  # the server offers only answered calls again
         if self.peer is not None and self.peer.alive and self._old is None:
             self._old = self.peer
-        elif self.peer is not None:  # dead, or never got as far as the one that still plays
+        elif self.peer is not None:  # failed, or a replacement that was never used
             self._close(self.peer)
         self.peer = self._open("answer", timeouts.GATHER_WINDOW_ATTACH, complete=True)
         self.peer.start(now, remote)
@@ -154,13 +154,13 @@ class MediaPath:
             self._host.act(UseMedia(self.peer.media))
 
     def restart_answer(self, remote: str, now: float) -> None:
-        """The server offers again what we were about to answer (CALL-538)."""
+        """The server offers again a call that we were about to answer: start the answer anew (CALL-538)."""
         if self.peer is not None:
             self._close(self.peer)
         self.open_answer(remote, now)
 
     def same_transport(self, remote: str) -> bool:
-        """The offer describes the very transport that the peer in use is connected to: it can stay in use."""
+        """The offer describes the transport that the peer in use is connected to, so this peer can stay in use."""
         peer = self.peer
         if peer is None or not peer.healthy or peer.local_sdp is None or peer.remote_sdp is None:
             return False
@@ -180,7 +180,7 @@ class MediaPath:
             peer.add_remote_candidate(candidate, sdp_mid, index)
 
     def set_muted(self, muted: bool) -> None:
-        """For every peer there is: while one replaces another, either may be the one that is heard."""
+        """Mute every peer of the call: while one replaces another, the far end may hear either of them."""
         self.muted = muted
         for peer in self._peers():
             self._host.act(SetMuted(peer.media, muted))
@@ -191,13 +191,15 @@ class MediaPath:
             self._host.act(SetDeaf(peer.media, deaf))
 
     def set_max_bit_rate(self, bits_per_second: int | None) -> None:
-        """Of every peer there is and will be (MEDIA-046)."""
+        """Limit every present and future peer of the call (MEDIA-046)."""
         self._max_bit_rate = bits_per_second
         for peer in self._peers():
             self._host.act(SetMaxBitRate(peer.media, bits_per_second))
 
     def switch_source(self, source: str | None, ticket: Ticket) -> None:
-        """CALL-139."""
+        """Switch the source of the peer in use. Where none is open there is nothing to switch, and the application
+        hears warning 33009 and a failed ticket instead of silence (CALL-139).
+        """
         if self.peer is not None and self.peer.alive and self.peer.sourced:
             self.peer.switch_source(source, ticket)
             return
@@ -206,7 +208,7 @@ class MediaPath:
         self._host.settle(ticket, Failed(Failure(FailureKind.MEDIA, "the call sends no audio")))
 
     def send_digits(self, digits: str, tone: DigitTone, ticket: Ticket) -> None:
-        """In the audio stream of the peer in use; once it is there, where it is just being replaced."""
+        """Send digits in the audio of the peer in use; while that is being replaced, wait for the new one."""
         if len(self._digits) >= MAX_QUEUED_DIGITS:
             self._host.settle(ticket, Failed(Failure(FailureKind.PROTOCOL, "too many digits wait")))
             return
@@ -224,7 +226,7 @@ class MediaPath:
 
     @property
     def _changing(self) -> bool:
-        """Another path is on its way to being used, or will be, because the one in use is dead."""
+        """Another peer is about to be used, or will be, because the one in use has failed."""
         if self.renewal.phase is RenewalPhase.BACKOFF:
             return self.peer is None or not self.peer.healthy
         return self.renewing is not None or self._old is not None
@@ -243,7 +245,7 @@ class MediaPath:
     # Facts and deadlines.
 
     def handle_fact(self, fact: MediaFact, now: float) -> Steps:
-        """What the dialog has to know of this fact; the rest is handled here."""
+        """Handle one fact of a peer; returns what the call has to know of it."""
         peer = next((peer for peer in self._peers() if peer.media == fact.media), None)
         assert peer is not None, "what is released is not told any more"
         steps = peer.handle_fact(fact, now)
@@ -273,10 +275,10 @@ class MediaPath:
         self._send_waiting()
         if peer is self.renewing:
             return self._renewal_steps(steps, now)
-        return steps if peer is self.peer else ()  # what is being replaced has no say any more
+        return steps if peer is self.peer else ()  # a replaced peer decides nothing about the call
 
     def _switched(self, fact: SourceOpened | SourceRefused, source: str | None, ticket: Ticket) -> None:
-        """Only what could be opened is kept for later peers (CALL-612)."""
+        """Keep the new source for later peers only if it could be opened (CALL-612)."""
         match fact:
             case SourceOpened():
                 self._source = source
@@ -303,6 +305,7 @@ class MediaPath:
                 self._retry_later(now)
             case Timer.RENEW_BACKOFF:
                 self.renewal.stop()
+                # The old path works again by itself: the failed attempts no longer count.
                 if self.peer is not None and self.peer.healthy:
                     self.renewal.attempts = 0
                     self._send_waiting()
@@ -316,7 +319,8 @@ class MediaPath:
     def established(self, now: float) -> None:
         """The call is active or held: from now on its media is watched (MEDIA-200, MEDIA-246).
 
-        Until the first connection that means waiting: only checks may bring it about, for as long as they have.
+        Until the first connection only a time limit applies: the connectivity checks (RFC 8445) must succeed within it.
+        A peer that has already failed gets no time.
         """
         self._answered = True
         if self.peer is not None and not self.peer.healthy:
@@ -324,7 +328,9 @@ class MediaPath:
             self._host.timers.set(Timer.CONNECT_LIMIT, now + limit, self._call)
 
     def suspended(self) -> None:
-        """The socket is lost: whatever the media does now is for the re-attach to mend (SRV-008, MEDIA-231)."""
+        """The socket is lost. A fault of the media now is repaired by the re-attach, not by a renewal, because without
+        a socket no renewal can be negotiated (SRV-008, MEDIA-231).
+        """
         self._answered = False
         self.stop_renewal()
         self._refuse(self._digits, "the socket was lost before they could be sent")
@@ -340,7 +346,7 @@ class MediaPath:
             self._begin_renewal(reason, now)
 
     def restart(self, ticket: Ticket, now: float) -> None:
-        """As `renew`, because the application wishes it: now, also where the last attempt has just failed."""
+        """Renew because the application asks for it: at once, also during the pause after a failed attempt."""
         if self.renewal.phase is RenewalPhase.BACKOFF:
             self.stop_renewal()
         self._restarts.append(ticket)
@@ -362,7 +368,7 @@ class MediaPath:
         self.renewing.apply_answer(sdp)
 
     def renewal_failed(self, failure: Failure, now: float) -> None:
-        """47001, and once more a little later (MEDIA-225)."""
+        """Report error 47001, and try again after a pause (MEDIA-225)."""
         if self.renewing is not None:
             self._host.error(ErrorCode.ICE_RESTART_FAILED, call=self._call, original=failure)
             self._retry_later(now)
@@ -382,7 +388,7 @@ class MediaPath:
             self._host.settle(ticket, outcome)
 
     def _begin_renewal(self, reason: str | None, now: float) -> None:
-        """``None``: nothing is wrong with the path, as far as is known here."""
+        """``reason`` is ``None`` if the application asked for it: then no fault is known, and no warning is raised."""
         self.renewal.begin(reason or "requested")
         self._host.timers.stop(Timer.EPISODE_RESET, self._call)
         if reason is not None:
@@ -392,7 +398,7 @@ class MediaPath:
         self.renewing.start(now)
 
     def _retry_later(self, now: float) -> None:
-        """The attempt is over. What it was to replace has been kept, and may have come back by then (MEDIA-229)."""
+        """The attempt has failed. The peer in use was kept, and may work again when the pause is over (MEDIA-229)."""
         self.stop_renewal()
         self.renewal.phase = RenewalPhase.BACKOFF
         self._host.timers.set(Timer.RENEW_BACKOFF, now + self.renewal.pause, self._call)
@@ -416,7 +422,7 @@ class MediaPath:
         return tuple(passed)
 
     def _switch_to_renewed(self, now: float) -> None:
-        """Connected: what we say goes this way from now on, whether or not the far end has anything to say."""
+        """The new peer is connected: use it at once, without waiting for audio: the far end may be silent."""
         renewed = self.renewing
         assert renewed is not None, "its own news"
         self._host.timers.stop(Timer.RENEW_VERIFY, self._call)
@@ -433,12 +439,14 @@ class MediaPath:
     # Watching.
 
     def media_missing(self, now: float) -> None:
-        """The readings show no audio (32001, 32002). Alone that is no failure; it hastens what the checks say."""
+        """The readings show no audio (32001, 32002). Alone this is no failure; with a disconnected peer it ends the
+        grace period, because two signs together are enough.
+        """
         if self._answered and self.peer is not None and self.peer.state == "disconnected":
             self._evidence("no_media", now)
 
     def _state_changed(self, state: PeerState, now: float) -> Steps:
-        """News of the peer in use."""
+        """The state of the peer in use has changed."""
         timers, ours = self._host.timers, self.renewing is not None
         match state:
             case "connected":
@@ -448,7 +456,7 @@ class MediaPath:
                 if self._old is not None:
                     self._switch_over()
             case "disconnected" | "failed" | "closed" if ours:
-                pass  # it is being replaced: the server has let go of it for that, or it is the reason
+                pass  # already being replaced: the server closed it for that, or its failure is the reason
             case "disconnected":
                 self._host.warn(WarningCode.ICE_CONNECTIVITY_LOST, call=self._call)
                 if self._answered and self._watcher.missing_media:
@@ -467,7 +475,7 @@ class MediaPath:
         return ()
 
     def _evidence(self, reason: str, now: float) -> Steps:
-        """The path does not work. Where it never has, nothing but its end is left to say."""
+        """The path does not work. If it never did, the call ends; otherwise the session decides what is renewed."""
         if not self._answered or self.peer is None or self.peer.healthy:
             return ()
         if not self.reached:
@@ -480,7 +488,7 @@ class MediaPath:
         if self.peer is not None:
             self._host.act(UseMedia(self.peer.media))
         if self._old is not None:
-            while len(self._old.digits) > 1:  # those behind the first one have not begun
+            while len(self._old.digits) > 1:  # behind the first one, which may be half sent
                 self._digits.appendleft(self._old.digits.pop())
         self._close_old()
 

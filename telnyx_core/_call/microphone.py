@@ -24,7 +24,7 @@ SOURCE_ERRORS: Final[Mapping[SourceFault, ErrorCode]] = {
     "not_found": ErrorCode.MEDIA_DEVICE_NOT_FOUND,
     "other": ErrorCode.MEDIA_GET_USER_MEDIA_FAILED,
 }
-"""MEDIA-302, MEDIA-409."""
+"""The error code for each kind of failure to open a source (MEDIA-302, MEDIA-409)."""
 
 
 class Phase(Enum):
@@ -60,7 +60,7 @@ class MicrophoneRecovery:
         return True
 
     def finish(self) -> bool:
-        """The retry's own outcome is here, or the call ended: was the application in the middle of it?"""
+        """The retry has its outcome, or the call ended. True if a recovery was under way."""
         retrying = self.phase is Phase.RETRYING
         self.phase = Phase.OVER
         return retrying

@@ -1,6 +1,6 @@
 """One peer of one call, from its creation to both descriptions in place (media.md sections 2 to 4).
 
-A negotiation is given facts and answers with what its call has to know, in order. It opens the source, waits for
+A negotiation takes facts and returns what its call has to know, in order. It opens the source, waits for
 candidates no longer than the rules allow, and keeps remote candidates until they can be used. It never sends
 anything itself and never ends a call.
 """
@@ -145,7 +145,7 @@ _HOST: Final = " typ host"
 
 @frozen
 class PeerStates:
-    """How a peer is, in the words of W3C WebRTC section 4.3."""
+    """The states of a peer connection, in the words of W3C WebRTC section 4.3."""
 
     connection: PeerState = "new"
     ice_connection: str = "new"
@@ -184,7 +184,7 @@ class Negotiation:
     _remote_asked: bool = False
     _candidates: int = 0
     _beyond_host: bool = False
-    """One of them is of another type."""
+    """At least one local candidate is not of type host."""
     _complete: bool = False
     _ended: bool = False
     _unsent: list[CandidateFound] = field(factory=list[CandidateFound])
@@ -192,7 +192,7 @@ class Negotiation:
 
     @property
     def healthy(self) -> bool:
-        """MEDIA-201, as far as the engine tells."""
+        """The peer is connected, as far as the engine reports its state (MEDIA-201)."""
         return not self.closed and self.state == "connected"
 
     @property
@@ -206,7 +206,7 @@ class Negotiation:
         if self.closed or state == "closed":
             return PeerStates("closed", "closed", "complete", "closed")
         ice = self._layers.get("ice", "checking" if state == "connecting" else state)
-        if state in ("disconnected", "failed"):  # consent that is not answered is seen above ICE (RFC 7675)
+        if state in ("disconnected", "failed"):  # an engine may report lost consent (RFC 7675) only here
             ice = state
         gathering = "complete" if self._complete else self._layers.get("gathering", "new")
         if local is remote:
@@ -255,7 +255,7 @@ class Negotiation:
         """Take in one fact of this peer. Facts of a closed peer are never passed here."""
         match fact:
             case SourceOpened() | SourceRefused() if self.switches:
-                pass  # the news of whoever switches
+                pass  # the reply to `switch_source`: `MediaPath` settles its ticket
             case SourceOpened(_, label):
                 self.sourced = True
                 self._describe(now)
@@ -278,7 +278,7 @@ class Negotiation:
             case TransportStateChanged(_, layer, state):
                 self._layers[layer] = state
             case CandidateError() | StatsTaken() | MediaHeard():
-                pass  # others' news, not the negotiation's
+                pass  # not about the negotiation: `MediaPath` and `QualityWatch` handle them
             case DigitHeard() | DigitsSent() | DigitsRefused():
                 pass
         return ()
@@ -298,7 +298,7 @@ class Negotiation:
             self._describe(now)
 
     def _describe(self, now: float) -> None:
-        """An engine that never answers must not hold the call for ever."""
+        """Order the local description, with a time limit: an engine that never answers must not block the call."""
         self._timers.set(Timer.GATHER_SAFETY, now + timeouts.GATHER_SAFETY, self.media)
         self._act(CreateOffer(self.media) if self.config.role == "offer" else CreateAnswer(self.media))
 

@@ -1,4 +1,4 @@
-"""Who a call is between, and what the two sides say of it: ids, headers, client state, ``dialogParams``."""
+"""The two parties of a call and what each side says of it: ids, headers, client state, ``dialogParams``."""
 
 from collections.abc import Mapping
 
@@ -35,7 +35,7 @@ class Parties:
 
     def take_ids(self, params: JsonView) -> bool:
         """Non-empty telnyx ids replace the known ones (CALL-110); True when one changed."""
-        if variables := m.variables(params):  # The newest of each; that alone is no news (PS-023).
+        if variables := m.variables(params):  # The newest of each; alone they cause no event (PS-023).
             merged = {**self.variables, **variables}
             self.variables = dict(list(merged.items())[-m.MAX_VARIABLES :])
         before = (self.call_control_id, self.session_id, self.leg_id)
@@ -45,7 +45,7 @@ class Parties:
         return before != (self.call_control_id, self.session_id, self.leg_id)
 
     def take_offer(self, offer: m.Offered, params: JsonView) -> None:
-        """A re-attach says some things anew; what it leaves out stays (CALL-531)."""
+        """Take what a re-attach says; members that it leaves out keep their values (CALL-531)."""
         self.take_ids(params)
         self.headers = offer.headers or self.headers
         self.client_state = offer.client_state or self.client_state

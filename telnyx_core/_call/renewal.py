@@ -1,4 +1,4 @@
-"""Renewing the media path of a live call in place, as often as it takes (media.md 5.2).
+"""Renewal of the media path of a live call, repeated until it succeeds (media.md 5.2).
 
 ```text
 IDLE --order--> GATHERING --sdp--> WAITING --answer--> CONNECTING --connected--> IDLE (success)
@@ -7,8 +7,8 @@ IDLE --order--> GATHERING --sdp--> WAITING --answer--> CONNECTING --connected-->
   '--- end of call, attach, loss
 ```
 
-An engine that cannot restart ICE offers a fresh peer in the same call; the state machine is the same. Whatever becomes
-of it, no other call feels it: the socket is replaced where the socket is the suspect, and never for a call's media.
+An engine that cannot restart ICE offers a fresh peer in the same call; the state machine is the same. A renewal never
+affects other calls: the socket is replaced only if the socket itself is suspect, never because of one call's media.
 """
 
 from enum import Enum, auto
@@ -33,7 +33,7 @@ class RenewalPhase(Enum):
 class Renewal:
     phase: RenewalPhase = RenewalPhase.IDLE
     attempts: int = 0
-    """In a row, none of which has brought media that lasted."""
+    """Attempts in a row that brought no lasting media."""
     reason: str = ""
 
     @property

@@ -1,4 +1,4 @@
-"""Ended calls of which the server may still speak (SIG-314, CALL-424): for longer than it keeps one, never too many."""
+"""Ended calls that the server may still name (SIG-314, CALL-424): a bounded number, for longer than it keeps a call."""
 
 from attrs import define, frozen
 
@@ -14,7 +14,7 @@ class Tombstone:
     cause: Cause
     dialog: JsonObject
     owes_bye: bool
-    """The server never confirmed the end: it is told once more when it names the call."""
+    """The server never confirmed the end: it is sent one more BYE when it names the call."""
     until: float
 
 
@@ -41,13 +41,13 @@ class Tombstones:
         return stone if stone is not None and now < stone.until else None
 
     def settle(self, call: CallId, now: float) -> None:
-        """The server knows now: nothing is owed any more."""
+        """The server knows that the call has ended: no BYE is owed any more."""
         stone = self.find(call, now)
         if stone is not None and stone.owes_bye:
             self._stones[call] = Tombstone(stone.cause, stone.dialog, owes_bye=False, until=stone.until)
 
     def forget(self, call: CallId) -> None:
-        """The id is used again."""
+        """Remove the entry: the id is in use again, or the call has not ended at the server."""
         self._stones.pop(call, None)
 
     def clear(self) -> None:
