@@ -19,7 +19,7 @@ LOW_MOS: Final = 3.5  # STATS-303
 SILENCE: Final = 0.001  # of full scale, STATS-304, STATS-305
 LONG_SILENCE: Final = 30.0  # s, STATS-311
 _ONCE: Final = frozenset({WarningCode.LOW_BYTES_RECEIVED})
-"""A far end that sends nothing is normal (PS-045): it is told once, until something comes."""
+"""A far end that sends nothing is normal, so this is raised once and not repeated until audio arrives (PS-045)."""
 
 
 @define
@@ -47,7 +47,7 @@ class _Alarm:
 
 @define
 class _LocalSilence:
-    """31005 knows two cases: never a sound, or none for half a minute after there was one (STATS-311)."""
+    """Warning 31005 has two cases: no sound at all so far, or none for 30 s after there was one (STATS-311)."""
 
     heard: bool = False
     silent_since: float | None = None
@@ -81,7 +81,7 @@ class Alarms:
     _pair: str | None = None
 
     def raised(self, code: WarningCode) -> bool:
-        """Whether it was raised and its condition lasts."""
+        """Whether the warning was raised and its condition lasts."""
         alarm = self._alarms.get(code)
         return alarm is not None and alarm.raised_at is not None
 
@@ -130,7 +130,7 @@ class Alarms:
             self._pair = pair
 
     def held_changed(self) -> None:
-        """STATS-312."""
+        """The call was held or resumed: 31006 and 32001 count anew, because a held call has no audio (STATS-312)."""
         for code in (WarningCode.LOW_INBOUND_AUDIO, WarningCode.LOW_BYTES_RECEIVED):
             if code in self._alarms:
                 self._alarms[code].reset()

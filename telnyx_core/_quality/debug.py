@@ -1,6 +1,6 @@
-"""What the peers of a call go through, for the platform's visualizer or for a file (DBG-001 to DBG-006, SIG-186).
+"""The events of a call's peers, for the platform's visualizer or for a file (DBG-001 to DBG-006, SIG-186).
 
-Only with ``debug``. Fire and forget: no reply is waited for, and a socket that is down loses frames and nothing else.
+Only with ``debug``. No reply is awaited; while the socket is down these frames are lost, and nothing depends on them.
 """
 
 from collections import deque
@@ -21,14 +21,14 @@ from telnyx_core.ids import CallId, MediaId
 
 _VERSION: Final = 1
 _OURS: Final = frozenset[Tag]({"call", "signaling"})
-"""Of no use to the visualizer, which knows the reference's tags."""
+"""Tags that only this client has: the visualizer knows those of the JS SDK, so these are not sent to it."""
 _FORMER: Final = 8
 """Peers of a call whose timelines are kept for its report; a call that is renewed for hours has hundreds."""
 
 _SPARE_STATS: Final = 256 * 1024
 """Characters that may wait for the socket before statistics are left out of the frames (DBG-006)."""
 _SPARE_DATA: Final = 4 * _SPARE_STATS
-"""And before everything else is, but for the few frames that say where a report begins and ends."""
+"""The same limit for all other entries; only the frames that begin and end a report are never left out."""
 
 Kind = Literal["debug_report_start", "debug_report_data", "debug_report_stop"]
 
@@ -40,11 +40,11 @@ class _Peer:
     story: PeerTimeline
     timeline: Timeline = field(factory=Timeline)
     announced_on: int | None = None
-    """The socket on which the start was told."""
+    """The socket on which the start of the report was sent."""
 
 
 class DebugWatch:
-    """Of one call."""
+    """The debug reports of one call: one for each peer."""
 
     def __init__(self, call: CallId, host: CallHost, rng: Random) -> None:
         self._call = call
@@ -61,7 +61,7 @@ class DebugWatch:
         self._add(peer, peer.story.opened(self._host.wall))
 
     def peer_closing(self, media: MediaId) -> None:
-        """Its last entry has been written: the file is due, or the visualizer is told (DBG-004, DBG-020)."""
+        """The peer's last entry is there: write the file, or send the end to the visualizer (DBG-004, DBG-020)."""
         peer = self._peers.pop(media, None)
         if peer is None:
             return
@@ -78,26 +78,26 @@ class DebugWatch:
                 self._add(peer, entry)
 
     def note(self, event: str, data: Json) -> None:
-        """Something happened to the call itself."""
+        """Add an event of the call itself."""
         for peer in self._peers.values():
             self._add(peer, Entry(self._host.wall, event, "call", data))
 
     def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
-        """A file tells of signalling too, so that it is all that somebody needs."""
+        """Add a signalling frame to a file, so that the file alone is enough to understand the call."""
         if self._to_file:
             kept: JsonObject = frame if size <= MAX_FRAME else {"method": frame.get("method"), "characters": size}
             for peer in self._peers.values():
                 self._add(peer, Entry(self._host.wall, direction.lower(), "signaling", kept))
 
     def timeline(self) -> tuple[JsonObject, ...]:
-        """Of all the call's peers, one after the other (STATS-141)."""
+        """The entries of all the call's peers, one peer after the other (STATS-141)."""
         peers = (*self._former, *self._peers.values())
         return tuple(
             entry.record(peer.ident, self._host.redactor) for peer in peers for entry in peer.timeline.entries()
         )
 
     def unwritten(self) -> tuple[WriteDebug, ...]:
-        """The files of the peers that are open: for a process that dies (DBG-020)."""
+        """The files of the open peers, for a process that is about to die (DBG-020)."""
         return tuple(self._file(peer) for peer in self._peers.values()) if self._to_file else ()
 
     def _file(self, peer: _Peer) -> WriteDebug:
@@ -111,7 +111,7 @@ class DebugWatch:
             self._send(peer, "debug_report_data", data, _SPARE_STATS if entry.tag == "stats" else _SPARE_DATA)
 
     def _announce(self, peer: _Peer) -> None:
-        """Once on each socket (DBG-006)."""
+        """Send the start of the peer's report once on each socket (DBG-006)."""
         generation = self._host.generation
         if not self._to_file and peer.announced_on != generation and self._send(peer, "debug_report_start"):
             peer.announced_on = generation

@@ -19,7 +19,7 @@ from telnyx_core.stats.timings import EstablishmentTimings, Mode
 
 
 class Mark(Enum):
-    """Values are the labels."""
+    """The steps; their values are the labels of the report."""
 
     NEW_PEER = "Peer object created"
     GET_USER_MEDIA = "Media devices acquired"
@@ -54,7 +54,7 @@ _TRANSPORT: Final = {
 
 
 class EstablishmentMarks:
-    """One call's. ``start`` is when it was placed, or when its invite came."""
+    """The times of one call. ``start`` is when it was placed, or when its invite came."""
 
     __slots__ = ("_at", "_direction", "_start")
 
@@ -104,6 +104,6 @@ class EstablishmentMarks:
                 pass
 
     def timings(self, mode: Mode) -> EstablishmentTimings:
-        """What is known by now."""
+        """The steps that have been reached so far."""
         reached = sorted(self._at.items(), key=itemgetter(1))
         return EstablishmentTimings(mode, self._direction, self._start, tuple((mark.value, at) for mark, at in reached))

@@ -1,4 +1,4 @@
-"""What is heard of one peer, put into the entries of its timeline (DBG-010 to DBG-014).
+"""The facts of one peer as entries of its timeline (DBG-010 to DBG-014).
 
 Nothing in them is secret: keys in descriptions are masked, servers have neither user nor credential.
 """
@@ -44,7 +44,7 @@ _STATE_EVENTS: Final = {
 
 @define
 class PeerTimeline:
-    """Puts into entries what is heard of one peer."""
+    """Writes the facts of one peer as timeline entries."""
 
     config: PeerConfig
     states: dict[str, str] = field(factory=lambda: {"connection": "new"})
@@ -132,7 +132,7 @@ class PeerTimeline:
         return change, Entry(wall, "connectionstatechange-detailed", "connection", detail)
 
     def _transport(self) -> JsonObject:
-        """DBG-013, of the last reading."""
+        """The peer's states and its transport, as of the last reading (DBG-013)."""
         reading = StatsSnapshot() if self._last is None else self._last[1]
         detail: JsonObject = {
             "dtlsState": reading.dtls_state or self.states.get("dtls"),
@@ -158,7 +158,7 @@ class PeerTimeline:
         return {name: value for name, value in detail.items() if value is not None}
 
     def _stats(self, reading: StatsSnapshot, wall: float) -> Entry:
-        """DBG-012. Rates are since the reading before."""
+        """The entry of one reading (DBG-012). Rates are since the reading before."""
         before, self._last = self._last, (wall, reading)
         earlier, seconds = (None, 0.0) if before is None else (before[1], wall - before[0])
         stamp = round(wall * 1000)
@@ -190,7 +190,7 @@ class PeerTimeline:
 def _rates(
     reading: StatsSnapshot, earlier: StatsSnapshot | None, seconds: float, direction: Literal["sent", "received"]
 ) -> JsonObject:
-    """Bits and packets a second."""
+    """Bits and packets per second."""
     if earlier is None or seconds <= 0:
         return {}
     interval = Interval(earlier, reading, seconds)

@@ -1,4 +1,4 @@
-"""From readings to what the application hears: warnings, frames, and a report at the end (quality.md 3, 5)."""
+"""From readings to the application's events: warnings, frames, and a report at the end (quality.md 3, 5)."""
 
 from collections.abc import Mapping
 from math import floor
@@ -19,7 +19,7 @@ SAMPLE_PERIOD = 1.0
 
 
 def next_beat(origin: float, step: float, now: float) -> float:
-    """The first of ``origin + n * step`` that is later than ``now``: nothing is made up for, and nothing drifts."""
+    """The first of ``origin + n * step`` later than ``now``: missed times are not made up for, and none drifts."""
     beat = floor((now - origin) / step + 1e-9) + 1
     return origin + beat * step
 
@@ -48,7 +48,7 @@ class _Extent:
 
 @define
 class Summary:
-    """One call's, from ``active`` to its end. A new peer starts new counters; what the application hears goes on."""
+    """The figures of one call, from ``active`` to its end. A new peer counts from zero; the sums here continue."""
 
     interval: float
     """Seconds between frames (STATS-008)."""
@@ -80,7 +80,7 @@ class Summary:
             self._frame_due = now + self.interval
 
     def peer_changed(self) -> None:
-        """Counters begin anew (STATS-313)."""
+        """Another peer is in use, and its counters start from zero (STATS-313)."""
         self._former = self._total(self._last)
         self._last = self._framed = None
         self._alarms = Alarms()
@@ -102,7 +102,7 @@ class Summary:
     def judge(
         self, reading: StatsSnapshot, interval: Interval | None, now: float, *, held: bool, muted: bool, watched: bool
     ) -> tuple[WarningCode, ...]:
-        """The warnings that a reading gives rise to."""
+        """The warnings that a reading causes."""
         return tuple(self._alarms.judge(reading, interval, now, held=held, muted=muted, watched=watched))
 
     @property
@@ -222,7 +222,7 @@ def _warnings(counts: Mapping[WarningCode, tuple[int, float, float]], offset: fl
 
 
 def _jitter(reading: StatsSnapshot) -> float | None:
-    """Ours, else what the far end says of what it hears (STATS-103)."""
+    """The jitter of what we receive, else the one that the far end reports of our stream (STATS-103)."""
     return reading.remote_jitter if reading.jitter is None else reading.jitter
 
 

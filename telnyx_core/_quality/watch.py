@@ -1,4 +1,4 @@
-"""The quality of one call, watched: when to read, what to tell (quality.md sections 1, 3, 4.2, 5)."""
+"""Monitoring of one call's quality: when to read counters, what to report (quality.md sections 1, 3, 4.2, 5)."""
 
 from random import Random
 from typing import Final, Literal, Protocol
@@ -29,11 +29,11 @@ LAST_READING: Final = 0.5
 """Seconds for which an ending call waits for its last reading (STATS-013)."""
 
 _OUTAGE: Final = (WarningCode.LOW_BYTES_RECEIVED, WarningCode.LOW_BYTES_SENT)
-"""Audio that the path should carry is missing (MEDIA-212)."""
+"""Warnings that audio is missing which the path should carry (MEDIA-212)."""
 
 
 class Watched(Protocol):
-    """A peer whose figures are taken."""
+    """A peer whose counters are read."""
 
     @property
     def media(self) -> MediaId: ...
@@ -65,7 +65,7 @@ class QualityWatch:
         self._mode: Mode = "non-trickle"
         self.had_peer = False
         self.goes_on = False
-        """The call does not end with what ends it here."""
+        """The server keeps the call for a later process, so the report from here is not the final one."""
 
     # What happens to the call.
 
@@ -105,7 +105,7 @@ class QualityWatch:
         self.debug_frame(direction, frame, size)
 
     def debug_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int) -> None:
-        """Any frame; in the report's log is it already."""
+        """A frame that names no call, for the debug file; the report's log has it already."""
         if self._debug is not None:
             self._debug.saw_frame(direction, frame, size)
 
@@ -196,14 +196,14 @@ class QualityWatch:
         return missing
 
     def taken_last(self, reading: StatsSnapshot, now: float, *, muted: bool) -> None:
-        """The reading that `ending` ordered: it counts, but nobody is warned of a call that is over."""
+        """The reading that `ending` ordered. It counts, but causes no warning: the call is over."""
         if self._summary is not None:
             self._collect(reading, self._summary.take(reading, now), now, muted=muted)
 
-    # What is told at the end, and on the way.
+    # Reports: at the end of the call, and before.
 
     def socket_lost(self, call: CallInfo, now: float) -> None:
-        """What there is by now is sent: this process may not live to see the next socket (STATS-222, STATS-223)."""
+        """Upload what there is so far: the process may end before the next socket (STATS-222, STATS-223)."""
         close = self._host.last_close
         if self._media is not None and close is not None:
             self._flush(call, now, Flush("socket-error" if close.error else "socket-close", close))
@@ -230,12 +230,12 @@ class QualityWatch:
         self._report = None
 
     def flush_now(self, call: CallInfo, now: float) -> None:
-        """The application wants it (STATS-222)."""
+        """Upload what there is, because the application asked for it (STATS-222)."""
         if self._report is not None and not self._report.empty:
             self._flush(call, now, Flush("manual"))
 
     def unsent(self, call: CallInfo, now: float) -> UploadReport | None:
-        """What would be lost with the process, the last readings among it (STATS-246)."""
+        """The part of the report that would be lost if the process died now (STATS-246)."""
         report, home = self._report, self._host.report_home
         if report is None or report.empty or home is None:
             return None
@@ -255,7 +255,7 @@ class QualityWatch:
         self._read_at = now
 
     def _flush(self, call: CallInfo, now: float, flush: Flush | None) -> None:
-        """Without a place to send it to, it is kept (STATS-244)."""
+        """Order an upload. Without an endpoint the data is kept for a later one (STATS-244)."""
         report, home = self._report, self._host.report_home
         if report is None or home is None:
             return

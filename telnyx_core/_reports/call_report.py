@@ -17,7 +17,7 @@ _MANY_LOGS: Final = 800
 
 @define
 class CallReport:
-    """One call's. Nothing here is put into words; that is for whoever sends it."""
+    """The data of one call's report. It is formatted only when a segment is sent, so collecting it stays cheap."""
 
     flushed_at: float
     """When a part was sent last, or the collecting began."""
@@ -34,13 +34,13 @@ class CallReport:
         self._taken.append(taken)
 
     def due(self, now: float) -> bool:
-        """STATS-221."""
+        """Whether a part has to be sent: the buffers are nearly full, or the flush interval is over (STATS-221)."""
         full = len(self._taken) >= _MANY_TAKEN or len(self.logs) >= _MANY_LOGS
         return full or 0 < self.interval <= now - self.flushed_at + 1e-9
 
     def _beat(self, now: float) -> float:
-        """A part that was due counts as sent when it was: readings come a little after their time, and one that came
-        too early for the next part would put it off by a whole reading.
+        """When the next interval starts: when the part was due, not when it was sent. Readings arrive a little late,
+        and the delays would otherwise add up to a whole reading.
         """
         beats = floor((now - self.flushed_at) / self.interval + 1e-9) if self.interval else 0
         return self.flushed_at + beats * self.interval if beats else now
@@ -50,11 +50,11 @@ class CallReport:
         return not self._taken and not len(self.logs)
 
     def look(self) -> tuple[tuple[StatsInterval, ...], tuple[LogEntry, ...]]:
-        """All of it, which stays here."""
+        """All collected data; it is kept."""
         return tuple(self._taken), self.logs.entries()
 
     def take(self, now: float) -> tuple[tuple[StatsInterval, ...], tuple[LogEntry, ...]]:
-        """All of it, which is then no longer here (STATS-225)."""
+        """All collected data; it is removed (STATS-225)."""
         taken = tuple(self._taken)
         self._taken.clear()
         self._overflowed = False

@@ -12,7 +12,7 @@ _DEPTH: Final = 4
 
 
 def sanitised(value: Json, depth: int = _DEPTH) -> Json:
-    """STATS-235, for what an application may have filled with any JSON."""
+    """A copy without secrets, deep nesting or non-finite numbers: the application may give any JSON (STATS-235)."""
     match value:
         case dict():
             if depth == 0:

@@ -18,7 +18,7 @@ _PLACES: Final = 4  # STATS-035
 
 @frozen
 class StatsInterval:
-    """What was read at the end of an interval, and at its beginning where that is the same peer's. Epoch seconds."""
+    """The readings at the end and, if it is of the same peer, at the beginning of an interval. Epoch seconds."""
 
     started: float
     ended: float
@@ -71,7 +71,7 @@ def _outbound(taken: StatsInterval) -> JsonObject:
 
 
 def _track(taken: StatsInterval) -> JsonObject:
-    """Audio goes out as it is given: in one channel, at the rate of the codec, and not worked on."""
+    """The audio track. Audio is sent as it is given: one channel, at the codec's rate, without processing."""
     track: JsonObject = {"id": w3c.SOURCE, "enabled": not taken.muted, "muted": False, "readyState": "live"}
     codec = taken.after.codec
     if codec is not None:
@@ -187,7 +187,7 @@ def _average(value: float | None) -> float | None:
 
 
 def _known(**members: Json) -> JsonObject:
-    """What is known: no nulls, no empty objects, no number that is none (STATS-036)."""
+    """The known members: no nulls, no empty objects, no NaN or infinity (STATS-036)."""
     return {
         name: value
         for name, value in members.items()

@@ -1,6 +1,6 @@
-"""What happened to one call, kept for its report (LOG-010 to LOG-015).
+"""The log of one call, kept for its report (LOG-010 to LOG-015).
 
-Writing an entry costs an append: what it says is put into words, and its secrets taken out, when it is read.
+Adding an entry costs one append: it is formatted, and its secrets are removed, only when it is read.
 """
 
 from collections import deque
@@ -29,7 +29,7 @@ _DEPTH: Final = 8
 
 @frozen
 class LogEntry:
-    """``wall`` is epoch seconds. ``context`` is as it was met: `record` cleans it."""
+    """One log entry. ``wall`` is epoch seconds. ``context`` may hold secrets: `record` removes them."""
 
     wall: float
     level: Level
@@ -37,7 +37,7 @@ class LogEntry:
     context: JsonView | None = field(default=None, repr=False)
 
     def record(self, redactor: Redactor = PLAIN) -> JsonObject:
-        """LOG-011, without secrets (LOG-013), long texts cut (LOG-014)."""
+        """The entry as JSON (LOG-011), without secrets (LOG-013), with long texts cut (LOG-014)."""
         message = redactor.plain(self.message)
         entry: JsonObject = {"timestamp": iso(self.wall), "level": self.level, "message": message}
         if self.context:
@@ -50,12 +50,12 @@ _Numbered: TypeAlias = tuple[int, LogEntry]
 
 @define
 class CommonLog:
-    """What names no call, and so belongs to the log of each (LOG-012): kept once for all of them, however many."""
+    """Entries that name no call and so belong to the log of every call (LOG-012); stored once for all calls."""
 
     least: Level = "debug"
-    """What is less is kept nowhere (``debugLogLevel``)."""
+    """The lowest level that is kept (``debugLogLevel``)."""
     most: int = MAX_ENTRIES
-    """For each call (``debugLogMaxEntries``)."""
+    """Most entries for each call (``debugLogMaxEntries``)."""
     _entries: deque[_Numbered] = field(init=False)
     _numbers: int = field(default=0, init=False)
     written: int = field(default=0, init=False)
@@ -68,7 +68,7 @@ class CommonLog:
         return _RANKS[level] >= _RANKS[self.least]
 
     def number(self) -> int:
-        """The place of the next entry, here or in the book of a call: what was first is told first."""
+        """The sequence number of the next entry, here or in the log of a call: it keeps the order of both."""
         self._numbers += 1
         return self._numbers
 
@@ -78,7 +78,7 @@ class CommonLog:
             self.written += 1
 
     def since(self, written: int) -> Iterable[_Numbered]:
-        """What came after so many, as far as it is still kept."""
+        """The entries after the first ``written`` ones, as far as they are still kept."""
         return islice(self._entries, max(0, len(self._entries) - (self.written - written)), None)
 
 
@@ -108,12 +108,12 @@ class LogBook:
             self._entries.append((self._common.number(), _frame_entry(wall, direction, frame, size)))
 
     def entries(self) -> tuple[LogEntry, ...]:
-        """Everything that is kept."""
+        """All entries; they are kept."""
         numbered = sorted((*self._entries, *self._common.since(self._read)), key=itemgetter(0))
         return tuple(entry for _, entry in numbered[-self._common.most :])
 
     def drain(self) -> tuple[LogEntry, ...]:
-        """Everything that is kept, which is then kept no longer (LOG-015)."""
+        """All entries; they are removed (LOG-015)."""
         entries = self.entries()
         self._entries.clear()
         self._read = self._common.written

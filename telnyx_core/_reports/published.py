@@ -7,7 +7,7 @@ from telnyx_core.events import StatsFrame, StatsReport
 
 
 def iso(wall: float) -> str:
-    """Epoch seconds as ISO-8601 in UTC with milliseconds. What no calendar has is the epoch."""
+    """Epoch seconds as ISO 8601 in UTC with milliseconds; a time outside the calendar gives the epoch."""
     try:
         moment = datetime.fromtimestamp(wall, UTC)
     except (OverflowError, OSError, ValueError):
@@ -16,7 +16,7 @@ def iso(wall: float) -> str:
 
 
 def frame_record(frame: StatsFrame) -> JsonObject:
-    """STATS-100 to STATS-110."""
+    """A frame under its published names (STATS-100 to STATS-110)."""
     return {
         "callId": frame.call,
         "timestamp": round(frame.timestamp * 1000),
@@ -42,7 +42,7 @@ def frame_record(frame: StatsFrame) -> JsonObject:
 
 
 def report_record(report: StatsReport) -> JsonObject:
-    """STATS-130 to STATS-142."""
+    """A report under its published names (STATS-130 to STATS-142)."""
     ended = report.ended
     record: JsonObject = {
         "callId": report.call,

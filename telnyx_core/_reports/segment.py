@@ -1,6 +1,6 @@
 """A part of a call's report, and how it is written for the platform (STATS-224, STATS-227, STATS-230 to STATS-236).
 
-A segment holds what was read; it is put into words by whoever sends it, in its own time.
+A segment holds the raw readings; the driver formats it when it sends it, so that the core does not have to wait.
 """
 
 import json
@@ -48,7 +48,7 @@ _CLOSE_NAMES: Final = {  # SIG-278
 
 @frozen
 class ReportEndpoint:
-    """Where the reports of a session go, and under which names (STATS-240, STATS-241)."""
+    """Where the reports of a session are uploaded, and with which ids (STATS-240, STATS-241)."""
 
     url: str
     host: str
@@ -58,7 +58,7 @@ class ReportEndpoint:
     dc: str | None = None
 
     def headers(self, call: CallId) -> dict[str, str]:
-        """An id may be any text, and a header may not: what is no visible ASCII is percent-encoded (RFC 3986)."""
+        """The HTTP headers. An id may be any text, a header may not: other than visible ASCII is percent-encoded."""
         ids = {"x-call-report-id": self.call_report_id, "x-call-id": call}
         if self.voice_sdk_id is not None:
             ids["x-voice-sdk-id"] = self.voice_sdk_id
@@ -68,7 +68,7 @@ class ReportEndpoint:
 
 @frozen
 class Flush:
-    """Why a part is sent before the end. ``close`` is what became of the socket, where that is why."""
+    """Why a part is sent before the end. ``close`` says how the socket was closed, if that is the reason."""
 
     type: FlushReason
     close: SocketClosed | None = None
@@ -97,7 +97,7 @@ class Line:
 
 @frozen(kw_only=True)
 class Segment:
-    """``flush`` is ``None`` for the last one. Times are epoch seconds."""
+    """One part of a report. ``flush`` is ``None`` for the last part. Times are epoch seconds."""
 
     call: CallInfo
     created_at: float
@@ -110,7 +110,7 @@ class Segment:
     entries: tuple[StatsInterval, ...] = field(repr=False)
     logs: tuple[LogEntry, ...] = field(repr=False)
     redactor: Redactor = field(default=PLAIN, repr=False, eq=False)
-    """Knows the client's secrets: a server may quote them in the reason of a close, or in a name."""
+    """Removes the client's secrets: a server may quote them in the reason of a close, or in a name."""
 
     @property
     def final(self) -> bool:
@@ -119,11 +119,11 @@ class Segment:
 
     @property
     def last(self) -> bool:
-        """From this process nothing more will come of the call."""
+        """This process will send no further part for the call."""
         return self.flush is None or self.flush.type == "page-unload"
 
     def lines(self) -> Iterator[Line]:
-        """Every entry and every log entry in words, one at a time: hundreds of them at once would be heard."""
+        """Every entry and log entry as JSON, one at a time: formatting hundreds at once would interrupt the audio."""
         for entry in self.entries:
             yield Line("stats", _compact(entry.record()))
         for log in self.logs:

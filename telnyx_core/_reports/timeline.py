@@ -10,14 +10,14 @@ from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core._wire.redaction import PLAIN, Redactor
 
 Tag: TypeAlias = Literal["getUserMedia", "peer", "connection", "track", "stats", "call", "signaling"]
-"""The last two are ours."""
+"""The last two exist only in this client, not in the JS SDK."""
 
 MAX_ENTRIES: Final = 20_000  # DBG-021
 
 
 @frozen
 class Entry:
-    """What happened at ``wall`` (epoch seconds). ``error`` is why it failed, if it did."""
+    """One event at ``wall`` (epoch seconds). ``error`` says why it failed, if it did."""
 
     wall: float
     event: str
@@ -26,7 +26,7 @@ class Entry:
     error: str | None = None
 
     def record(self, peer: str, redactor: Redactor = PLAIN) -> JsonObject:
-        """DBG-010, without secrets. ``peer`` stands for both ids."""
+        """The entry as JSON (DBG-010), without secrets. ``peer`` is used for both ids."""
         entry: JsonObject = {
             "event": self.event,
             "tag": self.tag,
@@ -42,7 +42,7 @@ class Entry:
 
 @define
 class Timeline:
-    """One peer's. Of too many entries the oldest statistics go first, and only then the oldest others."""
+    """The timeline of one peer. When it is full, the oldest statistics are dropped first, then the oldest others."""
 
     _stats: deque[tuple[int, Entry]] = field(factory=lambda: deque[tuple[int, Entry]]())
     _others: deque[tuple[int, Entry]] = field(factory=lambda: deque[tuple[int, Entry]]())

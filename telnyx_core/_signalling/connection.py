@@ -1,7 +1,7 @@
-"""The session's half without calls: one socket at a time, and coming back when it is lost (signaling.md 1 to 4).
+"""The session without its calls: one socket at a time, and the reconnection when it is lost (signaling.md 1 to 4).
 
-Rows T01 to T42 of the transition table are quoted where they are carried out. `Login`, `Registrar` and `Liveness` each
-hold one idea of it; this file holds the socket's own life, and routes frames, replies and deadlines.
+Comments such as T01 name rows of the transition table (signaling.md 4.2). `Login`, `Registrar` and `Liveness` each hold
+one part of it; this module opens and closes the socket, and routes frames, replies and deadlines.
 """
 
 from random import Random
@@ -52,7 +52,7 @@ _WITH_SOCKET = frozenset({S.LOGGING_IN, S.REGISTERING, S.READY, S.GATEWAY_WAIT, 
 
 
 _FALLS_FOR_A_CALL = 20
-"""So often a server may fall over right after a registration before a call waits for it longer than it must."""
+"""How often a server may lose us right after a registration before attempts that can save a call slow down, too."""
 
 
 class Connection:
@@ -72,7 +72,7 @@ class Connection:
         self.first_canary = False
         self.call_report_voice_sdk_id: str | None = None
         self.url = ""
-        """Of the newest socket."""
+        """The URL of the newest socket."""
         self.last_close: SocketClosed | None = None
         self.login = Login(self)
         self.registrar = Registrar(self)
@@ -89,14 +89,15 @@ class Connection:
         self._reconnect_wanted = False
         self._attempts = 0
         self._hurried = 0
-        """Attempts in a row to save a call. They do not count against the maximum: a call is not lost to a number."""
+        """Attempts in a row to save a call. The application's maximum does not count them: it must not end a call that
+        the server still keeps."""
         self._falls = 0
         """Registrations in a row after each of which the socket was lost at once."""
         self._ready_at: float | None = None
         """When this socket was registered."""
         self._last_attempt = 0.0
         self._not_before = float("-inf")
-        """When a server that is overloaded wants to be asked again."""
+        """When an overloaded server wants the next attempt, at the earliest (``Retry-After``)."""
         self._opened_in = 0.0
         """Seconds that the last socket took to open."""
         self._canary_built = False
@@ -139,14 +140,14 @@ class Connection:
         return self._complete_sdp_on != self.generation
 
     def wall(self, now: float) -> float:
-        """Epoch seconds; right from the first open socket on."""
+        """Epoch seconds; correct once a socket has been open."""
         return now + self._wall_offset
 
     # Commands.
 
     def connect(self, now: float) -> None:
         match self.state:
-            case _ if self.draining:  # T06 a little earlier: the close is to come
+            case _ if self.draining:  # T06, just before the close: connect again after it
                 self._reconnect_wanted = True
             case S.IDLE | S.EXHAUSTED:  # T01
                 self._start_afresh(now)
@@ -158,32 +159,35 @@ class Connection:
                 self.login.repeat(now)
             case S.AUTH_FAILED:  # T05
                 self._start_afresh(now)
-            case S.CLOSING:  # T06
+            case S.CLOSING:  # T06: a close may take seconds; connect again after it
                 self._reconnect_wanted = True
-            case _:  # T03
+            case _:  # T03: connecting or connected already
                 pass
 
     def disconnect(self, now: float) -> None:
-        """SIG-280 to SIG-284; the calls have a moment to say good-bye."""
+        """End the session: BYE for every call, a short wait for the replies, then close (SIG-280 to SIG-284)."""
         self._reconnect_wanted = False
         match self.state:
             case S.IDLE:
                 pass
-            case S.CONNECTING:  # SIG-284
+            case S.CONNECTING:  # the attempt is abandoned: no `SocketOpen` may follow (SIG-284)
                 self._abandon_attempt(now)
                 self._without_socket(CloseReason.DISCONNECTED, now)
-            case S.BACKOFF | S.EXHAUSTED:  # T30
+            case S.BACKOFF | S.EXHAUSTED:  # T30: there is no socket to close
                 self._without_socket(CloseReason.DISCONNECTED, now)
             case S.AUTH_FAILED if not self.connected:
                 self._without_socket(CloseReason.DISCONNECTED, now)
             case S.CLOSING:
                 self.owner.end_calls(now, bye=False)
                 self._intent, self._reason = Intent.DISCONNECT, CloseReason.DISCONNECTED
-            case _:  # T29
+            case _:  # T29: a socket is open, so the BYEs go first
                 self.drain(Intent.DISCONNECT, CloseReason.DISCONNECTED, now)
 
     def leave(self, now: float) -> None:
-        """CALL-860 without its BYEs. A good-bye that has begun is said to its end."""
+        """Close without BYE, so that a later process can take up the calls (CALL-860).
+
+        A `disconnect` that is under way is completed: its BYEs have been sent already.
+        """
         self._reconnect_wanted = False
         match self.state:
             case S.IDLE:
@@ -201,7 +205,7 @@ class Connection:
                 self._without_socket(CloseReason.LEFT, now)
             case _:
                 if self.login.succeeded:
-                    self.identity.stamp(now)  # SIG-231
+                    self.identity.stamp(now)  # the session id is known to be good until now (SIG-231)
                 self.owner.leave_calls(now)
                 self._reason = CloseReason.LEFT
                 self.close(Intent.DISCONNECT, now)
@@ -211,14 +215,14 @@ class Connection:
         self.options, self._regional_fallback = options, False
         if self.draining or not (self.connected or self.state is S.CONNECTING):
             return
-        self._reconnect_wanted = True  # nothing has failed, so nothing is waited for
+        self._reconnect_wanted = True  # nothing has failed, so no backoff
         if self.connected:
             self.close(Intent.RECOVER, now)
         else:
             self._abandon("another region is wanted", now)
 
     def ask_registered(self, ticket: Ticket, now: float) -> None:
-        """SIG-129; anything but a registered state is no."""
+        """Ask for the gateway state. An error, a timeout or any unregistered state settles with False (SIG-129)."""
         if self.logged_in:
             self.request(Purpose.IS_REGISTERED, m.GATEWAY_STATE, {}, now, ticket=ticket)
         else:
@@ -233,7 +237,7 @@ class Connection:
         self._speed.begin(size, ticket, now)
 
     def network(self, change: NetworkChange, now: float) -> None:
-        """What the host says of its network (SIG-272, SIG-273, T40)."""
+        """The host reports a change of its network (SIG-272, SIG-273). Back online, a backoff ends early (T40)."""
         if change == "offline":
             self.liveness.went_offline(now)
             return
@@ -299,7 +303,7 @@ class Connection:
         return True
 
     def acknowledge(self, request: Request) -> None:
-        """SIG-060; a notification has nothing to acknowledge."""
+        """Reply that a server request arrived (SIG-060). A notification has no id, so no reply is possible."""
         if request.id is not None and self._socket is not None and self.connected:
             ack: JsonObject = {"jsonrpc": "2.0", "id": request.id, "result": {"method": request.method}}
             self._send(ack, m.call_id(request.params))
@@ -314,7 +318,7 @@ class Connection:
     # Facts and deadlines.
 
     def handle_fact(self, fact: SocketFact, now: float) -> None:
-        """News of a socket. Of any but the current one there is no news (SIG-085, T41)."""
+        """Handle one fact. Late facts of earlier sockets are ignored (SIG-085, T41)."""
         if fact.socket != self._socket:
             return
         match fact:
@@ -339,7 +343,7 @@ class Connection:
             case Timer.KEEPALIVE:
                 self.liveness.keep_alive(now)
             case Timer.REGISTRATION_WATCH | Timer.REG_POLL:
-                self.registrar.watch(now)  # the answer may say nothing
+                self.registrar.watch(now)  # armed again: the reply may name no state
                 self.registrar.ask(now)
             case Timer.GATEWAY_RETRY:
                 self.registrar.retry_gateway(now)
@@ -396,7 +400,9 @@ class Connection:
         self.owner.act(OpenSocket(self.generation, target.url))
 
     def _patience(self, now: float) -> float:
-        """Seconds to wait for a socket. While a call can be saved, a packet that was lost is not waited for long."""
+        """Seconds to wait for a socket to open. While a call can be saved the wait is shorter, because a new attempt is
+        faster than TCP's retransmission of a lost packet.
+        """
         until = self.owner.saved_until(now)
         if until is None or until <= now:
             return timeouts.CONNECT
@@ -426,12 +432,12 @@ class Connection:
         self._rest(CloseReason.REFUSED)
 
     def _abandon(self, reason: str, now: float, *, error: str = "") -> None:
-        """The socket neither opens nor closes: let go of it (SIG-034, SIG-277)."""
+        """The socket neither opens nor closes in time: give it up, and treat it as lost (SIG-034, SIG-277)."""
         self.owner.act(AbandonSocket(self.generation))
         self._closed(SocketClosed(self.generation, 1006, reason, clean=False, error=error), now)
 
     def close(self, intent: Intent, now: float, *, within: float = timeouts.CLOSE_SAFETY) -> None:
-        """Ask the socket to close, and bound the wait (SIG-276). What was to follow the good-byes follows this."""
+        """Ask the socket to close, with a limit for the wait (SIG-276). A drain's intent takes precedence."""
         assert self._open, "only an open socket is closed"
         self._intent, self._draining = self._draining or intent, None
         self.move(Given.CLOSE)
@@ -441,7 +447,7 @@ class Connection:
         self.timers.set(Timer.CLOSE_SAFETY, now + within)
 
     def drain(self, intent: Intent, reason: CloseReason, now: float) -> None:
-        """End the calls with BYE, together, then close (SIG-280, SIG-221 b). A second intent joins the first."""
+        """End all calls with BYE, then close (SIG-280, SIG-221 b). A second drain only replaces intent and reason."""
         self._reason = reason
         if self.draining:
             self._draining = intent
@@ -455,13 +461,13 @@ class Connection:
             self.drained(now)
 
     def drained(self, now: float) -> None:
-        """The last call has ended; if that is what we waited for, the socket may go."""
+        """The last call has ended. If a drain waited for that, close the socket."""
         if self._draining is not None:
             intent, self._draining = self._draining, None
             self.close(intent, now)
 
     def _closed(self, fact: SocketClosed, now: float) -> None:
-        """LOSS, once for each socket, whatever the code (SIG-240, SIG-243)."""
+        """The socket is gone: once for each socket, and every close code means the same (SIG-240, SIG-243)."""
         self.last_close = fact
         if fact.error:
             self.owner.report_error(ErrorCode.WEBSOCKET_ERROR, original=Failure(FailureKind.SOCKET, fact.error))
@@ -470,9 +476,10 @@ class Connection:
         self._draining = None
         logged_in = self.login.succeeded
         if logged_in and self.identity.session_id is not None:
-            self.identity.stamp(now)  # SIG-231
+            self.identity.stamp(now)  # the session id was good until now (SIG-231)
+        # The regional host did not even open: the next attempts use the host without the region (SIG-007).
         if not self._open and self.options.region is not None and not self._reconnect_wanted:
-            self._regional_fallback = True  # SIG-007
+            self._regional_fallback = True
         self._forget_socket(now)
         self.owner.act(Notify(SocketClose(fact.socket, fact.code, fact.reason, fact.clean)))
         match intent:
@@ -498,7 +505,7 @@ class Connection:
         maximum = self.options.max_reconnect_attempts
         until = self.owner.saved_until(now)
         saving = until is not None and until > now
-        if self.login.rejected:  # T35
+        if self.login.rejected:  # T35: the same credentials would be refused again
             self.move(Given.LOST_REJECTED)
             self._warn_final("login_failed")
             self.owner.end_calls(now, bye=False)
@@ -508,7 +515,8 @@ class Connection:
             self._warn_final("auto_reconnect_disabled")
             self.owner.end_calls(now, bye=False)
             self._rest(CloseReason.LOST)
-        elif 0 < maximum <= self._attempts and not saving and not self._reconnect_wanted:  # T33
+        # T33: attempts that can still save a call are not limited.
+        elif 0 < maximum <= self._attempts and not saving and not self._reconnect_wanted:
             self.move(Given.LOST_EXHAUSTED)
             self.owner.end_calls(now, bye=False)
             failure = Failure(FailureKind.SOCKET, f"{maximum} attempts to reconnect have failed")
@@ -526,14 +534,15 @@ class Connection:
             self.timers.set(Timer.RECONNECT, max(due, self._not_before))
 
     def _next_attempt(self, now: float, until: float | None) -> float:
-        """When to try again; ``until`` is when it is too late for the calls.
+        """When to try again; ``until`` is when the server forgets the calls.
 
-        A registration starts the count of attempts anew (SIG-244), but a server that falls over after each one is
-        spared.
+        A registration starts the count of attempts anew (SIG-244). Losses right after each registration are counted on,
+        so that a server that fails because all clients come back at once is not asked at full speed.
         """
         if until is None:
             self._attempts += 1
-            # With a live call every second is heard; without one, a fleet must not come back in step.
+            # With a live call every second of delay is heard. Without one the delay is random, so that many clients do
+            # not come back at the same moment.
             tried = max(self._attempts, self._falls)
             return now if tried == 1 and self.owner.has_calls else now + backoff(tried, self.rng)
         self._hurried += 1
@@ -549,7 +558,7 @@ class Connection:
         self._forget_socket(now)
 
     def _without_socket(self, reason: CloseReason, now: float) -> None:
-        """The application wants no socket any more, and there is none."""
+        """End the session where no socket is open that would have to be closed first."""
         if reason is CloseReason.LEFT:
             self.owner.leave_calls(now)
         else:
@@ -558,11 +567,12 @@ class Connection:
         self._rest(reason)
 
     def _rest(self, reason: CloseReason) -> None:
-        """Nothing more happens by itself."""
+        """The session is over: no further attempt is made until the application asks."""
         self._attempts = self._hurried = 0
         self.timers.stop(Timer.RECONNECT)
         self.timers.stop(Timer.TOKEN_EXPIRY)
-        if reason in (CloseReason.DISCONNECTED, CloseReason.PUNTED):  # SIG-235, SIG-291
+        # A later login must not resume this session: it may be another user's by then (SIG-235, SIG-291).
+        if reason in (CloseReason.DISCONNECTED, CloseReason.PUNTED):
             self.identity.forget_session(token=reason is CloseReason.PUNTED)
             self.owner.forgotten()
         self.login.refuse_all(Failure(FailureKind.NOT_CONNECTED, "the session has ended", method=m.LOGIN))
@@ -625,7 +635,8 @@ class Connection:
             said = self.owner.redactor.plain(reply.error.message)
             failure = Failure(FailureKind.SERVER_ERROR, said, reply.error.code, pending.method)
         elif pending.method == m.GATEWAY_STATE:
-            self.owner.act(Notify(SocketMessage(reply.frame, size)))  # SIG-407
+            # Gateway states are shown although a request of ours waited for them (SIG-407).
+            self.owner.act(Notify(SocketMessage(reply.frame, size)))
         self._settle(pending, failure, reply.error, reply.result, now)
 
     def _request_came(self, request: Request, size: int, now: float) -> None:
@@ -633,14 +644,14 @@ class Connection:
         self._take_token(request.voice_sdk_id)
         self.liveness.dispatched = True
         pending = self._requests.take(request.id)
-        if pending is not None:  # SIG-065: an echo of our own request completes it
+        if pending is not None:  # the server echoes some of our requests instead of replying (SIG-065)
             self.liveness.monitor.confirmed(now)
             self._settle(pending, None, None, {}, now)
             return
         self.owner.act(Notify(SocketMessage(request.frame, size)))
         match request.method:
             case m.PING:
-                if self.logged_in:  # SIG-132
+                if self.logged_in:  # before the login the server would refuse the reply with -32000 (SIG-132)
                     self.request(Purpose.PING, m.PING, {}, now)
             case m.CLIENT_READY:
                 sessions = request.params.get("reattached_sessions")
@@ -682,6 +693,7 @@ class Connection:
                 assert ticket is not None, "asked for by a command"
                 self.owner.act(Settle(ticket, Done(result) if failure is None else Failed(failure)))
             case Purpose.UNATTENDED:
+                # A server that does not know ``candidate`` needs complete descriptions from now on (SRV-030).
                 if failure is not None and failure.code == m.UNKNOWN_METHOD:
                     self._complete_sdp_on = self.generation
             case Purpose.PING:
@@ -703,7 +715,7 @@ class Connection:
         assert pending is not None, "its deadline is stopped with it"
         failure = Failure(FailureKind.REQUEST_TIMEOUT, "no reply in time", method=pending.method)
         self._settle(pending, failure, None, {}, now)
-        if pending.purpose is Purpose.RENEW:  # one call's media is no reason to cost the others their socket
+        if pending.purpose is Purpose.RENEW:  # one call's media must not cost the other calls their socket
             self.liveness.probe(now)
         elif pending.method in DISTRUSTED:
             self.liveness.recover(f"{pending.method} was not answered", "request", now)
@@ -722,7 +734,11 @@ class Connection:
             self.call_report_voice_sdk_id = voice_sdk_id
 
     def _punt(self, now: float) -> None:
-        """Another connection took over this session (SIG-290, SIG-291)."""
+        """Another connection took over this session (SIG-290, SIG-291).
+
+        With live media and ``keep_connection_alive_on_socket_close`` we reconnect, but not twice within a minute: two
+        clients with one session would otherwise take it from each other endlessly.
+        """
         recently = self._punted_at is not None and now - self._punted_at < timeouts.PUNT_GUARD
         self._punted_at = now
         keep = self.options.keep_connection_alive_on_socket_close and self.owner.media_alive

@@ -1,4 +1,4 @@
-"""Whether the signalling path can be trusted (signaling.md 4.10): two clocks, a probe, a verdict."""
+"""Whether the signalling path works (signaling.md 4.10): the times of the last frame in and the last reply, a probe."""
 
 from enum import Enum
 from typing import Literal, TypeAlias
@@ -26,15 +26,15 @@ class Verdict(Enum):
 
 @define
 class HealthMonitor:
-    """Starts with each open socket. Inbound traffic alone does not prove that what we send arrives (SIG-264)."""
+    """Starts anew with each socket. Inbound frames alone do not prove that our own frames arrive (SIG-264)."""
 
     last_in: float = 0.0
     last_out_ok: float = 0.0
     probed_at: float | None = None
     answers_in: float = 0.0
-    """Seconds that an answer takes, at the most, of late."""
+    """Seconds that replies have taken lately, at most; it decays by a tenth with each faster one."""
     suspicion: bool = False
-    """Something else than silence speaks against the socket: the host has no network, or slept."""
+    """A sign other than silence speaks against the socket: the host has no network, or slept."""
     waiting: dict[CallId, str] = field(factory=dict[CallId, str])
     """Calls whose media failed while the socket is in doubt, and how: a probe's answer will decide (SIG-271)."""
 
@@ -59,13 +59,13 @@ class HealthMonitor:
         self.last_in = self.last_out_ok = now
 
     def check(self, now: float, *, talking: bool) -> Verdict:
-        """Whether to ask, or to give up (SIG-261). ``talking``: there is a call that silence costs something."""
+        """Whether to send a probe, or to give the socket up (SIG-261). ``talking``: there is a call, so ask sooner."""
         if now < self.due(now, talking=talking) - 1e-9:
             return Verdict.FINE
         return Verdict.PROBE if self.probed_at is None else Verdict.RECOVER
 
     def due(self, now: float, *, talking: bool) -> float:
-        """When `check` will say something else than `Verdict.FINE`, should nothing be heard until then."""
+        """When `check` will no longer return `Verdict.FINE`, if nothing is received until then."""
         if self.probed_at is None:
             quiet = timeouts.QUIET_TALKING if talking or 2 * self.answers_in > timeouts.QUIET else timeouts.QUIET
             return min(self.last_in + quiet, self.last_out_ok + timeouts.OUTBOUND_SILENCE)
@@ -76,7 +76,7 @@ class HealthMonitor:
         return min(silent, self.probed_at + timeouts.PROBE)
 
     def health(self, now: float) -> Health:
-        """Of an open socket (SIG-267)."""
+        """The health of an open socket: in doubt while a probe is open or nothing came for 3 s (SIG-267)."""
         if self.probed_at is not None or now - self.last_in >= timeouts.RECENT:
             return Health.UNKNOWN
         return Health.HEALTHY

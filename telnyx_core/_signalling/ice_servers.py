@@ -10,8 +10,8 @@ from telnyx_core._signalling.url import DEVELOPMENT as SIGNALLING_DEVELOPMENT
 from telnyx_core._signalling.url import server_address
 from telnyx_core.options import CallOptions, ClientOptions
 
-# The platform's servers (MEDIA-022). User and credential are constants that every client of the platform carries;
-# they open nothing but its relays and are no secret.
+# The platform's servers (MEDIA-022). User and credential are constants in every client of the platform. They give
+# access only to its relays and are not secret.
 _USER: Final = "testuser"
 _CREDENTIAL: Final = "testpassword"
 
@@ -56,7 +56,7 @@ def ice_servers_for(options: ClientOptions, call_options: CallOptions) -> tuple[
     """The usable servers of one call: the call's own, or the client's, or the platform's (MEDIA-020, MEDIA-021)."""
     chosen = _chosen(options, call_options)
     if chosen is PRODUCTION or chosen is DEVELOPMENT:
-        return chosen  # nobody's mistakes: not looked for with every call
+        return chosen  # the built-in lists are valid: they need no check for each call
     candidates = (usable(server)[0] for server in chosen)
     return tuple(server for server in candidates if server is not None)
 
@@ -89,7 +89,7 @@ def _chosen(options: ClientOptions, call_options: CallOptions) -> tuple[IceServe
         return options.ice_servers
     server = server_address(options)
     if server.is_loopback:
-        return ()  # media to a gateway on this very machine needs no way around anything
+        return ()  # a gateway on the same machine needs no STUN or TURN
     return DEVELOPMENT if server == SIGNALLING_DEVELOPMENT else PRODUCTION
 
 

@@ -22,7 +22,7 @@ class CallMarker:
     headers: tuple[CustomHeader, ...] = field(default=(), repr=False)
     """The server may not say them again when it attaches the call to another process."""
     force_relay: bool | None = None
-    """As the call's options have it; ``None``: they leave it to the client's."""
+    """The call's own option; ``None``: the client's option applies."""
 
     def entry(self) -> JsonObject:
         """As it is remembered."""
@@ -42,7 +42,7 @@ class CallMarker:
 
 @define
 class Identity:
-    """Scoped to one session object (SIG-230)."""
+    """The identity of one session object; never shared with another one (SIG-230)."""
 
     voice_sdk_id: str | None = field(default=None, repr=False)
     session_id: str | None = None
@@ -53,7 +53,7 @@ class Identity:
     """Route the next sockets elsewhere, until a registration succeeds (SIG-222)."""
     dirty: bool = False
     outgoing: bool = False
-    """Given up, but the socket that carries it lives on: the next one starts without, and so does the store."""
+    """The identity is given up, but its socket still lives. The next socket and the store start without it."""
     _stored_at: float | None = None
     _markers_at: float | None = None
 
@@ -82,7 +82,7 @@ class Identity:
         return identity
 
     def set_wall(self, wall: float, now: float) -> None:
-        """Epoch time is known: what the former process stamped gets its age."""
+        """Epoch time is known now, so the age of the former process's stamp can be computed."""
         if self._stored_at is not None:
             self.stamped_at = now - max(0.0, wall - self._stored_at)
             self._stored_at = None
@@ -98,7 +98,9 @@ class Identity:
             self.dirty = True
 
     def logged_in(self, session_id: str | None, now: float) -> None:
-        """SIG-118: a result without an id keeps the one we have. Another session's calls are not ours (SIG-331)."""
+        """A login succeeded. A result without a session id keeps the one we have (SIG-118). A different id is another
+        session, whose calls are not ours (SIG-331).
+        """
         if session_id is not None and session_id != self.session_id:
             self.session_id, self.markers = session_id, ()
         if self.session_id is not None:
@@ -138,7 +140,7 @@ class Identity:
         self.dirty = True
 
     def claim(self, call: str) -> None:
-        """The call has come back, or will not: the marker has done its work."""
+        """The call has come back, or cannot any more: remove its marker."""
         left = tuple(marker for marker in self.markers if marker.id != call)
         self.dirty = self.dirty or len(left) < len(self.markers)
         self.markers = left
@@ -157,7 +159,7 @@ class Identity:
     def record(self, calls: Iterable[CallMarker], now: float, wall: float) -> JsonObject:
         """What to remember, in the store's shape, with the live calls. Times are epoch seconds.
 
-        Markers that nobody has claimed yet are kept for the next process, should this one die first (SIG-317).
+        Markers of calls that have not come back yet are kept for the next process, in case this one dies (SIG-317).
         """
         self.dirty = False
         if self.outgoing:

@@ -1,4 +1,4 @@
-"""What the parts of a `Connection` may ask of the whole, and what the connection may ask of the keeper of the calls."""
+"""Two protocols: what the parts of a `Connection` may ask of it, and what it may ask of the owner of the calls."""
 
 from enum import Enum, auto
 from random import Random
@@ -30,7 +30,7 @@ class Intent(Enum):
 
 
 class Owner(Protocol):
-    """The keeper of the calls."""
+    """The owner of the calls: `telnyx_core._hub.Hub`."""
 
     @property
     def has_calls(self) -> bool: ...
@@ -46,7 +46,7 @@ class Owner(Protocol):
         ...
 
     def saved_until(self, now: float) -> float | None:
-        """Until when a call can be saved whose socket is lost now, or has been; ``None``: there is no such call."""
+        """When the server forgets the last call, if the socket is lost now or was lost; ``None``: it keeps no call."""
         ...
 
     def act(self, action: Action) -> None: ...
@@ -74,7 +74,7 @@ class Owner(Protocol):
         ...
 
     def socket_lost(self, now: float, *, logged_in: bool) -> None:
-        """``logged_in``: until now the server had the calls here, so what it keeps of them it keeps from now on."""
+        """``logged_in``: the calls were on this socket until now, so the server's time to keep them starts now."""
         ...
 
     def saw_frame(self, direction: Literal["SEND", "RECV"], frame: JsonObject, size: int, call: CallId | None) -> None:
@@ -84,7 +84,7 @@ class Owner(Protocol):
     def end_calls(self, now: float, *, bye: bool) -> None: ...
 
     def leave_calls(self, now: float) -> None:
-        """Let go of them all without a word to the server, and remember those that it will keep (SIG-316)."""
+        """End all calls here without a BYE, and remember those that the server will keep (SIG-316)."""
         ...
 
     def renew_media(self, call: CallId, reason: str, now: float) -> None: ...
@@ -123,7 +123,7 @@ class Link(Protocol):
 
     @property
     def another_attempt(self) -> bool:
-        """A socket that is closed now is followed by another one."""
+        """Another attempt would follow if the socket were closed now."""
         ...
 
     @property
@@ -138,7 +138,7 @@ class Link(Protocol):
         ...
 
     def registered(self) -> None:
-        """REGED: the attempts to reconnect count from nothing again (SIG-244)."""
+        """REGED: the count of reconnection attempts starts anew (SIG-244)."""
         ...
 
     def request(
@@ -153,7 +153,7 @@ class Link(Protocol):
     ) -> None: ...
 
     def say(self, text: str) -> None:
-        """Send a text that is no JSON. There is a socket."""
+        """Send a text that is not JSON. The caller has checked that there is a socket."""
         ...
 
     def close(self, intent: Intent, now: float, *, within: float = timeouts.CLOSE_SAFETY) -> None: ...

@@ -1,4 +1,4 @@
-"""Keeping a socket honest: keepalive, probes, and the decision to replace it (signaling.md 4.9, 4.10)."""
+"""Whether the socket still works: keepalive, probes, and the decision to replace it (signaling.md 4.9, 4.10)."""
 
 from typing import Final
 
@@ -13,14 +13,14 @@ from telnyx_core.ids import CallId
 from telnyx_core.states import SessionState
 
 _AT_LEAST: Final = 0.1
-"""Seconds between two looks: a socket over which frames pour is not looked at for each of them."""
+"""Least seconds between two health checks: a busy socket is not checked for each frame."""
 
 
 class Liveness:
     def __init__(self, link: Link) -> None:
         self.monitor = HealthMonitor()
         self.dispatched = False
-        """An object was dispatched since the keepalive was armed (SIG-255)."""
+        """A JSON frame was received since the keepalive was armed (SIG-255)."""
         self._link = link
         self._offline = False
 
@@ -29,7 +29,7 @@ class Liveness:
         self._arm(now)
 
     def talking(self, now: float) -> None:
-        """There is a call now: silence is looked into sooner."""
+        """There is a call now: silence on the socket is checked sooner."""
         if self._link.connected:
             self._arm(now)
 
@@ -43,12 +43,12 @@ class Liveness:
         self.monitor.waiting.clear()
 
     def registered(self, now: float) -> None:
-        """READY: from now on it is noticed when nothing is heard (SIG-255). What was heard before does not count."""
+        """READY: the keepalive begins (SIG-255). Frames that were received before do not count."""
         self.dispatched = False
         self._link.timers.set(Timer.KEEPALIVE, now + timeouts.KEEPALIVE)
 
     def keep_alive(self, now: float) -> None:
-        """A ping only where nothing was heard; and a stamp, for a process that may not live to say good-bye."""
+        """Ping if nothing was received. With calls, stamp the session id: the process may die without a chance to."""
         link = self._link
         if not self.dispatched:
             link.request(Purpose.PING, m.PING, {}, now)
@@ -60,7 +60,7 @@ class Liveness:
     def check(self, now: float) -> None:
         link = self._link
         if link.draining or link.measuring or link.state is SessionState.LOGGING_IN:
-            # What is asked already has its own deadline.
+            # The drain, the speed test or the login has a deadline of its own, so silence needs no probe.
             link.timers.set(Timer.HEALTH_CHECK, now + timeouts.QUIET)
             return
         self._arm(now)
@@ -80,18 +80,18 @@ class Liveness:
             self._arm(now)
 
     def occupied(self) -> None:
-        """What is sent now is no sooner answered than what was sent before: no ping while that goes on."""
+        """A speed test begins: the server answers in order, so a ping would only wait behind it."""
         self.dispatched = True
 
     def answered(self, now: float) -> None:
-        """Something that kept the server from everything else is over: a probe behind it has its time from now on."""
+        """The speed test is over. A probe that waited behind it gets its full time from now on."""
         self.monitor.confirmed(now)
         if self.monitor.probed_at is not None:
             self.monitor.probed_at = now
         self._arm(now)
 
     def probe_answered(self, now: float) -> None:
-        """Also by an error: what arrived there and back is alive (SIG-266)."""
+        """The probe was answered, perhaps by an error: either proves that both directions work (SIG-266)."""
         self.monitor.probe_answered(now)
         self._arm(now)
         waiting = dict(self.monitor.waiting)
@@ -100,7 +100,9 @@ class Liveness:
             self._link.owner.renew_media(call, reason, now)
 
     def media_failed(self, call: CallId, reason: str, now: float) -> None:
-        """Where the fault lies decides what is renewed (SIG-268). A lost socket is mended first."""
+        """One call's media failed. If the socket is healthy, the fault is in the media path, which is renewed at once;
+        if it is in doubt, a probe decides first. Without a socket the re-attach repairs both (SIG-268).
+        """
         if not self._link.connected:
             return
         if self.monitor.health(now) is Health.HEALTHY:
@@ -110,7 +112,7 @@ class Liveness:
             self.probe(now)
 
     def recover(self, reason: str, source: Source, now: float) -> None:
-        """The signalling path is considered broken: once for each socket, which is closed by it (SIG-262, T28)."""
+        """The signalling path is broken: close the socket. So this happens once for each socket (SIG-262, T28)."""
         link = self._link
         if not link.connected:
             return
@@ -123,7 +125,7 @@ class Liveness:
             link.close(Intent.RECOVER, now, within=timeouts.CLOSE_SILENT)
 
     def went_offline(self, now: float) -> None:
-        """48001, once in each offline period (SIG-272)."""
+        """Report error 48001, once in each offline period (SIG-272)."""
         if not self._offline:
             self._offline = True
             self._link.owner.report_error(ErrorCode.NETWORK_OFFLINE)
@@ -131,7 +133,7 @@ class Liveness:
             self.probe(now)
 
     def resumed(self, now: float) -> None:
-        """The host slept. The server has missed us for longer than it waits, and no packet will say so (SIG-482)."""
+        """The host slept. The server may have dropped the socket meanwhile without a packet to tell us (SIG-482)."""
         self.monitor.suspicion = True
         self.probe(now)
 

@@ -1,4 +1,4 @@
-"""Logging in: with each socket, again on a live one, and once more after a rejection that may be passing.
+"""Logging in: on each new socket, again on a live one, and once more after a rejection that may be temporary.
 
 signaling.md 3.2, 3.3, 4.7, 4.8, and SIG-077, SIG-218.
 """
@@ -24,31 +24,31 @@ _MAX_RETRIES: Final = 2
 _REJECTED: Final = -32001
 _NOT_LOGGED_IN: Final = -32000
 _FINAL: Final = ("credential expired", "authentication failure")
-"""What the server says, in any case, of credentials that no other node will take either (PS-013)."""
+"""Server messages, in upper or lower case, for credentials that no other node will accept either (PS-013)."""
 _RESTARTABLE: Final = frozenset({SessionState.REGISTERING, SessionState.AUTH_FAILED})
 
 
 class Login:
     def __init__(self, link: Link) -> None:
         self.succeeded = False
-        """On the current socket."""
+        """A login has succeeded on the current socket."""
         self.resumes = False
         """The last login asked for a former session (SIG-342)."""
         self.rejected = False
-        """The server said definitely no to the last login (T35)."""
+        """The server refused the last login for good (T35)."""
         self._link = link
         self._sent: ClientOptions | None = None
-        """What the login under way was sent with."""
+        """The options that the login under way was sent with."""
         self._again = False
         self._asked: list[Ticket] = []
-        """Wait for the next login."""
+        """Tickets that wait for the next login."""
         self._tickets: list[Ticket] = []
-        """Wait for the login under way."""
+        """Tickets that wait for the login under way."""
         self._retries = 0
         self._good: ClientOptions | None = None
         self._omit_session = False
         self._repeated_at = float("-inf")
-        """When a login was last repeated by ourselves, on any socket."""
+        """When a login was last repeated without the application's asking, on any socket."""
 
     def restart(self) -> None:
         """A new series of attempts begins."""
@@ -62,7 +62,7 @@ class Login:
         self._tickets = []
 
     def refuse_all(self, failure: Failure) -> None:
-        """Whoever waits for a login is told that there will be none."""
+        """Fail every ticket that waits for a login: there will be none."""
         self._tickets, self._asked = self._tickets + self._asked, []
         self._settle(Failed(failure))
 
@@ -72,7 +72,7 @@ class Login:
         if not options.same_credentials(link.options):
             self._retries = 0
             if not link.connected and not same_user:
-                link.identity.forget_session(token=True)  # SIG-235
+                link.identity.forget_session(token=True)  # the session belongs to the former user (SIG-235)
         link.options = options
         self.rejected = False
         if link.state is SessionState.CONNECTING:
@@ -85,7 +85,7 @@ class Login:
             self.repeat(now)
 
     def repeat(self, now: float) -> None:
-        """Log in again on this socket; behind a login that is under way (SIG-249)."""
+        """Log in again on this socket, after a login that is under way (SIG-249)."""
         self.rejected = False
         self._again = True
         self._once_more(now)
@@ -97,11 +97,11 @@ class Login:
         resume = wanted or (identity.voice_sdk_id is not None and not link.first_canary)
         session_id: str | None = None
         if resume and (wanted or not self._omit_session):
-            # On a live socket the id is good by definition (SIG-233).
+            # On a socket that is logged in, the session id is valid whatever its age (SIG-233).
             session_id = identity.session_id if self.succeeded else identity.resumable(now, wanted=wanted)
         self._omit_session = False
         self.stop()  # whatever was put off, this is it
-        self.rejected = False  # that was another one
+        self.rejected = False  # the rejection was of an earlier login
         self.resumes = resume
         self._sent = link.options
         self._tickets, self._asked = self._tickets + self._asked, []
@@ -110,7 +110,7 @@ class Login:
         link.request(purpose, method, params, now)
 
     def accepted(self, purpose: Purpose, result: JsonView, now: float) -> None:
-        """T09, T27b. The caller goes on with the registration."""
+        """A login succeeded, the first on its socket (T09) or a later one (T27b). The caller goes on to register."""
         assert self._sent is not None, "a login was sent"
         self._good, self._sent = self._sent, None
         self.succeeded = True
@@ -134,21 +134,21 @@ class Login:
             self._omit_session = self._retries == _MAX_RETRIES
             link.close(Intent.RECOVER, now)
             return
-        self._retries = 0  # they count in a row: who asks again is served again
+        self._retries = 0  # only retries in a row are counted: the application may try again
         timed_out = failure.kind is FailureKind.REQUEST_TIMEOUT
         self._settle(Failed(failure))
         link.owner.report_error(ErrorCode.LOGIN_FAILED, original=failure, fatal=False if timed_out else None)
         if purpose is Purpose.LOGIN and not timed_out:  # T10, T11; after a timeout the socket goes (T12)
             self.rejected = rejected
-            self.succeeded = False  # also where another user's login had: that one is over
+            self.succeeded = False  # an earlier login, perhaps of another user, no longer counts
             link.move(SessionInput.LOGIN_REJECTED)
         self._once_more(now)
 
     def lost(self, failure: Failure, now: float) -> None:
         """-32000 on a request: log in again on this socket, once at a time (SIG-077).
 
-        A server that takes every login and then refuses what follows is not asked again at the speed of the network:
-        within ten seconds of a login that was repeated for this reason, the next is put off until they are over.
+        A server may accept every login and refuse what follows. So that this is no busy loop, logins that are repeated
+        for this reason are at least ten seconds apart.
         """
         link = self._link
         link.owner.report_error(ErrorCode.AUTHENTICATION_REQUIRED, original=failure, fatal=not link.auto_reconnect)
@@ -160,7 +160,7 @@ class Login:
                 self.again(now)
 
     def again(self, now: float) -> None:
-        """Log in again because a request was refused; not behind the good-byes."""
+        """Log in again because a request was refused; not while the session is ending."""
         if not self._link.draining:
             self._repeated_at = now
             self.send(now)
@@ -169,7 +169,7 @@ class Login:
         self._link.timers.stop(Timer.LOGIN_AGAIN)
 
     def settled(self, now: float) -> None:
-        """A login has come to its end: the next one that was asked for meanwhile (SIG-249)."""
+        """A login has ended: start the next one, if one was asked for meanwhile (SIG-249)."""
         self._once_more(now)
 
     def _once_more(self, now: float) -> None:
@@ -183,8 +183,8 @@ class Login:
             self.send(now)
 
     def _may_be_passing(self, failure: Failure) -> bool:
-        """Another node may take what this one refuses: a fresh credential takes seconds to reach all of them (PS-013),
-        and where the same credentials were good a moment ago, the node is wrong rather than they (SIG-218).
+        """Whether another node may accept this login: a new credential needs seconds to reach all nodes (PS-013), and
+        if the same credentials worked a moment ago, the fault is the node's (SIG-218).
         """
         if self._retries == _MAX_RETRIES or not self._link.another_attempt:
             return False
@@ -202,10 +202,10 @@ class Login:
         self._tickets.clear()
 
     def _renew_ahead(self, token: str | None, ends: int | None, now: float) -> None:
-        """Log in again before the server's patience ends: then it closes the socket, and calls are cut (PS-012).
+        """Log in again before the login expires: then the server closes the socket, and calls are cut (PS-012).
 
-        A token that ends no later is no good for that (its own end is warned of), and a login of a few seconds would
-        be renewed at the speed of the network.
+        A token that expires no later cannot renew it (warning 34001 announces its end). A login of only a few seconds
+        is not renewed, because that would be a busy loop.
         """
         token_ends = expiry(token) if token is not None else None
         if ends is None or (token_ends is not None and token_ends <= ends):
@@ -215,7 +215,7 @@ class Login:
             self._link.timers.set(Timer.LOGIN_AGAIN, now + max(left / 2, left - timeouts.LOGIN_NOTICE))
 
     def _note_expiry(self, token: str | None, now: float) -> None:
-        """34001 two minutes before the token ends (SIG-250 to SIG-252)."""
+        """Set warning 34001 for two minutes before the token expires (SIG-250 to SIG-252)."""
         link = self._link
         link.timers.stop(Timer.TOKEN_EXPIRY)
         end = expiry(token) if token is not None else None

@@ -1,6 +1,6 @@
-"""What is said on the wire: one builder for each message we send, one reader for each one we act on.
+"""The messages: one builder for each one that is sent, one reader for each one that is acted on.
 
-Section numbers of signaling.md 3 and calls.md 5. Builders return ``params``; ids and envelopes are `requests`' work.
+They are specified in signaling.md 3 and calls.md 5. Builders return ``params``; `requests` adds ids and envelopes.
 """
 
 import json
@@ -48,7 +48,7 @@ USER_AGENT: Final = f"Python-{VERSION}"  # CALL-209
 HEADER_PREFIX: Final = "telnyx_rtc_h_"
 """Of a SIP header that stands at the top level of ``params`` instead of among ``custom_headers`` (PS-024)."""
 MAX_VARIABLES: Final = 128
-"""Of one message; the server sends a dozen."""
+"""Most variables of one message; the server sends a dozen."""
 
 UNKNOWN_METHOD: Final = -32601  # JSON-RPC 2.0 section 5.1
 
@@ -103,7 +103,7 @@ CAUSE_CODES: Final = {  # CALL-410; up to 127 those of Q.850, from 500 up the se
 CAUSES: Final = {code: cause for cause, code in CAUSE_CODES.items()}
 
 
-# What we send.
+# Messages that are sent.
 
 
 def login_params(options: ClientOptions, *, reconnection: bool, session_id: str | None) -> tuple[str, JsonObject]:
@@ -145,7 +145,7 @@ def login_params(options: ClientOptions, *, reconnection: bool, session_id: str 
 
 @frozen(kw_only=True)
 class Dialog:
-    """What a call says of itself in ``dialogParams``: a closed list, never a credential or a path (SIG-106)."""
+    """The ``dialogParams`` of a call: a closed list of members, never a credential or a path (SIG-106)."""
 
     id: CallId
     options: CallOptions
@@ -197,8 +197,8 @@ class Dialog:
 
 
 def kept(user_variables: JsonView) -> JsonObject:
-    """User variables as the server keeps them: it drops whatever is neither a string nor a boolean without a word, so
-    a number goes as its digits, a list or an object as JSON text, and what is ``None`` stays here (PS-025)."""
+    """User variables as the server can keep them. It silently drops values that are neither string nor boolean, so a
+    number is sent as its digits, a list or an object as JSON text, and ``None`` is not sent (PS-025)."""
     return {
         name: value if isinstance(value, str | bool) else json.dumps(value, separators=(",", ":"))
         for name, value in user_variables.items()
@@ -228,7 +228,9 @@ def description_params(sdp: str, dialog: Dialog, *, trickle: bool) -> JsonObject
 
 
 def bye_params(cause: Cause, dialog: JsonObject) -> JsonObject:
-    """SIG-154; ``sipReason`` only when known (CALL-203)."""
+    """The params of a BYE: an unknown SIP code or SIP call id is sent as null (SIG-154), ``sipReason`` only if known
+    (CALL-203).
+    """
     params: JsonObject = {
         "sipCode": cause.sip_code,
         "sip_call_id": cause.sip_call_id,
@@ -263,7 +265,7 @@ def conversation_params(item_id: str, text: str, image_urls: Iterable[str]) -> J
     }
 
 
-# What we hear.
+# Messages that are received.
 
 
 def call_id(params: JsonView) -> CallId | None:

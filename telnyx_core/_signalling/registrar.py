@@ -1,4 +1,4 @@
-"""From logged in to ready: what the session does about each gateway state (signaling.md 4.3, 4.4)."""
+"""From login to READY: what the session does for each gateway state (signaling.md 4.3, 4.4)."""
 
 from typing import Final
 
@@ -44,7 +44,7 @@ class Registrar:
             self._link.timers.stop(timer)
 
     def logged_in(self, report: m.GatewayReport | None, now: float) -> None:
-        """A login succeeded: whatever came too early counts now (SIG-202)."""
+        """A login succeeded. A gateway state that arrived before its result is handled now (SIG-202)."""
         self.watch(now)
         early, self._early = self._early, None
         if report is not None or early is not None:
@@ -70,7 +70,8 @@ class Registrar:
         self.region = report.region or self.region
         if report.reattached is not None:
             link.owner.reattached(report.reattached, now)
-        if link.draining or (link.state is S.AUTH_FAILED and report.state in PENDING):  # T17b
+        # Credentials that were refused stay refused: unregistered states are not counted again (T17b).
+        if link.draining or (link.state is S.AUTH_FAILED and report.state in PENDING):
             return
         match self.registration.handle_state(report.state, polling=link.timers.is_set(Timer.REG_POLL)):
             case Decision.READY:
@@ -94,8 +95,8 @@ class Registrar:
                 pass
 
     def retry_gateway(self, now: float) -> None:
-        """T24, SIG-221: another socket, another gateway. Calls need no registration, so while there are any it is asked
-        for beside them, and the socket stays.
+        """Try another gateway through a new socket (T24). Calls need no registration, so while there are any the socket
+        stays for them, and the gateway state is only asked for again (SIG-221).
         """
         link = self._link
         if link.owner.has_calls:
@@ -127,7 +128,7 @@ class Registrar:
         link = self._link
         self.stop()
         link.owner.report_error(ErrorCode.GATEWAY_FAILED, original=_failure(state))
-        link.identity.skip_last_once = True
+        link.identity.skip_last_once = True  # the next socket must reach another node (SIG-222)
         if (gone or not link.auto_reconnect) and not link.owner.has_calls:
             link.owner.report_error(ErrorCode.RECONNECTION_EXHAUSTED, original=_failure(state))
             link.auto_reconnect = False

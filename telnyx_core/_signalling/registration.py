@@ -1,6 +1,6 @@
 """What a gateway state means for the session: counters and a decision (signaling.md 4.3, 4.4).
 
-The SIP gateway that registers for the client runs through its states on every refresh; only some of them are news.
+The SIP gateway that registers for the client runs through its states on every refresh, so most changes mean nothing.
 """
 
 from enum import Enum, auto
@@ -25,12 +25,12 @@ class Decision(Enum):
     STILL_READY = auto()
     POLL = auto()
     REFUSED = auto()
-    """Five times unregistered: the credentials are not accepted (SIG-213)."""
+    """Five times unregistered: the credentials are taken as refused (SIG-213)."""
     GATEWAY_FAILED = auto()
     GATEWAY_GONE = auto()
     """The fifth failure since the last success (SIG-223)."""
     WATCH = auto()
-    """On its way; keep asking."""
+    """The registration is in progress: keep asking."""
     NOTHING = auto()
 
 
@@ -43,7 +43,7 @@ class Registration:
     """Inside an episode of gateway failure, until success or loss (SIG-220)."""
 
     def lost(self) -> None:
-        """The socket is gone. The retry counter survives it (SIG-220)."""
+        """The socket is lost. The retry counter survives, or a failing gateway would be tried endlessly (SIG-220)."""
         self.registered = False
         self.failing = False
         self.polls = 0
@@ -53,9 +53,9 @@ class Registration:
         self.retries = 0
 
     def handle_state(self, state: str, *, polling: bool) -> Decision:
-        """Take in one state. ``polling``: a poll is already due, so another pending state is no news (SIG-212)."""
+        """Take in one state. ``polling``: a poll is set already, so another pending state is not counted (SIG-212)."""
         if state in _REGISTERED:
-            if state == "REGED":
+            if state == "REGED":  # REGISTER alone does not end a series of gateway failures (SIG-211)
                 self.retries = 0
             self.failing = False
             if self.registered:

@@ -1,4 +1,4 @@
-"""Requests on their way: what each reply is for, and when to stop waiting (signaling.md 2.3)."""
+"""Pending requests: what each reply is for, and when to stop waiting (signaling.md 2.3)."""
 
 from enum import Enum
 from random import Random
@@ -40,7 +40,7 @@ CALL_PURPOSES: Final = frozenset(
 
 _TIMEOUTS: Final = {m.INVITE: timeouts.INVITE_REPLY}
 
-# Whose silence says that the socket itself is broken: the timeout table of section 2.3.
+# Methods that the server answers at once: no reply means that the socket is broken (table in section 2.3).
 DISTRUSTED: Final = frozenset({m.MODIFY, m.BYE, m.PING, m.LOGIN, m.ANONYMOUS_LOGIN, m.GATEWAY_STATE, m.ATTACH})
 
 
@@ -55,7 +55,7 @@ class Pending:
 
     @property
     def prompt(self) -> bool:
-        """The server has nothing to wait for before it answers: how long that takes tells of the way to it."""
+        """The server answers without waiting for anything else, so the delay measures the path to it."""
         return self.method in _PROMPT
 
 
@@ -102,7 +102,7 @@ class RequestTable:
 
 
 def new_uuid(rng: Random) -> str:
-    """A version 4 UUID in lower case from the session's own dice."""
+    """A version 4 UUID in lower case, from the session's own random generator (so that a replay repeats it)."""
     value = rng.getrandbits(128) & ~(0xF000 << 64) & ~(0xC000 << 48) | (0x4000 << 64) | (0x8000 << 48)
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

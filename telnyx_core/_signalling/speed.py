@@ -45,13 +45,13 @@ class SpeedTestResult:
 
     @classmethod
     def from_value(cls, value: JsonView) -> "SpeedTestResult":
-        """Of the value that the ticket of `Session.speed_test` is settled with."""
+        """Read the value with which the ticket of `Session.speed_test` was settled."""
         return cls(integer(value, "bytes") or 0, integer(value, "upDur") or 0, integer(value, "downDur") or 0)
 
 
 class SpeedTest:
-    """At most one on a socket. The server answers in order and names no test, so one that is given up still stands in
-    the way of the next until its answer has come or the socket is gone: the answer would count for the wrong one.
+    """At most one speed test on a socket. The server's answers do not name their test, so after a test that was given
+    up the next one waits for its answer, or for a new socket: the answer would be taken for the wrong test.
     """
 
     def __init__(self, link: Link) -> None:
@@ -110,7 +110,7 @@ class SpeedTest:
 
 
 def written(text: str) -> str:
-    """A frame of a speed test as it is written down: what it says, without its load."""
+    """A frame of a speed test for a log or journal: its command, without the payload."""
     return text if text[3:4] in ("U", "D") and len(text) < 20 and text[4:].strip().isdecimal() else text[:4]
 
 

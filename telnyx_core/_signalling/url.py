@@ -62,7 +62,7 @@ def build_url(
 
 
 def http_url(signalling: str, path: str) -> str:
-    """Another door of the host that a signalling URL names: ``wss`` becomes ``https``, the query goes (STATS-240)."""
+    """An HTTP URL on the host of a signalling URL: ``wss`` becomes ``https``, the query is removed (STATS-240)."""
     address = parse_address(signalling)
     return str(evolve(address, scheme="http" if address.scheme == "ws" else "https", path=path, query=""))
 
