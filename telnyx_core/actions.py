@@ -5,7 +5,7 @@ longer has. What each action is owed in return:
 
 | action | owed | instead, when it fails |
 |---|---|---|
-| `OpenSocket` | `SocketOpened`, then one `SocketClosed` some day | `SocketRefused`, or `SocketClosed` with ``error`` |
+| `OpenSocket` | `SocketOpened`, later one `SocketClosed` | `SocketRefused`, or `SocketClosed` with ``error`` |
 | `CloseSocket` | `SocketClosed` | - (the core gives up after its own deadline and sends `AbandonSocket`) |
 | `OpenSource` | `SourceOpened` | `SourceRefused` |
 | `CreateOffer`, `CreateAnswer` | `LocalDescribed`, the last one complete | `NegotiationFailed` |
@@ -36,12 +36,12 @@ ToneKind: TypeAlias = Literal["ringtone", "ringback"]
 DigitsVia: TypeAlias = Literal["info", "rtp"]
 """How digits go: as a message to the server, or in the audio stream (RFC 4733)."""
 DIGITS: Final = frozenset("0123456789*#ABCDabcd,wW")
-"""Those, and pauses."""
+"""The digits of a telephone, and the pauses ``,``, ``w`` and ``W``."""
 FLASH: Final = frozenset("Ff")
 """The hook flash, which only the server can pass on."""
 SHORTEST_DIGIT: Final = 0.04
 LONGEST_DIGIT: Final = 8.0
-"""Seconds. Less is not heard everywhere (ITU-T Q.24), and no menu asks for more."""
+"""Seconds. Shorter digits are not detected everywhere (ITU-T Q.24), and no menu needs longer ones."""
 SHORTEST_GAP: Final = 0.02
 LONGEST_GAP: Final = 8.0
 QUIETEST_DIGIT: Final = -63
@@ -56,7 +56,7 @@ class OpenSocket:
 
 @frozen
 class SendText:
-    """With ``spare_above``, it is left out where more characters than that wait to be sent already."""
+    """Send a text frame. It is left out if more than ``drop_if_backlog_over`` characters already wait to be sent."""
 
     socket: SocketId
     text: str = field(repr=False)
@@ -65,14 +65,14 @@ class SendText:
 
 @frozen
 class CloseSocket:
-    """Close politely; `SocketClosed` is awaited."""
+    """Close with the WebSocket closing handshake; `SocketClosed` is awaited."""
 
     socket: SocketId
 
 
 @frozen
 class AbandonSocket:
-    """Drop it now: nothing more will be heard of this handle."""
+    """Drop the socket now, without a handshake: no further fact of this handle is taken in."""
 
     socket: SocketId
 
@@ -95,15 +95,15 @@ class PeerConfig:
     muted: bool = False
     deaf: bool = False
     max_bit_rate: int | None = None
-    """Bits per second that the encoder may make; ``None``: as many as it likes."""
+    """Most bits per second of the encoder; ``None``: no limit."""
 
 
 @frozen
 class PrepareMedia:
-    """Calls may be placed or answered now: an engine that can may have the next peer's candidates ready.
+    """Calls may be placed or answered now: an engine may gather the next peer's candidates in advance.
 
-    Ordered once for each registration where ``prefetchIceCandidates`` is on. Whatever comes of it is neither reported
-    nor seen, but for its speed; it ends with the engine.
+    Ordered once for each registration if ``prefetchIceCandidates`` is on. No fact follows; only the set-up of the next
+    call becomes faster. The engine releases what it prepared when it is closed.
     """
 
     ice_servers: tuple[IceServer, ...]
@@ -123,7 +123,7 @@ class OpenPeer:
 class OpenSource:
     """Open the audio source of the peer's call. ``source`` is a registered id or ``None`` for the default.
 
-    Ordered of a peer that has one, it is opened in the place of that one, which goes on if it is refused.
+    If the peer has a source already, the new one replaces it; if the new one is refused, the old one stays.
     """
 
     media: MediaId
@@ -179,7 +179,7 @@ class SetDeaf:
 
 @frozen
 class SetMaxBitRate:
-    """As `PeerConfig.max_bit_rate`, from now on. A codec of one rate takes no notice."""
+    """Change `PeerConfig.max_bit_rate` from now on. A codec with a fixed rate ignores it."""
 
     media: MediaId
     bits_per_second: int | None
@@ -268,7 +268,7 @@ class Settle:
 
 @frozen
 class UploadReport:
-    """Send a part of a call's report to the platform (quality.md 4.4). How that goes changes nothing for the session.
+    """Send a part of a call's report to the platform (quality.md 4.4). Success or failure does not affect the session.
 
     The parts of one call are sent one after the other, in the order in which they are ordered.
     """
@@ -279,7 +279,7 @@ class UploadReport:
 
 @frozen
 class WriteDebug:
-    """Write what happened to a peer into a debug file. ``at`` is epoch seconds."""
+    """Write the timeline of a peer into a debug file. ``at`` is epoch seconds."""
 
     report: str
     """The id of the peer's debug report."""

@@ -27,7 +27,7 @@ class NotReady(LocalProtocolError):
 
 
 class Busy(LocalProtocolError):
-    """What may be done only once at a time is under way."""
+    """An operation that is allowed only once at a time is already under way."""
 
 
 class InvalidCallState(LocalProtocolError):

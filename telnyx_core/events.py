@@ -1,6 +1,6 @@
-"""What the application hears, as typed values. `EVENT_NAMES` gives the seed's name for each of them.
+"""The events for the application, as typed values. `EVENT_NAMES` gives the documented name of each.
 
-Their reprs may be logged: what would let a stranger take a session over is not in them.
+Their reprs may be logged: nothing in them lets a stranger take over a session.
 """
 
 from collections.abc import Mapping
@@ -88,7 +88,7 @@ class Ready:
 
 @frozen(kw_only=True)
 class ErrorRaised:
-    """``telnyx.error``. The members of the error stand on the event too, as in the seed's example."""
+    """``telnyx.error``. The event has the members of the error, too, as in the documented example."""
 
     error: TelnyxError
     session_id: str | None = field(default=None, repr=False)
@@ -205,7 +205,7 @@ class PeerConnectionFailure:
 
 @frozen
 class MediaStarted:
-    """The first remote audio of a call arrived. Ours; the reference has no such event."""
+    """The first remote audio of a call arrived. The JS SDK has no such event."""
 
     call: CallId
 
@@ -307,15 +307,15 @@ class StatsReport:
     timeline: tuple[JsonObject, ...] | None = field(default=None, repr=False)
     """With ``debug``: what happened, entry by entry."""
     final: bool = True
-    """False where the call goes on without this process (`Session.leave`): whoever takes it up reports of the rest.
+    """False if the call continues without this process (`Session.leave`): a later process reports the rest.
 
-    A call that is attached anew in this process stays the same call, and its one report tells of all of it.
+    A call that is re-attached in this process stays the same call, with one report for all of it.
     """
 
 
 @frozen
 class IceServerFailed:
-    """A STUN or TURN server was of no use to a call; others may have been. Ours, after W3C ``icecandidateerror``.
+    """A STUN or TURN server gave a call no candidate; others may have. After the W3C's ``icecandidateerror``.
 
     ``code`` is what the server said: 401 and 403 for a wrong user name or credential; 701: it was not reached.
     """
@@ -379,7 +379,7 @@ class SocketMessage:
 
 @frozen
 class FrameIgnored:
-    """A frame that means nothing: not JSON, not an object, unknown method, too large. Ours; nothing else happens."""
+    """A frame was ignored: not JSON, not an object, unknown method, or too large. The JS SDK has no such event."""
 
     reason: str
 
@@ -394,11 +394,11 @@ class AiConversation:
 
 
 class CloseReason(Enum):
-    """Why a session is not connected and will not be by itself."""
+    """Why a session is not connected and makes no further attempt."""
 
     DISCONNECTED = "disconnected"
     LEFT = "left"
-    """As the application wished, and with its calls left to whoever comes back for them."""
+    """The application called `Session.leave`: the server keeps answered calls for a later process."""
     EXHAUSTED = "exhausted"
     PUNTED = "punted"
     LOST = "lost"
@@ -407,7 +407,7 @@ class CloseReason(Enum):
 
 @frozen
 class SessionClosed:
-    """The session has come to rest: no socket, no timer, no call. `connect` starts it again."""
+    """The session has stopped: no socket, no timer, no call. `connect` starts it again."""
 
     reason: CloseReason
 
@@ -461,4 +461,4 @@ EVENT_NAMES: Final[Mapping[type[Event], str]] = {
     AiConversation: "telnyx.ai.conversation",
     SessionClosed: "telnyx.closed",
 }
-"""The names under which ``client.on`` delivers them: the seed's and the reference's where they have one."""
+"""The names under which ``client.on`` delivers the events: those of the documents and the JS SDK where they exist."""

@@ -1,6 +1,6 @@
 """What the driver tells the core: plain data in the past tense.
 
-`Session.receive` takes any of these in any state and never raises. A fact for a handle that has been let go changes
+`Session.receive` takes any of these in any state and never raises. A fact for a released handle changes
 nothing. Commands are methods, because they return ids and refuse; facts are objects, because they can be queued,
 journalled, generated and replayed.
 """
@@ -69,9 +69,9 @@ class SocketClosed:
 
 @frozen
 class NetworkChanged:
-    """The host's own network news, where something can observe it.
+    """The host's network has changed, if the driver can observe that.
 
-    ``resumed``: the host has slept, and its monotonic clock with it; servers and routers have not.
+    ``resumed``: the host was suspended, and its monotonic clock stood still; servers and routers went on meanwhile.
     """
 
     change: NetworkChange
@@ -158,9 +158,9 @@ class PeerStateChanged:
 
 @frozen
 class TransportStateChanged:
-    """One layer of a peer has gone on: what a timeline shows and nothing else depends on. ``state`` is the W3C's word.
+    """One layer of a peer changed its state (``state`` in the W3C's words). Only statistics and timelines use it.
 
-    An engine that cannot tell them apart tells none of them.
+    An engine that does not know the layers reports none of them.
     """
 
     media: MediaId
@@ -209,7 +209,7 @@ class StatsTaken:
 
 @frozen
 class RecordingFault:
-    """A call's recording is not made, or parts of it are lost. The call goes on."""
+    """A call's recording is not made, or parts of it are lost. The call itself continues."""
 
     call: CallId
     kind: Literal["unavailable", "overflow"]
@@ -218,7 +218,7 @@ class RecordingFault:
 
 @frozen
 class AudioBroke:
-    """Something that a call was sending, or heard through, broke off: it goes on without it."""
+    """The source or sink of a call failed during the call, which continues without it."""
 
     call: CallId
     fault: SourceFault
@@ -244,5 +244,5 @@ MediaFact: TypeAlias = (
     | StatsTaken
 )
 AudioFact: TypeAlias = RecordingFault | AudioBroke
-"""Of a call, whichever peer it has."""
+"""Facts about a call's audio, not about one of its peers."""
 Fact: TypeAlias = SocketFact | MediaFact | AudioFact | NetworkChanged

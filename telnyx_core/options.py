@@ -33,10 +33,10 @@ RecordedTrack: TypeAlias = Literal["local", "remote"]
 DEFAULT_RECOVERY_TIMEOUT: Final = 20.0
 SHORTEST_REPORT_INTERVAL: Final = 0.1
 LONGEST_INTERVAL: Final = 3600.0
-"""Nobody wants to wait longer; a larger number of seconds was meant as milliseconds."""
+"""Seconds. No application needs longer intervals; a larger number was meant as milliseconds."""
 LONGEST_REPORT_INTERVAL: Final = 600.0
 LONGEST_RECOVERY: Final = 600.0
-"""A caller does not wait ten minutes for somebody to plug a microphone in."""
+"""Seconds. No caller waits longer than ten minutes until a microphone works."""
 
 _CHECK: Final = Checks(OptionsError)
 _ANONYMOUS: Final = Checks(OptionsError, "anonymous_login.")
@@ -65,7 +65,7 @@ class AnonymousLogin:
 
 
 def _recovery_timeout(value: float | None) -> float:
-    """MEDIA-303: what is missing, no number or not positive means the default."""
+    """A missing, non-numeric or non-positive value means the default (MEDIA-303)."""
     seconds = finite(value)
     if seconds is None or seconds <= 0:
         return DEFAULT_RECOVERY_TIMEOUT
@@ -78,7 +78,7 @@ class MediaPermissionsRecovery:
 
     enabled: bool = False
     timeout: float = field(default=DEFAULT_RECOVERY_TIMEOUT, converter=_recovery_timeout)
-    """Seconds; the seed's mapping gives milliseconds."""
+    """Seconds; under the documented name, milliseconds."""
     on_success: Callable[[], object] | None = field(default=None, repr=False, eq=False)
     on_error: Callable[[Exception], object] | None = field(default=None, repr=False, eq=False)
 
@@ -126,7 +126,7 @@ def _report_interval(value: float) -> float:
 
 
 def _interval(name: str, value: float) -> float:
-    """Nothing or less is 0: never."""
+    """Zero or less becomes 0, which means never."""
     seconds = finite(value)
     if seconds is None:
         raise _CHECK.refuse(name, f"must be a finite number of seconds, not {kind(value)}")
@@ -166,7 +166,7 @@ def _recovery_in_ms(value: object) -> object:
 
 
 Region: TypeAlias = Literal["us-east", "us-central", "us-west", "ca-central", "eu", "apac", "south-asia"]
-"""Where the platform has signalling servers. A later one is taken, too."""
+"""The regions of the platform's signalling servers. Other names are accepted, too: a region may be added later."""
 
 
 @frozen(kw_only=True)
@@ -199,8 +199,8 @@ class ClientOptions:
     max_reconnect_attempts: int = 10
     """In a row; 0 means no limit. Attempts that can still save a call are not counted."""
     reattach_wait: float = field(default=3.0, converter=_reattach_wait)
-    """Seconds for which a call that the server does not list after a reconnection waits for an attach all the same, as
-    it comes from a server that restores its calls after a crash; the mapping gives milliseconds. Ours, not the seed's.
+    """Seconds for which a call that the server does not list after a reconnection still waits for an attach: a server
+    that restores its calls after a crash sends it late. In a mapping, milliseconds. The JS SDK has no such option.
     """
     hangup_on_before_unload: bool = True
 
@@ -218,21 +218,21 @@ class ClientOptions:
 
     enable_call_reports: bool = True
     call_report_interval: float = field(default=5.0, converter=_report_interval)
-    """Seconds, at least 0.1; the seed's mapping gives milliseconds."""
+    """Seconds, at least 0.1; under the documented name, milliseconds."""
 
     call_report_flush_interval: float = field(default=180.0, converter=_report_flush_interval)
-    """Seconds between the parts of a long call's report; 0: one at the end. The mapping: milliseconds."""
+    """Seconds between the parts of a long call's report; 0: one at the end. Under the documented name, milliseconds."""
     debug_log_level: DebugLogLevel = "debug"
-    """What is kept for a call's report, at least; ``logging`` is told everything."""
+    """The lowest level that is kept for a call's report; ``logging`` receives every level."""
     debug_log_max_entries: int = 1_000
-    """For each call; the oldest go."""
+    """Log entries kept for each call; the oldest are dropped."""
 
     enable_call_recording: bool = False
-    """Upload what is said and heard; consent is the application's business."""
+    """Upload both directions of the audio. The application is responsible for the consent of the speakers."""
     call_recording_flush_interval: float = field(default=15.0, converter=_recording_flush_interval)
-    """Seconds between uploads; 0: only at the end. The documents' mapping gives milliseconds."""
+    """Seconds between uploads; 0: only at the end. Under the documented name, milliseconds."""
     call_recording_max_buffer_bytes: int = 8_000_000
-    """Of each track."""
+    """Most bytes that are buffered for each track."""
     call_recording_sample_rate: int = 48_000
     call_recording_tracks: tuple[RecordedTrack, ...] = field(default=("local", "remote"), converter=_tracks)
     call_recording_endpoint: str = "/call_recording"
@@ -242,7 +242,7 @@ class ClientOptions:
     debug_output: DebugOutput | None = None
     """``None``: to the socket."""
     debug_dir: str | None = None
-    """Where debug files go; ``None``: the working directory. Ours, not the seed's."""
+    """Where debug files go; ``None``: the working directory. The JS SDK has no such option."""
 
     media_permissions_recovery: MediaPermissionsRecovery = field(factory=MediaPermissionsRecovery, converter=_recovery)
 
@@ -270,7 +270,7 @@ class ClientOptions:
         self._check_login()
 
     def _check_login(self) -> None:
-        """The seed: choose one authentication method."""
+        """The documents allow exactly one authentication method."""
         given = [
             name
             for name, member in (
@@ -290,9 +290,9 @@ class ClientOptions:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, object]) -> "ClientOptions":
-        """Build from the seed's spelling (``callReportInterval``) or from the keywords (``call_report_interval``).
+        """Build from the documented names (``callReportInterval``) or from the keywords (``call_report_interval``).
 
-        Under the seed's names times are milliseconds; under the keywords they are seconds, and so is the ``timeout``
+        Documented names take times in milliseconds; keywords take seconds, and so does the ``timeout``
         inside ``media_permissions_recovery``. ``passwd`` is ``password``. ``None`` means not given. Raises
         `OptionsError` for an unknown name, suggesting the nearest, and for two spellings that disagree. The mapping is
         only read.
@@ -302,7 +302,7 @@ class ClientOptions:
     def with_credentials(self, credentials: Mapping[str, object]) -> "ClientOptions":
         """These options with other credentials, as `Session.login` takes them.
 
-        Each given member replaces its predecessor; members of the other login methods go. Nothing given
+        Each given member replaces its predecessor; members of the other login methods are removed. An empty mapping
         means the same credentials again. Raises `InvalidCredentials` (46002) if what results is no usable set.
         """
         try:

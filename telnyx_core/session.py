@@ -1,7 +1,7 @@
 """The client's half of one signalling session, and all of its calls: the single door of the core.
 
 *Mutate, drain, wait.* After any method that takes ``now``: take every `next_action` and perform it at once, in order;
-then sleep until `next_timeout` or until there is a fact. Nothing here knows a clock, a socket or dice of its own.
+then sleep until `next_timeout` or until there is a fact. Clock, sockets and randomness come from outside.
 """
 
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ _OF_SILENCE = frozenset(
         Timer.SPEED_TEST,
     }
 )
-"""Deadlines for something that the server, the network or the media engine was to say."""
+"""Deadlines by which the server, the network or the media engine should have answered."""
 
 
 class Session:
@@ -131,11 +131,11 @@ class Session:
         return self._hub.report_home
 
     def unwritten_debug(self) -> tuple[WriteDebug, ...]:
-        """What would go into debug files if everything ended now: for a process that dies."""
+        """What would be written to debug files if the session ended now; for a process that is about to die."""
         return tuple(action for call in self._hub.calls.values() for action in call.unwritten_debug())
 
     def unsent_reports(self) -> tuple[UploadReport, ...]:
-        """What the platform would never hear of the calls if everything ended now. Changes nothing."""
+        """The parts of call reports that would be lost if the process ended now. Changes nothing."""
         now = self._hub.now
         return tuple(action for call in self._hub.calls.values() if (action := call.unsent_report(now)) is not None)
 
@@ -154,10 +154,10 @@ class Session:
         first = self._hub.timers.next()
         return None if first is None else first[1]
 
-    # Pushing: total, whatever the state.
+    # Pushing: accepted in every state.
 
     def receive(self, fact: Fact, *, now: float) -> None:
-        """Take in one fact. Of a handle that has been let go it changes nothing."""
+        """Take in one fact. A fact for a handle that has been released changes nothing. Never raises."""
         with self._hub.at(now) as now:
             match fact:
                 case SocketOpened() | SocketRefused() | TextReceived() | BinaryReceived() | SocketClosed():
@@ -174,10 +174,10 @@ class Session:
                         call.handle_fact(fact, now)
 
     def handle_timeout(self, *, now: float) -> None:
-        """Do what is due; nothing when nothing is. Late is the same as on time, once.
+        """Do what is due; nothing if nothing is due. A late call does the same as one in time, once.
 
-        Who comes very late has not listened meanwhile, and what the server said may still wait to be read: its silence
-        is judged a moment later.
+        A process that calls very late has not read its sockets meanwhile, and the server's frames may still wait there.
+        So deadlines for an answer of the server are put off a moment.
         """
         with self._hub.at(now) as now:
             due = self.next_timeout()
@@ -189,28 +189,28 @@ class Session:
     # Asking: `LocalProtocolError` when it cannot be done, and then nothing has changed.
 
     def connect(self, *, now: float) -> None:
-        """Want a socket and a registration, until `disconnect` (T01 to T06)."""
+        """Connect, log in and register, and reconnect after each loss, until `disconnect`. Idempotent."""
         with self._hub.at(now) as now:
             self._hub.link.connect(now)
 
     def disconnect(self, *, now: float) -> None:
-        """End every call, close the socket, come to rest. Idempotent."""
+        """End every call with a BYE, close the socket and stop; `SessionClosed` follows. Idempotent."""
         with self._hub.at(now) as now:
             self._hub.link.disconnect(now)
 
     def leave(self, *, now: float) -> None:
-        """As `disconnect`, but without a BYE: the server keeps the calls for a while.
+        """Stop as `disconnect` does, but without a BYE, so that the server keeps answered calls for a while.
 
-        What a later process needs to come back to them is remembered; this one needs `connect`.
+        What a later process needs to take the calls up is remembered (`Remember`); this one needs `connect`.
         """
         with self._hub.at(now) as now:
             self._hub.link.leave(now)
 
     def login(self, credentials: Mapping[str, object], *, now: float, same_user: bool = False) -> Ticket:
-        """Log in anew on the live socket, or store credentials for the next.
+        """Log in again on the live socket, or keep the credentials for the next one.
 
-        ``same_user`` promises that other credentials are still the same user's, as a renewed token is: without a
-        socket, the session and its calls are not given up then.
+        ``same_user`` promises that different credentials belong to the same user, as a renewed token does. Then the
+        session and its calls are kept also if there is no socket now.
 
         Raises `InvalidCredentials` when they make no usable set.
         """
@@ -222,33 +222,34 @@ class Session:
             return ticket
 
     def switch_region(self, region: str, *, now: float) -> None:
-        """Go to the signalling servers of another region: the socket is replaced, and answered calls are re-attached.
+        """Use the signalling servers of another region: the socket is replaced, and answered calls are re-attached.
 
-        Calls that were not answered yet end, as with every lost socket. Raises `OptionsError` for what is no region.
+        Calls that were not answered yet end, as with every lost socket. Raises `OptionsError` for an invalid region.
         """
         options = evolve(self.options, region=region)
         with self._hub.at(now) as now:
             self._hub.link.relocate(options, now)
 
     def is_registered(self, *, now: float) -> Ticket:
-        """Ask the server; settled with ``{"registered": bool}``, never failed."""
+        """Ask the server whether we are registered. Settled with ``{"registered": bool}``, never `Failed`."""
         with self._hub.at(now) as now:
             ticket = self._hub.ticket()
             self._hub.link.ask_registered(ticket, now)
             return ticket
 
     def subscribe(self, channel: str, *, now: float) -> Ticket:
-        """Hear the events of a channel as `ServerEvent`, until this socket ends.
+        """Receive the events of a channel as `ServerEvent`, until this socket ends.
 
-        `Failed` where the server does not let this user hear it.
+        `Failed` if the server does not allow it. Raises `NotConnected`, `NotReady`, and `ValueError` for an empty name.
         """
         return self._of_channel(m.SUBSCRIBE, channel, {"eventChannel": [channel]}, now)
 
     def unsubscribe(self, channel: str, *, now: float) -> Ticket:
+        """Stop receiving the events of a channel. Raises as `subscribe` does."""
         return self._of_channel(m.UNSUBSCRIBE, channel, {"eventChannel": [channel]}, now)
 
     def broadcast(self, channel: str, data: JsonView, *, now: float) -> Ticket:
-        """Send an event to everybody else who has subscribed to the channel."""
+        """Send an event to all other subscribers of the channel. Raises as `subscribe` does."""
         return self._of_channel(m.BROADCAST, channel, {"eventChannel": channel, "data": dict(data)}, now)
 
     def _of_channel(self, method: str, channel: str, params: JsonObject, now: float) -> Ticket:
@@ -262,7 +263,7 @@ class Session:
             return ticket
 
     def speed_test(self, size: int, *, now: float) -> Ticket:
-        """Send so many bytes and be sent as many; settled with what `SpeedTestResult.from_value` reads.
+        """Send ``size`` bytes and receive as many; settled with what `SpeedTestResult.from_value` reads.
 
         `Failed` after 30 s, or with the socket. Raises `NotConnected`, `NotReady`, `Busy` while another is
         under way or its answer is to come, and `ValueError` for a size that is not 1 to 1,048,576.
@@ -275,8 +276,8 @@ class Session:
             return ticket
 
     def clear_reconnect_token(self) -> None:
-        """Forget the routing token and the session id, from the next socket on."""
-        with self._hub.at(self._hub.now):  # a store hears of it at once
+        """Forget the routing token and the session id: the next socket starts without them."""
+        with self._hub.at(self._hub.now):  # so that a store is updated at once
             self._hub.link.identity.give_up(at_once=not self.connected)
 
     def new_call(self, options: CallOptions, *, now: float) -> CallId:
@@ -302,7 +303,11 @@ class Session:
             return ident
 
     def answer(self, call: CallId, *, now: float, custom_headers: tuple[CustomHeader, ...] = ()) -> None:
-        """Answer an inbound call. On any other, or twice: warning 33006 and nothing else."""
+        """Answer an inbound call. For an outbound or already answered one: warning 33006, and nothing else happens.
+
+        If another call object for the same call is answered already: warning 33007 instead. Raises `InvalidCallState`
+        when the call has ended, and `NotConnected`, `NotReady` or `InvalidCallParameters` (for a bad header).
+        """
         found = self._live(call)
         read_custom_headers(custom_headers)
         if found.direction == "inbound":
@@ -326,7 +331,10 @@ class Session:
         sip_call_id: str | None = None,
         custom_headers: tuple[CustomHeader, ...] = (),
     ) -> Ticket:
-        """End, reject or cancel a call, whatever its state; settled when it is destroyed."""
+        """End, reject or cancel a call in any state; settled when it is destroyed, at once if it is already.
+
+        Without ``cause`` it is NORMAL_CLEARING for a call that was answered, otherwise USER_BUSY.
+        """
         read_custom_headers(custom_headers)
         with self._hub.at(now) as now:
             ticket = self._hub.ticket()
@@ -343,13 +351,18 @@ class Session:
             return ticket
 
     def hold(self, call: CallId, *, now: float) -> Ticket:
-        """Settled with the server's reply, or `Failed` beside error 44001."""
+        """Put the call on hold. Settled with the server's reply, or `Failed` together with error 44001.
+
+        Commands are sent one at a time, in order. Raises `InvalidCallState` when the call has ended.
+        """
         return self._modify(call, "hold", now)
 
     def unhold(self, call: CallId, *, now: float) -> Ticket:
+        """Resume a held call. Outcomes as with `hold`."""
         return self._modify(call, "unhold", now)
 
     def toggle_hold(self, call: CallId, *, now: float) -> Ticket:
+        """Hold the call, or resume it if it is held: the server decides which. Outcomes as with `hold`."""
         return self._modify(call, "toggleHold", now)
 
     def dtmf(
@@ -365,11 +378,12 @@ class Session:
     ) -> Ticket:
         """Send digits as an ``info`` message, or in the audio stream (``"rtp"``, RFC 4733).
 
-        Pauses (``w`` half a second, ``W`` one, ``,`` two) are kept here and never sent. Where the far end takes no
-        digits in the audio, as in most inbound calls, ``"rtp"`` means ``"info"``.
+        Pauses (``w`` 0.5 s, ``W`` 1 s, ``,`` 2 s) are timed here and never sent. If the far end accepts no digits in
+        the audio, as in most inbound calls, ``"rtp"`` means ``"info"``.
 
-        `ValueError` for anything but ``0-9 * # A-D , w W`` (and ``F`` with ``"info"``), for another way than these two,
-        for a sound that `DigitTone` refuses, and for any sound at all with ``"info"``: there the server decides.
+        Raises `ValueError` for anything but ``0-9 * # A-D , w W`` (and ``F`` with ``"info"``), for any other ``via``,
+        for a tone that `DigitTone` refuses, and for any tone at all with ``"info"``, because there the server makes
+        it. Raises `InvalidCallState` before the call has media.
         """
         if via not in ("info", "rtp"):
             raise ValueError(f"digits go by 'info' or by 'rtp', not by {via!r}")
@@ -404,21 +418,22 @@ class Session:
             return ticket
 
     def set_muted(self, call: CallId, muted: bool, *, now: float) -> None:
-        """What the far end hears; allowed before there is media, kept over recovery."""
+        """Mute or unmute what the far end hears; allowed before there is media, kept over a recovery."""
         found = self._live(call)
         with self._hub.at(now):
             found.media.set_muted(muted)
 
     def set_deaf(self, call: CallId, deaf: bool, *, now: float) -> None:
+        """Silence or restore what is heard of the far end; kept over a recovery, as `set_muted`."""
         found = self._live(call)
         with self._hub.at(now):
             found.media.set_deaf(deaf)
 
     def set_source(self, call: CallId, source: str | None, *, now: float) -> Ticket:
-        """Speak through another audio source, ``None`` for the default one, now and after a recovery.
+        """Send audio from another source (``None``: the default one), now and after a recovery.
 
-        `Failed` beside warning 33009 where the call sends no audio yet, and beside 42001 to 42003 where the source
-        cannot be opened; then the call goes on with the one it has.
+        `Failed` with warning 33009 if the call sends no audio yet, and with error 42001 to 42003 if the source cannot
+        be opened; then the call keeps its present source.
         """
         found = self._live(call)
         with self._hub.at(now):
@@ -427,9 +442,9 @@ class Session:
             return ticket
 
     def set_max_bit_rate(self, call: CallId, bits_per_second: int | None, *, now: float) -> None:
-        """What the encoder may spend, now and after a recovery; ``None``: as it likes.
+        """Limit the encoder's bit rate, now and after a recovery; ``None``: no limit.
 
-        `ValueError` for less than one.
+        Raises `ValueError` for less than one.
         """
         if bits_per_second is not None and bits_per_second < 1:
             raise ValueError(f"a bit rate is at least 1, not {bits_per_second}")
@@ -438,9 +453,10 @@ class Session:
             found.media.set_max_bit_rate(bits_per_second)
 
     def restart_media(self, call: CallId, *, now: float) -> Ticket:
-        """Replace the media path of a call by a new one, in place; the old one plays on until that is connected.
+        """Replace the media path of a call; the old path stays in use until the new one is connected.
 
-        Settled when it is, or `Failed` beside 47001. `InvalidCallState` before media was connected.
+        Settled when it is, or `Failed` (with error 47001 if the renewal could not be negotiated). Raises
+        `InvalidCallState` before media was connected, `NotConnected` and `NotReady`.
         """
         found = self._live(call)
         self._require_ready()
@@ -457,14 +473,15 @@ class Session:
             return found is not None and found.live and found.resume_media()
 
     def reject_media(self, call: CallId, *, now: float) -> bool:
+        """Give a recoverable microphone failure up: the call ends. False when no recovery is under way."""
         with self._hub.at(now) as now:
             found = self._hub.calls.get(call)
             return found is not None and found.reject_media(now)
 
     def flush_report(self, call: CallId, *, now: float) -> None:
-        """Send what there is of the call's report at once, and not only when it is time (``manual``).
+        """Upload what there is of the call's report now, before its interval is over.
 
-        Nothing is sent where there is nothing, or no place for it: then it is kept.
+        Nothing is sent if there is nothing. Without an endpoint the data is kept.
         """
         found = self._live(call)
         with self._hub.at(now) as now:
@@ -473,7 +490,7 @@ class Session:
     def send_conversation_message(
         self, call: CallId, text: str, image_urls: tuple[str, ...] = (), *, now: float
     ) -> Ticket:
-        """Text to the AI assistant of a call."""
+        """Send text, and images if any, to the AI assistant of a call; settled with the server's reply."""
         found = self._live(call)
         self._require_ready()
         with self._hub.at(now) as now:
@@ -482,7 +499,10 @@ class Session:
             return ticket
 
     def send_ai_item(self, item: JsonView, *, now: float) -> None:
-        """A function's output, or a subscription to the audio stream, as a notification."""
+        """Send a function's output or a subscription to the audio stream; no reply follows.
+
+        Raises `ValueError` for any other item, `NotConnected` and `NotReady`.
+        """
         if item.get("type") not in ("function_call_output", "response.audio_stream.subscribe"):
             raise ValueError(f"not an item that a client sends: {item.get('type')!r}")
         self._require_ready()

@@ -6,7 +6,7 @@ EXHAUSTED or IDLE. CLOSING is a state of its own, with a deadline, because a clo
 AUTH_FAILED keeps its socket: the application may log in again on it. A state that is confirmed (T25, and T16 while
 REGISTERING) is no move.
 
-**Call** (calls.md section 6). Twelve states with the reference's names. A call is *live* until HANGUP or PURGE,
+**Call** (calls.md section 6). Twelve states with the names of the JS SDK. A call is *live* until HANGUP or PURGE,
 and *answered* once it has been ACTIVE or HELD; being answered is remembered, never derived from an order of the
 states, because RECOVERING breaks every such order. From EARLY, ACTIVE and HELD no message may move a call
 back: those edges are simply absent.
@@ -197,7 +197,7 @@ ESTABLISHED: Final = frozenset({_C.ACTIVE, _C.HELD})
 
 
 def move_session(state: SessionState, given: SessionInput) -> SessionState:
-    """The next state; an edge that is not in the table is a fault of ours, never of the caller or the peer."""
+    """The next state. A missing edge is a bug in this package, never a mistake of the application or the server."""
     following = SESSION[state].get(given)
     assert following is not None, f"session: {given.value} while {state.value}"
     return following

@@ -23,7 +23,7 @@ _LONGEST_SETUP: Final = 3_600.0
 
 
 def _id(value: str | int | UUID | None) -> str | None:
-    """CALL-025: made a string; an empty one is as good as none."""
+    """The call id as a string; an empty one counts as not given (CALL-025)."""
     return None if value is None or value == "" else _as_text(value)
 
 
@@ -82,7 +82,7 @@ class CallOptions:
     receive_only_audio: bool = False
     mic_id: str | None = None
     speaker_id: str | None = None
-    """The audio sink that hears the call; none of this reaches the session, or the wire."""
+    """The audio sink that plays the call. Only the driver uses it; it is never sent."""
     ice_servers: tuple[IceServer, ...] | None = field(default=None, converter=_ice_servers)
     prefetch_ice_candidates: bool | None = None
     force_relay_candidate: bool | None = None
@@ -133,7 +133,7 @@ def _no_video(value: object) -> object:
 
 
 _MEANINGLESS: Final[Mapping[str, Reader]] = {
-    # Dead in the reference, or the client's to decide.
+    # Unused in the JS SDK, or an option of the client.
     "google_max_bitrate": as_given,
     "google_min_bitrate": as_given,
     "google_start_bitrate": as_given,

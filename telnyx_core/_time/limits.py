@@ -18,7 +18,7 @@ MAX_TOMBSTONES: Final = 8_192
 """Ended calls remembered for 90 s (SIG-471): ninety a second."""
 
 MAX_UNATTENDED: Final = 256
-"""Debug frames whose replies have not come: minutes of them, so nobody answers."""
+"""Debug frames without a reply: minutes of them, so the server does not reply to them at all."""
 
 MAX_QUEUED_CANDIDATES: Final = 64
 """Remote candidates waiting for the remote description; an interface gives two or three."""

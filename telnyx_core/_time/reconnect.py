@@ -1,4 +1,4 @@
-"""The arithmetic of trying again: pure functions of an attempt's number and a die (SIG-212, SIG-242)."""
+"""Delays between attempts: pure functions of the attempt's number and a random generator (SIG-212, SIG-242)."""
 
 from random import Random
 from typing import Final

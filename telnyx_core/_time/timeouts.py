@@ -34,9 +34,9 @@ SPEED_TEST: Final = 30.0  # SIG-473
 PUNT_GUARD: Final = 60.0  # SIG-472
 PATH_CHANGE_PAUSE: Final = 1.0  # T40
 RETRY_AFTER: Final = 300.0
-"""At most: a server that asks for more has another reason, and a phone that is mute for an hour is of no use."""
+"""The longest ``Retry-After`` that is obeyed: a phone that cannot be reached for an hour is of no use."""
 STEADY: Final = 30.0
-"""A registration that lasts shorter was worth nothing: the server falls over because we come."""
+"""A registration that lasts less does not count as success: the server may fail because all clients come back."""
 
 HOLD_AGAIN: Final = 0.5  # CALL-361
 AWAIT_REMOTE: Final = 10.0  # CALL-344

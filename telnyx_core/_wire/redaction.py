@@ -1,4 +1,4 @@
-"""The one table of what is secret, and how it is taken out of what is about to be written down.
+"""The one table of what is secret, and how it is removed from everything that is about to be written down.
 
 Logs, journals, call reports, debug files, pages and uploads all use it, so that a secret which one of them hides is
 hidden by each. Everything here errs on the side of hiding:
@@ -148,7 +148,7 @@ class Redactor:
             case None:
                 return value
             case bool() if member.startswith(("has", "is")):
-                return value  # whether there is one says nothing of it
+                return value  # that there is one, or not, reveals nothing of it
             case _:
                 return self.hide_whole(value) if is_secret_name(member) or member in _DIGIT_NAMES else value
 

@@ -1,4 +1,4 @@
-"""The server's role of the same protocol, as pure as the client's.
+"""The server's side of the protocol, as pure as the client's.
 
 `GatewayCore` is driven like the client's session: facts, commands and time in, ordered actions out, one deadline.
 """

@@ -5,7 +5,7 @@
 | `SendText` | - | - |
 | `CloseConnection`, `AbortConnection` | - | the handle is dead; a late `SocketClosed` is ignored |
 | `Feed` | - | holds until the next one, over every peer that the call gets |
-| `ReleaseCall` | - | the call is dead, its audio can go |
+| `ReleaseCall` | - | the call has ended, its audio can be released |
 | `GatewayNotify` | - | - |
 """
 
@@ -79,7 +79,7 @@ class ReleaseCall:
 
 @frozen
 class GatewayNotify:
-    """Tell whoever runs the gateway."""
+    """Report an event to the operator of the gateway."""
 
     event: GatewayEvent
 

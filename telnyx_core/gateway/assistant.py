@@ -14,7 +14,7 @@ from telnyx_core.gateway.records import ClientSocket
 from telnyx_core.gateway.sessions import sessid
 
 MAX_DELTAS: Final = 64
-"""However long a text is, it is spoken in at most so many pieces."""
+"""A reply is sent in at most so many pieces, however long it is."""
 
 
 class Assistants:
@@ -81,7 +81,7 @@ class Assistants:
         self._lines.converse(line, {"type": "conversation.item.created", "item": item})
 
     def _speak(self, line: ClientSocket, text: str) -> None:
-        """Words as they come, then the whole (SIG-184)."""
+        """Send the text word by word, as an assistant speaks it, then as a whole (SIG-184)."""
         item = self._context.uuid()
         for delta in _pieces(text):
             self._lines.converse(

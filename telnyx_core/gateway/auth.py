@@ -31,7 +31,7 @@ Verdict: TypeAlias = Granted | Denied
 
 
 def claimed_user(params: JsonView, options: GatewayOptions) -> str | None:
-    """Whom a login speaks of, whether or not it will succeed."""
+    """The user that a login names, whether or not it will succeed."""
     token = string(params, "login_token")
     if token is not None:
         return _token_user(token, options)

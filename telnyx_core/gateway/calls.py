@@ -98,7 +98,7 @@ class Calls:
         self.advance(leg)
 
     def then(self, leg: Leg, step: Step) -> None:
-        """Something that its partner caused: no delay of its own."""
+        """Add a step that the partner leg caused: it has no delay of its own."""
         leg.steps.append(step)
         leg.due = True
         self.advance(leg)
@@ -224,7 +224,7 @@ class Calls:
         self.say(leg, INVITE, self.wording.invite(leg, sdp))
 
     def invite_acknowledged(self, leg: Leg) -> None:
-        """The client rings: tell whoever calls it."""
+        """The client rings: tell its caller."""
         if leg.phase is Phase.CREATED:
             leg.forward(Phase.RINGING)
             self._context.notify(CallRinging(leg.call))
@@ -263,7 +263,7 @@ class Calls:
     # Both kinds.
 
     def say(self, leg: Leg, method: str, params: JsonObject) -> None:
-        """Tell the leg's client; while it has no socket nothing is said."""
+        """Send a message to the leg's client; without a socket nothing is sent."""
         if leg.session.line is not None:
             self._lines.push(leg.session.line, method, params, call=leg.call)
 
@@ -275,7 +275,7 @@ class Calls:
             self.feed_both(leg)
 
     def feed_both(self, leg: Leg) -> None:
-        """What one side does changes what the other hears."""
+        """Set the audio of both legs: a change on one side changes what the other hears."""
         self.feed(leg)
         if leg.partner is not None:
             self.feed(leg.partner)
@@ -308,7 +308,7 @@ class Calls:
         return leg.session.line is None and self._context.options.quirks.silent_when_lost
 
     def end(self, leg: Leg, ended: Cause, by: Ender, headers: Headers = ()) -> None:
-        """End a leg and whatever hangs on it. Only a client that ended its call itself is not told."""
+        """End a leg with its partners. A BYE goes to every client but the one that ended its call itself."""
         leg.forward(Phase.ENDED)
         self._context.timers.stop_all(leg)
         del self._legs[leg.call]
@@ -327,7 +327,7 @@ class Calls:
             self._left_race(race, leg, ended, headers)
 
     def hang_up(self, leg: Leg, ended: Cause, headers: Headers) -> None:
-        """The far end hangs up: on every socket that rings for it, if nobody has answered."""
+        """The far end hangs up. A call that is not answered yet ends on every socket that rings for it."""
         race = leg.race
         ringing = race.legs if race is not None and race.caller is None else [leg]
         for one in list(ringing):

@@ -20,7 +20,7 @@ class Channels:
         self._serial = 0
 
     def subscribe(self, line: ClientSocket, request: Request) -> None:
-        """Names beginning with ``private`` are nobody's; with nothing subscribed the result is an error."""
+        """Subscribe to channels. Names that begin with ``private`` are refused; if no name is left, the request is."""
         session = logged_in(line)
         new: list[Json] = []
         known: list[Json] = []
@@ -56,7 +56,7 @@ class Channels:
         )
 
     def broadcast(self, line: ClientSocket, request: Request) -> None:
-        """Everybody else who subscribed to the channel hears it."""
+        """Send the event to all other subscribers of the channel."""
         session = logged_in(line)
         channel = string(request.params, "eventChannel")
         if channel is None:

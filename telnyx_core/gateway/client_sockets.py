@@ -1,4 +1,4 @@
-"""The clients' sockets: what comes in over them, what goes out, and the trouble that was ordered for either."""
+"""The clients' sockets: frames in, frames out, and the faults that were ordered for either."""
 
 from collections.abc import Callable, Iterator
 from typing import Final, Literal, TypeAlias
@@ -110,7 +110,7 @@ class Lines:
             self._rest(line)
 
     def _read(self, line: ClientSocket, text: str, *, pristine: bool) -> None:
-        """``pristine``: no fault has had this frame in hand."""
+        """Read one frame. ``pristine``: no fault has been applied to it yet."""
         match decode(text):
             case Request() as request:
                 if not self._echoed_ping(line, request):
@@ -244,7 +244,7 @@ class Lines:
     # Time.
 
     def ping(self, line: ClientSocket) -> None:
-        """The line has been at rest for the ping interval."""
+        """The socket has been idle for the ping interval: ping it."""
         self._rest(line)
         if line.session is None:
             return  # A socket that has not logged in is not pinged; it could not answer (SIG-132).
@@ -270,7 +270,7 @@ class Lines:
         self._context.timers.set(Timer.REQUEST, self._context.now + seconds, held)
 
     def _drop(self, line: ClientSocket, drop: Drop) -> None:
-        """Nothing comes or goes any more; the loss itself is news for when whatever is being done now has been done."""
+        """Stop the traffic at once; the loss itself is handled only after the work in progress."""
         line.deaf = line.outbound_blocked = True
         if drop.code is None:
             self._context.afterwards(lambda: self.abort(line))

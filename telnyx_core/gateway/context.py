@@ -1,4 +1,4 @@
-"""What every part of the gateway stands on: the time, the dice, the deadlines and the one queue of actions."""
+"""What every part of the gateway uses: the time, the random generator, the deadlines and the one queue of actions."""
 
 from collections import deque
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class Context:
         self._actions.append(GatewayNotify(event))
 
     def afterwards(self, step: Callable[[], None]) -> None:
-        """Something that must not happen in the middle of something else: done once everything before it is out."""
+        """Run a step after the work in progress, whose actions then come first in the queue."""
         self._steps.append(step)
 
     def next_action(self) -> GatewayAction | None:

@@ -1,4 +1,4 @@
-"""The gateway's half of the protocol: one pure machine for every client's socket and every call's media.
+"""The gateway's side of the protocol: one pure state machine for all clients' sockets and all calls' media.
 
 Driven like the client's core: after any method that takes ``now``, drain `GatewayCore.next_action` and perform each
 action at once, then wait until `GatewayCore.next_timeout` or a fact. Facts and deadlines never raise, whatever a
@@ -40,7 +40,7 @@ from telnyx_core.options import CustomHeader
 
 
 class GatewayCore:
-    """Sockets, sessions and calls of any number of clients. ``rng`` is where ids come from."""
+    """Sockets, sessions and calls of any number of clients. ``rng`` generates the ids."""
 
     def __init__(self, options: GatewayOptions, *, rng: Random) -> None:
         self.options = options
@@ -142,7 +142,7 @@ class GatewayCore:
                 case _:
                     raise AssertionError(f"nobody set {key}")
 
-    # What comes in over the lines.
+    # Frames from the clients.
 
     def _user_of(self, line: ClientSocket, request: Request) -> str | None:
         return self._sessions.user_of(line, request)
@@ -261,7 +261,7 @@ class GatewayCore:
     # Ask: sockets.
 
     def send(self, socket: SocketId, text: str, *, now: float) -> None:
-        """Send this text as it is: a message that the gateway would not say of itself, or none at all."""
+        """Send this text as it is: any message, also one that the gateway itself would never send, or invalid JSON."""
         self._lines.put(self._line(socket, now), text)
 
     def push(self, socket: SocketId, method: str, params: JsonView, *, now: float) -> None:
@@ -309,12 +309,12 @@ class GatewayCore:
             line.outbound_blocked = lost
 
     def freeze(self, socket: SocketId, *, now: float, frozen: bool = True) -> None:
-        """Accept nothing and send nothing: a connection that is dead and does not know it."""
+        """Accept nothing and send nothing, while the socket stays open: a half-open connection."""
         line = self._line(socket, now)
         line.deaf = line.outbound_blocked = frozen
 
     def add_fault(self, fault: Fault, *, now: float) -> None:
-        """A rule more; it counts from now."""
+        """Add a fault rule; it counts matches from now on."""
         self._context.advance(now)
         self._lines.faults.add(fault)
 
@@ -328,7 +328,7 @@ class GatewayCore:
         self._sessions.expired |= set(tokens or self.options.tokens)
 
     def forget_sessions(self, *, now: float) -> None:
-        """As on a node that knows nothing: sessions without a socket end, the others are not known again later."""
+        """Forget all sessions, as a new node would: those without a socket end, the others cannot be resumed later."""
         self._context.advance(now)
         for session in self._sessions:
             if session.line is None:
@@ -337,7 +337,7 @@ class GatewayCore:
                 session.forgotten = True
 
     def restart(self, *, now: float, recover: bool = False) -> None:
-        """The gateway crashes and comes back: sockets are cut, sessions and calls are gone, nobody is told.
+        """The gateway crashes and restarts: sockets are cut, sessions and calls are lost, and no message is sent.
 
         With ``recover`` established calls had been written down: each is attached a moment after its client was told
         that there is nothing to attach.

@@ -1,4 +1,4 @@
-"""What a client asks about a call that exists (calls.md 5.1, signaling.md 3.10 to 3.13)."""
+"""A client's requests about an existing call (calls.md 5.1, signaling.md 3.10 to 3.13)."""
 
 import re
 from typing import Final
@@ -148,7 +148,7 @@ class Dialogs:
             case "transfer" if leg.partner is None:
                 self._fail(line, request, leg, "call is not bridged")
             case _:
-                # Whatever it was, it is said to have worked (PS-028).
+                # The platform reports success for any unknown action (PS-028).
                 self._lines.reply(line, request, {"callID": leg.call, "action": action, **sessid(line)})
 
     def _update_media(self, line: ClientSocket, request: Request, leg: Leg) -> None:

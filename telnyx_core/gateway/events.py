@@ -1,4 +1,4 @@
-"""What whoever runs the gateway hears, as typed values in the past tense."""
+"""The events for the operator of the gateway, as typed values in the past tense."""
 
 from typing import Literal, TypeAlias
 
@@ -114,7 +114,7 @@ class CallUpdated:
 
 @frozen
 class CallAttached:
-    """The client answered an ``attach``: the call goes on, on a new socket or a new peer."""
+    """The client answered an ``attach``: the call continues on a new socket or a new peer."""
 
     call: CallId
 

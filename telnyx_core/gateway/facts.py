@@ -1,4 +1,4 @@
-"""What a driver tells the gateway."""
+"""The facts that a driver reports to the gateway."""
 
 from typing import TypeAlias
 

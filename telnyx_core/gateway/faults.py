@@ -1,4 +1,4 @@
-"""Trouble on request: rules that each match some frames and do one thing to them.
+"""Fault injection: rules that each match some frames and do one thing to them.
 
 A rule names the frames it means by where they are in a conversation (`Fault.on`), by method and by user, and which
 occurrence of them it strikes. Counting is per rule, so two rules with ``nth=1`` both strike the first match.

@@ -151,7 +151,7 @@ class Leg:
     setup: str | None = None
     """The client's part in the first DTLS handshake, ``active`` or ``passive``; in the later ones too."""
     recovers: bool = True
-    """The call may wait for its client once the socket is lost."""
+    """The call is kept for its client when the socket is lost."""
     connected_once: bool = False
     """Its media has been connected."""
     variables: JsonView = field(factory=dict[str, Json])

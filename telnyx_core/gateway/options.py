@@ -1,4 +1,4 @@
-"""What a gateway is: who may log in, where numbers lead, how fast it is, and in which ways it is like the platform."""
+"""A gateway's options: who may log in, where numbers lead, how fast calls proceed, and how it imitates the platform."""
 
 import math
 from collections.abc import Callable, Mapping

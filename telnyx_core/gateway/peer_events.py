@@ -72,7 +72,7 @@ class PeerEvents:
         self._context.notify(MediaConnected(peer.leg.call))
 
     def disconnected(self, peer: Peer) -> None:
-        """A call without media that it once had may get it back; one that never had any is over."""
+        """The media is lost. A call that had media may get it back; one that never had any ends."""
         leg = peer.leg
         if peer is leg.current and peer.ever_connected:
             self._context.notify(MediaLost(leg.call))
@@ -96,5 +96,5 @@ class PeerEvents:
         self._calls.say(peer.leg, END_OF_CANDIDATES, {"callID": peer.leg.call, "endOfCandidates": True})
 
     def digit(self, peer: Peer, digit: str) -> None:
-        """Another client does not hear of it: the platform passes digits on to nobody."""
+        """Report a digit. It is not passed on to another client, because the platform does not do that either."""
         self._context.notify(DigitsReceived(peer.leg.call, digit, "audio"))

@@ -189,7 +189,7 @@ class Peers:
             news.disconnected(peer)
 
     def _make_current(self, peer: Peer) -> None:
-        """Make before break: what carried the call goes only when its successor is connected (CALL-532)."""
+        """Make before break: the old peer is closed only when the new one is connected (CALL-532)."""
         leg = peer.leg
         if leg.current is not peer:
             self._use(peer)

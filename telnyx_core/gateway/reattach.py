@@ -1,4 +1,4 @@
-"""What becomes of calls when a socket is lost, and how they come back (signaling.md 5, calls.md 9)."""
+"""What happens to calls when a socket is lost, and how they are re-attached (signaling.md 5, calls.md 9)."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ class Reattach:
         self._peers = peers
 
     def detach(self, session: Session) -> None:
-        """Answered calls wait for their client, others end without a word."""
+        """The socket is lost: answered calls wait for their client, others end without a message."""
         for leg in self._calls.of(session):
             if not self._survives(leg):
                 self._calls.end(leg, cause("DESTINATION_OUT_OF_ORDER"), "gateway")
@@ -51,7 +51,7 @@ class Reattach:
         self._sessions.expect(session, [leg.call for leg in legs], attaches=True)
         for leg in legs:
             if not leg.answered:
-                self._peers.close_all(leg)  # Nothing was heard on it that had to go on.
+                self._peers.close_all(leg)  # It carried no audio that has to continue.
             self.offer_again(leg)
             self._calls.feed_both(leg)
 
@@ -68,7 +68,7 @@ class Reattach:
         self._peers.open(leg, Purpose.ATTACH, renews=renews)
 
     def offered_again(self, peer: Peer) -> None:
-        """The offer exists: out with it."""
+        """The offer exists: send it."""
         leg = peer.leg
         if leg.answered or leg.direction == "outbound":
             # A client takes its time over a call that still rings.

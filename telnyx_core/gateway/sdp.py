@@ -31,7 +31,7 @@ _REFUSED: Final = tuple(
 
 
 def disguise(sdp: str, quirks: Quirks, kind: Kind, *, codec: str | None = None, telephone_event: bool = True) -> str:
-    """The description that goes on the wire. Profile and candidates are odd in offers only."""
+    """The description as it is sent. Profile and candidates are unusual in offers only."""
     offer = kind != "answer"
     if kind in ("attach", "renewal") and quirks.one_codec and codec is not None:
         sdp = _only(sdp, codec, telephone_event=telephone_event)
@@ -74,8 +74,8 @@ def setup_of(sdp: str) -> str | None:
 
 
 def with_setup(sdp: str, setup: str | None) -> str:
-    """An offer which leaves the parts in the DTLS handshake open, with this part for whoever made it. In the middle of
-    a call the platform keeps to the parts of the first handshake: a browser cannot change its own any more."""
+    """An offer with ``a=setup`` changed from ``actpass`` to this DTLS role of its sender. In a call the platform keeps
+    the roles of the first handshake, because a browser cannot change its own any more."""
     return sdp if setup is None else sdp.replace(f"{_SETUP}actpass", f"{_SETUP}{setup}")
 
 
@@ -99,7 +99,7 @@ def _reachable(line: str) -> bool:
     try:
         address = ip_address(parts[4])
     except ValueError:
-        return False  # A name of mDNS, say: nobody resolves it (RFC 8828).
+        return False  # A host name, such as of mDNS, is never resolved (RFC 8828).
     return address.version == 4 and not any(address in block for block in _REFUSED)
 
 
@@ -149,7 +149,7 @@ def _is_mid(line: str) -> bool:
 
 
 def _second_component(line: str) -> str | None:
-    """The same candidate for component 2: with rtcp-mux nobody listens to it (RFC 8839, RFC 5761)."""
+    """The same candidate for component 2, which is unused with rtcp-mux (RFC 8839, RFC 5761)."""
     if not line.startswith(_CANDIDATE):
         return None
     foundation, component, rest = line.removeprefix(_CANDIDATE).split(" ", 2)

@@ -126,7 +126,7 @@ class Sessions:
             previous.line = None
             self._wait_for(previous)
         if old is not None and old is not line:
-            # One session, two sockets: the older is told and closed (SRV-024).
+            # One session, two sockets: the older one gets a punt and is closed (SRV-024).
             self._lines.push(old, PUNT, {})
             self._lines.close(old, 1000, "punt")
         return previous
@@ -134,7 +134,7 @@ class Sessions:
     # Ready, and the states of the gateway.
 
     def expect(self, session: Session, calls: Iterable[CallId], *, attaches: bool) -> None:
-        """These calls live on with this login. The client is ready once it has their attaches, or before."""
+        """These calls continue with this login. The client is told that it is ready after their attaches, or before."""
         session.attaching = list(calls)
         wait = attaches and self._context.options.quirks.attach_before_ready
         session.offering = set(session.attaching) if wait else set()

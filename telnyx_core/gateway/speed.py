@@ -31,7 +31,7 @@ class SpeedTest:
                 pass
 
     def _finish(self, line: ClientSocket, upload: Upload) -> None:
-        """Nothing tells the gateway when the blocks have arrived: it says for them what the upload took."""
+        """The gateway cannot know when the blocks have arrived, so it reports the upload's time for them as well."""
         took = max(1, round((self._context.now - upload.begun) * 1000))
         self._lines.put(line, f"#SPU {took}")
         for _ in range(upload.blocks):

@@ -1,4 +1,4 @@
-"""How the gateway says things about a call, in the words of the fork or of production (`Like`)."""
+"""The gateway's messages about a call, in the form of the fork or of production (`Like`)."""
 
 from typing import Final
 

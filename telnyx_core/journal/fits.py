@@ -4,7 +4,7 @@ from types import UnionType
 from typing import Final, Literal, Union, get_args, get_origin
 
 _MOST: Final = 2**63
-"""No counter is larger, and arithmetic on whole numbers that are may fail."""
+"""No counter is larger, and arithmetic on larger integers may fail."""
 
 
 def fits(value: object, kind: object) -> bool:

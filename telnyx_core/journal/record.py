@@ -1,4 +1,4 @@
-"""A session written down as JSON, without its secrets, so that another session can be given the same again.
+"""A session recorded as JSON, without its secrets, so that another session can be given the same inputs again.
 
 Three kinds of entry: a fact that was received, a command that was given, an action that was taken. Secrets are replaced
 by pseudonyms, the same secret always by the same one. The core treats a secret as opaque text, so a session that is fed
@@ -90,9 +90,9 @@ class Scrubber(Redactor):
     def __init__(self) -> None:
         super().__init__()
         self._own: dict[str, str] = {}
-        """Of what this client logs in with: never forgotten."""
+        """Pseudonyms of the client's own credentials; never forgotten."""
         self._names: dict[str, str] = {}
-        """Of everything else, the least lately met first."""
+        """Pseudonyms of all other secrets, the least recently used first."""
         self._chars = 0
         self._count = 0
 

@@ -69,14 +69,14 @@ class Replay:
         return cls(records[0][1], tuple(entries))
 
     def session(self) -> Session:
-        """A fresh session, with the recorded options and the recorded dice."""
+        """A fresh session, with the recorded options and the recorded seed of its random generator."""
         options, seed = self.header.get("options"), self.header.get("seed")
         if not isinstance(options, dict) or not isinstance(seed, str):
             raise ValueError("the journal's first line has no options or no seed")
         remembered = self.header.get("remembered")
         return Session(
             ClientOptions.from_mapping(options),
-            rng=Random(int(seed, 16)),  # the recorded dice, not for secrets
+            rng=Random(int(seed, 16)),  # the recorded seed, not for secrets
             remembered=remembered if isinstance(remembered, dict) else None,
         )
 
@@ -113,7 +113,7 @@ class Replay:
 
 
 class _Scrubbed(Scrubber):
-    """What a journal says is pseudonyms already."""
+    """For records from a journal, in which all secrets are pseudonyms already."""
 
     def value(self, value: Json, member: str = "") -> Json:
         return value

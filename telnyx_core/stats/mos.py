@@ -23,7 +23,7 @@ def warning_mos(jitter_ms: float, rtt_ms: float, loss_percent: float) -> float:
 
 
 def quality(score: float | None) -> Quality | None:
-    """The word for a score, without gaps."""
+    """The word for a score; every score has one."""
     if score is None:
         return None
     if score > 4.2:

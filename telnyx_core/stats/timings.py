@@ -41,7 +41,7 @@ class EstablishmentTimings:
         return tuple(steps)
 
     def record(self) -> JsonObject:
-        """Under the reference's names."""
+        """The steps under the names of the JS SDK."""
         return {"mode": self.mode, "direction": self.direction, "steps": [step.record() for step in self.steps]}
 
 

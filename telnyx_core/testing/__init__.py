@@ -2,7 +2,7 @@
 
 `Rig` is a session whose far end is played by hand. `Sim` is a world with clients, a gateway, media and wires.
 `ContractChecker` is the driver's contract as a model. `replay` runs the server's half of a recorded session against the
-client, and holds the client to what the recorded one said.
+client, and checks that the client sends what the recorded one sent.
 `telnyx_core.testing.strategies` has Hypothesis strategies; it alone needs Hypothesis.
 """
 

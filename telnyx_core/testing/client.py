@@ -70,14 +70,14 @@ class SimClient:
         self.media = model.engine(self.tell)
         self._model = model
         self.events: list[tuple[float, Event]] = []
-        """What the application has heard, and when."""
+        """The events of the application, with their times."""
         self.actions: list[tuple[float, Action]] = []
         """Everything that the core has ordered, and when."""
         self.outcomes: dict[Ticket, Outcome] = {}
-        """Of the tickets that have been settled."""
+        """The outcomes of the tickets that have been settled."""
         self.remembered: JsonView | None = remembered
         self.reports: list[UploadReport | WriteDebug] = []
-        """What a store would have written last."""
+        """The values that a store would have written last."""
         self.gone = False
         """Its process has ended."""
         self.spares_what_works = True
@@ -223,7 +223,7 @@ class SimClient:
 
     @property
     def due(self) -> float | None:
-        """When it wants to be woken, or can be."""
+        """When it has to be woken, or can be."""
         due = self.session.next_timeout()
         return None if due is None else max(due, self._frozen_until)
 
@@ -305,7 +305,7 @@ class SimClient:
             case AbandonSocket(socket):
                 self.wire.abandon(socket)
             case StartTone() | StopTone() | PrepareMedia():
-                pass  # The ledger knows which sound; and what is prepared is not seen.
+                pass  # The checker keeps the tones; prepared media has no visible effect.
             case Settle(ticket, outcome):
                 self.outcomes[ticket] = outcome
             case UploadReport() | WriteDebug():

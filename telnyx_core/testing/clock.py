@@ -1,4 +1,4 @@
-"""A clock that stands still until somebody moves it, and what has been arranged for later."""
+"""A clock that stands still until it is moved, and the callbacks that are scheduled on it."""
 
 import heapq
 from collections.abc import Callable
@@ -9,7 +9,7 @@ Happening: TypeAlias = Callable[[], None]
 
 
 class VirtualClock:
-    """Seconds from zero. What is arranged for one instant happens in the order in which it was arranged."""
+    """Seconds from zero. Callbacks for one instant run in the order in which they were scheduled."""
 
     __slots__ = ("_arranged", "_serial", "now")
 
@@ -28,11 +28,11 @@ class VirtualClock:
         self.at(self.now + seconds, happening)
 
     def next(self) -> float | None:
-        """When the first of the arranged things happens."""
+        """The time of the first scheduled callback."""
         return self._arranged[0][0] if self._arranged else None
 
     def let_one_happen(self) -> None:
-        """Move to the first of the arranged things and let it happen."""
+        """Move to the first scheduled callback and run it."""
         when, _, happening = heapq.heappop(self._arranged)
         self.now = max(self.now, when)
         happening()

@@ -1,8 +1,8 @@
 """The driver's contract as a model: which handles are open, and which replies each action is owed.
 
-Small enough to be obviously right. Whatever performs a session's actions can keep one beside it: every action is noted
-before it is performed, every fact is entered before it is told. What the core must not do raises `ContractViolation`,
-and so does a world that speaks of a handle in a way that the contract of `telnyx_core.actions` does not allow.
+Small enough to be obviously right. Any driver can keep one beside its session: every action is entered before it is
+performed, every fact before the session receives it. An action that the core must not order raises `ContractViolation`,
+and so does a fact that the contract of `telnyx_core.actions` does not allow for its handle.
 """
 
 from enum import Enum
@@ -91,7 +91,7 @@ class SocketPhase(Enum):
 
 @frozen
 class OwedReply:
-    """What one action is owed: any one of ``kept`` or ``broken`` pays it."""
+    """The reply that one action is owed: any fact of ``kept`` or ``broken`` satisfies it."""
 
     action: Action
     kept: tuple[Fact, ...]
@@ -136,7 +136,7 @@ class ContractChecker:
     # What the core orders.
 
     def asked(self, ticket: Ticket) -> None:
-        """A command has returned this ticket: it is settled once, some day."""
+        """A command has returned this ticket, which must be settled exactly once."""
         _require(ticket > self._last_ticket, f"ticket {ticket} was given out before")
         self._last_ticket = ticket
         self.tickets.add(ticket)
@@ -294,7 +294,7 @@ class ContractChecker:
         _require(not self.calls, f"a session at rest has the calls {self.calls}")
         _require(not self.tones, f"a session at rest sounds {self.tones}")
 
-    # What the world says.
+    # Facts.
 
     def alive(self, fact: Fact) -> bool:
         """Whether the fact is of a handle that the driver still has."""
@@ -307,7 +307,7 @@ class ContractChecker:
                 return fact.media in self.peers
 
     def heard(self, fact: Fact) -> None:
-        """Enter a fact that is about to be told. Late news of a dead handle may come at any time."""
+        """Enter a fact before the session receives it. Late facts of a released handle are allowed at any time."""
         if not self.alive(fact):
             return
         match fact:

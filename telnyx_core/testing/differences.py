@@ -1,7 +1,7 @@
-"""Whether two clients said the same: a frame of ours beside the frame that was recorded in its place.
+"""Compare the frames of two clients: a frame of this client with the recorded frame in its place.
 
-Everything is compared, member by member, but for two tables: `VOLATILE` names what differs from one run to the next,
-`DELIBERATE` what this client does otherwise than the published JS SDK, each with the rule that asks for it.
+Every member is compared, except for two tables: `VOLATILE` names members that differ from one run to the next,
+`DELIBERATE` what this client does differently from the published JS SDK, each with the rule that requires it.
 """
 
 import json
@@ -41,7 +41,7 @@ VOLATILE: Final = (
     Volatile("params.item.id", "each client makes the ids of what it says to an assistant"),
     Volatile("params.User-Agent*", "names the client and its version (SIG-116, CALL-209)"),
 )
-"""What both must say, but each in its own words.
+"""Members that both clients must send, each with its own value.
 
 What looks volatile and is not here is compared: request ids are mapped, calls have the recorded ids, and the engine
 of a replay describes itself in the recorded words, so that a frame with the wrong id or a stale description is noticed.
@@ -93,7 +93,7 @@ REATTACHED: Final = tuple(
     for frame in ("telnyx_rtc.attach", "telnyx_rtc.bye", "telnyx_rtc.modify", "telnyx_rtc.info")
     for name in ("attach", "destination_number", "caller_id_*", "remote_caller_id_*")
 )
-"""Besides, where an outbound call is attached: the recorded client takes it for an inbound one from then on."""
+"""Further differences where an outbound call is attached: the recorded client then treats it as an inbound one."""
 
 ODD_FRAMES: Final = (
     Deliberate("ack telnyx_rtc.bye", "", "ours", "SIG-062", "an end that concerns no call is acknowledged"),
@@ -103,20 +103,20 @@ ODD_FRAMES: Final = (
         for method in ("gatewayState", "ping")
     ),
 )
-"""Besides, where the server's frames lack what they should have."""
+"""Further differences where the server's frames lack required members."""
 
 OWN_PAST: Final = (
     Deliberate("telnyx_rtc.bye", "params.cause*", "both", "PS-027", "who was answered is never told that we are busy"),
     Deliberate("telnyx_rtc.modify", "", "ours", "PS-009", "a hold that held nothing is asked again"),
     Deliberate("telnyx_rtc.*", f"{_DIALOG}custom_headers*", "ours", "PS-024", "a header at the top level is a header"),
 )
-"""Besides, where the recorded client is this one as it was when the server was met."""
+"""Further differences where the recorded client is an early version of this one, of the first tests with the server."""
 
 BARE_SOCKET: Final = tuple(
     Deliberate(frame, "", "ours", "PS-002", "the second login was made by hand, and no more was said")
     for frame in ("telnyx_rtc.gatewayState", "telnyx_rtc.attach", "ack telnyx_rtc.attach")
 )
-"""Besides, where a bare socket spoke for the client."""
+"""Further differences where a plain WebSocket without a client made the recording."""
 
 
 @frozen
@@ -147,7 +147,7 @@ def meant_alone(frame: JsonObject, deliberate: Iterable[Deliberate]) -> Delibera
 def differences(
     recorded: JsonObject, ours: JsonObject, deliberate: Iterable[Deliberate] = DELIBERATE
 ) -> tuple[list[Difference], set[Deliberate]]:
-    """In what the two differ that nobody meant, and which differences were met that are meant."""
+    """The unintended differences between two frames, and the deliberate ones that were met."""
     name = title(ours)
     theirs, own = dict(_leaves(recorded)), dict(_leaves(ours))
     found: list[Difference] = []

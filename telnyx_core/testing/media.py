@@ -60,9 +60,9 @@ from telnyx_core.testing.clock import VirtualClock
 _UFRAG: Final = "a=ice-ufrag:"
 _CANDIDATE: Final = "a=candidate:"
 _PACKETS: Final = 50
-"""A second."""
+"""Packets per second."""
 _PAYLOAD: Final = 80
-"""Bytes of one."""
+"""Bytes of one packet."""
 _CARRYING: Final = frozenset[PeerState]({"connected", "disconnected"})
 """Consent has not expired, so it sends."""
 
@@ -96,7 +96,7 @@ class SimPeer:
     unanswered_since: float | None = None
     """No check passes both ways any more."""
     replaced: bool = False
-    """A server that moves at once has let go of it."""
+    """A server that switches at once (`SimEngine.moves_at_once`) has closed this path."""
 
     @property
     def negotiated(self) -> bool:
@@ -108,7 +108,7 @@ class SimPeer:
 
 
 class MediaModel:
-    """Finds the two ends of each connection and lets time pass between them. Times are seconds."""
+    """Finds the two ends of each connection and simulates the delays between them. Times are seconds."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
@@ -258,7 +258,7 @@ class SimEngine:
         self.remote_trouble: deque[str] = deque()
         self.local_trouble: deque[Stage] = deque()
         self.moves_at_once = False
-        """As the server does that is asked to renew a path: the old one goes before the new one is connected."""
+        """Close the old path before the new one is connected, as the server does when it is asked to renew a path."""
         self.cut_courses: frozenset[Course] = frozenset()
         self.binding = 0
         self.peers: dict[MediaId, SimPeer] = {}
@@ -336,7 +336,7 @@ class SimEngine:
     def states(self) -> Mapping[MediaId, PeerState]:
         return {media: peer.state for media, peer in self.peers.items()}
 
-    # Trouble.
+    # Faults.
 
     def cut(self, *courses: Course) -> None:
         """Packets that go these ways (default: both) are lost from now on."""
@@ -386,7 +386,7 @@ class SimEngine:
             self._tell(fact)
 
     def change(self, peer: SimPeer, state: PeerState) -> None:
-        """A new state of the peer, unless it has come to its last."""
+        """Set a new state of the peer, unless it has reached a final one."""
         if not peer.closed and peer.state not in (state, "failed", "closed"):
             peer.state = state
             self.report(peer, PeerStateChanged(peer.media, state))

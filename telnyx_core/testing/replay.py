@@ -6,10 +6,10 @@ def test_the_session_that_went_wrong() -> None:
     assert rig.state is SessionState.READY
 ```
 
-The application's commands, the server's frames and the fate of the sockets come when they came. Our client must say
-what the recorded one said, in its order; `telnyx_core.testing.differences` tells what is compared. Where it takes
-longer, as its dice may want, everything behind comes as much later. The media engine is the recorded one too: it
-describes itself in the words and at the time of the recorded client's frames.
+The application's commands, the server's frames and the events of the sockets come at their recorded times. Our client
+must send what the recorded one sent, in the same order; `telnyx_core.testing.differences` says what is compared. If our
+client takes longer, because of a random delay for example, everything behind is delayed as much. The media engine is
+the recorded one, too: its descriptions are those of the recorded client's frames, at their times.
 """
 
 import json
@@ -59,7 +59,7 @@ from telnyx_core.testing.transcript import Line, Transcript
 PATIENCE: Final = 5.0
 """Seconds of virtual time that our client may take longer for a frame than the recorded one."""
 SOCKET_PATIENCE: Final = 60.0
-"""And for a new socket: the dice of the backoff are each client's own."""
+"""The same for a new socket: the random part of the backoff differs from client to client."""
 _SOON: Final = 1.6
 """Seconds: our client may take so much longer for a ping that the replay waits for."""
 _NOW: Final = 0.5
@@ -69,7 +69,7 @@ _CONTEXT: Final = 6
 _SOURCE_FAULTS: Final[Mapping[str, SourceFault]] = {"NotAllowedError": "permission", "NotFoundError": "not_found"}
 """Names of W3C ``getUserMedia`` errors."""
 _ONLY_LOOKING: Final = frozenset({"audioTracks", "get", "marks", "rtp", "storage"})
-"""What a recorded application asked its client about, without a word on the wire."""
+"""Calls of a recorded application that only read its client's state and sent no frame."""
 _NO_MORE: Final = "v=0\r\n"
 """The description at the end of trickling: its candidates were told one by one."""
 
@@ -404,7 +404,7 @@ class _Player:
 
 
 class _RoughPlayer(_Player):
-    """One replay of which nothing is asked."""
+    """One replay in which nothing is compared."""
 
     def _app(self, line: Line) -> None:
         with suppress(TranscriptDiffers):

@@ -67,7 +67,7 @@ _Happened = TypeVar("_Happened", bound=Event)
 
 
 class FixedDice(Random):
-    """Dice whose ``random()`` is always the same; ids still differ. The timelines of the documents say "r = 0.5"."""
+    """A generator whose ``random()`` is constant; ids still differ. The documents' timelines assume "r = 0.5"."""
 
     def __init__(self, r: float, seed: int = 0) -> None:
         super().__init__(seed)
@@ -80,7 +80,7 @@ class FixedDice(Random):
 class Stage:
     """`Session` under a virtual clock that starts at 0 s. Keywords are options of the client.
 
-    Without a login method among them a made-up token is used. ``seed`` seeds the dice, ``r`` fixes their ``random()``.
+    Without a login method a made-up token is used. ``seed`` seeds the random generator, ``r`` fixes its ``random()``.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Stage:
         self.metered = False
         """Readings are given whenever they are ordered, and not only the last one of a call."""
         self.reflex: Callable[[Action], Iterable[Fact]] | None = None
-        """What the world does about an action at once, where a test wants that."""
+        """Facts that follow an action at once, if a test needs that."""
         self._ids = 0
         self._newest: MediaId | None = None
         self._waiting: dict[str, Request] = {}
@@ -177,7 +177,7 @@ class Stage:
         return [event for event in self.events if isinstance(event, kind)]
 
     def states(self, call: CallId) -> list[str]:
-        """The states of a call as the application heard of them; updates that change no state are left out."""
+        """The states of a call in the application's events; updates that change no state are left out."""
         states: list[str] = []
         for event in self.heard_of(CallUpdated):
             if event.call.id == call and (not states or states[-1] != event.call.state.value):
@@ -225,7 +225,7 @@ class Stage:
         raise AssertionError(f"the session is still {self.state.value} at {self.now} s")
 
     def tell(self, fact: Fact) -> None:
-        """Tell the session anything; late news of dead handles too."""
+        """Give the session any fact, also late facts of released handles."""
         self.ledger.heard(fact)
         self.session.receive(fact, now=self.now)
         self.drain()

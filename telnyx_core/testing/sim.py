@@ -1,7 +1,7 @@
 """A whole world on one virtual clock: clients, a gateway, their media and the wires between them.
 
-Nothing waits and nothing is left to chance: the same seed and the same story give the same frames, in any process. A
-day of signalling takes well under a second.
+Nothing waits in real time and nothing is random: the same seed and the same script give the same frames, in any
+process. A day of signalling takes well under a second.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ WONDERLAND: Final = GatewayOptions(users={"alice": "wonderland", "bob": "builder
 """A gateway with two users and the usual numbers: echo, tone, early, busy, reject, ring and more."""
 
 _AT_ONE_INSTANT: Final = 10_000
-"""More happenings than this without time passing are an endless loop."""
+"""More steps than this at one instant are an endless loop."""
 
 
 class Sim:

@@ -1,4 +1,4 @@
-"""A picture of everything that a machine holds, for the promise that something "changes nothing"."""
+"""A snapshot of all state of an object, to check that something "changes nothing"."""
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -9,7 +9,7 @@ from typing import Final, TypeAlias, cast
 Picture: TypeAlias = "tuple[object, ...] | str | int | float | bool | None"
 
 _PASSING: Final = frozenset({"_now", "now", "_heap"})
-"""How late it is, and the waste of a heap: they may change without anything having changed."""
+"""The time and the stale entries of a heap: they may change although the state is the same."""
 _PLAIN: Final = (str, bytes, int, float, bool, type(None))
 
 

@@ -1,6 +1,6 @@
 """The WebSockets between one client and the gateway, with everything that can go wrong with them.
 
-A simulation of TCP's promises, not of its bytes: each way keeps its order, what is stalled comes out in order when the
+A simulation of TCP's guarantees, not of its bytes: each way keeps its order, what is stalled arrives in order when the
 network heals, and a connection that has died delivers nothing more, unless `Wire.late_news` asks for a driver that
 still reports what it had in hand.
 """
@@ -33,7 +33,7 @@ class Connecting(Enum):
 
     WORKS = "works"
     REFUSED = "refused"
-    """Nobody listens: `SocketClosed` with an error."""
+    """The port is closed: `SocketClosed` with an error."""
     SILENT = "silent"
     """No answer of any kind: only the core's own deadline ends it."""
     IMPOSSIBLE = "impossible"
@@ -63,7 +63,7 @@ class _Line:
     queue: dict[Way, deque[Happening]] = field(
         factory=lambda: dict[Way, deque[Happening]]({"up": deque(), "down": deque()})
     )
-    """What is under way or stalled. Whatever becomes of the times, the first that was sent is the first to arrive."""
+    """Frames under way or stalled. The first that was sent arrives first, whatever the delays are."""
     stalled: dict[Way, int] = field(factory=lambda: dict[Way, int]({"up": 0, "down": 0}))
     """How many of those should have arrived."""
 
@@ -157,7 +157,7 @@ class Wire:
         """Whether this client's connection has that number at the gateway."""
         return far in self._far
 
-    # Trouble.
+    # Faults.
 
     @property
     def socket(self) -> SocketId | None:
