@@ -10,12 +10,12 @@ from telnyx_core.stats.interval import Interval
 from telnyx_core.stats.mos import warning_mos
 from telnyx_core.stats.snapshot import StatsSnapshot
 
-BREACHES: Final = 3  # STATS-310
+BREACHES: Final = 3  # in a row: one bad second is no reason to warn (STATS-310)
 REPEAT: Final = 15.0
 HIGH_RTT: Final = 0.4  # s, STATS-300
 HIGH_JITTER: Final = 0.030  # s, STATS-301
 HIGH_LOSS: Final = 1.0  # percent, STATS-302
-LOW_MOS: Final = 3.5  # STATS-303
+LOW_MOS: Final = 3.5  # of 4.5, by the linear formula (STATS-303)
 SILENCE: Final = 0.001  # of full scale, STATS-304, STATS-305
 LONG_SILENCE: Final = 30.0  # s, STATS-311
 _ONCE: Final = frozenset({WarningCode.LOW_BYTES_RECEIVED})

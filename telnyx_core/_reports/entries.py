@@ -13,7 +13,7 @@ from telnyx_core.stats.snapshot import StatsSnapshot
 
 _WRITABLE: Final = ("connected", "completed")
 """The states of ICE in which the far end's consent is fresh (RFC 7675)."""
-_PLACES: Final = 4  # STATS-035
+_PLACES: Final = 4  # decimals of an average (STATS-035)
 
 
 @frozen

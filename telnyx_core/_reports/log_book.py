@@ -19,11 +19,11 @@ from telnyx_core.options import DebugLogLevel
 
 Level: TypeAlias = DebugLogLevel
 
-MAX_ENTRIES: Final = 1_000  # LOG-010
+MAX_ENTRIES: Final = 1_000  # the default of ``debugLogMaxEntries`` (LOG-010)
 _RANKS: Final[Mapping[Level, int]] = {"debug": 0, "info": 1, "warn": 2, "error": 3}  # LOG-001
 MAX_FRAME: Final = 16_384
 """Characters of a frame that is kept whole: an SDP is a third of it. A thousand larger ones would fill a memory."""
-MAX_TEXT: Final = 2_000  # LOG-014
+MAX_TEXT: Final = 2_000  # characters; longer texts, such as an SDP, are cut (LOG-014)
 _DEPTH: Final = 8
 
 

@@ -32,7 +32,7 @@ _VISIBLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 _NUMBERING: Final = 100
 """Bytes for what tells one part from another."""
 
-_CLOSE_NAMES: Final = {  # SIG-278
+_CLOSE_NAMES: Final = {  # the close codes of RFC 6455 that reports name (SIG-278)
     1000: "NORMAL_CLOSURE",
     1001: "GOING_AWAY",
     1002: "PROTOCOL_ERROR",

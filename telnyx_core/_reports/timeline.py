@@ -12,7 +12,7 @@ from telnyx_core._wire.redaction import PLAIN, Redactor
 Tag: TypeAlias = Literal["getUserMedia", "peer", "connection", "track", "stats", "call", "signaling"]
 """The last two exist only in this client, not in the JS SDK."""
 
-MAX_ENTRIES: Final = 20_000  # DBG-021
+MAX_ENTRIES: Final = 20_000  # of one peer (DBG-021)
 
 
 @frozen

@@ -149,15 +149,15 @@ class Connection:
         match self.state:
             case _ if self.draining:  # T06, just before the close: connect again after it
                 self._reconnect_wanted = True
-            case S.IDLE | S.EXHAUSTED:  # T01
+            case S.IDLE | S.EXHAUSTED:  # T01: all counters start anew
                 self._start_afresh(now)
-            case S.BACKOFF:  # T02
+            case S.BACKOFF:  # T02: do not wait any longer
                 self.timers.stop(Timer.RECONNECT)
                 self.move(Given.CONNECT)
                 self._open_socket(now)
-            case S.AUTH_FAILED if self.connected:  # T04
+            case S.AUTH_FAILED if self.connected:  # T04: the socket is good, only the login was refused
                 self.login.repeat(now)
-            case S.AUTH_FAILED:  # T05
+            case S.AUTH_FAILED:  # T05: the refused socket has closed since
                 self._start_afresh(now)
             case S.CLOSING:  # T06: a close may take seconds; connect again after it
                 self._reconnect_wanted = True
@@ -510,7 +510,7 @@ class Connection:
             self._warn_final("login_failed")
             self.owner.end_calls(now, bye=False)
             self._rest(CloseReason.REFUSED)
-        elif not self.auto_reconnect:  # T34
+        elif not self.auto_reconnect:  # T34: switched off, or off after a punt or a failed gateway
             self.move(Given.LOST_FINAL)
             self._warn_final("auto_reconnect_disabled")
             self.owner.end_calls(now, bye=False)
@@ -522,7 +522,7 @@ class Connection:
             failure = Failure(FailureKind.SOCKET, f"{maximum} attempts to reconnect have failed")
             self.owner.report_error(ErrorCode.RECONNECTION_EXHAUSTED, original=failure)
             self._rest(CloseReason.EXHAUSTED)
-        else:  # T32
+        else:  # T32: try again
             self.owner.socket_lost(now, logged_in=logged_in)
             if self._ready_at is not None:
                 fell = self.state is not S.CLOSING and now - self._ready_at < timeouts.STEADY

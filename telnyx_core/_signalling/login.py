@@ -128,7 +128,7 @@ class Login:
         self._sent = None
         link = self._link
         rejected = failure.code == _REJECTED
-        if purpose is Purpose.LOGIN and self._may_be_passing(failure):  # T10b, PS-013, SIG-218
+        if purpose is Purpose.LOGIN and self._may_be_passing(failure):  # T10b: another node may accept it
             self._retries += 1
             link.identity.skip_last_once = True
             self._omit_session = self._retries == _MAX_RETRIES

@@ -43,7 +43,7 @@ BROADCAST: Final = "telnyx_rtc.broadcast"
 WEBRTC_EVENT: Final = "webrtc.event"
 AI_CONVERSATION: Final = "ai_conversation"
 
-USER_AGENT: Final = f"Python-{VERSION}"  # CALL-209
+USER_AGENT: Final = f"Python-{VERSION}"  # names the language and the version (CALL-209)
 
 HEADER_PREFIX: Final = "telnyx_rtc_h_"
 """Of a SIP header that stands at the top level of ``params`` instead of among ``custom_headers`` (PS-024)."""

@@ -79,10 +79,10 @@ class Registrar:
             case Decision.STILL_READY:
                 if report.state == "REGED":
                     link.registered()
-            case Decision.POLL:  # T16
+            case Decision.POLL:  # T16: a registration takes a moment, so ask again
                 self._unregistered()
                 link.timers.set(Timer.REG_POLL, now + registration_pause(link.rng))
-            case Decision.REFUSED:  # T17
+            case Decision.REFUSED:  # T17: only a new login can help; the socket stays open for it
                 self._unregistered()
                 link.move(Given.REGISTRATION_REFUSED)
                 link.owner.report_error(ErrorCode.LOGIN_FAILED, original=_failure("UNREGED|NOREG"))

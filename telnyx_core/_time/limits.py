@@ -15,7 +15,7 @@ MAX_PENDING_REQUESTS: Final = 16_384
 """A few for each live call; beyond it the server answers nothing any more."""
 
 MAX_TOMBSTONES: Final = 8_192
-"""Ended calls remembered for 90 s (SIG-471): ninety a second."""
+"""Ended calls remembered for 150 s (SIG-471): more than fifty a second."""
 
 MAX_UNATTENDED: Final = 256
 """Debug frames without a reply: minutes of them, so the server does not reply to them at all."""

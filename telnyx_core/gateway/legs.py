@@ -16,7 +16,7 @@ from telnyx_core.gateway.records import ClientSocket, Session
 from telnyx_core.ids import CallId, MediaId, SocketId
 from telnyx_core.options import CustomHeader
 
-_SIP: Final[dict[str, tuple[int, str]]] = {  # CALL-410
+_SIP: Final[dict[str, tuple[int, str]]] = {  # the SIP status of each cause (CALL-410)
     "UNALLOCATED_NUMBER": (404, "Not Found"),
     "NORMAL_CLEARING": (200, "OK"),
     "USER_BUSY": (486, "Busy Here"),
