@@ -184,7 +184,7 @@ def test_an_acknowledgement_follows_what_it_acknowledges() -> None:
 
 
 def test_a_server_ping_is_answered_by_a_ping_of_ours() -> None:
-    """SIG-131: a new request with an id of its own; no acknowledgement."""
+    """SIG-131, PS-015: a new request with an id of its own; no acknowledgement."""
     rig = Rig.registered()
     ident = rig.request("ping", serno=5)
     (ping,) = rig.sent

@@ -51,7 +51,7 @@ def test_a_new_token_is_used_on_the_same_socket() -> None:
 
 
 def test_a_refused_token_leaves_the_session_as_it_is() -> None:
-    """SIG-245: 46001, the socket stays, calls are untouched."""
+    """SIG-245: 46001, the socket stays, calls are untouched, and the old login is in force (PS-014)."""
     rig = Rig.registered()
     call = rig.outbound("active")
     rig.clear()

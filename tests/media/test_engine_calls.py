@@ -147,6 +147,34 @@ def test_a_server_that_numbers_no_sections_is_called_and_calls() -> None:
     run(main())
 
 
+def of_one_codec(text: str) -> str:
+    """The offer of a re-attach: the codec of the far leg alone, and no telephone events."""
+    lines = []
+    for line in like_freeswitch(text).split("\r\n"):
+        if line.startswith("m=audio"):
+            lines.append(" ".join([*line.split(" ")[:3], "9"]))
+        elif not re.match(r"a=(rtpmap|fmtp|rtcp-fb):(?!9 )", line):
+            lines.append(line)
+    return "\r\n".join(lines)
+
+
+def test_an_offer_of_one_codec_is_answered_with_that_one() -> None:
+    """PS-010."""
+
+    async def main() -> None:
+        pair = Pair()
+        await pair.connect(alter_offer=of_one_codec, alter_answer=like_freeswitch)
+        pair.caller.audio().hum(440)
+        assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
+        answer = await pair.callee.description(MediaId(1))
+        (audio,) = (line for line in answer.split("\r\n") if line.startswith("m=audio"))
+        assert audio.split(" ")[2:] == ["RTP/SAVPF", "9"]
+        assert "telephone-event" not in answer
+        await pair.aclose()
+
+    run(main())
+
+
 def test_a_server_with_an_rsa_certificate_is_understood() -> None:
     """SRV-002: it offers, we are the DTLS client; its serial number 0 makes no parser warn (warnings are errors)."""
 

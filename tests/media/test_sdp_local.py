@@ -107,7 +107,8 @@ def test_trickle_is_said() -> None:
 
 
 def test_what_has_been_found_is_shown_and_whether_that_is_all() -> None:
-    """MEDIA-101: with trickle the first description has what there is; what the library printed does not count."""
+    """MEDIA-101: with trickle the first description has what there is; what the library printed does not count. Without
+    it all candidates are in the description, for the server takes no others (PS-043)."""
     assert "a=candidate" in PRINTED
     begun = audio(finished(PRINTED, HOST, complete=False))
     assert list(begun.values("candidate")) == [str(HOST)]
@@ -123,6 +124,7 @@ def test_nothing_found_yet_is_no_address() -> None:
 
 
 def test_an_answer_to_a_server_without_mids_has_neither_mid_nor_group() -> None:
+    """PS-011."""
     text = answer(remote("offer-freeswitch")).sdp
     assert "a=mid" not in text
     assert "a=group" not in text
