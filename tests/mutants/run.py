@@ -43,7 +43,7 @@ def found(mutant: Mutant, directory: Path) -> tuple[bool, str, float]:
         sow(mutant, tree)
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
     # In one process, one world after the other: which of them finds it first is told.
-    command = [sys.executable, "-m", "pytest", "-n0", "-x", "-q", "-p", "no:cacheprovider", "--tb=short", WORLDS]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=short", WORLDS]
     begun = time.monotonic()
     try:
         run = subprocess.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True, timeout=LIMIT)

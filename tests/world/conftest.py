@@ -40,18 +40,7 @@ SETTINGS = settings(
 )
 
 
-def lines() -> list[str]:
-    totals = [f"{number:,} {name}" for name, number in sorted(COUNTED.items())]
-    return [*REPORT, *totals, *([str(WALK)] if COUNTED else [])]
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In a process of its own nobody reads what it prints: the first process prints it."""
-    output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        output["worlds"] = lines()
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in lines():
+    totals = [f"{number:,} {name}" for name, number in sorted(COUNTED.items())]
+    for line in [*REPORT, *totals, *([str(WALK)] if COUNTED else [])]:
         terminalreporter.write_line(f"world: {line}")
