@@ -74,7 +74,10 @@ ASKED_OF_CALLS = (
 
 OF_CALLS = (m.RINGING, m.MEDIA, m.MEDIA, m.ANSWER, m.ANSWER, m.ATTACH, m.ATTACH, m.CANDIDATE, m.BYE, m.BYE)
 IN_A_CALL = ("reply", "reply", "answer", "answer", "hold", m.RINGING, m.MEDIA, m.ANSWER, m.ATTACH)
-BEGINNINGS = ("ready", "calling", "talking", "talking", "held", "rung", "rung", "connecting", "logging in", "rejected")
+BEGINNINGS = (
+    *("ready", "calling", "talking", "talking", "held", "held and lost", "rung", "rung"),
+    *("connecting", "logging in", "rejected", "rejected and silent"),
+)
 
 Rule: TypeAlias = Callable[..., None]
 
@@ -124,13 +127,18 @@ class Alone(RuleBasedStateMachine):
         if begun == "connecting":
             return
         self.pay(self.owed.pop())
-        if begun == "rejected":
+        if begun.startswith("rejected"):
             self.the_oldest_request_is_refused_with(-32001)
-        if begun in ("logging in", "rejected"):
+        if begun == "rejected and silent":
+            for _ in range(8):
+                if self.session.state is SessionState.AUTH_FAILED:
+                    self.time_jumps()
+            assert self.session.state is SessionState.CLOSING
+        if begun.startswith(("logging in", "rejected")):
             return
         self.all_goes_well(4)
         assert self.session.state is SessionState.READY
-        if begun in ("calling", "talking", "held"):
+        if begun in ("calling", "talking", "held", "held and lost"):
             call = self.session.new_call(CallOptions(destination_number="1"), now=self.now)
             self.drain()
             if begun != "calling":
@@ -138,10 +146,13 @@ class Alone(RuleBasedStateMachine):
                 self.of_a_call(m.ANSWER, call)
                 self.all_goes_well(2)
                 assert self.session.call(call).state is CallState.ACTIVE
-            if begun == "held":
+            if begun.startswith("held"):
                 self.ask(lambda: self.session.hold(call, now=self.now))
                 self.all_goes_well(1)
                 assert self.session.call(call).state is CallState.HELD
+            if begun == "held and lost":
+                self.lose_the_socket()
+                self.it_comes_to(SessionState.REGISTERING)
         elif begun == "rung":
             self.it_rings()
 
