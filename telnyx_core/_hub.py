@@ -23,6 +23,7 @@ from telnyx_core._signalling.connection import Connection
 from telnyx_core._signalling.identity import CallMarker, Identity
 from telnyx_core._signalling.requests import Pending, Purpose
 from telnyx_core._signalling.url import http_url
+from telnyx_core._time import timeouts
 from telnyx_core._time.limits import MAX_LIVE_CALLS
 from telnyx_core._time.timers import Timer, TimerKey, TimerTable
 from telnyx_core._wire.codec import Request, ServerError
@@ -48,8 +49,14 @@ from telnyx_core.events import (
 )
 from telnyx_core.facts import (
     AudioBroke,
+    BinaryReceived,
+    Fact,
+    NetworkChanged,
     RecordingFault,
     SocketClosed,
+    SocketOpened,
+    SocketRefused,
+    TextReceived,
 )
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.options import CallOptions, ClientOptions
@@ -75,6 +82,24 @@ _CONNECTION_TIMERS = frozenset(
         Timer.SPEED_TEST,
     }
 )
+_OF_SILENCE = frozenset(
+    {
+        Timer.CLOSE_SAFETY,
+        Timer.CONNECT_TIMEOUT,
+        Timer.REQUEST,
+        Timer.DISCONNECT_BYE,
+        Timer.HEALTH_CHECK,
+        Timer.BYE_GUARD,
+        Timer.ATTACH_WAIT,
+        Timer.ORPHAN,
+        Timer.DISCONNECTED_GRACE,
+        Timer.CONNECT_LIMIT,
+        Timer.RENEW_LIMIT,
+        Timer.RENEW_VERIFY,
+        Timer.SPEED_TEST,
+    }
+)
+"""Deadlines by which the server, the network or the media engine should have answered."""
 _MEDIA_TIMERS = frozenset({Timer.GATHER_WINDOW, Timer.GATHER_SAFETY})
 
 
@@ -136,6 +161,30 @@ class Hub:
     @property
     def call_report_id(self) -> str | None:
         return self.link.registrar.call_report_id
+
+    # What comes from outside.
+
+    def receive(self, fact: Fact, now: float) -> None:
+        match fact:
+            case SocketOpened() | SocketRefused() | TextReceived() | BinaryReceived() | SocketClosed():
+                self.link.handle_fact(fact, now)
+            case NetworkChanged(change):
+                self.link.network(change, now)
+            case RecordingFault():
+                self._recording_fault(fact)
+            case AudioBroke():
+                self._audio_broke(fact)
+            case _:
+                call = self.media.get(fact.media)
+                if call is not None:
+                    call.handle_fact(fact, now)
+
+    def handle_timeout(self, now: float) -> None:
+        first = self.timers.next()
+        if first is not None and now - first[0] > timeouts.STALL:
+            self.timers.defer(_OF_SILENCE, now, now + timeouts.STALL)
+        for key in self.timers.expired(now):
+            self._expired(key, now)
 
     # What the connection asks (`connection.Owner`).
 
@@ -404,19 +453,19 @@ class Hub:
         if identity.dirty:
             self.act(Remember(identity.record(self.marked.values(), now, self.link.wall(now))))
 
-    def recording_fault(self, fact: RecordingFault) -> None:
+    def _recording_fault(self, fact: RecordingFault) -> None:
         if fact.call in self.calls:
             unavailable = fact.kind == "unavailable"
             code = WarningCode.RECORDING_UNAVAILABLE if unavailable else WarningCode.RECORDING_BUFFER_OVERFLOW
             self.warn(code, call=fact.call, details={"reason": fact.reason} if fact.reason else None)
 
-    def audio_broke(self, fact: AudioBroke) -> None:
+    def _audio_broke(self, fact: AudioBroke) -> None:
         found = self.calls.get(fact.call)
         if found is not None and found.live:
             failure = Failure(FailureKind.MEDIA, fact.reason)
             self.error(SOURCE_ERRORS[fact.fault], call=fact.call, original=failure, fatal=False)
 
-    def expired(self, key: TimerKey, now: float) -> None:
+    def _expired(self, key: TimerKey, now: float) -> None:
         timer, owner = key.timer, key.owner
         if timer in _CONNECTION_TIMERS:
             self.link.timed_out(timer, owner, now)

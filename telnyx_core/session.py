@@ -15,9 +15,8 @@ from telnyx_core._options.values import read_custom_headers
 from telnyx_core._reports.segment import ReportEndpoint
 from telnyx_core._signalling import messages as m
 from telnyx_core._signalling.requests import Purpose, new_uuid
-from telnyx_core._time import timeouts
 from telnyx_core._time.limits import MAX_LIVE_CALLS
-from telnyx_core._time.timers import Timer, TimerKey
+from telnyx_core._time.timers import TimerKey
 from telnyx_core._wire.json_types import JsonObject, JsonView
 from telnyx_core._wire.redaction import Redactor
 from telnyx_core.actions import (
@@ -38,38 +37,11 @@ from telnyx_core.events import (
     Cause,
 )
 from telnyx_core.facts import (
-    AudioBroke,
-    BinaryReceived,
     Fact,
-    NetworkChanged,
-    RecordingFault,
-    SocketClosed,
-    SocketOpened,
-    SocketRefused,
-    TextReceived,
 )
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
 from telnyx_core.states import SessionState
-
-_OF_SILENCE = frozenset(
-    {
-        Timer.CLOSE_SAFETY,
-        Timer.CONNECT_TIMEOUT,
-        Timer.REQUEST,
-        Timer.DISCONNECT_BYE,
-        Timer.HEALTH_CHECK,
-        Timer.BYE_GUARD,
-        Timer.ATTACH_WAIT,
-        Timer.ORPHAN,
-        Timer.DISCONNECTED_GRACE,
-        Timer.CONNECT_LIMIT,
-        Timer.RENEW_LIMIT,
-        Timer.RENEW_VERIFY,
-        Timer.SPEED_TEST,
-    }
-)
-"""Deadlines by which the server, the network or the media engine should have answered."""
 
 
 class Session:
@@ -94,7 +66,7 @@ class Session:
     @property
     def ready(self) -> bool:
         """Registered on this socket: calls can be made."""
-        return self._hub.link.usable
+        return self._hub.usable
 
     @property
     def session_id(self) -> str | None:
@@ -159,19 +131,7 @@ class Session:
     def receive(self, fact: Fact, *, now: float) -> None:
         """Take in one fact. A fact for a handle that has been released changes nothing. Never raises."""
         with self._hub.at(now) as now:
-            match fact:
-                case SocketOpened() | SocketRefused() | TextReceived() | BinaryReceived() | SocketClosed():
-                    self._hub.link.handle_fact(fact, now)
-                case NetworkChanged(change):
-                    self._hub.link.network(change, now)
-                case RecordingFault():
-                    self._hub.recording_fault(fact)
-                case AudioBroke():
-                    self._hub.audio_broke(fact)
-                case _:
-                    call = self._hub.media.get(fact.media)
-                    if call is not None:
-                        call.handle_fact(fact, now)
+            self._hub.receive(fact, now)
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due; nothing if nothing is due. A late call does the same as one in time, once.
@@ -180,11 +140,7 @@ class Session:
         So deadlines for an answer of the server are put off a moment.
         """
         with self._hub.at(now) as now:
-            due = self.next_timeout()
-            if due is not None and now - due > timeouts.STALL:
-                self._hub.timers.defer(_OF_SILENCE, now, now + timeouts.STALL)
-            for key in self._hub.timers.expired(now):
-                self._hub.expired(key, now)
+            self._hub.handle_timeout(now)
 
     # Asking: `LocalProtocolError` when it cannot be done, and then nothing has changed.
 

@@ -627,7 +627,7 @@ class Connection:
         self.owner.saw_frame("RECV", reply.frame, size, None if pending is None else pending.call)
         if pending is None:
             self.owner.act(Notify(SocketMessage(reply.frame, size)))
-            self.registrar.handle_fact(m.gateway_report(mapping(reply.result, "params")), now)
+            self.registrar.handle_report(m.gateway_report(mapping(reply.result, "params")), now)
             return
         failure: Failure | None = None
         if reply.error is not None:
@@ -660,7 +660,7 @@ class Connection:
                 self.owner.came_back(now)
                 self.registrar.ask(now)
             case m.GATEWAY_STATE:
-                self.registrar.handle_fact(m.gateway_report(request.params), now)
+                self.registrar.handle_report(m.gateway_report(request.params), now)
             case m.PUNT:
                 self.acknowledge(request)
                 self._punt(now)
@@ -679,13 +679,13 @@ class Connection:
             case Purpose.LOGIN | Purpose.RELOGIN:
                 self._login_settled(purpose, failure, result, now)
             case Purpose.GATEWAY_STATE:
-                self.registrar.handle_fact(m.gateway_report(mapping(result, "params")), now)
+                self.registrar.handle_report(m.gateway_report(mapping(result, "params")), now)
             case Purpose.IS_REGISTERED:
                 report = m.gateway_report(mapping(result, "params"))
                 assert ticket is not None, "asked for by a command"
                 registered = report is not None and report.state in ("REGED", "REGISTER")
                 self.owner.act(Settle(ticket, Done({"registered": registered})))
-                self.registrar.handle_fact(report, now)
+                self.registrar.handle_report(report, now)
             case Purpose.PROBE:
                 if failure is None or failure.kind is FailureKind.SERVER_ERROR:
                     self.liveness.probe_answered(now)

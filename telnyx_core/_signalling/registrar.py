@@ -48,7 +48,7 @@ class Registrar:
         self.watch(now)
         early, self._early = self._early, None
         if report is not None or early is not None:
-            self.handle_fact(report or early, now)
+            self.handle_report(report or early, now)
 
     def ask(self, now: float) -> None:
         if self._link.logged_in:
@@ -57,7 +57,7 @@ class Registrar:
     def watch(self, now: float) -> None:
         self._link.timers.set(Timer.REGISTRATION_WATCH, now + timeouts.REGISTRATION_WATCH)
 
-    def handle_fact(self, report: m.GatewayReport | None, now: float) -> None:
+    def handle_report(self, report: m.GatewayReport | None, now: float) -> None:
         """A gateway state arrived (SIG-210 to SIG-223)."""
         link = self._link
         if report is None or report.state not in KNOWN or not link.connected:
