@@ -216,7 +216,7 @@ class StatsFrame:
 
     ``rtt`` and ``jitter`` are milliseconds, ``packet_loss`` is percent since the previous frame, levels are 0 to 1,
     ``mos`` is 1 to 5; counters are the call's, over all its peers. What is unknown is ``None``. ``reading`` has the
-    figures behind them, of the peer in use; `telnyx_core._reports.published` has the names of the documents.
+    figures behind them, of the peer in use.
     """
 
     call: CallId

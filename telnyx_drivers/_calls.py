@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, TypeAlias, overload
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 import anyio
 import anyio.lowlevel
@@ -19,12 +19,11 @@ from telnyx_core.facts import PeerState
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.options import CustomHeader
 from telnyx_core.states import LIVE, CallState
-from telnyx_drivers._arguments import checked, checked_with, function, one_of, text
+from telnyx_drivers._arguments import checked, checked_with, one_of, text
 from telnyx_drivers._driver import Driver
-from telnyx_drivers._emitter import Broadcast, E, EventStream, Handlers, next_event
+from telnyx_drivers._emitter import Broadcast, Emits, EventStream, Handlers
 from telnyx_drivers._exceptions import CallEnded, CallFailed
 from telnyx_drivers._guard import Handler, Spawn
-from telnyx_drivers._listening import Listens
 
 if TYPE_CHECKING:
     from telnyx_drivers._audio.player import Playback
@@ -77,7 +76,7 @@ class _Waiter:
         self.event = anyio.Event()
 
 
-class CallHandle(Listens["CallNotification"]):
+class CallHandle(Emits["CallNotification"]):
     """One call, identified by its id. After every re-attach the handle stays the same object.
 
     A command that cannot be carried out now raises `InvalidCallState` or `NotConnected` and changes nothing; the
@@ -475,40 +474,6 @@ class CallHandle(Listens["CallNotification"]):
         if self.state in _OVER:
             stream.end()
         return stream
-
-    def _listen(self, event: str | type[Event], handler: Handler, once: bool) -> None:
-        """This call's events, in addition to the client's handlers (CALL-150)."""
-        self._handlers.add(event, handler, once)
-
-    @checked_with(handler=function("the handler that was given to on()", optional=True))
-    def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
-        """Take back one registration of ``handler``, or every handler of the event."""
-        self._handlers.remove(event, handler)
-
-    @overload
-    async def wait_for(
-        self, event: type[E], *, timeout: float | None = None, where: Callable[[E], object] | None = None
-    ) -> E: ...
-    @overload
-    async def wait_for(
-        self, event: str, *, timeout: float | None = None, where: Callable[[Event], object] | None = None
-    ) -> Event: ...
-    @checked
-    async def wait_for(
-        self,
-        event: str | type[object],
-        *,
-        timeout: float | None = None,
-        where: Callable[..., object] | None = None,
-    ) -> Event:
-        """This call's next event of a name or class, for which ``where`` is true.
-
-        Raises ``TimeoutError`` after ``timeout`` seconds, and `CallEnded` when the call ends first.
-        """
-        found = await next_event(self.events(), event, timeout=timeout, where=where)
-        if found is None:
-            raise self._ended_before("that event")
-        return found
 
     async def __aenter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, Unpack, overload
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
 import anyio
 import anyio.lowlevel
@@ -42,11 +42,10 @@ from telnyx_drivers._arguments import checked, checked_with, client_arguments, f
 from telnyx_drivers._audio.audio_devices import AudioDevice, SinkFactory
 from telnyx_drivers._calls import CallHandle, CallNotification, notification
 from telnyx_drivers._driver import Driver
-from telnyx_drivers._emitter import Broadcast, E, EventStream, Handlers, name_of, next_event
+from telnyx_drivers._emitter import Broadcast, Emits, EventStream, Handlers, name_of
 from telnyx_drivers._exceptions import CallFailed, ConnectionFailed, LoginFailed, MediaUnavailable, TelnyxClientError
 from telnyx_drivers._guard import Handler, isolated, run_isolated
 from telnyx_drivers._keywords import CallKeywords, ClientKeywords, LoginKeywords
-from telnyx_drivers._listening import Listens
 from telnyx_drivers._recovery import call_back, with_recovery_actions
 from telnyx_drivers._registry import CallRegistry
 from telnyx_drivers._services.journal import Journal, RecordedSession
@@ -82,7 +81,7 @@ def default_engine(setup: EngineSetup) -> MediaEngine:
     return engine_with(opus=OpusSettings())(setup)
 
 
-class Client(Listens[CallNotification]):
+class Client(Emits[CallNotification]):
     """A Telnyx WebRTC client.
 
     Give the options as keywords, as one `ClientOptions`, or with `from_mapping` in the documents' spelling. Within
@@ -91,7 +90,7 @@ class Client(Listens[CallNotification]):
     `connect` and `disconnect` do the same by hand.
 
     ``token_provider`` returns a login token whenever one is needed, and makes every other login method needless: it is
-    asked before connecting, before a token ends, and when credentials are refused (`telnyx_drivers._services.tokens`).
+    asked before connecting, before a token ends, and when credentials are refused.
 
     ``engine`` makes the media engine on first use; ``store`` keeps the session's values for a later process; ``rng``
     makes ids and delays reproducible; ``ssl`` replaces the default TLS settings, which verify every server;
@@ -562,7 +561,7 @@ class Client(Listens[CallNotification]):
         ``"default"`` is for calls without a ``mic_id``, the incoming ones among them. The factory is called for every
         call, on the loop that media runs on: asyncio, also for a client on trio. What it raises becomes 42001, 42002
         or 42003. A ``mic_id`` that is neither registered nor the id of a device is 42002. For
-        microphones see `telnyx_drivers._audio.devices`. ``label`` is what `get_audio_in_devices` calls it.
+        microphones see `telnyx_drivers.asyncio.microphone`. ``label`` is what `get_audio_in_devices` calls it.
         """
         self._driver.devices.add_source(source_id, factory, label)
 
@@ -611,38 +610,8 @@ class Client(Listens[CallNotification]):
         """Every event from now on, as an asynchronous iterator that ends after `SessionClosed`."""
         return self._broadcast.stream()
 
-    def _listen(self, event: str | type[Event], handler: Handler, once: bool) -> None:
-        self._handlers.add(event, handler, once)
-
-    @checked_with(handler=function("the handler that was given to on()", optional=True))
-    def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
-        """Take back one registration of ``handler``, or every handler of the event."""
-        self._handlers.remove(event, handler)
-
-    @overload
-    async def wait_for(
-        self, event: type[E], *, timeout: float | None = None, where: Callable[[E], object] | None = None
-    ) -> E: ...
-    @overload
-    async def wait_for(
-        self, event: str, *, timeout: float | None = None, where: Callable[[Event], object] | None = None
-    ) -> Event: ...
-    @checked
-    async def wait_for(
-        self,
-        event: str | type[object],
-        *,
-        timeout: float | None = None,
-        where: Callable[..., object] | None = None,
-    ) -> Event:
-        """The next event of a name or class, for which ``where`` is true.
-
-        Raises ``TimeoutError`` after ``timeout`` seconds, and `ConnectionFailed` when the session ends first.
-        """
-        found = await next_event(self.events(), event, timeout=timeout, where=where)
-        if found is None:
-            raise ConnectionFailed("the session ended before that event", error=self._error)
-        return found
+    def _ended_before(self, what: str) -> ConnectionFailed:
+        return ConnectionFailed(f"the session ended before {what}", error=self._error)
 
     # What the driver tells (driver.Audience).
 

@@ -7,20 +7,22 @@ handler raises is logged and changes nothing.
 
 import difflib
 import weakref
+from abc import abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, overload
 
 import anyio
 import anyio.lowlevel
 from attrs import define
 
 from telnyx_core.events import EVENT_NAMES, Event, SocketMessage
+from telnyx_drivers._arguments import checked, checked_with, function
 from telnyx_drivers._exceptions import EventsOverrun
 from telnyx_drivers._guard import Handler, Spawn, run_isolated
+from telnyx_drivers._listening import E, Listens, N
 
 T = TypeVar("T")
-E = TypeVar("E", bound=Event)
 
 BACKLOG: Final = 4096
 """Events one reader may be behind: over a minute of a busy session."""
@@ -190,7 +192,53 @@ class _Entry:
     once: bool
 
 
-async def next_event(
+class Emits(Listens[N]):
+    """Base of a client and of a call: handlers in the order of their registration, and a wait for one event."""
+
+    _handlers: Handlers
+
+    @abstractmethod
+    def events(self) -> EventStream[Event]: ...
+
+    @abstractmethod
+    def _ended_before(self, what: str) -> Exception: ...
+
+    def _listen(self, event: str | type[Event], handler: Handler, once: bool) -> None:
+        self._handlers.add(event, handler, once)
+
+    @checked_with(handler=function("the handler that was given to on()", optional=True))
+    def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
+        """Take back one registration of ``handler``, or every handler of the event."""
+        self._handlers.remove(event, handler)
+
+    @overload
+    async def wait_for(
+        self, event: type[E], *, timeout: float | None = None, where: Callable[[E], object] | None = None
+    ) -> E: ...
+    @overload
+    async def wait_for(
+        self, event: str, *, timeout: float | None = None, where: Callable[[Event], object] | None = None
+    ) -> Event: ...
+    @checked
+    async def wait_for(
+        self,
+        event: str | type[object],
+        *,
+        timeout: float | None = None,
+        where: Callable[..., object] | None = None,
+    ) -> Event:
+        """The next event of a name or class, for which ``where`` is true; of a call, this call's next.
+
+        Raises ``TimeoutError`` after ``timeout`` seconds, `ConnectionFailed` when the session ends first, and of a call
+        `CallEnded` when the call does.
+        """
+        found = await _next_event(self.events(), event, timeout=timeout, where=where)
+        if found is None:
+            raise self._ended_before("that event")
+        return found
+
+
+async def _next_event(
     stream: EventStream[Event],
     which: str | type[object],
     *,

@@ -8,7 +8,9 @@ import math
 import os
 import random
 import ssl as tls
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias, Unpack, cast, overload
 
@@ -30,10 +32,9 @@ from telnyx_drivers._audio.audio_devices import AudioDevice, SinkFactory
 from telnyx_drivers._calls import CallHandle, Headers, States
 from telnyx_drivers._calls import CallNotification as AsyncCallNotification
 from telnyx_drivers._client import CONNECT_TIMEOUT, default_engine
-from telnyx_drivers._emitter import E
 from telnyx_drivers._guard import Handler
 from telnyx_drivers._keywords import CallKeywords, ClientKeywords, LoginKeywords
-from telnyx_drivers._listening import Listens
+from telnyx_drivers._listening import E, Listens
 from telnyx_drivers._recovery import MediaRecoveryError
 from telnyx_drivers._services.store import Store
 from telnyx_drivers._services.tokens import TokenProvider, with_stand_in
@@ -77,7 +78,63 @@ class CallNotification(CallUpdated):
     call: LiveCall
 
 
-class TelnyxRTC(Listens[CallNotification]):
+class _Relayed(Listens[CallNotification]):
+    """Events of a client or of a call: they wait where they are read, and handlers run in the handlers' thread."""
+
+    _threads: Threads
+    _relays: Relays
+
+    @property
+    @abstractmethod
+    def _source(self) -> AsyncTelnyxRTC | CallHandle:
+        """What raises the events, on the loop."""
+
+    @checked
+    def events(self, timeout: float | None = None) -> Iterator[Event]:
+        """Events from now on, until the client is disconnected or the call has ended.
+
+        ``TimeoutError`` when none comes for so long.
+        """
+        stream = self._threads.touch(self._source.events)
+        return map(self._threads.told, self._threads.iterate(stream.__anext__, timeout))
+
+    def _listen(self, event: str | type[Event], handler: Handler, once: bool) -> None:
+        relay = self._relays.add(event, handler, once)
+        register = cast("_Register", self._source.once if once else self._source.on)
+        self._threads.touch(lambda: register(event, relay))
+
+    @checked_with(handler=function("the handler that was given to on()", optional=True))
+    def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
+        """Take back one registration of ``handler``, or every handler of the event."""
+        relay = self._relays.remove(event, handler) if handler is not None else None
+        if handler is None or relay is not None:
+            self._threads.touch(lambda: self._source.off(event, relay))
+
+    @overload
+    def wait_for(
+        self, event: type[E], *, timeout: float | None = None, where: Callable[[E], object] | None = None
+    ) -> E: ...
+    @overload
+    def wait_for(
+        self, event: str, *, timeout: float | None = None, where: Callable[[Event], object] | None = None
+    ) -> Event: ...
+    def wait_for(
+        self,
+        event: str | type[object],
+        *,
+        timeout: float | None = None,
+        where: Callable[..., object] | None = None,
+    ) -> Event:
+        """The next event of a name or class; of a call, this call's next.
+
+        Raises ``TimeoutError``, `ConnectionFailed` when the session ends first, and of a call `CallEnded` when it does.
+        """
+        name = cast("str", event)  # or a class: both ways are one
+        waiting = partial(self._source.wait_for, name, timeout=timeout, where=where)
+        return self._threads.told(self._threads.run(waiting))
+
+
+class TelnyxRTC(_Relayed):
     """`telnyx_drivers.asyncio.TelnyxRTC` without ``async``: the same options, events and errors.
 
     ``with`` connects and registers; leaving the block hangs up (unless ``hangup_on_before_unload=False``), disconnects
@@ -114,6 +171,10 @@ class TelnyxRTC(Listens[CallNotification]):
         )
         self._threads = Threads(self._told, self._client.farewell)
         self._relays = Relays(self._threads)
+
+    @property
+    def _source(self) -> AsyncTelnyxRTC:
+        return self._client
 
     @classmethod
     def from_mapping(
@@ -174,7 +235,7 @@ class TelnyxRTC(Listens[CallNotification]):
         self._end(self._client.disconnect)
 
     def leave(self) -> None:
-        """As `disconnect`, but without hanging up. See `telnyx_drivers._client.Client.leave`."""
+        """As `disconnect`, but without hanging up. See `telnyx_drivers.asyncio.TelnyxRTC.leave`."""
         self._end(self._client.leave)
 
     def _end(self, how: Callable[[], Awaitable[None]]) -> None:
@@ -191,7 +252,7 @@ class TelnyxRTC(Listens[CallNotification]):
         self._threads.run(lambda: self._client.login(credentials, **keywords))
 
     def switch_region(self, region: Region | str) -> None:
-        """Move to another region's servers with the calls. See `telnyx_drivers._client.Client.switch_region`."""
+        """Move to another region's servers with the calls. See `telnyx_drivers.asyncio.TelnyxRTC.switch_region`."""
         self._threads.run(lambda: self._client.switch_region(region))
 
     def is_registered(self) -> bool:
@@ -201,7 +262,7 @@ class TelnyxRTC(Listens[CallNotification]):
     get_is_registered = is_registered
 
     def subscribe(self, channel: str) -> JsonView:
-        """Subscribe to the events of a channel. See `telnyx_drivers._client.Client.subscribe`."""
+        """Subscribe to the events of a channel. See `telnyx_drivers.asyncio.TelnyxRTC.subscribe`."""
         return self._threads.run(lambda: self._client.subscribe(channel))
 
     def unsubscribe(self, channel: str) -> JsonView:
@@ -211,14 +272,14 @@ class TelnyxRTC(Listens[CallNotification]):
         return self._threads.run(lambda: self._client.broadcast(channel, data))
 
     def speed_test(self, size: int = 262_144) -> SpeedTestResult:
-        """Measure the throughput each way. See `telnyx_drivers._client.Client.speed_test`."""
+        """Measure the throughput each way. See `telnyx_drivers.asyncio.TelnyxRTC.speed_test`."""
         return self._threads.run(lambda: self._client.speed_test(size))
 
     def clear_reconnect_token(self) -> None:
         self._threads.do(self._client.clear_reconnect_token)
 
     def register_source(self, source_id: str, factory: "SourceFactory", label: str | None = None) -> None:
-        """See `telnyx_drivers._client.Client.register_source`; the factory is called in the client's own thread."""
+        """See `telnyx_drivers.asyncio.TelnyxRTC.register_source`; the factory is called in the client's own thread."""
         self._client.register_source(source_id, factory, label)
 
     def register_sink(self, sink_id: str, factory: SinkFactory, label: str | None = None) -> None:
@@ -234,7 +295,7 @@ class TelnyxRTC(Listens[CallNotification]):
         return self._threads.anywhere(self._client.get_audio_out_devices)
 
     def network_changed(self, change: NetworkChange) -> None:
-        """Report a change of the host's network. See `telnyx_drivers._client.Client.network_changed`."""
+        """Report a change of the host's network. See `telnyx_drivers.asyncio.TelnyxRTC.network_changed`."""
         self._threads.touch(lambda: self._client.network_changed(change))
 
     @property
@@ -273,7 +334,7 @@ class TelnyxRTC(Listens[CallNotification]):
         wait_for_ready: bool = False,
         **keywords: Unpack[CallKeywords],
     ) -> "Call":
-        """Place a call; returns as soon as it exists. See `telnyx_drivers._client.Client.new_call`."""
+        """Place a call; returns as soon as it exists. See `telnyx_drivers.asyncio.TelnyxRTC.new_call`."""
         relay = self._relays.make(on_notification) if on_notification is not None else None
         handle = self._threads.run(
             lambda: self._client.new_call(destination, on_notification=relay, wait_for_ready=wait_for_ready, **keywords)
@@ -311,7 +372,7 @@ class TelnyxRTC(Listens[CallNotification]):
     ) -> None:
         """Call ``handler`` with every call that rings, each in a thread of its own, until the client is disconnected.
 
-        See `telnyx_drivers._client.Client.serve`; the handler itself must notice that its call has ended.
+        See `telnyx_drivers.asyncio.TelnyxRTC.serve`; the handler itself must notice that its call has ended.
         """
         threads = CapacityLimiter(math.inf)
 
@@ -321,43 +382,6 @@ class TelnyxRTC(Listens[CallNotification]):
         self._threads.run(
             lambda: self._client.serve(one, limit=limit, drain=drain, decline=decline, recovered=recovered)
         )
-
-    @checked
-    def events(self, timeout: float | None = None) -> Iterator[Event]:
-        """Events from now on, until the client is disconnected; ``TimeoutError`` when none comes for so long."""
-        stream = self._threads.touch(self._client.events)
-        return map(self._threads.told, self._threads.iterate(stream.__anext__, timeout))
-
-    def _listen(self, event: str | type[Event], handler: Handler, once: bool) -> None:
-        """In the handlers' thread."""
-        relay = self._relays.add(event, handler, once)
-        register = cast("_Register", self._client.once if once else self._client.on)
-        self._threads.touch(lambda: register(event, relay))
-
-    @checked_with(handler=function("the handler that was given to on()", optional=True))
-    def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
-        """Take back one registration of ``handler``, or every handler of the event."""
-        relay = self._relays.remove(event, handler) if handler is not None else None
-        if handler is None or relay is not None:
-            self._threads.touch(lambda: self._client.off(event, relay))
-
-    @overload
-    def wait_for(
-        self, event: type[E], *, timeout: float | None = None, where: Callable[[E], object] | None = None
-    ) -> E: ...
-    @overload
-    def wait_for(
-        self, event: str, *, timeout: float | None = None, where: Callable[[Event], object] | None = None
-    ) -> Event: ...
-    def wait_for(
-        self,
-        event: str | type[object],
-        *,
-        timeout: float | None = None,
-        where: Callable[..., object] | None = None,
-    ) -> Event:
-        """The next event of a name or class. Raises ``TimeoutError``, and `ConnectionFailed` when the session ends."""
-        return self._threads.told(self._threads.run(lambda: _wait(self._client, event, timeout, where)))
 
     # Other spellings, as in docs/reference/js-names.md.
 
@@ -370,13 +394,17 @@ class TelnyxRTC(Listens[CallNotification]):
     switchRegion = switch_region  # noqa: N815
 
 
-class Call(Listens[CallNotification]):
-    """`telnyx_drivers._calls.CallHandle` without ``async``. ``with call:`` hangs up on the way out."""
+class Call(_Relayed):
+    """`telnyx_drivers.asyncio.CallHandle` without ``async``. ``with call:`` hangs up on the way out."""
 
     def __init__(self, threads: Threads, handle: CallHandle) -> None:
         self._threads = threads
         self._handle = handle
         self._relays = Relays(threads)
+
+    @property
+    def _source(self) -> CallHandle:
+        return self._handle
 
     def __repr__(self) -> str:
         return f"<Call {self.id} {self.direction} {self.state.value}>"
@@ -533,7 +561,7 @@ class Call(Listens[CallNotification]):
         self._threads.do(lambda: self._handle.send_ai_item(item))
 
     def restart_media(self) -> bool:
-        """See `telnyx_drivers._calls.CallHandle.restart_media`."""
+        """See `telnyx_drivers.asyncio.CallHandle.restart_media`."""
         return self._threads.run(self._handle.restart_media)
 
     def flush_report(self) -> None:
@@ -589,43 +617,6 @@ class Call(Listens[CallNotification]):
         """Wait until everything written has been sent."""
         self._threads.run(lambda: self._handle.audio_out.drain())
 
-    @checked
-    def events(self, timeout: float | None = None) -> Iterator[Event]:
-        """This call's events from now on, until it has ended."""
-        stream = self._threads.touch(self._handle.events)
-        return map(self._threads.told, self._threads.iterate(stream.__anext__, timeout))
-
-    def _listen(self, event: str | type[Event], handler: Handler, once: bool) -> None:
-        """This call's events, in the handlers' thread."""
-        relay = self._relays.add(event, handler, once)
-        register = cast("_Register", self._handle.once if once else self._handle.on)
-        self._threads.touch(lambda: register(event, relay))
-
-    @checked_with(handler=function("the handler that was given to on()", optional=True))
-    def off(self, event: str | type[Event], handler: Handler | None = None) -> None:
-        """Take back one registration of ``handler``, or every handler of the event."""
-        relay = self._relays.remove(event, handler) if handler is not None else None
-        if handler is None or relay is not None:
-            self._threads.touch(lambda: self._handle.off(event, relay))
-
-    @overload
-    def wait_for(
-        self, event: type[E], *, timeout: float | None = None, where: Callable[[E], object] | None = None
-    ) -> E: ...
-    @overload
-    def wait_for(
-        self, event: str, *, timeout: float | None = None, where: Callable[[Event], object] | None = None
-    ) -> Event: ...
-    def wait_for(
-        self,
-        event: str | type[object],
-        *,
-        timeout: float | None = None,
-        where: Callable[..., object] | None = None,
-    ) -> Event:
-        """This call's next event of a name or class. Raises ``TimeoutError``, and `CallEnded` when it ends first."""
-        return self._threads.told(self._threads.run(lambda: _wait(self._handle, event, timeout, where)))
-
     # Other spellings, as in docs/reference/js-names.md.
 
     muteAudio = mute  # noqa: N815
@@ -645,17 +636,8 @@ class Call(Listens[CallNotification]):
     restartMedia = restart_media  # noqa: N815
 
 
-async def _wait(
-    owner: AsyncTelnyxRTC | CallHandle,
-    event: str | type[object],
-    timeout: float | None,
-    where: Callable[[Event], object] | None,
-) -> Event:
-    return await owner.wait_for(cast("str", event), timeout=timeout, where=where)  # or a class: both ways are one
-
-
 class Playback:
-    """`telnyx_drivers._audio.player.Playback` without ``async``."""
+    """What `play` returns of `telnyx_drivers.asyncio.CallHandle`, without ``async``."""
 
     def __init__(self, threads: Threads, playback: "AsyncPlayback") -> None:
         self._threads = threads
@@ -678,7 +660,7 @@ class Playback:
 
 
 class Capture:
-    """`telnyx_drivers._audio.rtp.pcap.Capture` without ``async``."""
+    """What `capture` returns of `telnyx_drivers.asyncio.CallHandle`, without ``async``."""
 
     def __init__(self, threads: Threads, capture: "AsyncCapture") -> None:
         self._threads = threads
@@ -694,7 +676,7 @@ class Capture:
 
 
 class Recording:
-    """`telnyx_drivers._audio.recorder.Recording` without ``async``."""
+    """What `record` returns of `telnyx_drivers.asyncio.CallHandle`, without ``async``."""
 
     def __init__(self, threads: Threads, recording: "AsyncRecording") -> None:
         self._threads = threads

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "telnyx_core"
 PAGES = sorted((ROOT / "docs" / "spec").glob("*.md"))
 ID = re.compile(r"\b(?:AI|CALL|DBG|DIAG|LOG|MEDIA|PS|REC|SIG|SRV|STATS)-\d{3}[a-z]?\b")
+PRIVATE = re.compile(r"telnyx_(?:core|drivers)\._[\w.]+")
 ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
 QUOTING = ("telnyx_core", "telnyx_drivers", "tests", "fuzz", "bench", "examples", "docs", "newsfragments")
 ENDINGS = (".py", ".md", ".jsonl", ".toml")
@@ -56,10 +57,11 @@ def public_modules() -> list[Path]:
     core = [path for path in CORE.glob("*.py") if path.stem == "__init__" or path.stem[0] != "_"]
     rooms = [path for room in ("gateway", "journal", "stats", "testing") for path in (CORE / room).rglob("*.py")]
     given = {
-        sys.modules[getattr(door, name).__module__]
+        sys.modules[kind.__module__]
         for door in (telnyx_drivers.asyncio, telnyx_drivers.trio, telnyx_drivers.sync, telnyx_drivers.gateway)
         for name in door.__all__
-        if hasattr(getattr(door, name), "__module__")
+        for kind in getattr(getattr(door, name), "__mro__", (getattr(door, name),))
+        if getattr(kind, "__module__", "").startswith("telnyx_")
     }
     return [*core, *rooms, *(Path(str(module.__file__)) for module in given)]
 
@@ -84,16 +86,24 @@ def docstrings(node: ast.AST, *, public: bool = True) -> Iterator[str]:
                 pass
 
 
-def test_no_public_docstring_holds_an_id() -> None:
-    """Whoever reads them has no use for it: the spec is for those who build this."""
+def in_public_docstrings(pattern: re.Pattern[str]) -> set[str]:
     modules = public_modules()
     assert len(modules) > 50
-    assert {
+    return {
         f"{path.relative_to(ROOT)}: {found}"
         for path in modules
         for text in docstrings(ast.parse(path.read_text(encoding="utf-8")))
-        for found in ID.findall(text)
-    } == set()
+        for found in pattern.findall(text)
+    }
+
+
+def test_no_public_docstring_holds_an_id() -> None:
+    """Whoever reads them has no use for it: the spec is for those who build this."""
+    assert in_public_docstrings(ID) == set()
+
+
+def test_no_public_docstring_sends_a_reader_to_a_private_module() -> None:
+    assert in_public_docstrings(PRIVATE) == set()
 
 
 def test_an_id_in_a_docstring_is_seen() -> None:

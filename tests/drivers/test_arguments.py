@@ -20,6 +20,7 @@ from telnyx_core.errors import LocalProtocolError
 from telnyx_core.states import SessionState
 from telnyx_drivers._arguments import ARGUMENTS, LONGEST_WAIT
 from telnyx_drivers._client import Client
+from telnyx_drivers._emitter import Emits
 from telnyx_drivers.asyncio import AudioFrame, CallHandle, TelnyxClientError
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World
@@ -251,7 +252,7 @@ def test_every_check_refuses_with_a_type_or_a_value_error(data: st.DataObject) -
 
 def test_every_public_parameter_is_in_the_table() -> None:
     ours = {"self", "keywords", "kind", "limit", "decline"}
-    for owner in (Client, CallHandle):
+    for owner in (Client, CallHandle, Emits):
         for name, member in vars(owner).items():
             if name.startswith("_") or name in _FOR_EACH_OTHER | {"from_mapping"} or not callable(member):
                 continue
