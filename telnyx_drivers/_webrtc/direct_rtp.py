@@ -126,6 +126,9 @@ class Leg:
         self._cname = cname
         self._tap = wiring.tap or _untapped
         self._clock = asyncio.get_running_loop().time
+        # The system's time is set and slewed while a call runs, and a report would come back before it was sent: RFC
+        # 3550 section 4 asks for the same clock in all reports, not for the right time.
+        self._epoch = time.time() - self._clock()
         self._heard = False
         self._round_trip: float | None = None
         self._round_trip_total = 0.0
@@ -271,7 +274,8 @@ class Leg:
     def _on_rtcp(self, data: bytes) -> None:
         self._tap(data, False)
         self._received.count(data)
-        now, wall = self._clock(), rtcp.ntp_time(time.time())
+        now = self._clock()
+        ntp_now = rtcp.ntp_time(self._epoch + now)
         for message in rtcp.parse(data):
             match message:
                 case rtcp.SenderReport(ssrc=ssrc, ntp=ntp):
@@ -279,19 +283,19 @@ class Leg:
                     reception = self._receiver.reception
                     if reception is not None and reception.ssrc == ssrc:
                         reception.sender_report(ntp, now)
-                    self._on_blocks(message.blocks, wall)
+                    self._on_blocks(message.blocks, ntp_now)
                 case rtcp.ReceiverReport():
-                    self._on_blocks(message.blocks, wall)
+                    self._on_blocks(message.blocks, ntp_now)
                 case rtcp.Bye():
                     # A call ends by signalling; a server sends BYE whenever it replaces a stream.
                     _log.debug("the far end ends streams %s", message.ssrcs)
 
-    def _on_blocks(self, blocks: tuple[rtcp.ReportBlock, ...], wall: int) -> None:
+    def _on_blocks(self, blocks: tuple[rtcp.ReportBlock, ...], ntp_now: int) -> None:
         for block in blocks:
             if block.ssrc == self.sender.ssrc:
                 self._remote = block
                 self.sender.hear_report(block)
-                round_trip = block.round_trip(wall)
+                round_trip = block.round_trip(ntp_now)
                 if round_trip is not None:
                     self._round_trip = round_trip
                     self._round_trip_total += round_trip
@@ -301,9 +305,10 @@ class Leg:
         if not self._wire.open:
             return
         reception = self._receiver.reception
-        blocks = () if reception is None else (reception.report(self._clock()),)
+        now = self._clock()
+        blocks = () if reception is None else (reception.report(now),)
         report = (
-            self.sender.report(time.time(), blocks)
+            self.sender.report(self._epoch + now, blocks)
             if self.sender.packets
             else rtcp.ReceiverReport(self.sender.ssrc, blocks)
         )

@@ -21,7 +21,7 @@ from telnyx_core.actions import DigitTone
 from telnyx_core.ids import CallId
 from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._audio.recorder import Recording
-from telnyx_drivers._audio.rtp import libopus
+from telnyx_drivers._audio.rtp import libopus, rtcp
 from telnyx_drivers._audio.rtp.g711 import PCMU
 from telnyx_drivers._audio.rtp.packet import RtpPacket, parse
 from telnyx_drivers._services.call_recording import CallRecorder
@@ -68,16 +68,18 @@ class Wire:
     sent: list[tuple[float, bytes]] = field(factory=list[tuple[float, bytes]])
     open: bool = True
     deliver: OnData | None = None
+    deliver_rtcp: OnData | None = None
+    on_report: Callable[[bytes], None] = lambda packet: None
 
     def plug(self, on_rtp: OnData, on_rtcp: OnData) -> "Wire":
-        self.deliver = on_rtp
+        self.deliver, self.deliver_rtcp = on_rtp, on_rtcp
         return self
 
     def send(self, packet: bytes) -> None:
         self.sent.append((self.loop.time(), packet))
 
     def send_rtcp(self, packet: bytes) -> None:
-        pass
+        self.on_report(packet)
 
     def close(self) -> None:
         self.open = False
@@ -208,6 +210,44 @@ def test_ten_stalls_leave_a_recording_as_long_as_the_call_with_both_sides_in_ste
         audio.close()
         last = [frame async for frame in reader][-1]
         assert last.pts / 8_000 == pytest.approx(ended - DELAY, abs=0.06)
+
+    on_virtual_time(test)
+
+
+@pytest.mark.parametrize(
+    "wall",
+    [
+        pytest.param(lambda now: 1.7e9 + 0.97 * now, id="slewed"),
+        pytest.param(lambda now: 1.7e9 + now - 0.2 * int(now / 0.3), id="set back"),
+        pytest.param(lambda now: 1.7e9 + now + (0.8 if int(now / 0.3) % 2 else 0.0), id="steps"),
+    ],
+)
+def test_the_round_trip_is_right_while_the_systems_time_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, wall: Callable[[float], float]
+) -> None:
+    """A path of 460 ms was read as one of 446 where the wall clock was being slewed."""
+
+    async def test(loop: VirtualClockLoop) -> None:
+        monkeypatch.setattr("time.time", lambda: wall(loop.time()))
+        wire, read = Wire(loop), list[float | None]()
+
+        def answer(packet: bytes) -> None:
+            for message in rtcp.parse(packet):
+                if isinstance(message, rtcp.SenderReport):
+                    block = rtcp.ReportBlock(7, 0.0, 0, 0, 0, message.ntp >> 16 & 0xFFFF_FFFF, 0.25)
+                    loop.call_later(0.71, report, rtcp.compound(rtcp.ReceiverReport(3, (block,)), None))
+
+        def report(packet: bytes) -> None:
+            assert wire.deliver_rtcp is not None
+            wire.deliver_rtcp(packet)
+            read.append(path.stats().round_trip)
+
+        wire.on_report = answer
+        path = leg(call_audio(), wire, [])
+        await asyncio.sleep(10.0)
+        path.stop()
+        assert len(read) >= 5
+        assert read == [pytest.approx(0.46, abs=0.0005)] * len(read)
 
     on_virtual_time(test)
 
