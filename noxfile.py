@@ -29,6 +29,7 @@ def lint(session: nox.Session) -> None:
     session.install("ruff>=0.17,<0.18")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    session.run("python", "docs/_tools/commands.py", "--check")
 
 
 @nox.session

@@ -42,7 +42,7 @@ def test_a_client_can_be_made_and_signals_without_any_extra_but_its_loop(module:
         print(client.state.value)
 
         async def main():
-            driver = getattr(client, "_client", client)._driver
+            driver = getattr(client, "_source", client)._driver
             try:
                 driver.engine()
             except MediaUnavailable as error:

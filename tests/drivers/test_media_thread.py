@@ -64,4 +64,4 @@ async def test_it_is_for_the_asking_on_asyncio_and_always_so_on_trio(make: Make,
 
 
 def test_the_client_without_async_passes_it_on() -> None:
-    assert SyncTelnyxRTC(login_token="t", media_thread=True)._client._driver.media_thread
+    assert SyncTelnyxRTC(login_token="t", media_thread=True)._source._driver.media_thread

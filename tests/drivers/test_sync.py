@@ -205,6 +205,24 @@ def test_errors_are_the_same(make: Make) -> None:
     client.disconnect()
 
 
+def test_what_is_asked_when_the_client_is_gone_is_answered_as_with_async(make: Make) -> None:
+    """A call that has ended says so, whichever command it is; what needs no connection needs none."""
+    client = make()
+    client.clear_reconnect_token()
+    with client:
+        call = client.new_call("echo")
+        call.wait_for_state("active", timeout=10)
+    assert call.hangup() == call.wait_ended(timeout=1) == call.ended
+    for command in (call.hold, call.mute, call.answer, lambda: call.dtmf("1"), lambda: call.message("bob", "hi")):
+        with pytest.raises(InvalidCallState):
+            command()
+    with pytest.raises(CallEnded):
+        call.wait_for_state("active")
+    with pytest.raises(NotConnected):
+        client.is_registered()
+    client.clear_reconnect_token()
+
+
 def test_it_can_be_connected_again(make: Make) -> None:
     client = make()
     for _ in range(3):
@@ -228,9 +246,9 @@ def test_ctrl_c_while_waiting_says_good_bye(make: Make) -> None:
                 calls[0].wait_for_state("active", timeout=30)
             finally:
                 deadline = time.monotonic() + 5
-                while calls[0]._handle._waiters and time.monotonic() < deadline:
+                while calls[0]._source._waiters and time.monotonic() < deadline:
                     time.sleep(0.001)
-                given_up.append(not calls[0]._handle._waiters)
+                given_up.append(not calls[0]._source._waiters)
 
     with pytest.raises(KeyboardInterrupt):
         work()

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-import telnyx_drivers.sync
 from telnyx_core.states import CallState, SessionState
+from telnyx_drivers import _blocking, _sync
 from telnyx_drivers.gateway import Gateway
 from telnyx_drivers.sync import Call, CallNotification, LiveCall, TelnyxRTC
 from tests.drivers.fakes import SilentEngine
@@ -30,12 +30,14 @@ PATIENCE = 0.25
 
 
 def classes() -> dict[str, type[Any]]:
-    """The public classes of the module; of a notification, the call in it has the commands."""
+    """The public classes of the modules; of a notification, the call in it has the commands."""
     return {
         name: member
-        for name, member in vars(telnyx_drivers._sync).items()
-        if inspect.isclass(member) and member.__module__ == "telnyx_drivers._sync" and not name.startswith("_")
-    }
+        for module in (_sync, _blocking)
+        for name, member in vars(module).items()
+        if inspect.isclass(member) and member.__module__ == module.__name__ and not name.startswith("_")
+        and member is not _blocking.Relayed
+    }  # fmt: skip
 
 
 def public_methods(owner: type[Any]) -> dict[str, Callable[..., Any]]:
