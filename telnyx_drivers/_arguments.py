@@ -101,6 +101,16 @@ def seconds(*, optional: bool = True, most: float = LONGEST_WAIT) -> Check:
     return check
 
 
+def optional(check: Check) -> Check:
+    """As ``check``, and ``None``."""
+
+    def holds(name: str, value: object) -> None:
+        if value is not None:
+            check(name, value)
+
+    return holds
+
+
 def function(wanted: str, *, optional: bool = False) -> Check:
     def check(name: str, value: object) -> None:
         if not callable(value) and not (value is None and optional):

@@ -101,6 +101,11 @@ class Playback:
         return self._playback.position
 
     @property
+    def heard(self) -> float:
+        """Seconds of it that the far end has played by now."""
+        return self._playback.heard
+
+    @property
     def ended(self) -> bool:
         return self._playback.ended
 

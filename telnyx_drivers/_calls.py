@@ -26,12 +26,13 @@ from telnyx_drivers._exceptions import CallEnded, CallFailed
 from telnyx_drivers._guard import Handler, Spawn
 
 if TYPE_CHECKING:
+    from telnyx_drivers._audio.audio_input import Playable
     from telnyx_drivers._audio.player import Playback
     from telnyx_drivers._audio.readers import AudioIn
     from telnyx_drivers._audio.recorder import Channels, Recording
     from telnyx_drivers._audio.rtp.pcap import Capture
     from telnyx_drivers._audio.writer import AudioOut
-    from telnyx_drivers._webrtc.call_audio import CallAudio, Playable
+    from telnyx_drivers._webrtc.call_audio import CallAudio
 
 Headers: TypeAlias = Sequence[CustomHeader | Mapping[str, str]]
 States: TypeAlias = CallState | str | Iterable[CallState | str]
@@ -425,7 +426,7 @@ class CallHandle(Emits["CallNotification"]):
 
     @property
     def audio_out(self) -> "AudioOut":
-        """Audio to send: ``write``, ``write_nowait``, ``clear``, ``drain``, ``pause``, ``resume``."""
+        """Audio to send: ``write``, ``clear``, ``drain``, ``heard``, ``filler`` and more, see `AudioOut`."""
         return self.audio.audio_out
 
     @checked

@@ -97,13 +97,14 @@ if TYPE_CHECKING:
     from telnyx_drivers._audio.frames import AudioFrame
     from telnyx_drivers._audio.rtp.libopus import OpusSettings
     from telnyx_drivers._audio.source_registry import Source
-    from telnyx_drivers._audio.tones import Tone
+    from telnyx_drivers._audio.tones import Noise, Tone
     from telnyx_drivers._webrtc.engine import engine_with
 
     __all__ += [
         "AudioFrame",
         "AudioInput",
         "ChunkDecoder",
+        "Noise",
         "OpusSettings",
         "Source",
         "Tone",
@@ -116,6 +117,7 @@ if TYPE_CHECKING:
 _WITH_NUMPY: Final = {
     "AudioFrame": "telnyx_drivers._audio.frames",
     "ChunkDecoder": "telnyx_drivers._audio.chunks",
+    "Noise": "telnyx_drivers._audio.tones",
     "OpusSettings": "telnyx_drivers._audio.rtp.libopus",
     "Source": "telnyx_drivers._audio.source_registry",
     "Tone": "telnyx_drivers._audio.tones",

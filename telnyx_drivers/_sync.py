@@ -39,7 +39,9 @@ from telnyx_drivers._threads import Threads
 from telnyx_drivers._webrtc.ports import EngineFactory
 
 if TYPE_CHECKING:
+    from telnyx_drivers._audio.audio_input import Playable
     from telnyx_drivers._audio.frames import AudioFrame, Pcm
+    from telnyx_drivers._audio.heard import Cleared, Heard, Mark
 
 
 T = TypeVar("T")
@@ -298,13 +300,24 @@ class Call(CallCommands["CallNotification"]):
         reader = self._do(lambda: self._source.audio_in(sample_rate, channels, frame_ms))
         return self._threads.iterate(reader.__anext__, timeout)
 
-    def write(self, pcm: "Pcm", sample_rate: int | None = None, channels: int = 1) -> bool:
+    def write(
+        self, pcm: "Pcm", sample_rate: int | None = None, channels: int = 1, *, mark: "Mark | None" = None
+    ) -> bool:
         """Send PCM16 at the pace of playback; False when part of it was dropped."""
-        return self._run(lambda: self._source.audio_out.write(pcm, sample_rate, channels))
+        return self._run(lambda: self._source.audio_out.write(pcm, sample_rate, channels, mark=mark))
 
-    def clear(self) -> float:
-        """Drop what was written and not sent; returns its seconds."""
+    def clear(self) -> "Cleared":
+        """Drop what was written and not sent; returns its seconds, and ``heard``."""
         return self._do(lambda: self._source.audio_out.clear())
+
+    @property
+    def heard(self) -> "Heard":
+        """What the far end has played by now of what was written."""
+        return self._do(lambda: self._source.audio_out.heard)
+
+    def filler(self, source: "Playable | None", *, after: float = 0.8) -> None:
+        """What the far end hears while nothing else is sent; ``None`` ends it."""
+        self._run(lambda: self._source.audio_out.filler(source, after=after))
 
     def drain(self) -> None:
         """Wait until everything written has been sent."""

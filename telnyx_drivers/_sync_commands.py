@@ -24,9 +24,9 @@ from telnyx_drivers._keywords import LoginKeywords
 from telnyx_drivers._listening import N
 
 if TYPE_CHECKING:
+    from telnyx_drivers._audio.audio_input import Playable
     from telnyx_drivers._audio.recorder import Channels
     from telnyx_drivers._audio.source_registry import SourceFactory
-    from telnyx_drivers._webrtc.call_audio import Playable
 
 
 class ClientCommands(Relayed[Client, N]):

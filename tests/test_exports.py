@@ -32,7 +32,7 @@ APPLICATION = """
     isMediaRecoveryErrorEvent is_media_recovery_error_event
 """
 WITH_NUMPY = """
-    AudioFrame ChunkDecoder OpusSettings Source Tone AudioInput engine_with loudspeaker microphone speaker
+    AudioFrame ChunkDecoder Noise OpusSettings Source Tone AudioInput engine_with loudspeaker microphone speaker
 """
 ASYNC = "CallHandle CallNotification LiveCall TelnyxRTC"
 BLOCKING = "Call CallNotification LiveCall TelnyxRTC"

@@ -1,8 +1,10 @@
 """The protocol of everything that is mixed into the audio that a call sends."""
 
-from typing import Protocol
+import os
+from collections.abc import AsyncIterable, Iterable
+from typing import Protocol, TypeAlias
 
-from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.frames import AudioFrame, Samples
 
 
 class AudioInput(Protocol):
@@ -25,3 +27,7 @@ class AudioInput(Protocol):
     def close(self) -> None:
         """The call has ended, or releases the input. Idempotent, any thread."""
         ...
+
+
+Playable: TypeAlias = str | os.PathLike[str] | AsyncIterable[AudioFrame] | Iterable[AudioFrame] | AudioInput
+"""What can be played into a call: a file, a URL, frames, or an input."""

@@ -1,11 +1,11 @@
-"""Pure tones, optionally with a cadence: test signals, ringback, busy."""
+"""Pure tones, optionally with a cadence: test signals, ringback, busy. And noise."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples, silence
+from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples, silence, to_int16
 
 
 class Tone:
@@ -74,3 +74,26 @@ class Tone:
         if self._duration is not None:
             gain[times >= self._duration] = 0
         return gain
+
+
+class Noise:
+    """White noise without end; an `AudioInput`, for instance comfort noise for `AudioOut.filler`.
+
+    ``level`` is its effective value, above 0 and at most 1; the default is -60 dB of full scale. Raises ``ValueError``
+    for other levels.
+    """
+
+    error: None = None
+
+    def __init__(self, level: float = 0.001) -> None:
+        if not 0 < level <= 1:
+            raise ValueError(f"level must be above 0 and at most 1, not {level}")
+        self._level = level * 32_767
+        self._random = np.random.default_rng()
+        self.ended = False
+
+    def read(self, rate: int) -> Samples:
+        return to_int16(self._random.standard_normal(rate // FRAMES_PER_SECOND) * self._level)
+
+    def close(self) -> None:
+        self.ended = True

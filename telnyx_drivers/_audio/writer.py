@@ -1,14 +1,17 @@
 """What an application says: a paced, interruptible queue of PCM."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
 import numpy as np
 
+from telnyx_drivers._arguments import checked_with, optional, playable, seconds
+from telnyx_drivers._audio.audio_input import Playable
 from telnyx_drivers._audio.chunks import Intake, length_of
 from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Pcm, Samples
+from telnyx_drivers._audio.heard import Cleared, Departures, Heard, Mark, Marks
 from telnyx_drivers._audio.sample_queue import SampleQueue
 from telnyx_drivers._audio.wakeup import CallSoon, Wakeup
 
@@ -33,7 +36,8 @@ class AudioOut:
 
     ``ahead`` is how many seconds `write` lets an application be ahead of the wire, ``limit`` how many may wait at all
     (`write_nowait`). It is an `AudioInput`: a call reads it, and can be given one as a source. ``clock`` is in seconds
-    and tells one stream from the next.
+    and tells one stream from the next. ``delay`` is how many seconds later the far end hears what leaves, ``fill``
+    opens a filler for the call.
     """
 
     error: None = None
@@ -45,8 +49,13 @@ class AudioOut:
         ahead: float = 0.2,
         limit: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
+        delay: Callable[[], float] = lambda: 0.0,
+        fill: Callable[[Playable | None, float], Awaitable[None]] | None = None,
     ) -> None:
         self._queue = SampleQueue()
+        self._departures = Departures(clock, delay)
+        self._marks = Marks()
+        self._fill = fill
         self._intake = Intake()
         self._clock = clock
         self._written_at = clock()
@@ -81,13 +90,25 @@ class AudioOut:
         """Seconds that have been sent so far."""
         return self._queue.taken
 
-    async def write(self, pcm: Pcm, sample_rate: int | None = None, channels: int = 1) -> bool:
+    @property
+    def heard(self) -> Heard:
+        """What the far end has played by now: of how much was written, and of which mark.
+
+        The wait in the queue, the pace, half the round trip and the far end's jitter buffer are counted; the last is
+        estimated. What has left is on its way and will be played, also after a `clear`.
+        """
+        return self._marks.at(self._departures.played(self._queue.taken))
+
+    async def write(
+        self, pcm: Pcm, sample_rate: int | None = None, channels: int = 1, *, mark: Mark | None = None
+    ) -> bool:
         """Write audio at the pace at which it is sent; returns when all of it is at most ``ahead`` seconds from that.
 
         Returns false when `clear` or the end of the call dropped part of it. Cancelled, it takes back what was not
         accepted yet. Bytes, and frames, of one rate one after the other are one stream that may be cut anywhere: half a
         sample waits for the next piece until `clear`, `drain` or a pause of a second, and a WAV header at the beginning
-        of a piece is read. Raises ``TypeError`` or ``ValueError`` for what is not audio of a known rate.
+        of a piece is read. ``mark`` names the piece in `heard`. Raises ``TypeError`` or ``ValueError`` for what is not
+        audio of a known rate.
         """
         pieces = self._take(pcm, sample_rate, channels)
         if self._closed:
@@ -100,6 +121,8 @@ class AudioOut:
 
         try:
             async with self._turn:
+                if offer in self._offers:
+                    self._note(mark, _seconds(pieces))
                 while pieces:
                     samples, rate = pieces[0]
                     await self._moved.wait_until(may_go_on)
@@ -114,16 +137,25 @@ class AudioOut:
             self._offers.pop(offer, None)
             self._written_at = self._clock()
 
-    def write_nowait(self, pcm: Pcm, sample_rate: int | None = None, channels: int = 1) -> None:
-        """Write audio without waiting; ignored once the call has ended.
+    def write_nowait(
+        self, pcm: Pcm, sample_rate: int | None = None, channels: int = 1, *, mark: Mark | None = None
+    ) -> None:
+        """Write audio without waiting, as `write`; ignored once the call has ended.
 
         Raises `QueueFull`, and what `write` raises.
         """
         if self._queue.duration + length_of(pcm, sample_rate, channels) > self._limit:
             raise QueueFull(f"{self.queued_duration:.1f} s of audio are waiting, at most {self._limit:.0f} s may")
-        for samples, rate in self._take(pcm, sample_rate, channels):
-            if not self._closed:
-                self._queue.put(samples, rate)
+        pieces = self._take(pcm, sample_rate, channels)
+        if self._closed:
+            return
+        self._note(mark, _seconds(pieces))
+        for samples, rate in pieces:
+            self._queue.put(samples, rate)
+
+    def _note(self, mark: Mark | None, length: float) -> None:
+        if mark is not None:
+            self._marks.add(mark, self._queue.taken + self._queue.duration, length)
 
     def _take(self, pcm: Pcm, sample_rate: int | None, channels: int) -> list[tuple[Samples, int]]:
         now = self._clock()
@@ -132,17 +164,37 @@ class AudioOut:
         self._written_at = now
         return self._intake.take(pcm, sample_rate, channels)
 
-    def clear(self) -> float:
+    def clear(self) -> Cleared:
         """Drop everything not sent yet, also the rest of a waiting `write`; returns the seconds dropped.
 
-        At most 40 ms more are sent: 20 ms in the encoder, and 20 ms in the network.
+        At most 40 ms more are sent: 20 ms in the encoder, and 20 ms in the network. The ``heard`` of what is returned
+        says what the far end had played by then, as `heard` does. ::
+
+            heard = call.audio_out.clear().heard
+            said = text[heard.mark][: round(heard.part * len(text[heard.mark]))]
         """
+        heard = self.heard
         dropped = self._queue.clear() + sum(self._offers.values())
+        self._marks.drop_from(self._queue.taken)
         self._offers.clear()
         self._begin_anew()
         self.last_cleared_duration = dropped
         self._moved.fire()
-        return dropped
+        return Cleared(dropped, heard)
+
+    @checked_with(source=optional(playable), after=seconds(optional=False))
+    async def filler(self, source: Playable | None, *, after: float = 0.8) -> None:
+        """Let the far end hear this while nothing else is sent for ``after`` seconds: comfort noise, a recorded room.
+
+        It is faded in, and ends within the first 20 ms of the next `write` or playback. ``source`` is as for
+        `CallHandle.play`, files and URLs from their start again; ``None`` ends it. Raises what `CallHandle.play`
+        raises. ::
+
+            await call.audio_out.filler(Noise())
+        """
+        if self._fill is None:
+            raise TypeError("only the audio_out of a call has a filler")
+        await self._fill(source, after)
 
     async def drain(self) -> None:
         """Wait until everything written has been sent or dropped, or the call has ended."""
@@ -176,14 +228,19 @@ class AudioOut:
 
     def read(self, rate: int) -> Samples | None:
         if self._paused:
+            self._departures.going = False
             return None
         over = self._ended or self._draining > 0
+        left = self._queue.taken
         samples = self._queue.take(rate, last=over or not self._late or self._waited >= _PATIENCE)
         if samples is None:
+            self._departures.going = False
             self._waited += not self._queue.empty
             level, self._level = self._level, 0
             self._broken = self._late
             return _fading(level, rate // FRAMES_PER_SECOND, rate) if level else None
+        if not self._departures.going:
+            self._departures.begin(left)
         self._moved.fire()
         self._waited = 0
         if self._broken:

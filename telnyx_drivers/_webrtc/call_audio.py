@@ -18,12 +18,14 @@ from attrs import frozen
 
 from telnyx_core.facts import AudioBroke, AudioFact, RecordingFault
 from telnyx_core.ids import CallId
+from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_drivers._arguments import checked, checked_with, one_of
-from telnyx_drivers._audio.audio_input import AudioInput
+from telnyx_drivers._audio.audio_input import AudioInput, Playable
 from telnyx_drivers._audio.audio_patch import AudioPatch
 from telnyx_drivers._audio.decode import open_decoder
 from telnyx_drivers._audio.fetched import fetched
-from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, AudioFrame, Samples, mix, silence
+from telnyx_drivers._audio.filler import Filler
+from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples, mix, silence
 from telnyx_drivers._audio.inputs import FileInput, Input, is_address
 from telnyx_drivers._audio.levels import LevelMeter
 from telnyx_drivers._audio.player import Playback
@@ -35,6 +37,7 @@ from telnyx_drivers._audio.sources import FIRST_SECONDS, HIGH_SECONDS, Backgroun
 from telnyx_drivers._audio.spawn import Spawn, spawn
 from telnyx_drivers._audio.timeline import Timeline
 from telnyx_drivers._audio.wakeup import CallSoon, here
+from telnyx_drivers._audio.way import Way, WayMeter
 from telnyx_drivers._audio.worker import in_background, in_own_thread
 from telnyx_drivers._audio.writer import AudioOut
 from telnyx_drivers._guard import isolated
@@ -98,9 +101,6 @@ class SampleTap(Protocol):
         ...
 
 
-Playable: TypeAlias = str | os.PathLike[str] | AsyncIterable[AudioFrame] | Iterable[AudioFrame] | AudioInput
-
-
 class CallAudio:
     """Implements `AudioPort` for the media loop; everything else is for the application's loop."""
 
@@ -111,8 +111,14 @@ class CallAudio:
         spawn: Spawn = spawn,
         background: Background = in_background,
         report: Callable[[AudioFault], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``report`` gets the faults, as `on_fault` does, on the application's loop."""
+        self._clock = clock
+        self.reading: Callable[[], StatsSnapshot | None] = lambda: None
+        """The counters of the peer in use, where there is one."""
+        self._way = WayMeter()
+        self._filler: Filler | None = None
         self._report = report
         self._call_soon = call_soon
         self._spawn = spawn
@@ -123,7 +129,9 @@ class CallAudio:
         self._captures: tuple[Capture, ...] = ()
         self._couplings: tuple[AudioPatch, ...] = ()
         """The calls that also get what is received here."""
-        self.audio_out = AudioOut(call_soon=call_soon)
+        self.audio_out = AudioOut(
+            call_soon=call_soon, clock=clock, delay=lambda: self.way().outward, fill=self._fill_with
+        )
         self._voices: tuple[AudioInput, ...] = (self.audio_out,)
         self._muted = self._deaf = self._closed = False
         self._timeline = Timeline()
@@ -155,6 +163,8 @@ class CallAudio:
             if reading.fault is not None:
                 self._drop_voice(voice)
                 self.source_broke(reading.fault)
+        if self._filler is not None:
+            mixed = self._filled(self._filler, mixed, rate)
         self._sent += 1
         if mixed is None or self._muted:
             mixed = silence(count)
@@ -187,6 +197,19 @@ class CallAudio:
         for coupling in self._couplings:
             coupling.feed(samples, rate)
         self._listeners.feed(silence(samples.size) if self._deaf else samples, rate)
+
+    def _filled(self, filler: Filler, mixed: Samples | None, rate: int) -> Samples | None:
+        reading = self._reading
+        with reading:
+            mixed = _fitting(filler.beat(mixed, rate), rate // FRAMES_PER_SECOND)
+            if not filler.ended:
+                return mixed
+        self._filler = None
+        if reading.fault is not None:
+            self.source_broke(reading.fault)
+        with isolated("an audio source"):
+            filler.close()
+        return mixed
 
     def source_broke(self, error: Exception) -> None:
         """A source cannot be used: the call continues without it (MEDIA-415). Media loop."""
@@ -222,6 +245,15 @@ class CallAudio:
             self._timeline.heard.missed,
         )
 
+    def way(self) -> Way:
+        """What lies between the two ends now, from the figures of the media path."""
+        return self._way.way(self.reading())
+
+    @property
+    def filling(self) -> bool:
+        """True while what is sent is the filler alone."""
+        return self._filler is not None and self._filler.sounding
+
     def set_muted(self, muted: bool) -> None:
         self._muted = muted
 
@@ -254,11 +286,25 @@ class CallAudio:
         """
         home = self._call_soon or here()
         voice = await self._open(what, loop, home)
-        playback = Playback(voice, home)
+        playback = Playback(voice, home, clock=self._clock, delay=lambda: self.way().outward)
         self.add_voice(playback)
         if isinstance(voice, SourceVoice):
             self._spawn(voice.run)
         return playback
+
+    async def _fill_with(self, source: Playable | None, after: float) -> None:
+        """For `AudioOut.filler`."""
+        voice = None if source is None else await self._open(source, True, self._call_soon or here())
+        old = self._filler
+        with self._lock:
+            closed = self._closed
+            self._filler = None if voice is None or closed else Filler(voice, after)
+        if old is not None:
+            old.close()
+        if voice is not None and closed:
+            voice.close()
+        elif isinstance(voice, SourceVoice):
+            self._spawn(voice.run)
 
     @checked_with(channels=one_of("both", "received"))
     async def record(
@@ -375,7 +421,10 @@ class CallAudio:
             taps, self._taps = self._taps, ()
             captures, self._captures = self._captures, ()
             self._couplings = ()
+            filler, self._filler = self._filler, None
         ends = [*(voice.close for voice in voices), *(tap.close for tap in taps)]
+        if filler is not None:
+            ends.append(filler.close)
         for end in ends:
             with isolated("a part of a call's audio"):
                 end()

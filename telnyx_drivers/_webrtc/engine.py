@@ -135,7 +135,8 @@ class AiortcEngine:
 
     def _call(self, call: CallId) -> CallMedia:
         if call not in self._calls:
-            self._calls[call] = CallMedia(self._call_audio(call))
+            media = self._calls[call] = CallMedia(self._call_audio(call))
+            media.audio.reading = lambda: None if media.used is None else self.snapshot(media.used)
         return self._calls[call]
 
     def _open(self, action: OpenPeer) -> None:

@@ -1,0 +1,23 @@
+"""The programs of the how-to pages about voice bots run as they are printed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGES = Path(__file__).parents[2] / "docs" / "how-to"
+
+pytestmark = [pytest.mark.net, pytest.mark.media]
+
+
+def run(page: str) -> None:
+    for program in re.findall(r"^```python\n(.*?)^```$", (PAGES / page).read_text(encoding="utf-8"), re.M | re.S):
+        exec(compile(program, page, "exec"), {"__name__": "__main__"})
+
+
+def test_what_was_heard(capsys: pytest.CaptureFixture[str]) -> None:
+    run("what-was-heard.md")
+    said = capsys.readouterr().out
+    assert re.match(
+        r"the caller has heard: Our office( is)?( open)?\n[01]\.\d s of it; [01]\.\d s were dropped\n", said
+    )
