@@ -6,6 +6,7 @@ then sleep until `next_timeout` or until there is a fact. Clock, sockets and ran
 
 from collections.abc import Mapping
 from random import Random
+from typing import Final
 
 from attrs import evolve
 
@@ -231,9 +232,9 @@ class Session:
             self._hub.link.speed_test(size, ticket, now)
             return ticket
 
-    def clear_reconnect_token(self) -> None:
+    def clear_reconnect_token(self, *, now: float) -> None:
         """Forget the routing token and the session id: the next socket starts without them."""
-        with self._hub.at(self._hub.now):  # so that a store is updated at once
+        with self._hub.at(now):
             self._hub.link.identity.give_up(at_once=not self.connected)
 
     def new_call(self, options: CallOptions, *, now: float) -> CallId:
@@ -490,3 +491,9 @@ class Session:
         if not self._hub.link.usable:
             why = self._hub.unusable()
             raise (NotConnected if why.kind is FailureKind.NOT_CONNECTED else NotReady)(why.text)
+
+
+COMMANDS: Final = frozenset(
+    name for name, member in vars(Session).items() if name[0] != "_" and "now" in getattr(member, "__annotations__", {})
+) - {"receive", "handle_timeout"}
+"""All that an application can ask of a session: its public methods that take the time, without the two pushes."""

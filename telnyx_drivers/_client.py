@@ -421,7 +421,7 @@ class Client(Emits[CallNotification]):
 
     def clear_reconnect_token(self) -> None:
         """Forget the values that would route the next socket to the same server and session."""
-        self._session.clear_reconnect_token()
+        self._session.clear_reconnect_token(now=self._driver.now())
         self._driver.commanded()
 
     @checked

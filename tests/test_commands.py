@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from telnyx_core.session import COMMANDS, Session
+from telnyx_core.testing.commands import Commands
+from telnyx_drivers._services.journal import RecordedSession
+
 TOOLS = Path(__file__).parent.parent / "docs" / "_tools"
 
 
@@ -54,3 +58,11 @@ def test_a_changed_original_is_seen(
     found = commands.stale()  # type: ignore[attr-defined]
     assert len(found) == 1
     assert found[0].endswith(path)
+
+
+def test_what_is_recorded_and_what_the_kit_gives_are_the_commands_of_the_session() -> None:
+    """Placing a call is the kit's own: a rig dials, a simulated client calls a number."""
+    assert {"connect", "hold", "send_ai_item", "clear_reconnect_token"} < COMMANDS
+    assert {name for name in vars(Commands) if not name.startswith("_")} == COMMANDS - {"new_call"}
+    assert not COMMANDS & {"receive", "handle_timeout", "next_action", "next_timeout", "call"}
+    assert all(getattr(RecordedSession, name) is not getattr(Session, name) for name in COMMANDS)

@@ -39,39 +39,6 @@ from telnyx_core.journal.fits import fits
 from telnyx_core.journal.reading_record import reading_from_record, reading_record
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
 
-COMMANDS: Final = (
-    "connect",
-    "disconnect",
-    "leave",
-    "login",
-    "switch_region",
-    "is_registered",
-    "clear_reconnect_token",
-    "subscribe",
-    "unsubscribe",
-    "broadcast",
-    "speed_test",
-    "new_call",
-    "answer",
-    "hangup",
-    "hold",
-    "unhold",
-    "toggle_hold",
-    "dtmf",
-    "message",
-    "set_muted",
-    "set_deaf",
-    "set_source",
-    "set_max_bit_rate",
-    "restart_media",
-    "resume_media",
-    "reject_media",
-    "flush_report",
-    "send_conversation_message",
-    "send_ai_item",
-)
-"""The commands of a `Session`, which is everything that an application can do to one."""
-
 _SESSION_MEMBERS: Final = frozenset({"peerId", "connectionId", "reattached_sessions"})
 """Members that name a session by its id, or something else (DBG-010, SIG-137)."""
 _URL_TOKEN: Final = re.compile(r"([?&]voice_sdk_id=)([^&#]+)")

@@ -17,9 +17,9 @@ from telnyx_core._signalling.speed import PREFIX, written
 from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core.actions import Action
 from telnyx_core.errors import LocalProtocolError
-from telnyx_core.journal.record import COMMANDS, Scrubber, action_record, arguments_from_record, fact_from_record
+from telnyx_core.journal.record import Scrubber, action_record, arguments_from_record, fact_from_record
 from telnyx_core.options import ClientOptions
-from telnyx_core.session import Session
+from telnyx_core.session import COMMANDS, Session
 
 _FORMAT: Final = 1
 _AGES: Final = 1e12

@@ -33,10 +33,11 @@ from telnyx_core.events import CallInfo, CallUpdated, Cause, ErrorRaised, Event,
 from telnyx_core.facts import Fact, NetworkChange, NetworkChanged
 from telnyx_core.gateway.facts import GatewayFact
 from telnyx_core.ids import CallId, Ticket
-from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
+from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.session import Session
 from telnyx_core.states import LIVE, CallState, SessionState
 from telnyx_core.testing.clock import VirtualClock
+from telnyx_core.testing.commands import Commands
 from telnyx_core.testing.contract import ContractChecker, ContractViolation
 from telnyx_core.testing.media import MediaModel
 from telnyx_core.testing.snapshot import snapshot
@@ -47,8 +48,8 @@ _EventT = TypeVar("_EventT", bound=Event)
 _PLAIN_CALL = CallOptions()
 
 
-class SimClient:
-    """The commands are those of `Session` without ``now``. A refused one raises, as it would in an application."""
+class SimClient(Commands):
+    """The commands are those of `Session`. A refused one raises, as it would in an application."""
 
     def __init__(
         self,
@@ -90,66 +91,9 @@ class SimClient:
 
     # The application's side.
 
-    def connect(self) -> None:
-        self._ask(lambda now: self.session.connect(now=now))
-
-    def disconnect(self) -> None:
-        self._ask(lambda now: self.session.disconnect(now=now))
-
-    def leave(self) -> None:
-        self._ask(lambda now: self.session.leave(now=now))
-
-    def login(self, credentials: Mapping[str, object]) -> Ticket:
-        return self._ticket(lambda now: self.session.login(credentials, now=now))
-
-    def is_registered(self) -> Ticket:
-        return self._ticket(lambda now: self.session.is_registered(now=now))
-
-    def clear_reconnect_token(self) -> None:
-        self._ask(lambda _: self.session.clear_reconnect_token())
-
     def new_call(self, destination: str = "echo", options: CallOptions = _PLAIN_CALL) -> CallId:
         given = evolve(options, destination_number=destination)
         return self._ask(lambda now: self.session.new_call(given, now=now))
-
-    def answer(self, call: CallId, custom_headers: tuple[CustomHeader, ...] = ()) -> None:
-        self._ask(lambda now: self.session.answer(call, now=now, custom_headers=custom_headers))
-
-    def hangup(self, call: CallId, *, cause: str | None = None, cause_code: int | None = None) -> Ticket:
-        return self._ticket(lambda now: self.session.hangup(call, now=now, cause=cause, cause_code=cause_code))
-
-    def hold(self, call: CallId) -> Ticket:
-        return self._ticket(lambda now: self.session.hold(call, now=now))
-
-    def unhold(self, call: CallId) -> Ticket:
-        return self._ticket(lambda now: self.session.unhold(call, now=now))
-
-    def toggle_hold(self, call: CallId) -> Ticket:
-        return self._ticket(lambda now: self.session.toggle_hold(call, now=now))
-
-    def dtmf(self, call: CallId, digits: str) -> Ticket:
-        return self._ticket(lambda now: self.session.dtmf(call, digits, now=now))
-
-    def message(self, call: CallId, to: str, body: str) -> Ticket:
-        return self._ticket(lambda now: self.session.message(call, to, body, now=now))
-
-    def say_to_assistant(self, call: CallId, text: str) -> Ticket:
-        return self._ticket(lambda now: self.session.send_conversation_message(call, text, now=now))
-
-    def set_muted(self, call: CallId, muted: bool) -> None:
-        self._ask(lambda now: self.session.set_muted(call, muted, now=now))
-
-    def set_deaf(self, call: CallId, deaf: bool) -> None:
-        self._ask(lambda now: self.session.set_deaf(call, deaf, now=now))
-
-    def restart_media(self, call: CallId) -> Ticket:
-        return self._ticket(lambda now: self.session.restart_media(call, now=now))
-
-    def resume_media(self, call: CallId) -> bool:
-        return self._ask(lambda now: self.session.resume_media(call, now=now))
-
-    def reject_media(self, call: CallId) -> bool:
-        return self._ask(lambda now: self.session.reject_media(call, now=now))
 
     def network(self, change: NetworkChange) -> None:
         """The host reports news of its network."""
@@ -316,14 +260,6 @@ class SimClient:
                 self.events.append((self._clock.now, event))
             case _:
                 self.media.perform(action)
-
-    def _ticket(self, command: Callable[[float], Ticket]) -> Ticket:
-        def asked(now: float) -> Ticket:
-            ticket = command(now)
-            self.ledger.asked(ticket)
-            return ticket
-
-        return self._ask(asked)
 
     def _ask(self, command: Callable[[float], _T]) -> _T:
         before = snapshot(self.session) if self._strict else None

@@ -45,6 +45,9 @@ class Commands(Asking):
     def speed_test(self, size: int) -> Ticket:
         return self._ticket(lambda now: self.session.speed_test(size, now=now))
 
+    def clear_reconnect_token(self) -> None:
+        self._ask(lambda now: self.session.clear_reconnect_token(now=now))
+
     def answer(self, call: CallId, *, custom_headers: tuple[CustomHeader, ...] = ()) -> None:
         self._ask(lambda now: self.session.answer(call, custom_headers=custom_headers, now=now))
 

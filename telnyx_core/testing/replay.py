@@ -323,7 +323,7 @@ class _Player:
             case "invoke", "disconnect", _:
                 self.rig.disconnect()
             case "invoke", "login", [dict(login), *_]:
-                self.rig.login(**mapping(login, "creds"))
+                self.rig.login(mapping(login, "creds"))
             case "newCall", _, _:
                 self._dial(name, options)
             case "call", str(method), _:
@@ -364,11 +364,11 @@ class _Player:
             "hold": lambda: rig.hold(call),
             "unhold": lambda: rig.unhold(call),
             "toggleHold": lambda: rig.toggle_hold(call),
-            "muteAudio": lambda: rig.mute(call),
-            "unmuteAudio": lambda: rig.mute(call, muted=False),
-            "toggleAudioMute": lambda: rig.mute(call, muted=not rig.info(call).muted),
-            "deaf": lambda: rig.deafen(call),
-            "undeaf": lambda: rig.deafen(call, deaf=False),
+            "muteAudio": lambda: rig.set_muted(call, True),
+            "unmuteAudio": lambda: rig.set_muted(call, muted=False),
+            "toggleAudioMute": lambda: rig.set_muted(call, muted=not rig.info(call).muted),
+            "deaf": lambda: rig.set_deaf(call, True),
+            "undeaf": lambda: rig.set_deaf(call, deaf=False),
         }
         match method, given:
             case _, [] if method in plain:
@@ -377,10 +377,9 @@ class _Player:
                 rig.dtmf(call, digits)
             case "sendConversationMessage", [str(text), *rest]:
                 urls = rest[0] if rest and isinstance(rest[0], list) else []
-                rig.converse(call, text, *(url for url in urls if isinstance(url, str)))
+                rig.send_conversation_message(call, text, tuple(url for url in urls if isinstance(url, str)))
             case "sendAIConversationMessage", [dict(item)]:
-                rig.session.send_ai_item(item, now=rig.now)
-                rig.drain()
+                rig.send_ai_item(item)
             case _:
                 raise _not_understood(line)
 

@@ -15,11 +15,9 @@ The clock, the record, and what the far end and the media engine may say are tho
 
 from typing import Literal, TypeAlias
 
-from telnyx_core._wire.json_types import Json, JsonObject, JsonView
-from telnyx_core.actions import DigitsVia
-from telnyx_core.events import Cause
-from telnyx_core.ids import CallId, Ticket
-from telnyx_core.options import CallOptions, CustomHeader
+from telnyx_core._wire.json_types import Json, JsonObject
+from telnyx_core.ids import CallId
+from telnyx_core.options import CallOptions
 from telnyx_core.testing.scripted import LOCAL_SDP, REATTACH_SDP, REMOTE_SDP, FixedDice, Stage, Where
 from telnyx_core.testing.wire import EPOCH
 
@@ -30,7 +28,7 @@ Inbound: TypeAlias = Literal["ringing", "answering", "active", "held"]
 
 
 class Rig(Stage):
-    """`Stage`, with whole calls. Keywords are options of the client."""
+    """`Stage`, with whole calls. Keywords are options of the client. Tickets are settled in ``outcomes``."""
 
     # Calls, step by step.
 
@@ -105,99 +103,6 @@ class Rig(Stage):
             self.hold(ident)
             self.reply("modify", {"holdState": "held"}, call=ident)
         return ident
-
-    # What the application asks. Tickets are settled in `outcomes`.
-
-    def answer(self, call: CallId, *headers: tuple[str, str]) -> None:
-        given = tuple(CustomHeader(name, value) for name, value in headers)
-        self.session.answer(call, now=self.now, custom_headers=given)
-        self.drain()
-
-    def hangup(self, call: CallId, cause: Cause | None = None, *headers: tuple[str, str]) -> Ticket:
-        given = Cause(None, None) if cause is None else cause
-        return self._asked(
-            self.session.hangup(
-                call,
-                now=self.now,
-                cause=given.cause,
-                cause_code=given.cause_code,
-                sip_code=given.sip_code,
-                sip_reason=given.sip_reason,
-                sip_call_id=given.sip_call_id,
-                custom_headers=tuple(CustomHeader(name, value) for name, value in headers),
-            )
-        )
-
-    def subscribe(self, channel: str) -> Ticket:
-        return self._asked(self.session.subscribe(channel, now=self.now))
-
-    def unsubscribe(self, channel: str) -> Ticket:
-        return self._asked(self.session.unsubscribe(channel, now=self.now))
-
-    def broadcast(self, channel: str, data: JsonView) -> Ticket:
-        return self._asked(self.session.broadcast(channel, data, now=self.now))
-
-    def speed_test(self, size: int) -> Ticket:
-        return self._asked(self.session.speed_test(size, now=self.now))
-
-    def restart_media(self, call: CallId) -> Ticket:
-        return self._asked(self.session.restart_media(call, now=self.now))
-
-    def hold(self, call: CallId) -> Ticket:
-        return self._asked(self.session.hold(call, now=self.now))
-
-    def unhold(self, call: CallId) -> Ticket:
-        return self._asked(self.session.unhold(call, now=self.now))
-
-    def toggle_hold(self, call: CallId) -> Ticket:
-        return self._asked(self.session.toggle_hold(call, now=self.now))
-
-    def dtmf(self, call: CallId, digits: str, via: DigitsVia = "info") -> Ticket:
-        return self._asked(self.session.dtmf(call, digits, via, now=self.now))
-
-    def message(self, call: CallId, to: str, body: str) -> Ticket:
-        return self._asked(self.session.message(call, to, body, now=self.now))
-
-    def converse(self, call: CallId, text: str, *image_urls: str) -> Ticket:
-        return self._asked(self.session.send_conversation_message(call, text, image_urls, now=self.now))
-
-    def login(self, **credentials: object) -> Ticket:
-        return self._asked(self.session.login(credentials, now=self.now))
-
-    def is_registered(self) -> Ticket:
-        return self._asked(self.session.is_registered(now=self.now))
-
-    def mute(self, call: CallId, muted: bool = True) -> None:
-        self.session.set_muted(call, muted, now=self.now)
-        self.drain()
-
-    def deafen(self, call: CallId, deaf: bool = True) -> None:
-        self.session.set_deaf(call, deaf, now=self.now)
-        self.drain()
-
-    def set_source(self, call: CallId, source: str | None) -> Ticket:
-        return self._asked(self.session.set_source(call, source, now=self.now))
-
-    def set_max_bit_rate(self, call: CallId, bits_per_second: int | None) -> None:
-        self.session.set_max_bit_rate(call, bits_per_second, now=self.now)
-        self.drain()
-
-    def resume_media(self, call: CallId) -> bool:
-        resumed = self.session.resume_media(call, now=self.now)
-        self.drain()
-        return resumed
-
-    def reject_media(self, call: CallId) -> bool:
-        rejected = self.session.reject_media(call, now=self.now)
-        self.drain()
-        return rejected
-
-    # Inside.
-
-    def _asked(self, ticket: Ticket) -> Ticket:
-        self.ledger.asked(ticket)
-        self.drain()
-        return ticket
 
 
 def _offer(call: str, sdp: str | None, params: JsonObject) -> JsonObject:

@@ -39,6 +39,7 @@ from telnyx_core.options import ClientOptions
 from telnyx_core.session import Session
 from telnyx_core.states import LIVE, SessionState
 from telnyx_core.stats.snapshot import StatsSnapshot
+from telnyx_core.testing.commands import Commands
 from telnyx_core.testing.contract import ContractChecker
 from telnyx_core.testing.wire import EPOCH
 
@@ -63,6 +64,7 @@ Error: TypeAlias = tuple[int, str] | JsonObject
 Where: TypeAlias = CallId | MediaId | None
 """Which peer: the newest of a call, one by its handle, or the newest of all."""
 
+_T = TypeVar("_T")
 _Happened = TypeVar("_Happened", bound=Event)
 
 
@@ -77,7 +79,7 @@ class FixedDice(Random):
         return self._r
 
 
-class Stage:
+class Stage(Commands):
     """`Session` under a virtual clock that starts at 0 s. Keywords are options of the client.
 
     Without a login method a made-up token is used. ``seed`` seeds the random generator, ``r`` fixes its ``random()``.
@@ -249,8 +251,7 @@ class Stage:
         self.open()
 
     def ask_to_connect(self) -> None:
-        self.session.connect(now=self.now)
-        self.drain()
+        super().connect()
 
     def open(self) -> None:
         """The newest socket opens."""
@@ -259,14 +260,6 @@ class Stage:
     def lose(self, code: int = 1006, reason: str = "", *, clean: bool = False, error: str = "") -> None:
         """The newest socket closes. With an ``error`` it failed."""
         self.tell(SocketClosed(self.socket, code, reason, clean=clean, error=error))
-
-    def disconnect(self) -> None:
-        self.session.disconnect(now=self.now)
-        self.drain()
-
-    def leave(self) -> None:
-        self.session.leave(now=self.now)
-        self.drain()
 
     def network(self, change: NetworkChange) -> None:
         self.tell(NetworkChanged(change))
@@ -378,6 +371,11 @@ class Stage:
         self.tell(MediaHeard(self._peer(at)))
 
     # Inside.
+
+    def _ask(self, command: Callable[[float], _T]) -> _T:
+        answer = command(self.now)
+        self.drain()
+        return answer
 
     def _note(self, action: Action) -> None:
         self.ledger.note(action)

@@ -19,9 +19,9 @@ from telnyx_core._version import VERSION
 from telnyx_core._wire.json_types import JsonObject, JsonView
 from telnyx_core.actions import Action
 from telnyx_core.facts import Fact
-from telnyx_core.journal.record import COMMANDS, Scrubber, action_record, arguments_record, fact_record, options_record
+from telnyx_core.journal.record import Scrubber, action_record, arguments_record, fact_record, options_record
 from telnyx_core.options import ClientOptions
-from telnyx_core.session import Session
+from telnyx_core.session import COMMANDS, Session
 from telnyx_drivers import _logs as logs
 from telnyx_drivers._forks import kept_from_children
 from telnyx_drivers._private_file import open_private

@@ -198,7 +198,7 @@ def test_call_968_attach_of_a_held_and_muted_call() -> None:
     rig = Rig.registered()
     headers: list[JsonObject] = [{"name": "X-Ref", "value": "1"}]
     call = rig.outbound("held", customHeaders=headers)
-    rig.mute(call)
+    rig.set_muted(call, True)
     rig.come_back(call)
     rig.attach(call)
     rig.describe_answer(call)

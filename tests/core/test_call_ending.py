@@ -71,7 +71,7 @@ def test_call_402_one_half_finds_the_other(given: Cause, said: tuple[str | None,
     """CALL-402: what is unknown is left out, never mixed with a default."""
     rig = Rig.registered()
     call = rig.outbound("active")
-    rig.hangup(call, given)
+    rig.hangup(call, cause=given.cause, cause_code=given.cause_code)
     params = rig.params("bye")
     assert (params.get("cause"), params.get("causeCode")) == said
     assert ended(rig, call) == Cause(*said)
@@ -239,7 +239,7 @@ def test_call_390_hanging_up_twice_is_once() -> None:
     rig = Rig.registered()
     call = rig.outbound("active")
     rig.clear()
-    tickets = [rig.hangup(call), rig.hangup(call, Cause("CALL_REJECTED", 21))]
+    tickets = [rig.hangup(call), rig.hangup(call, cause="CALL_REJECTED", cause_code=21)]
     assert len(rig.frames("bye")) == 1
     assert not set(tickets) & set(rig.outcomes)
     rig.reply("bye")
@@ -262,7 +262,7 @@ def test_call_392_both_sides_hang_up() -> None:
     """CALL-392: our cause stays; the reply to our BYE that still comes is nobody's."""
     rig = Rig.registered()
     call = rig.outbound("active")
-    rig.hangup(call, Cause("CALL_REJECTED", 21))
+    rig.hangup(call, cause="CALL_REJECTED", cause_code=21)
     rig.request("bye", callID=call, cause="NORMAL_CLEARING", causeCode=16)
     assert rig.states(call)[-1] == "destroy"
     assert ended(rig, call) == Cause("CALL_REJECTED", 21)
@@ -454,7 +454,7 @@ def test_the_headers_of_a_hang_up_are_told_with_it() -> None:
     rig = Rig.registered()
     call = rig.outbound("active", customHeaders=[{"name": "X-A", "value": "1"}])
     rig.clear()
-    rig.hangup(call, None, ("X-B", "2"))
+    rig.hangup(call, custom_headers=(CustomHeader("X-B", "2"),))
     assert [header.name for header in rig.heard_of(CallUpdated)[0].call.custom_headers] == ["X-A", "X-B"]
     expected: list[JsonObject] = [{"name": "X-A", "value": "1"}, {"name": "X-B", "value": "2"}]
     dialog = rig.params("bye")["dialogParams"]

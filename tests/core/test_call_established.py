@@ -296,9 +296,9 @@ COMMANDS: dict[str, Callable[[Rig, CallId], object]] = {
     "toggle_hold": lambda rig, call: rig.toggle_hold(call),
     "dtmf": lambda rig, call: rig.dtmf(call, "1"),
     "message": lambda rig, call: rig.message(call, "bob", "hi"),
-    "converse": lambda rig, call: rig.converse(call, "hi"),
-    "mute": lambda rig, call: rig.mute(call),
-    "deafen": lambda rig, call: rig.deafen(call),
+    "converse": lambda rig, call: rig.send_conversation_message(call, "hi"),
+    "mute": lambda rig, call: rig.set_muted(call, True),
+    "deafen": lambda rig, call: rig.set_deaf(call, True),
 }
 
 
@@ -327,7 +327,7 @@ def test_mute_is_wished_before_there_is_media_and_stays() -> None:
     """CALL-105, MEDIA-723: applied to the very peer that is opened later."""
     rig = Rig.registered()
     call = rig.ring()
-    rig.mute(call)
+    rig.set_muted(call, True)
     assert not any(isinstance(action, SetMuted) for action in rig.actions)
     assert rig.info(call).muted
     rig.answer(call)
@@ -350,10 +350,10 @@ def test_mute_and_deaf_reach_the_media() -> None:
     call = rig.outbound("active")
     media = rig.peers[call][-1]
     rig.clear()
-    rig.mute(call)
-    rig.deafen(call)
-    rig.mute(call, False)
-    rig.deafen(call, False)
+    rig.set_muted(call, True)
+    rig.set_deaf(call, True)
+    rig.set_muted(call, False)
+    rig.set_deaf(call, False)
     assert rig.actions == [
         SetMuted(media, True),
         SetDeaf(media, True),
@@ -377,7 +377,7 @@ def test_muting_while_one_peer_replaces_another_reaches_both(how: str) -> None:
     new = rig.peers[call][-1]
     assert old != new
     rig.clear()
-    rig.mute(call)
+    rig.set_muted(call, True)
     assert {action.media for action in rig.actions if isinstance(action, SetMuted)} == {old, new}
 
 
@@ -386,7 +386,7 @@ def test_muting_touches_nothing_but_the_media() -> None:
     rig = Rig.registered()
     call = rig.outbound("held")
     rig.clear()
-    rig.mute(call)
+    rig.set_muted(call, True)
     assert [type(action) for action in rig.actions] == [SetMuted]
     assert rig.info(call).state.value == "held"
 

@@ -100,14 +100,14 @@ def test_a_loss_during_the_good_byes_is_final_in_any_state(state: SessionState) 
     match state:
         case S.LOGGING_IN:
             rig.gateway("NOREG")
-            rig.login()
+            rig.login({})
         case S.REGISTERING:
             rig.gateway("NOREG")
         case S.GATEWAY_WAIT:
             rig.gateway("DOWN")
         case S.AUTH_FAILED:
             rig.gateway("NOREG")
-            rig.login()
+            rig.login({})
             rig.login_refused(-32602, "Permission Denied")
         case _:
             pass

@@ -167,7 +167,7 @@ def test_a_call_that_connected_in_time_is_left_alone() -> None:
 def test_a_renewal_asks_for_a_fresh_peer_beside_the_old_one() -> None:
     """MEDIA-217, MEDIA-234: muted as the call is."""
     rig, call = talking()
-    rig.mute(call)
+    rig.set_muted(call, True)
     rig.peer("failed")
     assert len(rig.ledger.peers) == 2
     assert rig.ledger.peers[rig.peers[call][-1]].config.muted is True

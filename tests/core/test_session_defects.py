@@ -152,7 +152,7 @@ def test_sig_541_everything_pending_fails_as_stale() -> None:
     rig = Rig.registered()
     active = rig.outbound("active")
     inviting, answering = rig.invite(), rig.inbound("answering")
-    tickets = [rig.dtmf(active, "1"), rig.hold(active), rig.converse(active, "hi")]
+    tickets = [rig.dtmf(active, "1"), rig.hold(active), rig.send_conversation_message(active, "hi")]
     rig.clear()
     rig.lose()
     assert {kind(rig, ticket) for ticket in tickets} == {FailureKind.STALE_REQUEST}
@@ -216,7 +216,7 @@ def test_sig_547_a_late_close_of_the_old_socket_is_ignored() -> None:
 
 def test_sig_548_from_credentials_to_anonymous() -> None:
     rig = Rig.registered(login="gencred", password="p")
-    rig.login(anonymous_login={"target_id": "a"})
+    rig.login({"anonymous_login": {"target_id": "a"}})
     assert [frame["method"] for frame in rig.sent] == ["anonymous_login"]
 
 
@@ -246,7 +246,7 @@ def test_sig_551_the_callers_options_are_unchanged() -> None:
     given = {"login_token": "a.b.c", "userVariables": {"x": 1}}
     before = json.dumps(given)
     rig = Rig.registered(**given)
-    rig.login(login_token="x.y.z", userVariables={"y": 2})
+    rig.login({"login_token": "x.y.z", "userVariables": {"y": 2}})
     rig.gateway("FAIL_WAIT")
     assert json.dumps(given) == before
 
@@ -272,7 +272,7 @@ def test_sig_553_headers_of_a_bye_are_visible_on_the_call() -> None:
 
 def test_sig_554_a_text_without_attachments_has_one_part() -> None:
     rig = Rig.registered()
-    rig.converse(rig.outbound("active"), "hi")
+    rig.send_conversation_message(rig.outbound("active"), "hi")
     item = rig.params("ai_conversation")["item"]
     assert isinstance(item, dict)
     assert item["content"] == [{"type": "input_text", "text": "hi"}]
@@ -385,7 +385,7 @@ def test_sig_568_a_warning_of_a_call_is_heard_on_the_session() -> None:
 
 def test_sig_569_credentials_given_without_a_socket_are_used() -> None:
     rig = Rig()
-    rig.login(login_token="x.y.z")
+    rig.login({"login_token": "x.y.z"})
     rig.connect()
     assert rig.params("login")["login_token"] == "x.y.z"
 
@@ -394,7 +394,7 @@ def test_sig_570_a_login_on_a_healthy_socket_names_its_session() -> None:
     rig = Rig.registered()
     rig.always("ping", {})
     rig.advance(120)
-    rig.login()
+    rig.login({})
     assert rig.params("login")["sessid"] == "session-1"
 
 

@@ -7,8 +7,9 @@ import pytest
 from telnyx_core import VERSION
 from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.actions import Done, SendText
-from telnyx_core.events import AiConversation, Cause, FrameIgnored, ParticipantData, ServerEvent
+from telnyx_core.events import AiConversation, FrameIgnored, ParticipantData, ServerEvent
 from telnyx_core.ids import CallId
+from telnyx_core.options import CustomHeader
 from telnyx_core.testing.rig import LOCAL_SDP, REMOTE_SDP, Rig
 
 AGENT: JsonObject = {"sdkVersion": VERSION, "data": f"telnyx-rtc {VERSION} (Python)"}
@@ -372,7 +373,7 @@ def test_headers_given_with_an_answer_replace_those_of_the_invite() -> None:
     """CALL-026."""
     rig = Rig.registered()
     call = rig.ring(dialogParams={"custom_headers": [{"name": "X-Ref", "value": "42"}]})
-    rig.answer(call, ("X-Mine", "1"))
+    rig.answer(call, custom_headers=(CustomHeader("X-Mine", "1"),))
     rig.describe_answer()
     assert dialog_of(rig.params("answer"))["custom_headers"] == [{"name": "X-Mine", "value": "1"}]
 
@@ -503,7 +504,7 @@ def test_a_bye_that_names_the_sip_dialog() -> None:
     """CALL-132, CALL-203."""
     rig = Rig.registered()
     call = rig.outbound("active")
-    rig.hangup(call, Cause("CALL_REJECTED", 21, 603, "Decline", "8f@sip"))
+    rig.hangup(call, cause="CALL_REJECTED", sip_code=603, sip_reason="Decline", sip_call_id="8f@sip")
     params = rig.params("bye")
     assert (params["sipCode"], params["sipReason"], params["sip_call_id"]) == (603, "Decline", "8f@sip")
 
@@ -512,7 +513,8 @@ def test_a_bye_in_the_applications_words() -> None:
     """CALL-132, CALL-400, SIG-154: headers are appended."""
     rig = Rig.registered()
     call = rig.outbound("active", customHeaders=[{"name": "X-A", "value": "1"}])
-    rig.hangup(call, Cause("CALL_REJECTED", 21, 603, "Decline"), ("X-B", "2"))
+    headers = (CustomHeader("X-B", "2"),)
+    rig.hangup(call, cause="CALL_REJECTED", sip_code=603, sip_reason="Decline", custom_headers=headers)
     params = rig.params("bye")
     assert (params["cause"], params["causeCode"], params["sipCode"], params["sipReason"]) == (
         "CALL_REJECTED",
@@ -649,7 +651,7 @@ def test_a_text_to_the_assistant() -> None:
     """SIG-180, SIG-181, SIG-554, AI-020: with or without images; no ``sessid``."""
     rig = Rig.registered()
     call = rig.outbound("active")
-    rig.converse(call, "Hello")
+    rig.send_conversation_message(call, "Hello")
     params = rig.params("ai_conversation")
     item = params["item"]
     assert isinstance(item, dict)
@@ -659,7 +661,7 @@ def test_a_text_to_the_assistant() -> None:
         "previous_item_id": None,
         "item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello"}]},
     }
-    rig.converse(call, "Look", "https://example.com/a.png")
+    rig.send_conversation_message(call, "Look", ("https://example.com/a.png",))
     item = rig.params("ai_conversation")["item"]
     assert isinstance(item, dict)
     assert item["content"] == [

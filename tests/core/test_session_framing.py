@@ -264,7 +264,7 @@ def test_the_silence_of_another_request_does_not(method: str) -> None:
         rig.candidate()
     else:
         call = rig.outbound("active")
-        ticket = rig.dtmf(call, "1") if method == "info" else rig.converse(call, "hello")
+        ticket = rig.dtmf(call, "1") if method == "info" else rig.send_conversation_message(call, "hello")
     rig.clear()
     rig.advance(9)
     rig.request("ping")
@@ -294,7 +294,12 @@ def test_when_a_socket_ends_everything_that_waits_for_it_is_settled() -> None:
     """SIG-068, SIG-541: all of it fails as stale; in the reference half of it hangs for ever."""
     rig = Rig.registered()
     call = rig.outbound("active")
-    tickets = [rig.dtmf(call, "1"), rig.message(call, "bob", "hi"), rig.converse(call, "hi"), rig.hold(call)]
+    tickets = [
+        rig.dtmf(call, "1"),
+        rig.message(call, "bob", "hi"),
+        rig.send_conversation_message(call, "hi"),
+        rig.hold(call),
+    ]
     asked = rig.is_registered()
     rig.clear()
     rig.lose()
@@ -421,7 +426,7 @@ COMMANDS: dict[str, Callable[[Rig, CallId], object]] = {
     "new_call": lambda rig, call: rig.dial(),
     "dtmf": lambda rig, call: rig.dtmf(call, "1"),
     "message": lambda rig, call: rig.message(call, "bob", "hi"),
-    "converse": lambda rig, call: rig.converse(call, "hi"),
+    "converse": lambda rig, call: rig.send_conversation_message(call, "hi"),
     "ai_item": lambda rig, call: rig.session.send_ai_item(
         {"type": "function_call_output", "call_id": "f", "output": "{}"}, now=rig.now
     ),

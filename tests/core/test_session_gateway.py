@@ -158,7 +158,7 @@ def test_a_new_login_after_the_refusal_is_a_new_chance() -> None:
         rig.gateway("NOREG")
         rig.advance(2)
     assert rig.state is S.AUTH_FAILED
-    rig.login()
+    rig.login({})
     rig.login_ok()
     assert rig.state is S.REGISTERING
     rig.gateway("NOREG")

@@ -37,7 +37,7 @@ def test_a_new_token_is_used_on_the_same_socket() -> None:
     rig.always("ping", {})
     rig.advance(3_000)
     rig.clear()
-    ticket = rig.login(login_token="x.y.z")
+    ticket = rig.login({"login_token": "x.y.z"})
     params = rig.params("login")
     assert (params["login_token"], params["sessid"], params["reconnection"]) == ("x.y.z", "session-1", True)
     rig.login_ok("session-1")
@@ -55,7 +55,7 @@ def test_a_refused_token_leaves_the_session_as_it_is() -> None:
     rig = Rig.registered()
     call = rig.outbound("active")
     rig.clear()
-    ticket = rig.login(login_token="x.y.z")
+    ticket = rig.login({"login_token": "x.y.z"})
     rig.login_refused(-32001, "JWT token authentication failed")
     assert failure(rig, ticket) is FailureKind.SERVER_ERROR
     assert [(event.code, event.fatal) for event in rig.heard_of(ErrorRaised)] == [(46001, True)]
@@ -77,7 +77,7 @@ def test_without_a_socket_the_credentials_are_kept_for_the_next(state: str) -> N
         rig.lose()
     assert rig.state.value == state
     rig.clear()
-    ticket = rig.login(login_token="x.y.z")
+    ticket = rig.login({"login_token": "x.y.z"})
     assert failure(rig, ticket) is FailureKind.NOT_CONNECTED
     assert rig.events == []
     if state == "closing":
@@ -91,7 +91,7 @@ def test_while_connecting_the_credentials_are_used_by_the_login_to_come() -> Non
     """SIG-246: the reference hangs."""
     rig = Rig()
     rig.ask_to_connect()
-    ticket = rig.login(login_token="x.y.z")
+    ticket = rig.login({"login_token": "x.y.z"})
     assert ticket not in rig.outcomes
     rig.open()
     assert [frame["params"]["login_token"] for frame in rig.frames("login")] == ["x.y.z"]
@@ -102,7 +102,7 @@ def test_while_connecting_the_credentials_are_used_by_the_login_to_come() -> Non
 def test_a_login_that_waits_for_a_socket_that_never_comes_is_told_at_the_end() -> None:
     rig = Rig(maxReconnectAttempts=1, r=0.5)
     rig.ask_to_connect()
-    ticket = rig.login(login_token="x.y.z")
+    ticket = rig.login({"login_token": "x.y.z"})
     rig.lose(error="refused")
     assert ticket not in rig.outcomes
     rig.wait_for(S.CONNECTING)
@@ -113,7 +113,7 @@ def test_a_login_that_waits_for_a_socket_that_never_comes_is_told_at_the_end() -
 
 def test_a_login_under_way_when_the_socket_is_lost_is_settled_by_the_next_one() -> None:
     rig = Rig.registered()
-    ticket = rig.login(login_token="x.y.z")
+    ticket = rig.login({"login_token": "x.y.z"})
     rig.lose()
     assert ticket not in rig.outcomes
     rig.ready()
@@ -127,7 +127,7 @@ def test_unusable_credentials_are_refused_and_change_nothing(credentials: dict[s
     """SIG-247: 46002; nothing is sent."""
     rig = Rig.registered()
     with pytest.raises(InvalidCredentials) as refused:
-        rig.login(**credentials)
+        rig.login(credentials)
     assert refused.value.code == 46002
     assert rig.session.next_action() is None
     assert rig.session.options.login_token == "header.payload.signature"
@@ -136,10 +136,10 @@ def test_unusable_credentials_are_refused_and_change_nothing(credentials: dict[s
 def test_another_way_to_log_in_replaces_the_former() -> None:
     """SIG-248, SIG-548: in the reference a client with credentials can never become anonymous."""
     rig = Rig.registered(login="gencred", password="p")
-    rig.login(anonymous_login={"target_id": "assistant"})
+    rig.login({"anonymous_login": {"target_id": "assistant"}})
     assert len(rig.frames("anonymous_login")) == 1
     rig.login_ok()
-    rig.login(login="other", password="q")
+    rig.login({"login": "other", "password": "q"})
     params = rig.params("login")
     assert (params["login"], params["passwd"]) == ("other", "q")
     assert "login_token" not in params
@@ -148,9 +148,9 @@ def test_another_way_to_log_in_replaces_the_former() -> None:
 def test_logins_are_serialised_and_each_is_settled_by_its_own() -> None:
     """SIG-249: the second goes out when the first has been answered; its caller hears of the second."""
     rig = Rig.registered()
-    first = rig.login(login_token="first.y.z")
-    second = rig.login(login_token="second.y.z")
-    third = rig.login(login_token="third.y.z")
+    first = rig.login({"login_token": "first.y.z"})
+    second = rig.login({"login_token": "second.y.z"})
+    third = rig.login({"login_token": "third.y.z"})
     assert [frame["params"]["login_token"] for frame in rig.frames("login")] == ["first.y.z"]
     rig.login_ok()
     assert isinstance(rig.outcomes[first], Done)
@@ -163,7 +163,7 @@ def test_logins_are_serialised_and_each_is_settled_by_its_own() -> None:
 def test_a_login_during_the_first_login_follows_it() -> None:
     rig = Rig()
     rig.connect()
-    rig.login(login_token="x.y.z")
+    rig.login({"login_token": "x.y.z"})
     rig.login_refused()
     assert rig.state is S.LOGGING_IN
     rig.login_ok()
@@ -194,7 +194,7 @@ def test_the_outcome_of_the_login_comes_before_ready() -> None:
     """SIG-425: socket open, login outcome, ready."""
     rig = Rig()
     rig.ask_to_connect()
-    ticket = rig.login()
+    ticket = rig.login({})
     rig.open()
     rig.reply("login", {"sessid": "s", "params": {"state": "REGED"}})
     told = [
@@ -209,7 +209,7 @@ def test_the_options_of_the_caller_are_not_written_into() -> None:
     """SIG-551."""
     rig = Rig.registered()
     before = rig.session.options
-    rig.login(login_token="x.y.z")
+    rig.login({"login_token": "x.y.z"})
     assert before.login_token == "header.payload.signature"
     assert rig.session.options is not before
 
@@ -269,10 +269,10 @@ def test_in_any_other_situation_no_is_no(why: str) -> None:
     rig = Rig(autoReconnect=why != "no reconnection")
     rig.ready() if why != "first login" else rig.connect()
     if why == "on a live socket":
-        rig.login()
+        rig.login({})
     elif why == "other credentials":
         rig.lose()
-        rig.login(login_token="x.y.z")
+        rig.login({"login_token": "x.y.z"})
         rig.wait_for(S.CONNECTING)
         rig.open()
     elif why == "no reconnection":
@@ -325,7 +325,7 @@ def test_a_new_token_replaces_the_announcement() -> None:
     rig.always("ping", {})
     rig.ready()
     rig.advance(100)
-    rig.login(login_token=token(exp=EPOCH + 1_000))
+    rig.login({"login_token": token(exp=EPOCH + 1_000)})
     rig.login_ok()
     rig.advance(900)
     assert warned_at(rig) == [880.0]
@@ -335,7 +335,7 @@ def test_a_token_that_was_refused_replaces_nothing() -> None:
     rig = Rig(login_token=token(exp=EPOCH + 600))
     rig.always("ping", {})
     rig.ready()
-    rig.login(login_token=token(exp=EPOCH + 5_000))
+    rig.login({"login_token": token(exp=EPOCH + 5_000)})
     rig.login_refused()
     rig.advance(600)
     assert warned_at(rig) == [480.0]
@@ -366,7 +366,7 @@ def test_only_the_token_that_is_used_counts() -> None:
     """SIG-250: after a switch to anonymous login the former token is nobody's business."""
     rig = Rig.registered(login_token=token(exp=EPOCH + 600))
     rig.always("ping", {})
-    rig.login(anonymous_login={"target_id": "a"})
+    rig.login({"anonymous_login": {"target_id": "a"}})
     rig.login_ok()
     rig.advance(600)
     assert warned_at(rig) == []
@@ -413,7 +413,7 @@ def test_a_login_of_the_application_is_the_one_that_was_put_off() -> None:
     """SIG-077, SIG-245: single flight."""
     rig = refused_again()
     rig.advance(1)
-    rig.login()
+    rig.login({})
     rig.advance(60)
     assert rig.times("login") == [0.0, 2.0]
 
@@ -453,7 +453,7 @@ def test_a_rejection_does_not_outlive_the_login_that_it_answers() -> None:
     """T35, SIG-249: another login is under way when the socket is lost, so the next socket tries it."""
     rig = Rig()
     rig.connect()
-    rig.login(login_token="another.made.up")
+    rig.login({"login_token": "another.made.up"})
     rig.login_refused()
     assert rig.state is S.LOGGING_IN
     rig.lose()

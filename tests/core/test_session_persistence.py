@@ -275,7 +275,7 @@ def test_a_call_that_was_never_answered_is_not_written_down() -> None:
 def test_clearing_the_token_counts_from_the_next_socket_on() -> None:
     """SIG-234: this one goes on as it is, and its frames, which name the token, do not bring it back."""
     rig = Rig.registered()
-    rig.session.clear_reconnect_token()
+    rig.clear_reconnect_token()
     rig.say({"jsonrpc": "2.0", "id": 1, "method": "telnyx_rtc.ping", "params": {}, "voice_sdk_id": "VSDK-1"})
     rig.invite()
     assert rig.params("invite")["sessid"] == "session-1"
@@ -290,7 +290,7 @@ def test_clearing_the_token_counts_from_the_next_socket_on() -> None:
 
 def test_clearing_the_token_without_a_socket_counts_at_once() -> None:
     rig = Rig(remembered=stored(10.0))
-    rig.session.clear_reconnect_token()
+    rig.clear_reconnect_token()
     rig.connect()
     assert rig.urls == ["wss://rtc.telnyx.com/"]
     assert rig.params("login")["reconnection"] is False
@@ -298,7 +298,7 @@ def test_clearing_the_token_without_a_socket_counts_at_once() -> None:
 
 def test_clearing_the_token_empties_the_store() -> None:
     rig = Rig.registered()
-    rig.session.clear_reconnect_token()
+    rig.clear_reconnect_token()
     rig.request("ping")
     assert remembered(rig) == {}
     assert any(isinstance(action, Remember) for action in rig.actions)
@@ -321,7 +321,7 @@ def test_other_credentials_after_a_disconnect_forget_the_token_too() -> None:
     rig = Rig.registered()
     rig.disconnect()
     rig.lose(1000)
-    rig.login(login_token="x.y.z")
+    rig.login({"login_token": "x.y.z"})
     rig.connect()
     assert rig.urls[-1] == "wss://rtc.telnyx.com/"
     assert rig.params("login")["reconnection"] is False
@@ -331,7 +331,7 @@ def test_the_same_credentials_after_a_disconnect_keep_the_token() -> None:
     rig = Rig.registered()
     rig.disconnect()
     rig.lose(1000)
-    rig.login(login_token="header.payload.signature", userVariables={"a": 1})
+    rig.login({"login_token": "header.payload.signature", "userVariables": {"a": 1}})
     rig.connect()
     assert rig.urls[-1] == "wss://rtc.telnyx.com/?voice_sdk_id=VSDK-1"
 

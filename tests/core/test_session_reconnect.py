@@ -358,7 +358,7 @@ def test_a_login_that_is_rejected_during_the_good_byes_changes_no_plan() -> None
     rig.come_back()
     rig.outbound("active")
     rig.gateway("NOREG")
-    rig.login()
+    rig.login({})
     rig.disconnect()
     rig.login_refused()
     rig.advance(20)

@@ -262,7 +262,7 @@ def test_t08_an_open_socket_is_told_watched_and_used_for_the_login() -> None:
 def test_t09_a_login_that_is_accepted() -> None:
     rig = Rig()
     rig.connect()
-    ticket = rig.login()
+    ticket = rig.login({})
     rig.login_ok("session-9")
     assert rig.state is S.LOGGING_IN  # the login that was asked for meanwhile
     rig.login_ok("session-9")
@@ -530,7 +530,7 @@ def test_t26_a_late_registration_is_ready(state: str) -> None:
 
 def test_t27_other_credentials_after_a_refusal() -> None:
     rig = rejected()
-    ticket = rig.login(login_token="x.y.z")
+    ticket = rig.login({"login_token": "x.y.z"})
     assert rig.state is S.LOGGING_IN
     assert rig.params("login")["login_token"] == "x.y.z"
     rig.login_ok()
@@ -540,7 +540,7 @@ def test_t27_other_credentials_after_a_refusal() -> None:
 
 def test_t27_other_credentials_while_registering() -> None:
     rig = registering()
-    rig.login(login_token="x.y.z")
+    rig.login({"login_token": "x.y.z"})
     assert rig.state is S.LOGGING_IN
     rig.login_refused()
     assert rig.state is S.AUTH_FAILED
@@ -549,7 +549,7 @@ def test_t27_other_credentials_while_registering() -> None:
 def test_t27_a_refused_second_login_is_over_whatever_the_gateway_says() -> None:
     """The socket had been logged in before; a late REGED must not bring back what was refused, nor confuse the loss."""
     rig = registering()
-    rig.login(login_token="x.y.z")
+    rig.login({"login_token": "x.y.z"})
     rig.login_refused()
     rig.gateway("REGED")
     assert rig.state is S.AUTH_FAILED
@@ -563,7 +563,7 @@ def test_t27b_a_new_token_on_a_ready_session_changes_no_state(waiting: bool, acc
     """SIG-245, SIG-249."""
     rig = gateway_waiting() if waiting else Rig.registered()
     state = rig.state
-    ticket = rig.login(login_token="x.y.z")
+    ticket = rig.login({"login_token": "x.y.z"})
     assert rig.state is state
     if accepted:
         rig.login_ok()

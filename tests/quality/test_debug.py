@@ -331,7 +331,7 @@ def test_no_secret_is_told(output: str) -> None:
     rig.request("answer", callID=call, sdp=REMOTE_SDP.replace("therethertherethertherether", PLANTED))
     rig.remote_applied(call)
     rig.peer("connected", call)
-    rig.login(login="bob", password=f"again-{PLANTED}")
+    rig.login({"login": "bob", "password": f"again-{PLANTED}"})
     rig.login_ok(session_id=f"s-{PLANTED}", voice_sdk_id=f"v-{PLANTED}")
     rig.advance(1)
     rig.request("bye", callID=call)

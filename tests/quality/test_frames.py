@@ -109,7 +109,7 @@ def test_loss_is_that_of_the_time_since_the_frame_before() -> None:
 def test_hold_and_mute_are_told() -> None:
     """STATS-110, STATS-011: reading goes on while held."""
     rig, call = active()
-    rig.mute(call)
+    rig.set_muted(call, True)
     rig.hold(call)
     rig.reply("modify", {"holdState": "held"}, call=call)
     rig.advance(5)

@@ -149,7 +149,7 @@ def test_a_held_call_that_sends_nothing_is_warned_of_and_left_alone() -> None:
 
 def test_a_muted_call_that_sends_nothing_is_warned_of_and_left_alone() -> None:
     rig, call = outage("bytes_sent", "packets_sent")
-    rig.mute(call)
+    rig.set_muted(call, True)
     rig.advance(14)
     assert rig.codes == [OUTBOUND]
 

@@ -29,7 +29,7 @@ def test_what_a_report_says() -> None:
     """STATS-130 to STATS-142, STATS-500."""
     rig, call = active()
     rig.advance(12)
-    rig.hangup(call, Cause("NORMAL_CLEARING", 16))
+    rig.hangup(call, cause="NORMAL_CLEARING", cause_code=16)
     rig.reply("bye", call=call)
     report = ended(rig, call)
     assert (report.call, report.direction, report.duration) == (call, "outbound", 12.0)

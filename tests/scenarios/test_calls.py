@@ -384,7 +384,7 @@ def test_a_call_to_the_assistant() -> None:
     sim.run(2)
     assert caller.state_of(call) is ACTIVE
     before = len(caller.all_of(AiConversation))
-    ticket = caller.say_to_assistant(call, "Where is the rabbit?")
+    ticket = caller.send_conversation_message(call, "Where is the rabbit?")
     sim.run(2)
     assert len(caller.all_of(AiConversation)) > before > 0
     assert ticket in caller.outcomes
