@@ -341,8 +341,10 @@ class MediaPath:
     # Renewal.
 
     def renew(self, reason: str, now: float) -> None:
-        """Renew the media path, where that can be done (MEDIA-218)."""
-        if self.can_restart and self.renewal.idle:
+        """Renew the media path, where that can be done (MEDIA-218), and still has to be: while a probe was out, the path
+        may have come back by itself, or the application may have replaced it.
+        """
+        if self.can_restart and self.renewal.idle and self.peer is not None and not self.peer.healthy:
             self._begin_renewal(reason, now)
 
     def restart(self, ticket: Ticket, now: float) -> None:

@@ -99,6 +99,23 @@ def test_a_socket_that_is_closed_for_a_hold_is_sent_no_other_command() -> None:
     assert [settled(rig, ticket) for ticket in tickets] == [FailureKind.REQUEST_TIMEOUT, FailureKind.STALE_REQUEST]
 
 
+@pytest.mark.parametrize("before", ["active", "held"])
+def test_what_a_call_is_taken_for_is_said_anew_after_a_hold_without_an_answer(before: str) -> None:
+    """CALL-362, CALL-533: the server may have done what the application was told had failed."""
+    rig = Rig.registered()
+    rig.always("ping", {})
+    call = rig.outbound(before)
+    HOLDS["toggle"](rig, call)
+    rig.advance(10)
+    rig.come_back(call)
+    rig.attach(call)
+    rig.describe_answer(call)
+    rig.clear()
+    rig.reply("attach")
+    rig.peer("connected", call)
+    assert [frame["params"]["action"] for frame in rig.frames("modify")] == ["unhold" if before == "active" else "hold"]
+
+
 @pytest.mark.parametrize("command", HOLDS)
 @pytest.mark.parametrize("until", ["new", "requesting", "trying", "ringing", "early", "inbound", "recovering"])
 def test_a_hold_in_any_other_state_fails_at_once(until: str, command: str) -> None:

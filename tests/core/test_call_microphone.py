@@ -2,6 +2,7 @@
 
 import pytest
 
+from telnyx_core import Timer
 from telnyx_core.actions import ClosePeer, OpenSource
 from telnyx_core.errors import NotConnected
 from telnyx_core.events import ErrorRaised, MediaRecovery, UserMediaError, WarningRaised
@@ -252,3 +253,17 @@ def test_an_attach_of_an_answered_call_may_ask_too() -> None:
     rig.advance(21)
     assert errors(rig) == [(42001, True, False)]
     assert outcomes(rig) == []
+
+
+def test_the_deadline_of_the_question_ends_with_the_answer_that_an_attach_replaces() -> None:
+    """CALL-538: the application may be asked anew, about the new answer, and has its full time then."""
+    rig, call = asked()
+    rig.advance(2)
+    rig.come_back(call)
+    rig.attach(call)
+    assert not rig.session._hub.timers.is_set(Timer.MEDIA_RECOVERY, call)
+    rig.advance(19)
+    rig.remote_applied()
+    rig.clear()
+    rig.media_refused("permission", "denied")
+    assert [event.retry_deadline for event in rig.heard_of(ErrorRaised)] == [EPOCH + 2 + 19 + 20]

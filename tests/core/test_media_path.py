@@ -2,7 +2,7 @@
 
 import pytest
 
-from telnyx_core.actions import ClosePeer, CreateOffer, UseMedia
+from telnyx_core.actions import ClosePeer, CreateOffer, Done, UseMedia
 from telnyx_core.events import CallUpdated, ErrorRaised, PeerConnectionFailure, WarningRaised
 from telnyx_core.facts import NegotiationFailed
 from telnyx_core.ids import CallId, MediaId
@@ -36,6 +36,13 @@ def renewal(rig: Rig, call: CallId) -> MediaId:
     rig.media_ok(media)
     rig.describe("v=0\r\na=renewed\r\n", media)
     return media
+
+
+def connect_renewal(rig: Rig, call: CallId) -> None:
+    media = renewal(rig, call)
+    rig.reply("modify", {"sdp": REMOTE_SDP})
+    rig.remote_applied(media)
+    rig.peer("connected", media)
 
 
 def warned(rig: Rig) -> list[int]:
@@ -493,6 +500,20 @@ def test_any_other_offer_gets_a_new_peer(why: str) -> None:
     assert len(rig.peers[call]) == 2
 
 
+def test_two_descriptions_without_a_transport_do_not_name_the_same_one() -> None:
+    """CALL-532: nothing says that the peer can stay, so there is a new one."""
+    bare = "v=0\r\nm=audio 20000 RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\n"
+    rig = Rig.registered(keepConnectionAliveOnSocketClose=True)
+    call = rig.invite()
+    rig.reply("invite")
+    rig.request("answer", callID=call, sdp=bare)
+    rig.remote_applied()
+    rig.peer("connected")
+    rig.come_back(call)
+    rig.attach(call, bare)
+    assert len(rig.peers[call]) == 2
+
+
 @pytest.mark.parametrize("reply", ["answer", "error"])
 def test_a_reply_to_a_renewal_that_is_over_changes_nothing(reply: str) -> None:
     """MEDIA-231, CALL-010: an attach has taken its place."""
@@ -519,6 +540,40 @@ def test_a_call_that_is_attached_while_a_probe_is_out_is_not_renewed() -> None:
     rig.reply("ping")
     assert rig.codes == []
     assert len(rig.peers[call]) == 2
+
+
+@pytest.mark.parametrize("how", ["by itself", "because the application asked"])
+def test_a_path_that_works_again_before_the_probe_is_answered_is_not_renewed(how: str) -> None:
+    """MEDIA-216b: the answer makes us decide again, and there is no evidence left."""
+    rig = Rig.registered(r=0.5)
+    call = rig.outbound("active")
+    rig.clear()
+    rig.peer("disconnected")
+    rig.advance(3.1)
+    if how == "by itself":
+        rig.peer("connected")
+    else:
+        rig.restart_media(call)
+        connect_renewal(rig, call)
+    peers = len(rig.peers[call])
+    rig.reply("ping")
+    assert rig.codes == [33001]
+    assert len(rig.peers[call]) == peers
+
+
+def test_evidence_against_a_path_that_is_being_renewed_costs_no_socket() -> None:
+    """MEDIA-218: the renewal under way deals with it. As evidence it would have the silent socket closed after 5 s."""
+    rig = Rig.registered(r=0.5)
+    call = rig.outbound("active")
+    rig.clear()
+    rig.peer("disconnected")
+    rig.advance(0.5)
+    ticket = rig.restart_media(call)
+    rig.advance(7)
+    assert rig.times("ping") == [2]
+    assert rig.codes == [33001]
+    connect_renewal(rig, call)
+    assert rig.outcomes[ticket] == Done()
 
 
 def test_a_peer_that_is_replaced_while_it_gathers_sends_nothing_any_more() -> None:

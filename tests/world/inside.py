@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from telnyx_core import Timer
 from telnyx_core._call.call import Call
+from telnyx_core._call.microphone import Phase
 from telnyx_core._signalling.requests import Purpose
 from telnyx_core.ids import CallId
 from telnyx_core.session import Session
@@ -63,6 +64,8 @@ def no_timer_without_owner(session: Session) -> None:
             assert call is not None, f"{timer.name} of call {owner}, which has ended"
             ending = timer in _OF_ENDING_CALLS
             assert (call.state is CallState.HANGUP) is ending, f"{timer.name} of a call that is {call.state.value}"
+            asked = timer is not Timer.MEDIA_RECOVERY or call._microphone.phase is Phase.WAITING
+            assert asked, f"the deadline of a question about the microphone of call {owner} that is not open"
 
 
 def peers_belong_to_calls(session: Session) -> None:
