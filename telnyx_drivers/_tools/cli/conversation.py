@@ -12,6 +12,8 @@ from attrs import field, frozen
 from rich.live import Live
 
 from telnyx_core._wire.json_types import Json, JsonObject
+from telnyx_core.catalogue import ErrorCode
+from telnyx_core.errors import InvalidCallState
 from telnyx_core.events import DigitReceived, ErrorRaised, Event, StatsReport, WarningRaised
 from telnyx_core.states import CallState
 from telnyx_drivers._calls import CallHandle
@@ -73,6 +75,7 @@ class Conversation:
         self._played: float | None = None
         self.recording: Path | None = None
         """Where the call is recorded, once it is."""
+        self._left = False
 
     async def run(self, *, timeout: float | None) -> None:
         """Wait up to ``timeout`` seconds for the call to be active, do what the plan says, and hang up.
@@ -113,7 +116,16 @@ class Conversation:
         return [direction for direction, anything in passed.items() if self._audio is not None and not anything]
 
     @property
+    def given_up(self) -> bool:
+        """The caller hung up before the call was active, and no fault on this side was the reason. Known when the call is
+        over and `finish` has returned.
+        """
+        return self._left and not self.call.info.answered and self.codes.isdisjoint(ErrorCode)
+
+    @property
     def status(self) -> Exit:
+        if self.given_up:
+            return Exit.OK
         if not self.call.info.answered:
             return Exit.FAILED
         return Exit.DEGRADED if self.faults else Exit.OK
@@ -204,6 +216,9 @@ class Conversation:
         except TimeoutError:
             await self.call.hangup(cause="NO_ANSWER")
             raise CallFailed(f"the call was not active within {timeout:g} seconds") from None
+        except (CallFailed, InvalidCallState):
+            self._left = self.call.direction == "inbound" and not self.call.live
+            raise
 
     async def _talk(self) -> None:
         plan, call = self._plan, self.call

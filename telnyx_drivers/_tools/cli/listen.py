@@ -96,7 +96,12 @@ async def _converse(conversation: Conversation, output: Output) -> None:
         await conversation.run(timeout=ACTIVE_WITHIN)
         await conversation.finish()
     except EXPECTED as error:
-        show(output, error)
+        if not conversation.call.live:
+            await conversation.finish()
+        if conversation.given_up:
+            output.done(f"{clean(conversation.label)}The caller gave up before the answer")
+        else:
+            show(output, error)
     else:
         talked = conversation.timeline.talked
         length = "" if talked is None else f" [dim]{talked:.1f} s in {clean(str(conversation.recording))}[/]"
