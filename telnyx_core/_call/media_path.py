@@ -341,7 +341,7 @@ class MediaPath:
     # Renewal.
 
     def renew(self, reason: str, now: float) -> None:
-        """Renew the media path, where that can be done (MEDIA-218), and still has to be: while a probe was out, the path
+        """Renew the media path, where that can be done (MEDIA-218) and is still needed: while a probe was out, the path
         may have come back by itself, or the application may have replaced it.
         """
         if self.can_restart and self.renewal.idle and self.peer is not None and not self.peer.healthy:

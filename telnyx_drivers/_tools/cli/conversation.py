@@ -117,8 +117,9 @@ class Conversation:
 
     @property
     def given_up(self) -> bool:
-        """The caller hung up before the call was active, and no fault on this side was the reason. Known when the call is
-        over and `finish` has returned.
+        """The caller hung up before the call was active, and no fault on this side was the reason.
+
+        Known when the call is over and `finish` has returned.
         """
         return self._left and not self.call.info.answered and self.codes.isdisjoint(ErrorCode)
 
