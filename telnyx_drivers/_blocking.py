@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from telnyx_drivers._audio.player import Playback as AsyncPlayback
     from telnyx_drivers._audio.recorder import Recording as AsyncRecording
     from telnyx_drivers._audio.rtp.pcap import Capture as AsyncCapture
+    from telnyx_drivers._audio.turns import Turn
+    from telnyx_drivers._audio.turns import Turns as AsyncTurns
 
 S = TypeVar("S", bound=Client | CallHandle)
 T = TypeVar("T")
@@ -115,6 +117,21 @@ class Playback:
 
     def stop(self) -> None:
         self._threads.do(self._playback.stop)
+
+
+class Turns:
+    """The turns of a call: those so far, and each as it ends; as `telnyx_drivers.asyncio.CallHandle.turns`."""
+
+    def __init__(self, threads: Threads, turns: "AsyncTurns") -> None:
+        self._threads = threads
+        self._turns = turns
+
+    @property
+    def so_far(self) -> "tuple[Turn, ...]":
+        return self._turns.so_far
+
+    def __iter__(self) -> "Iterator[Turn]":
+        return self._threads.iterate(aiter(self._turns).__anext__, None)
 
 
 class _Writing:

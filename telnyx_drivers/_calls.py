@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from telnyx_drivers._audio.readers import AudioIn
     from telnyx_drivers._audio.recorder import Channels, Recording
     from telnyx_drivers._audio.rtp.pcap import Capture
+    from telnyx_drivers._audio.turns import Turns
     from telnyx_drivers._audio.writer import AudioOut
     from telnyx_drivers._webrtc.call_audio import CallAudio
 
@@ -428,6 +429,18 @@ class CallHandle(Emits["CallNotification"]):
     def audio_out(self) -> "AudioOut":
         """Audio to send: ``write``, ``clear``, ``drain``, ``heard``, ``filler`` and more, see `AudioOut`."""
         return self.audio.audio_out
+
+    @property
+    def turns(self) -> "Turns":
+        """Who spoke when, and how long the other one took to answer; measured from the first time that this is used.
+
+        Iterate over them as they end, or look at ``turns.so_far``. Raises what `audio` raises, unless it was used
+        before. ::
+
+            async for turn in call.turns:
+                print(turn.who, turn.start, turn.end, turn.response)
+        """
+        return self.audio.turns
 
     @checked
     def audio_in(self, sample_rate: int = 16_000, channels: int = 1, frame_ms: int = 20) -> "AudioIn":

@@ -24,6 +24,7 @@ from telnyx_core.states import CallState, SessionState
 from telnyx_drivers._arguments import checked, checked_with, function, seconds
 from telnyx_drivers._asyncio import TelnyxRTC as AsyncTelnyxRTC
 from telnyx_drivers._audio.audio_devices import AudioDevice
+from telnyx_drivers._blocking import Turns
 from telnyx_drivers._calls import CallHandle, Headers
 from telnyx_drivers._calls import CallNotification as AsyncCallNotification
 from telnyx_drivers._client import CONNECT_TIMEOUT, default_engine
@@ -318,6 +319,11 @@ class Call(CallCommands["CallNotification"]):
     def filler(self, source: "Playable | None", *, after: float = 0.8) -> None:
         """What the far end hears while nothing else is sent; ``None`` ends it."""
         self._run(lambda: self._source.audio_out.filler(source, after=after))
+
+    @property
+    def turns(self) -> Turns:
+        """Who spoke when: ``so_far``, or iterate as they end; see `telnyx_drivers.asyncio.CallHandle.turns`."""
+        return Turns(self._threads, self._do(lambda: self._source.turns))
 
     def drain(self) -> None:
         """Wait until everything written has been sent."""

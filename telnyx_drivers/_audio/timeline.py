@@ -24,6 +24,8 @@ class Direction:
     def __init__(self, timeline: Timeline) -> None:
         self.missed = 0
         """Frames whose time passed while nothing ran."""
+        self.exact = 0.0
+        """When the latest frame began, in seconds since frame 0 was due: beats lie between the numbers."""
         self._timeline = timeline
         self._next = 0
         self._phase: float | None = None
@@ -42,10 +44,12 @@ class Direction:
         number = self._next
         if due is None:
             number = max(number, timeline.sent.next - 1, timeline.heard.next - 1)
+            self.exact = number / FRAMES_PER_SECOND
         else:
             if timeline.origin is None:
                 timeline.origin = due - number / FRAMES_PER_SECOND
-            position = (due - timeline.origin) * FRAMES_PER_SECOND
+            self.exact = due - timeline.origin
+            position = self.exact * FRAMES_PER_SECOND
             if self._phase is None:
                 number = max(round(position), number)
                 self._phase = position - number

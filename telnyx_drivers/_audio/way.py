@@ -8,8 +8,8 @@ from telnyx_core.stats.snapshot import StatsSnapshot
 
 _ONE_WAY: Final = 0.05
 """Where the round trip is not known yet."""
-_FAR_BUFFER: Final = 0.02
-"""A far end waits for one packet at least, before it plays the first: the next one may be late."""
+_FAR_BUFFER: Final = 0.03
+"""A far end holds back one packet of 20 ms at least, for the next may be late, and something for its own clock."""
 _JITTERS: Final = 3
 """A jitter buffer covers about so many times the mean deviation that the far end reports (RFC 3550 section 6.4.1)."""
 _LONGEST: Final = 1.0

@@ -36,6 +36,7 @@ from telnyx_drivers._audio.source_registry import fault_of
 from telnyx_drivers._audio.sources import FIRST_SECONDS, HIGH_SECONDS, Background, FileVoice, OnFault, SourceVoice
 from telnyx_drivers._audio.spawn import Spawn, spawn
 from telnyx_drivers._audio.timeline import Timeline
+from telnyx_drivers._audio.turns import Turns
 from telnyx_drivers._audio.wakeup import CallSoon, here
 from telnyx_drivers._audio.way import Way, WayMeter
 from telnyx_drivers._audio.worker import in_background, in_own_thread
@@ -119,6 +120,7 @@ class CallAudio:
         """The counters of the peer in use, where there is one."""
         self._way = WayMeter()
         self._filler: Filler | None = None
+        self._turns: Turns | None = None
         self._report = report
         self._call_soon = call_soon
         self._spawn = spawn
@@ -340,6 +342,14 @@ class CallAudio:
                 self._taps = (*(each for each in self._taps if not each.ended), tap)
                 return
         tap.close()
+
+    @property
+    def turns(self) -> Turns:
+        """Who spoke when, from the first time on that this is asked for; see `Turn`."""
+        if self._turns is None:
+            self._turns = Turns(self._timeline, self.way, lambda: self.filling, self._call_soon or here())
+            self.add_tap(self._turns)
+        return self._turns
 
     @checked
     async def capture(self, path: str | os.PathLike[str]) -> Capture:

@@ -117,7 +117,7 @@ def test_the_way_is_made_of_what_is_measured() -> None:
     first = StatsSnapshot(
         round_trip_time=0.1, jitter_buffer_delay=0.04 * 8_000, jitter_buffer_emitted_count=8_000, codec=codec
     )
-    assert (meter.way(first).outward, meter.way(first).inward) == (pytest.approx(0.07), pytest.approx(0.09))
+    assert (meter.way(first).outward, meter.way(first).inward) == (pytest.approx(0.08), pytest.approx(0.09))
     second = StatsSnapshot(
         round_trip_time=0.1, jitter_buffer_delay=0.14 * 8_000, jitter_buffer_emitted_count=16_000, codec=codec
     )

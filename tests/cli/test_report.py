@@ -78,6 +78,7 @@ def test_a_call_becomes_a_page_and_the_platform_has_its_report(tmp_path: Path) -
         ended = await finished("alice", gateway.url, "call", "tone", "--duration", "3", *files, "--json")
         assert ended.status == Exit.OK, ended.err
         assert ended.document["report"] == str(page)
+        assert [turn["who"] for turn in ended.document["turns"]] == ["remote"]
         taken = await gateway.wait_for(CallReportReceived)
         assert taken.call == ended.document["call_id"]
         entries = taken.report["stats"]
@@ -95,6 +96,7 @@ def test_a_call_becomes_a_page_and_the_platform_has_its_report(tmp_path: Path) -
     text = page.read_text()
     assert 'data-chart="mos"' in text
     assert "data-wave" in text
+    assert "<h2>Turns" in text
     assert "pw-of-alice" not in text
 
 

@@ -21,3 +21,9 @@ def test_what_was_heard(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.match(
         r"the caller has heard: Our office( is)?( open)?\n[01]\.\d s of it; [01]\.\d s were dropped\n", said
     )
+
+
+def test_turns(capsys: pytest.CaptureFixture[str]) -> None:
+    run("turns.md")
+    said = capsys.readouterr().out
+    assert re.fullmatch(r"remote: [01]\.\d s\nlocal: [01]\.\d s, the caller waited 0\.\d s", said), said

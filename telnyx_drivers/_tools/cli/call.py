@@ -131,11 +131,13 @@ def call(
         with tempfile.TemporaryDirectory() as folder:
             kept = Path(folder) / "journal" if journal is None and report is not None else journal
             client = logged_in(credentials, url, output, document, journal=kept)
+            conversations: list[Conversation] = []
             try:
-                return await _place(dialling, plan, client, output, document)
+                return await _place(dialling, plan, client, output, document, conversations)
             finally:
                 if report is not None and kept is not None and kept.exists():
-                    await asyncio.to_thread(make_page, kept, report, recording=plan.record, hide=True)
+                    turns = {str(each.call.id): each.turns for each in conversations}
+                    await asyncio.to_thread(make_page, kept, report, recording=plan.record, hide=True, turns=turns)
                     document["report"] = str(report)
                     output.done(f"Page: {clean(str(report))}")
 
@@ -148,9 +150,9 @@ async def _place(
     logged_in: AbstractAsyncContextManager[TelnyxRTC],
     output: Output,
     document: JsonObject,
+    conversations: list[Conversation],
 ) -> Exit:
     """Dial, carry out the plan, and sum up, also when it is interrupted half-way."""
-    conversations: list[Conversation] = []
     try:
         async with loudspeaker(dialling.speaker, output) as hear, logged_in as client:
             call = await client.new_call(

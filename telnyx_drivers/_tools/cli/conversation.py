@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 from rich.live import Live
 
 from telnyx_core._wire.json_types import Json, JsonObject
@@ -26,6 +26,7 @@ from telnyx_drivers._tools.cli.timeline import Timeline, milliseconds
 
 if TYPE_CHECKING:
     from telnyx_drivers._audio.player import Playback
+    from telnyx_drivers._audio.turns import Turn
     from telnyx_drivers._webrtc.call_audio import CallAudio
 
 
@@ -132,6 +133,11 @@ class Conversation:
         return Exit.DEGRADED if self.faults else Exit.OK
 
     @property
+    def turns(self) -> "tuple[Turn, ...]":
+        """Who spoke when, as far as there was audio."""
+        return () if self._audio is None else self._audio.turns.so_far
+
+    @property
     def packets(self) -> tuple[int, int] | None:
         """Sent and received. Frames of 20 ms, one to a packet, where the call had no statistics; ``None``: no media."""
         report = self.report
@@ -171,6 +177,10 @@ class Conversation:
             "jitter_ms": None if report is None else _rounded(report.average_jitter),
             "rtt_ms": None if report is None else _rounded(report.average_rtt),
             "warnings": [] if report is None else [each.name for each in report.warnings],
+            "turns": [
+                {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(turn).items()}
+                for turn in self.turns
+            ],
             "faults": faults,
             "hangup": hangup,
         }
@@ -225,6 +235,7 @@ class Conversation:
         plan, call = self._plan, self.call
         self._audio = audio = call.audio
         audio.add_tap(self._loudness)
+        _ = audio.turns  # from the first word on
         recording = None
         if plan.record is not None:
             recording = await call.record(plan.record)

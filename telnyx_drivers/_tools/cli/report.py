@@ -1,11 +1,13 @@
 """``telnyx-rtc report``: one page about a call, from any file that describes it."""
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from json import dumps as encode_json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from attrs import evolve
 
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_drivers._services.debug_file import write_private
@@ -14,6 +16,7 @@ from telnyx_drivers._tools.cli.output import Output, clean
 from telnyx_drivers._tools.cli.running import finish
 
 if TYPE_CHECKING:
+    from telnyx_drivers._audio.turns import Turn
     from telnyx_drivers._tools.report.call_timeline import Story
 
 
@@ -84,8 +87,13 @@ def check_extras() -> None:
         raise UsageError(f"pages need {' and '.join(missing)}: pip install 'telnyx-rtc[report,media]'")
 
 
-def make_page(file: Path, page: Path, *, recording: Path | None, hide: bool) -> "Story":
-    """Read, draw and write, readable for the owner alone. Raises `UsageError` for what cannot be read or written."""
+def make_page(
+    file: Path, page: Path, *, recording: Path | None, hide: bool, turns: "Mapping[str, tuple[Turn, ...]] | None" = None
+) -> "Story":
+    """Read, draw and write, readable for the owner alone. ``turns`` are those of each call, by its id.
+
+    Raises `UsageError` for what cannot be read or written.
+    """
     check_extras()
     from telnyx_drivers._tools.report.hide import anonymize
     from telnyx_drivers._tools.report.page import render
@@ -100,6 +108,8 @@ def make_page(file: Path, page: Path, *, recording: Path | None, hide: bool) -> 
         drawn = None if recording is None else outline(recording)
     except (OSError, ValueError) as error:
         raise UsageError(f"{recording} cannot be drawn: {error}") from None
+    if turns is not None:
+        story = evolve(story, calls=tuple(evolve(call, turns=turns.get(call.id, ())) for call in story.calls))
     shown = anonymize(story) if hide else story
     try:
         write_private(page, render(shown, outline=drawn, hidden=hide))

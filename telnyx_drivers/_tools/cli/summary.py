@@ -1,5 +1,6 @@
 """A call summed up for a person."""
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.panel import Panel
@@ -8,6 +9,7 @@ from rich.table import Table
 from telnyx_core.events import Cause
 from telnyx_drivers._tools.cli.conversation import Conversation
 from telnyx_drivers._tools.cli.output import Output, clean
+from telnyx_drivers._tools.report.call_timeline import responses
 
 if TYPE_CHECKING:
     from telnyx_drivers.diagnose.echo import Echo
@@ -30,6 +32,8 @@ def show_summary(
         table.add_row("Likeness", f"{100 * echo.correlation:.1f} % of the sentence that was played")
     if timeline.talked is not None:
         table.add_row("Talked", f"{timeline.talked:.1f} s")
+    if waited := responses(conversation.turns):
+        table.add_row("Replied", f"{1000 * median(waited):.0f} ms after they spoke, median of {len(waited)}")
     if conversation.packets is not None:
         table.add_row("Packets", "{} sent, {} received".format(*conversation.packets))
     if report is not None and report.average_mos is not None:

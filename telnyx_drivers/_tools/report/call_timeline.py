@@ -1,8 +1,12 @@
 """The content of a report page, whatever it was read from. Times are epoch seconds; unknown values are ``None``."""
 
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from telnyx_drivers._audio.turns import Turn
 
 Lane: TypeAlias = Literal["call", "socket", "gathering", "ice", "dtls", "peer"]
 Side: TypeAlias = Literal["app", "server", "media", "self"]
@@ -137,6 +141,8 @@ class CallTimeline:
     notes: tuple[Note, ...] = ()
     steps: tuple[Step, ...] = ()
     paths: tuple[Path, ...] = ()
+    turns: "tuple[Turn, ...]" = ()
+    """As the far end lived them, in seconds since the first audio."""
     candidates: tuple[str, ...] = field(default=(), repr=False)
     """Those of this end, in the form of RFC 8839."""
 
@@ -150,3 +156,8 @@ class Story:
     messages: tuple[Message, ...] = ()
     remarks: tuple[str, ...] = ()
     """What a reader should know about the file itself."""
+
+
+def responses(turns: "Sequence[Turn]") -> list[float]:
+    """Seconds that the far end waited for each answer."""
+    return [turn.response for turn in turns if turn.who == "local" and turn.response is not None]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from math import isfinite, log10
+from statistics import median
 from typing import Final, cast
 
 from attrs import frozen
@@ -15,7 +16,15 @@ from markupsafe import Markup, escape
 from telnyx_core._version import VERSION
 from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.stats.mos import quality
-from telnyx_drivers._tools.report.call_timeline import CallTimeline, Message, Sample, Step, Story, Totals
+from telnyx_drivers._tools.report.call_timeline import (
+    CallTimeline,
+    Message,
+    Sample,
+    Step,
+    Story,
+    Totals,
+    responses,
+)
 from telnyx_drivers._tools.report.lanes import LaneRow, lanes, window
 from telnyx_drivers._tools.report.waveform import Outline
 
@@ -74,6 +83,8 @@ class CallView:
     pips: tuple[Pip, ...]
     bars: tuple[Bar, ...]
     establishment: str
+    waited: str
+    """The median of what the far end waited for an answer."""
     charts: tuple[tuple[str, str], ...]
     """Name and title of those that have something to show."""
 
@@ -112,7 +123,13 @@ def _template() -> Template:
         trim_blocks=True,
     )
     filters = cast("dict[str, Callable[..., object]]", environment.filters)
-    filters |= {"clock": clock, "seconds": _seconds, "pretty": _pretty, "breakable": _breakable}
+    filters |= {
+        "milliseconds": _milliseconds,
+        "clock": clock,
+        "seconds": _seconds,
+        "pretty": _pretty,
+        "breakable": _breakable,
+    }
     return environment.get_template("report.html.j2")
 
 
@@ -151,6 +168,7 @@ def _view(call: CallTimeline) -> CallView:
         bars=_bars(steps),
         establishment=f"{steps[-1].from_start:,.0f} ms" if steps else "",
         charts=charts,
+        waited=_milliseconds(median(waited)) if (waited := responses(call.turns)) else "",
     )
 
 
@@ -316,6 +334,10 @@ def clock(at: float, begin: float) -> str:
     """``1:02.345`` since the beginning."""
     minutes, seconds = divmod(max(0.0, at - begin), 60)
     return f"{minutes:.0f}:{seconds:06.3f}"
+
+
+def _milliseconds(value: float | None) -> str:
+    return f"{1000 * value:,.0f} ms" if value else ""
 
 
 def _seconds(value: float) -> str:
