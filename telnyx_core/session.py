@@ -4,11 +4,11 @@
 then sleep until `next_timeout` or until there is a fact. Clock, sockets and randomness come from outside.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from telnyx_core._call.call import Call
 from telnyx_core._hub import Hub, credentials
@@ -42,7 +42,33 @@ from telnyx_core.facts import (
 )
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
-from telnyx_core.states import SessionState
+from telnyx_core.states import ESTABLISHED, LIVE, CallState, SessionState
+
+_Method = TypeVar("_Method", bound=Callable[..., object])
+
+
+@frozen
+class Rule:
+    """When a command is possible. When it is not, it raises before anything has changed."""
+
+    states: frozenset[CallState] = frozenset(CallState)
+    """Of the call that it is given to; in another one it raises `InvalidCallState`."""
+    registered: bool = False
+    """The server has to carry it out: it raises `NotConnected` without a socket, `NotReady` before the registration."""
+
+
+COMMANDS: Final[dict[str, Rule]] = {}
+"""All that an application can ask of a session. What a command says beyond its rule stands in its docstring."""
+
+
+def _command(
+    states: frozenset[CallState] = frozenset(CallState), *, registered: bool = False
+) -> Callable[[_Method], _Method]:
+    def known(method: _Method) -> _Method:
+        COMMANDS[method.__name__] = Rule(states, registered)
+        return method
+
+    return known
 
 
 class Session:
@@ -145,16 +171,19 @@ class Session:
 
     # Asking: `LocalProtocolError` when it cannot be done, and then nothing has changed.
 
+    @_command()
     def connect(self, *, now: float) -> None:
         """Connect, log in and register, and reconnect after each loss, until `disconnect`. Idempotent."""
         with self._hub.at(now) as now:
             self._hub.link.connect(now)
 
+    @_command()
     def disconnect(self, *, now: float) -> None:
         """End every call with a BYE, close the socket and stop; `SessionClosed` follows. Idempotent."""
         with self._hub.at(now) as now:
             self._hub.link.disconnect(now)
 
+    @_command()
     def leave(self, *, now: float) -> None:
         """Stop as `disconnect` does, but without a BYE, so that the server keeps answered calls for a while.
 
@@ -163,6 +192,7 @@ class Session:
         with self._hub.at(now) as now:
             self._hub.link.leave(now)
 
+    @_command()
     def login(self, credentials: Mapping[str, object], *, now: float, same_user: bool = False) -> Ticket:
         """Log in again on the live socket, or keep the credentials for the next one.
 
@@ -178,6 +208,7 @@ class Session:
             self._hub.link.login.use(options, ticket, now, same_user=same_user)
             return ticket
 
+    @_command()
     def switch_region(self, region: str, *, now: float) -> None:
         """Use the signalling servers of another region: the socket is replaced, and answered calls are re-attached.
 
@@ -187,6 +218,7 @@ class Session:
         with self._hub.at(now) as now:
             self._hub.link.relocate(options, now)
 
+    @_command()
     def is_registered(self, *, now: float) -> Ticket:
         """Ask the server whether we are registered. Settled with ``{"registered": bool}``, never `Failed`."""
         with self._hub.at(now) as now:
@@ -194,6 +226,7 @@ class Session:
             self._hub.link.ask_registered(ticket, now)
             return ticket
 
+    @_command(registered=True)
     def subscribe(self, channel: str, *, now: float) -> Ticket:
         """Receive the events of a channel as `ServerEvent`, until this socket ends.
 
@@ -201,10 +234,12 @@ class Session:
         """
         return self._of_channel(m.SUBSCRIBE, channel, {"eventChannel": [channel]}, now)
 
+    @_command(registered=True)
     def unsubscribe(self, channel: str, *, now: float) -> Ticket:
         """Stop receiving the events of a channel. Raises as `subscribe` does."""
         return self._of_channel(m.UNSUBSCRIBE, channel, {"eventChannel": [channel]}, now)
 
+    @_command(registered=True)
     def broadcast(self, channel: str, data: JsonView, *, now: float) -> Ticket:
         """Send an event to all other subscribers of the channel. Raises as `subscribe` does."""
         return self._of_channel(m.BROADCAST, channel, {"eventChannel": channel, "data": dict(data)}, now)
@@ -219,6 +254,7 @@ class Session:
             self._hub.link.request(Purpose.TICKET, method, own, now, ticket=ticket)
             return ticket
 
+    @_command(registered=True)
     def speed_test(self, size: int, *, now: float) -> Ticket:
         """Send ``size`` bytes and receive as many; settled with what `SpeedTestResult.from_value` reads.
 
@@ -232,11 +268,13 @@ class Session:
             self._hub.link.speed_test(size, ticket, now)
             return ticket
 
+    @_command()
     def clear_reconnect_token(self, *, now: float) -> None:
         """Forget the routing token and the session id: the next socket starts without them."""
         with self._hub.at(now):
             self._hub.link.identity.give_up(at_once=not self.connected)
 
+    @_command(registered=True)
     def new_call(self, options: CallOptions, *, now: float) -> CallId:
         """Place a call. Raises `NotConnected`, `NotReady` or `InvalidCallParameters`."""
         self._require_ready()
@@ -259,6 +297,7 @@ class Session:
             call.dial(now)
             return ident
 
+    @_command(LIVE, registered=True)
     def answer(self, call: CallId, *, now: float, custom_headers: tuple[CustomHeader, ...] = ()) -> None:
         """Answer an inbound call. For an outbound or already answered one: warning 33006, and nothing else happens.
 
@@ -276,6 +315,7 @@ class Session:
             else:
                 found.answer(now, custom_headers)
 
+    @_command()
     def hangup(
         self,
         call: CallId,
@@ -307,21 +347,26 @@ class Session:
                 found.hangup(ending, custom_headers, ticket, now)
             return ticket
 
+    @_command(ESTABLISHED, registered=True)
     def hold(self, call: CallId, *, now: float) -> Ticket:
         """Put the call on hold. Settled with the server's reply, or `Failed` together with error 44001.
 
-        Commands are sent one at a time, in order. Raises `InvalidCallState` when the call has ended.
+        Commands are sent one at a time, in order. Raises `InvalidCallState` unless the call is active or held,
+        `NotConnected` and `NotReady`.
         """
-        return self._modify(call, "hold", now)
+        return self._modify("hold", call, "hold", now)
 
+    @_command(ESTABLISHED, registered=True)
     def unhold(self, call: CallId, *, now: float) -> Ticket:
         """Resume a held call. Outcomes as with `hold`."""
-        return self._modify(call, "unhold", now)
+        return self._modify("unhold", call, "unhold", now)
 
+    @_command(ESTABLISHED, registered=True)
     def toggle_hold(self, call: CallId, *, now: float) -> Ticket:
         """Hold the call, or resume it if it is held: the server decides which. Outcomes as with `hold`."""
-        return self._modify(call, "toggleHold", now)
+        return self._modify("toggle_hold", call, "toggleHold", now)
 
+    @_command(ESTABLISHED | {CallState.EARLY}, registered=True)
     def dtmf(
         self,
         call: CallId,
@@ -340,7 +385,8 @@ class Session:
 
         Raises `ValueError` for anything but ``0-9 * # A-D , w W`` (and ``F`` with ``"info"``), for any other ``via``,
         for a tone that `DigitTone` refuses, and for any tone at all with ``"info"``, because there the server makes
-        it. Raises `InvalidCallState` before the call has media.
+        it. Raises `InvalidCallState` before the call has media, and `NotConnected` or `NotReady` where the server has
+        to send the digits.
         """
         if via not in ("info", "rtp"):
             raise ValueError(f"digits go by 'info' or by 'rtp', not by {via!r}")
@@ -357,35 +403,38 @@ class Session:
             default.volume if volume is None else volume,
         )
         found = self._live(call)
-        if via == "info":
+        if via == "info" or not found.digits_in_audio:
             self._require_ready()
-        found.require_media()
+        self._require_state("dtmf", found)
         with self._hub.at(now) as now:
             ticket = self._hub.ticket()
             found.dtmf(digits, via, tone, ticket, now)
             return ticket
 
+    @_command(LIVE, registered=True)
     def message(self, call: CallId, to: str, body: str, *, now: float) -> Ticket:
         """Send text within a call."""
-        found = self._live(call)
-        self._require_ready()
+        found = self._possible("message", call)
         with self._hub.at(now) as now:
             ticket = self._hub.ticket()
             found.message(to, body, ticket, now)
             return ticket
 
+    @_command(LIVE)
     def set_muted(self, call: CallId, muted: bool, *, now: float) -> None:
         """Mute or unmute what the far end hears; allowed before there is media, kept over a recovery."""
         found = self._live(call)
         with self._hub.at(now):
             found.media.set_muted(muted)
 
+    @_command(LIVE)
     def set_deaf(self, call: CallId, deaf: bool, *, now: float) -> None:
         """Silence or restore what is heard of the far end; kept over a recovery, as `set_muted`."""
         found = self._live(call)
         with self._hub.at(now):
             found.media.set_deaf(deaf)
 
+    @_command(LIVE)
     def set_source(self, call: CallId, source: str | None, *, now: float) -> Ticket:
         """Send audio from another source (``None``: the default one), now and after a recovery.
 
@@ -398,6 +447,7 @@ class Session:
             found.media.switch_source(source, ticket)
             return ticket
 
+    @_command(LIVE)
     def set_max_bit_rate(self, call: CallId, bits_per_second: int | None, *, now: float) -> None:
         """Limit the encoder's bit rate, now and after a recovery; ``None``: no limit.
 
@@ -409,32 +459,36 @@ class Session:
         with self._hub.at(now):
             found.media.set_max_bit_rate(bits_per_second)
 
+    @_command(ESTABLISHED, registered=True)
     def restart_media(self, call: CallId, *, now: float) -> Ticket:
         """Replace the media path of a call; the old path stays in use until the new one is connected.
 
         Settled when it is, or `Failed` (with error 47001 if the renewal could not be negotiated). Raises
         `InvalidCallState` before media was connected, `NotConnected` and `NotReady`.
         """
-        found = self._live(call)
-        self._require_ready()
-        found.require_restart()
+        found = self._possible("restart_media", call)
+        if not found.media.can_restart:
+            raise InvalidCallState("media cannot be restarted before it was connected")
         with self._hub.at(now) as now:
             ticket = self._hub.ticket()
             found.media.restart(ticket, now)
             return ticket
 
+    @_command()
     def resume_media(self, call: CallId, *, now: float) -> bool:
         """Try the microphone again after a recoverable failure; False when there is nothing to resume."""
         with self._hub.at(now):
             found = self._hub.calls.get(call)
             return found is not None and found.live and found.resume_media()
 
+    @_command()
     def reject_media(self, call: CallId, *, now: float) -> bool:
         """Give a recoverable microphone failure up: the call ends. False when no recovery is under way."""
         with self._hub.at(now) as now:
             found = self._hub.calls.get(call)
             return found is not None and found.reject_media(now)
 
+    @_command(LIVE)
     def flush_report(self, call: CallId, *, now: float) -> None:
         """Upload what there is of the call's report now, before its interval is over.
 
@@ -444,17 +498,18 @@ class Session:
         with self._hub.at(now) as now:
             found.flush_report(now)
 
+    @_command(LIVE, registered=True)
     def send_conversation_message(
         self, call: CallId, text: str, image_urls: tuple[str, ...] = (), *, now: float
     ) -> Ticket:
         """Send text, and images if any, to the AI assistant of a call; settled with the server's reply."""
-        found = self._live(call)
-        self._require_ready()
+        found = self._possible("send_conversation_message", call)
         with self._hub.at(now) as now:
             ticket = self._hub.ticket()
             found.converse(text, image_urls, ticket, now)
             return ticket
 
+    @_command(registered=True)
     def send_ai_item(self, item: JsonView, *, now: float) -> None:
         """Send a function's output or a subscription to the audio stream; no reply follows.
 
@@ -468,8 +523,8 @@ class Session:
 
     # Inside.
 
-    def _modify(self, call: CallId, action: str, now: float) -> Ticket:
-        found = self._live(call)
+    def _modify(self, command: str, call: CallId, action: str, now: float) -> Ticket:
+        found = self._possible(command, call)
         with self._hub.at(now) as now:
             ticket = self._hub.ticket()
             found.modify(action, ticket, now)
@@ -487,13 +542,18 @@ class Session:
             raise InvalidCallState(f"the call is ending ({found.state.value})")
         return found
 
+    def _possible(self, command: str, call: CallId) -> Call:
+        found = self._live(call)
+        if COMMANDS[command].registered:
+            self._require_ready()
+        self._require_state(command, found)
+        return found
+
+    def _require_state(self, command: str, call: Call) -> None:
+        if call.state not in COMMANDS[command].states:
+            raise InvalidCallState(f"{command} is not possible while the call is {call.state.value}")
+
     def _require_ready(self) -> None:
         if not self._hub.link.usable:
             why = self._hub.unusable()
             raise (NotConnected if why.kind is FailureKind.NOT_CONNECTED else NotReady)(why.text)
-
-
-COMMANDS: Final = frozenset(
-    name for name, member in vars(Session).items() if name[0] != "_" and "now" in getattr(member, "__annotations__", {})
-) - {"receive", "handle_timeout"}
-"""All that an application can ask of a session: its public methods that take the time, without the two pushes."""

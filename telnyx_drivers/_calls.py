@@ -81,8 +81,8 @@ class _Waiter:
 class CallHandle(Emits["CallNotification"]):
     """One call, identified by its id. After every re-attach the handle stays the same object.
 
-    A command that cannot be carried out now raises `InvalidCallState` or `NotConnected` and changes nothing; the
-    getters always work. ``async with call:`` hangs up on the way out.
+    A command that is not possible now raises `InvalidCallState`, `NotConnected` or `NotReady` and changes nothing (the
+    reference lists when, under "States"); the getters always work. ``async with call:`` hangs up on the way out.
     """
 
     def __init__(self, driver: Driver, info: CallInfo, on_notification: Handler | None = None) -> None:
@@ -214,7 +214,8 @@ class CallHandle(Emits["CallNotification"]):
     async def answer(self, custom_headers: Headers = ()) -> None:
         """Accept an incoming call; `wait_for_state` tells when it is ``active``.
 
-        A microphone that cannot be opened, an answer twice and the like are events, not exceptions.
+        A microphone that cannot be opened is an event, not an exception, and so is an answer where none is needed: to a
+        call that is being answered, that is answered, or that was placed here (33006, 33007).
         """
         self._check_live()
         await self._driver.engine_loaded()
@@ -260,7 +261,11 @@ class CallHandle(Emits["CallNotification"]):
         return await self.wait_ended()
 
     async def hold(self) -> bool:
-        """Put the call on hold. False: it was not done, and a 44001 event says why."""
+        """Put the call on hold. False: the server did not do it, and a 44001 event says why.
+
+        Raises `InvalidCallState` unless the call is active or held, and `NotConnected` or `NotReady` without a
+        registered socket.
+        """
         return await self._done(lambda now: self._driver.session.hold(self.id, now=now))
 
     async def unhold(self) -> bool:

@@ -213,7 +213,8 @@ class CallCommands(Relayed[CallHandle, N]):
     def answer(self, custom_headers: Headers = ()) -> None:
         """Accept an incoming call; `wait_for_state` tells when it is ``active``.
 
-        A microphone that cannot be opened, an answer twice and the like are events, not exceptions.
+        A microphone that cannot be opened is an event, not an exception, and so is an answer where none is needed: to a
+        call that is being answered, that is answered, or that was placed here (33006, 33007).
         """
         self._run(lambda: self._source.answer(custom_headers))
 
@@ -247,7 +248,11 @@ class CallCommands(Relayed[CallHandle, N]):
         )
 
     def hold(self) -> bool:
-        """Put the call on hold. False: it was not done, and a 44001 event says why."""
+        """Put the call on hold. False: the server did not do it, and a 44001 event says why.
+
+        Raises `InvalidCallState` unless the call is active or held, and `NotConnected` or `NotReady` without a
+        registered socket.
+        """
         return self._run(self._source.hold)
 
     def unhold(self) -> bool:

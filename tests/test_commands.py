@@ -62,7 +62,7 @@ def test_a_changed_original_is_seen(
 
 def test_what_is_recorded_and_what_the_kit_gives_are_the_commands_of_the_session() -> None:
     """Placing a call is the kit's own: a rig dials, a simulated client calls a number."""
-    assert {"connect", "hold", "send_ai_item", "clear_reconnect_token"} < COMMANDS
-    assert {name for name in vars(Commands) if not name.startswith("_")} == COMMANDS - {"new_call"}
-    assert not COMMANDS & {"receive", "handle_timeout", "next_action", "next_timeout", "call"}
+    assert {"connect", "hold", "send_ai_item", "clear_reconnect_token"} < COMMANDS.keys()
+    assert {name for name in vars(Commands) if not name.startswith("_")} == COMMANDS.keys() - {"new_call"}
+    assert not COMMANDS.keys() & {"receive", "handle_timeout", "next_action", "next_timeout", "call"}
     assert all(getattr(RecordedSession, name) is not getattr(Session, name) for name in COMMANDS)

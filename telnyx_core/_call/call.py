@@ -50,7 +50,7 @@ from telnyx_core.actions import (
     WriteDebug,
 )
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error
-from telnyx_core.errors import Failure, FailureKind, InvalidCallState
+from telnyx_core.errors import Failure, FailureKind
 from telnyx_core.events import (
     CallInfo,
     CallUpdated,
@@ -257,27 +257,17 @@ class Call:
 
     def modify(self, action: str, ticket: Ticket, now: float) -> None:
         """`hold`, `unhold`, `toggleHold`: one at a time, in order (CALL-133, CALL-134)."""
-        if self.state not in ESTABLISHED:
-            self._holds.refuse(ticket, Failure(FailureKind.PROTOCOL, f"the call is {self.state.value}"))
-        elif not self._host.usable:
-            self._holds.refuse(ticket, self._host.unusable())
-        else:
-            self._holds.ask(action, ticket)
-            self._next_hold(now)
-
-    def require_media(self) -> None:
-        """Raises `InvalidCallState` before there is media that could carry a digit to the far end (CALL-135)."""
-        if self.state not in ESTABLISHED and self.state is not CallState.EARLY:
-            raise InvalidCallState(f"digits cannot be sent while the call is {self.state.value}")
+        self._holds.ask(action, ticket)
+        self._next_hold(now)
 
     def dtmf(self, digits: str, via: DigitsVia, tone: DigitTone, ticket: Ticket, now: float) -> None:
-        if via == "rtp" and self._digits_in_audio:
+        if via == "rtp" and self.digits_in_audio:
             self.media.send_digits(digits, tone, ticket)
         else:
             self._digits.ask(digits, ticket, now)
 
     @property
-    def _digits_in_audio(self) -> bool:
+    def digits_in_audio(self) -> bool:
         """Whether digits can go in the audio. The platform negotiates no telephone-event for inbound calls, so there a
         digit in the audio would be lost (PS-021).
         """
@@ -290,13 +280,6 @@ class Call:
     def converse(self, text: str, images: tuple[str, ...], ticket: Ticket, now: float) -> None:
         params = m.conversation_params(new_uuid(self._rng), text, images)
         self._request(Purpose.TICKET, m.AI_CONVERSATION, params, now, ticket)
-
-    def require_restart(self) -> None:
-        """Raises `InvalidCallState` where there is no media to renew. Before media was connected the server would end
-        the call because of a renewal (PS-008).
-        """
-        if self.state not in ESTABLISHED or not self.media.can_restart:
-            raise InvalidCallState(f"media cannot be restarted before it was connected; the call is {self.state.value}")
 
     def resume_media(self) -> bool:
         """Open the refused source again (MEDIA-313)."""

@@ -8,7 +8,7 @@ from attrs import evolve
 from telnyx_core._signalling import messages as m
 from telnyx_core._wire.json_types import Json
 from telnyx_core.actions import Done, Failed, Remember, SendDigits
-from telnyx_core.events import CallUpdated, Cause, ErrorRaised
+from telnyx_core.events import CallUpdated, ErrorRaised
 from telnyx_core.ids import CallId
 from telnyx_core.options import CustomHeader, Region
 from telnyx_core.states import CallState, SessionState
@@ -395,7 +395,7 @@ def test_a_cancel_is_busy_as_long_as_487_is_only_planned() -> None:
     rig = Rig.registered()
     rig.hangup(rig.outbound("ringing"))
     assert (rig.params("bye")["cause"], rig.params("bye")["causeCode"]) == ("USER_BUSY", 17)
-    rig.hangup(rig.outbound("ringing"), Cause("ORIGINATOR_CANCEL", None))
+    rig.hangup(rig.outbound("ringing"), cause="ORIGINATOR_CANCEL")
     assert (rig.params("bye")["cause"], rig.params("bye")["causeCode"]) == ("ORIGINATOR_CANCEL", 487)
     rig.hangup(rig.inbound("ringing"))
     assert (rig.params("bye")["cause"], rig.params("bye")["causeCode"]) == ("USER_BUSY", 17)

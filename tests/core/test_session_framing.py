@@ -8,7 +8,7 @@ import pytest
 from telnyx_core._time.limits import MAX_FRAME_CHARS, MAX_PENDING_REQUESTS, MAX_UNATTENDED
 from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.actions import Done, Failed, SendText
-from telnyx_core.errors import FailureKind, InvalidCallState, NotConnected, NotReady
+from telnyx_core.errors import FailureKind, InvalidCallState, LocalProtocolError, NotConnected, NotReady
 from telnyx_core.events import CallUpdated, ErrorRaised, FrameIgnored, ServerEvent, SocketMessage
 from telnyx_core.facts import BinaryReceived, SocketClosed, TextReceived
 from telnyx_core.ids import CallId, SocketId, Ticket
@@ -462,26 +462,25 @@ def test_before_the_first_ready_of_a_socket_a_request_is_refused(command: str) -
     assert rig.session.next_action() is None
 
 
-def test_hold_during_an_outage_fails_with_44001() -> None:
-    """SIG-534, SIG-303: at once; no socket is opened."""
+def test_hold_during_an_outage_is_refused() -> None:
+    """SIG-534, SIG-303, CALL-121: at once; no socket is opened."""
     rig = Rig.registered()
     call = rig.outbound("active")
     rig.lose()
     rig.clear()
-    ticket = rig.hold(call)
-    assert isinstance(rig.outcomes[ticket], Failed)
-    assert rig.codes == [44001]
-    assert len(rig.actions) == 2
+    with pytest.raises(NotConnected):
+        rig.hold(call)
+    assert rig.actions == []
 
 
-def refused(rig: Rig, call: CallId) -> tuple[FailureKind, str]:
-    """What comes of a hold on a call that is active: 44001, nothing on the wire, and this reason."""
+def refused(rig: Rig, call: CallId) -> tuple[type[LocalProtocolError], str]:
+    """What a hold on a call that is active raises, and nothing else comes of it."""
     assert rig.info(call).state is CallState.ACTIVE
     rig.clear()
-    outcome = rig.outcomes[rig.hold(call)]
-    assert isinstance(outcome, Failed)
-    assert (rig.codes, rig.sent) == ([44001], [])
-    return outcome.failure.kind, outcome.failure.text
+    with pytest.raises(LocalProtocolError) as raised:
+        rig.hold(call)
+    assert (rig.actions, rig.sent) == ([], [])
+    return raised.type, str(raised.value)
 
 
 def test_a_hold_before_the_registration_says_so() -> None:
@@ -495,7 +494,7 @@ def test_a_hold_before_the_registration_says_so() -> None:
     rig.attach(call)
     rig.describe_answer(call)
     rig.reply("attach", {"callID": call})
-    assert refused(rig, call) == (FailureKind.NOT_READY, "the session is not registered yet: it is registering")
+    assert refused(rig, call) == (NotReady, "the session is not registered yet: it is registering")
 
 
 def test_a_hold_while_a_condemned_socket_closes_says_so() -> None:
@@ -505,7 +504,7 @@ def test_a_hold_while_a_condemned_socket_closes_says_so() -> None:
     rig.hold(call)
     rig.advance(10)
     assert rig.state is SessionState.CLOSING
-    assert refused(rig, call) == (FailureKind.NOT_CONNECTED, "there is no open socket: the session is closing")
+    assert refused(rig, call) == (NotConnected, "there is no open socket: the session is closing")
 
 
 def test_after_the_first_ready_requests_go_out_whatever_the_gateway_says() -> None:

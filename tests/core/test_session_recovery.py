@@ -6,6 +6,7 @@ Here a call that is not listed ends at once; the moment that it otherwise has is
 import pytest
 
 from telnyx_core._wire.json_types import JsonObject
+from telnyx_core.errors import NotConnected
 from telnyx_core.events import CallUpdated, Cause, ErrorRaised, WarningRaised
 from telnyx_core.ids import CallId
 from telnyx_core.states import SessionState
@@ -82,16 +83,17 @@ def test_a_ringing_call_waits_for_the_verdict() -> None:
     assert rig.codes == []
 
 
-def test_hold_fails_and_hang_up_works_during_an_outage() -> None:
-    """SIG-303, CALL-423: at once, with 44003, and no waiting."""
+def test_hold_is_refused_and_hang_up_works_during_an_outage() -> None:
+    """SIG-303, CALL-121, CALL-423: at once, with 44003, and no waiting."""
     rig = Rig.registered()
     call = rig.outbound("active")
     rig.lose()
     rig.clear()
-    rig.hold(call)
+    with pytest.raises(NotConnected):
+        rig.hold(call)
     ticket = rig.hangup(call)
-    assert rig.codes == [44001, 44003]
-    assert [event.fatal for event in rig.heard_of(ErrorRaised)] == [False, False]
+    assert rig.codes == [44003]
+    assert [event.fatal for event in rig.heard_of(ErrorRaised)] == [False]
     assert rig.states(call) == ["hangup", "destroy"]
     assert ticket in rig.outcomes
 

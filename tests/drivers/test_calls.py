@@ -193,6 +193,15 @@ async def test_hold_says_whether_it_was_done(make_client: MakeClient, world: Wor
         assert codes == [44001]
 
 
+async def test_a_hold_that_is_not_possible_raises(make_client: MakeClient) -> None:
+    """CALL-121, CALL-363: as with digits and the like; False is what the server made of it."""
+    async with make_client() as client:
+        call = await client.new_call("ring")
+        for command in (call.hold, call.unhold, call.toggle_hold):
+            with pytest.raises(InvalidCallState):
+                await command()
+
+
 async def test_digits_and_messages_return_the_reply_or_raise(make_client: MakeClient, world: World) -> None:
     async with make_client() as client:
         call = await active(client)

@@ -80,7 +80,7 @@ def test_no_other_path_before_there_is_one() -> None:
     sim, alice = at_the_phone()
     call = alice.new_call("ring")
     sim.run(1)
-    with pytest.raises(InvalidCallState, match="before it was connected"):
+    with pytest.raises(InvalidCallState, match="restart_media is not possible while the call is ringing"):
         alice.restart_media(call)
 
 

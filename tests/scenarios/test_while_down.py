@@ -57,13 +57,13 @@ def test_hang_up_when_the_late_bye_is_lost_as_well() -> None:
     assert not sim.gateway.calls
 
 
-def test_hold_fails_with_a_reason() -> None:
-    """SIG-303: 44001, and the call comes back as it was."""
+def test_hold_is_refused_with_a_reason() -> None:
+    """SIG-303, CALL-121: and the call comes back as it was."""
     sim, alice, call = cut_off()
-    ticket = alice.hold(call)
-    outcome = alice.outcomes[ticket]
-    assert isinstance(outcome, Failed)
-    assert alice.errors()[-1] == 44001
+    heard = alice.errors()
+    with pytest.raises(NotConnected, match="there is no open socket"):
+        alice.hold(call)
+    assert alice.errors() == heard
     alice.wire.heal()
     sim.run(20)
     assert alice.state_of(call) is ACTIVE
