@@ -16,6 +16,7 @@ import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from math import inf
 from struct import pack
 from typing import Final, Literal, TypeAlias, cast
 
@@ -37,6 +38,11 @@ MOST_AT_ONCE: Final = 64
 """Datagrams taken in one turn of the loop: more than a second of audio, and a few milliseconds of work. asyncio takes
 one, so that a loop which comes round fifteen times a second falls further and further behind a call's fifty packets:
 answered consent checks wait for seconds among them, and the call is given up."""
+_PASSED: Final = 3
+"""Datagrams for which it is not looked whether more have come: a loop that is a little too slow for them falls behind
+by no more than that."""
+_AWAY: Final = 0.03
+"""Seconds since the last datagram after which it is looked: the loop may have been held up."""
 MOST_EARLY: Final = 16
 """DTLS datagrams kept until a pair is selected, the latest ones: one flight of a handshake, and some of its repeats."""
 MOST_QUEUED: Final = 64
@@ -119,8 +125,7 @@ class IceSocket(StunProtocol):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._door = door_of(connection)
-        self._arrivals: asyncio.BaseTransport | None = None
-        """Where there may be more than the datagram that it has told of."""
+        self._arrivals = Arrivals()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -130,7 +135,7 @@ class IceSocket(StunProtocol):
         if isinstance(transport, TurnTransport):
             self.direct = Relay(transport)
             return
-        self._arrivals = transport
+        self._arrivals = Arrivals(transport)
         if hasattr(transport, "max_size"):
             transport.max_size = MOST_BYTES  # pyright: ignore[reportAttributeAccessIssue]
         host, port = transport.get_extra_info("sockname")[:2]
@@ -148,7 +153,7 @@ class IceSocket(StunProtocol):
     def datagram_received(self, data: bytes | str, addr: tuple[object, ...]) -> None:
         assert isinstance(data, bytes), "asyncio's type is wider than what it does"
         self._receive(data, addr)
-        for more, sender in _waiting(self._arrivals):
+        for more, sender in self._arrivals.more():
             self._receive(more, sender)
 
     def _receive(self, data: bytes, addr: tuple[object, ...]) -> None:
@@ -244,17 +249,42 @@ def _bear_anything(client: TurnClientMixin) -> None:
 
     def datagram_received(data: bytes | str, addr: Address) -> None:
         bear(data, addr)
-        for more, sender in _waiting(client.transport):
+        for more, sender in arrivals.more():
             bear(more, sender)
 
+    arrivals = Arrivals(client.transport)
     client.datagram_received = datagram_received  # type: ignore[method-assign]
 
 
-def _waiting(transport: asyncio.BaseTransport | None) -> Iterator[tuple[bytes, Address]]:
-    """What has come to a socket beside the datagram that its transport has just told of, as far as is wanted at once.
+class Arrivals:
+    """What has come to a socket beside the datagram that its transport has just told of."""
 
-    Only asyncio's own transport that is told when a socket can be read leaves it there; others read all, or read ahead.
-    """
+    def __init__(self, transport: asyncio.BaseTransport | None = None) -> None:
+        self._transport = transport
+        self._time = asyncio.get_running_loop().time
+        self._last = -inf
+        self._passed = 0
+        """Datagrams since nothing more was found, for which it was not looked."""
+
+    def more(self) -> Iterator[tuple[bytes, Address]]:
+        """As much as is wanted at once; to be called for each datagram.
+
+        To look costs as much as half of all that is done for a packet, and an idle loop finds nothing: not each time.
+        """
+        now = self._time()
+        away, self._last = now - self._last, now
+        if self._passed < _PASSED and away < _AWAY:
+            self._passed += 1
+            return
+        self._passed = 0
+        for each in _waiting(self._transport):
+            # Where there was more, there will be more.
+            self._passed = _PASSED
+            yield each
+
+
+def _waiting(transport: asyncio.BaseTransport | None) -> Iterator[tuple[bytes, Address]]:
+    """Only asyncio's own transport that is told when a socket can be read leaves any; others read all, or ahead."""
     read = getattr(transport, "_sock", None) if hasattr(transport, "_read_ready") else None
     if not isinstance(transport, asyncio.BaseTransport) or not isinstance(read, socket.socket):
         return

@@ -154,17 +154,21 @@ class CallAudio:
         count = rate // FRAMES_PER_SECOND
         mixed: Samples | None = None
         reading = self._reading
-        for voice in self._voices:
+        voice: AudioInput = self.audio_out
+        voices = iter(self._voices)
+        while True:
             # A device or the application's code failed: the other voices continue (MEDIA-415).
             with reading:
-                samples = _fitting(voice.read(rate), count)
-                if samples is not None:
-                    mixed = samples if mixed is None else mix(mixed, samples)
-                if voice.ended:
-                    self._drop_voice(voice)
-            if reading.fault is not None:
-                self._drop_voice(voice)
-                self.source_broke(reading.fault)
+                for voice in voices:
+                    samples = _fitting(voice.read(rate), count)
+                    if samples is not None:
+                        mixed = samples if mixed is None else mix(mixed, samples)
+                    if voice.ended:
+                        self._drop_voice(voice)
+            if reading.fault is None:
+                break
+            self._drop_voice(voice)
+            self.source_broke(reading.fault)
         if self._filler is not None:
             mixed = self._filled(self._filler, mixed, rate)
         self._sent += 1

@@ -214,14 +214,19 @@ def test_ten_stalls_leave_a_recording_as_long_as_the_call_with_both_sides_in_ste
     on_virtual_time(test)
 
 
-@pytest.mark.parametrize(
-    "wall",
-    [
-        pytest.param(lambda now: 1.7e9 + 0.97 * now, id="slewed"),
-        pytest.param(lambda now: 1.7e9 + now - 0.2 * int(now / 0.3), id="set back"),
-        pytest.param(lambda now: 1.7e9 + now + (0.8 if int(now / 0.3) % 2 else 0.0), id="steps"),
-    ],
-)
+def slewed(now: float) -> float:
+    return 1.7e9 + 0.97 * now
+
+
+def set_back(now: float) -> float:
+    return 1.7e9 + now - 0.2 * int(now / 0.3)
+
+
+def swinging(now: float) -> float:
+    return 1.7e9 + now + (0.8 if int(now / 0.3) % 2 else 0.0)
+
+
+@pytest.mark.parametrize("wall", [slewed, set_back, swinging])
 def test_the_round_trip_is_right_while_the_systems_time_is_wrong(
     monkeypatch: pytest.MonkeyPatch, wall: Callable[[float], float]
 ) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from telnyx_core.actions import AddCandidate, ApplyRemote, CreateAnswer, CreateOffer, UseMedia
 from telnyx_core.options import IceServer
 from telnyx_drivers._webrtc import aiortc_private as private
-from telnyx_drivers._webrtc.aiortc_socket import MOST_CANDIDATES, MOST_EARLY, IceSocket, Unwanted, door_of
+from telnyx_drivers._webrtc.aiortc_socket import MOST_CANDIDATES, MOST_EARLY, Arrivals, IceSocket, Unwanted, door_of
 from telnyx_drivers._webrtc.peer_transport import PeerTransport
 from tests.media import servers
 from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run, until
@@ -230,3 +230,33 @@ def test_the_far_ends_addresses_are_bounded_over_the_life_of_a_path(when: str) -
         await near.engine.aclose()
 
     run(main())
+
+
+def test_it_is_looked_for_more_datagrams_where_there_may_be_some() -> None:
+    """A loop that was held up reads all that came meanwhile; one that is in time does not look after each datagram."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0))
+        now = 100.0
+        loop.time = lambda: now  # type: ignore[method-assign]
+        arrivals = Arrivals(transport)
+        far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        far.connect(transport.get_extra_info("sockname"))
+
+        def after(seconds: float, waiting: int) -> int:
+            nonlocal now
+            now += seconds
+            for _ in range(waiting):
+                far.send(b"more")
+            return len(list(arrivals.more()))
+
+        assert after(0.0, 0) == 0
+        assert [after(0.02, 1) for _ in range(8)] == [0, 0, 0, 4, 1, 1, 1, 1]
+        assert after(0.02, 0) == 0
+        assert after(0.02, 5) == 0
+        assert after(0.5, 5) == 10, "the loop was away"
+        far.close()
+        transport.close()
+
+    asyncio.run(main())
