@@ -13,7 +13,7 @@ import telnyx_drivers
 import telnyx_rtc
 
 CORE_MODULES = {"actions", "catalogue", "errors", "events", "facts", "ids", "options", "session", "states"}
-CORE_ROOMS = {"gateway", "journal", "stats", "testing"}
+CORE_ROOMS = {"gateway", "ice", "journal", "stats", "testing"}
 DRIVER_DOORS = {"asyncio", "trio", "sync", "gateway", "adapters", "diagnose"}
 
 CORE = """
@@ -38,12 +38,24 @@ ASYNC = "CallHandle CallNotification LiveCall TelnyxRTC"
 BLOCKING = "Call CallNotification LiveCall TelnyxRTC"
 
 
+ICE = """
+    Action Address Agent Candidate CandidateError CandidateGathered CandidateType CloseStream Credentials DataReceived
+    GatheringFinished IceError IceState OpenStream PairSelected RestartFailed ServerFailed StateChanged StunServer
+    Timing Transmit TransmitStream TurnServer in_server_order
+"""
+
+
 def names(*groups: str) -> set[str]:
     return {name for group in groups for name in group.split()}
 
 
 def test_the_door_of_the_core() -> None:
     assert set(telnyx_core.__all__) == names(CORE)
+
+
+def test_the_door_of_the_ice_agent() -> None:
+    """Its modules are open too, as those of the other rooms; these names stay."""
+    assert set(importlib.import_module("telnyx_core.ice").__all__) == names(ICE)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,824 @@
+"""An ICE agent for one component (RFC 8445): candidates in, checks out, and one pair that is used.
+
+The agent has no clock, no sockets and no dice. Datagrams, facts and the time go in; `Agent.next_action` gives what is
+to be sent and what has happened, in order; `Agent.next_timeout` says when to call `Agent.handle_timeout`.
+
+Three decisions are its own, each within what the standard allows:
+
+- *One pair.* The first pair that answers is selected, nominated again and again until the path is confirmed, and no
+  other one is checked while it works: a far end that follows the last check that it heard stays with it.
+- *The pair of the far end first.* A check from the far end shows where it listens, so other pairs wait for that one for
+  a moment.
+- *Silence to strangers.* What carries no valid signature is dropped, not answered with an error.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from enum import Enum
+from random import Random
+from typing import Final
+
+from attrs import define, field, frozen
+
+from telnyx_core.ice import stun
+from telnyx_core.ice.actions import (
+    Action,
+    CandidateGathered,
+    DataReceived,
+    GatheringFinished,
+    IceError,
+    IceState,
+    PairSelected,
+    RestartFailed,
+    StateChanged,
+    Transmit,
+)
+from telnyx_core.ice.candidate import Candidate, CandidateType, Credentials, local_candidate, priority_of
+from telnyx_core.ice.checklist import Base, Checklist, Pair, PairState
+from telnyx_core.ice.consent import Consent
+from telnyx_core.ice.gathering import Gatherer, Server
+from telnyx_core.ice.stun import Address, Attr, Kind, Message, Method, StunError
+from telnyx_core.ice.transaction import Timing, fresh_id
+
+MAX_HOSTS: Final = 10
+"""Local addresses; each costs a check towards every remote candidate."""
+MAX_REMOTE: Final = 64
+"""Remote candidates of one generation, those that show themselves by a check included."""
+MAX_SENT: Final = 1_024
+"""Requests whose answer may still come: ten seconds of them at the fastest pacing."""
+MAX_EARLY: Final = 16
+"""Checks that came before the far end's description."""
+_AGAIN: Final = 0.05
+"""Seconds. A check of the far end does not trigger another of ours sooner."""
+_UNINSISTED: Final = 0.25
+"""Seconds. A far end that has not nominated the selected pair for so long has left it for the one that it nominates."""
+_QUIET: Final = 1.0
+"""Seconds without anything from the far end, after which a check from a new address puts the old one in doubt."""
+_KNOWN: Final = frozenset(
+    each.value
+    for each in (
+        Attr.USERNAME,
+        Attr.PRIORITY,
+        Attr.USE_CANDIDATE,
+        Attr.MAPPED_ADDRESS,
+        Attr.XOR_MAPPED_ADDRESS,
+        Attr.ERROR_CODE,
+        Attr.UNKNOWN_ATTRIBUTES,
+        Attr.REALM,
+        Attr.NONCE,
+    )
+)
+
+
+class _Search(Enum):
+    """Which pairs are checked although one is selected."""
+
+    ANY = "any"
+    BETTER = "better"
+
+
+@frozen
+class _Early:
+    base: Address
+    source: Address
+    priority: int
+    nominates: bool
+
+
+@define(eq=False)
+class _Generation:
+    """What one pair of credentials brings: it ends with an ICE restart (RFC 8445 section 2.4)."""
+
+    local: Credentials
+    checklist: Checklist
+    remote: Credentials | None = None
+    remotes: dict[Address, Candidate] = field(factory=dict[Address, Candidate])
+    ended: bool = False
+    """The far end has said that no candidate is to come."""
+    news_at: float = 0.0
+    """When something last happened that checks may succeed by."""
+    success_at: float | None = None
+    pair: Pair | None = None
+    """The selected one."""
+    follow: Pair | None = None
+    follow_until: float = 0.0
+    preferred: tuple[Address, Address] | None = None
+    """The way of the pair that worked before a restart."""
+    hasty: bool = False
+    """A selected pair is gone: the next that answers is used at once, whoever nominates."""
+    early: list[_Early] = field(factory=list[_Early])
+
+
+@frozen
+class _Sent:
+    pair: Pair
+    generation: _Generation
+    at: float
+    controlling: bool
+
+
+class Agent:
+    """One component's agent. Times are seconds of any clock that only goes forward.
+
+    ``rng`` makes passwords and transaction ids: give it `random.SystemRandom`, or a seeded one in a simulation. With
+    ``relay_only`` nothing is sent to anyone but the TURN servers, and no address but the relayed one is told.
+    """
+
+    def __init__(
+        self,
+        *,
+        controlling: bool,
+        rng: Random,
+        timing: Timing | None = None,
+        relay_only: bool = False,
+        tie_breaker: int | None = None,
+    ) -> None:
+        self.timing = timing or Timing()
+        self.state = IceState.NEW
+        self.controlling = controlling
+        self.relay_only = relay_only
+        self._rng = rng
+        self._tie_breaker = rng.getrandbits(64) if tie_breaker is None else tie_breaker
+        self._lite = False
+        self._actions: deque[Action] = deque()
+        self._candidates: list[tuple[Candidate, Address]] = []
+        """Ours, each with its base."""
+        self._bases: dict[Address, Base] = {}
+        self._hosts_added = 0
+        self._current = self._generation()
+        self._previous: _Generation | None = None
+        self._previous_until: float | None = None
+        self._path: _Generation | None = None
+        """The generation whose pair is in use."""
+        self._consent: Consent | None = None
+        self._confirmed = False
+        self._search: _Search | None = None
+        self._search_until = 0.0
+        self._sent: OrderedDict[bytes, _Sent] = OrderedDict()
+        self._more = True
+        self._told_finished = False
+        self._gatherer = Gatherer(
+            self.timing, rng, not relay_only, self._actions.append, self._found, self._received, self._relay_gone
+        )
+
+    # What is known
+
+    @property
+    def local_credentials(self) -> Credentials:
+        return self._current.local
+
+    @property
+    def local_candidates(self) -> tuple[Candidate, ...]:
+        """Those that have been found, in the order in which they were; see also `in_server_order`."""
+        return tuple(candidate for candidate, _ in self._candidates)
+
+    @property
+    def gathering_finished(self) -> bool:
+        return not self._more and self._gatherer.finished
+
+    @property
+    def selected(self) -> tuple[Candidate, Candidate] | None:
+        """The local and the remote candidate in use. The local one is as the far end sees it, if it was gathered."""
+        pair = None if self._path is None else self._path.pair
+        return None if pair is None else (self._local_of(pair), pair.remote)
+
+    @property
+    def restarting(self) -> bool:
+        """Whether the pair of an earlier generation is in use while one of the new is looked for."""
+        return self._path is not None and self._path is not self._current
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds, of the last check that was answered on the selected pair."""
+        return None if self._consent is None else self._consent.round_trip
+
+    # What the caller asks
+
+    def gather(self, hosts: Iterable[Address], servers: Iterable[Server], now: float, *, more: bool = False) -> None:
+        """Use these sockets, each named by the address that it is bound to, and ask these servers.
+
+        The first address is preferred. ``more``: another call follows, for instance when names have been resolved;
+        until then gathering is not finished.
+        """
+        self._open()
+        self._more, self._told_finished = more, False
+        for host in hosts:
+            if host in self._gatherer.hosts or len(self._gatherer.hosts) >= MAX_HOSTS:
+                continue
+            if not self.relay_only:
+                preference = 65_535 - self._hosts_added
+                candidate = local_candidate(CandidateType.HOST, host, host, preference)
+                self._add_base(Base(candidate, preference), now)
+                self._tell(candidate, host)
+            self._hosts_added += 1
+            self._gatherer.add_host(host, now)
+        self._gatherer.add_servers(tuple(servers), now)
+        self.handle_timeout(now)
+
+    def remove_host(self, host: Address, now: float) -> None:
+        """The socket, or its address, is gone. What used it ends; where another pair exists, it is looked for."""
+        if host in self._gatherer.hosts:
+            self._gatherer.remove_host(host, now)
+            self._drop_base(host, now)
+            self.handle_timeout(now)
+
+    def set_remote(self, credentials: Credentials, now: float, *, lite: bool = False) -> None:
+        """The far end's credentials, from its description: checks begin. Raises `IceError` when others are in use.
+
+        ``lite``: it has ``a=ice-lite``; then this agent is controlling (RFC 8445 section 6.1.1).
+        """
+        self._open()
+        generation = self._current
+        if generation.remote is not None:
+            if generation.remote != credentials:
+                raise IceError("other credentials begin another generation: restart first")
+            return
+        generation.remote, generation.news_at = credentials, now
+        self._lite = lite
+        if lite:
+            self._take_role(controlling=True)
+        if self._path is None:
+            self._set_state(IceState.CHECKING)
+        early, generation.early = generation.early, []
+        for each in early:
+            pair = self._pair_of(generation, each.base, each.source, each.priority, now)
+            if pair is not None:
+                self._checked_by(generation, pair, now, nominates=each.nominates)
+        self.handle_timeout(now)
+
+    def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
+        """One of the far end's, from its description or trickled. Passed over: another component, TCP, too many."""
+        self._open()
+        generation = self._current
+        if candidate.component != 1 or candidate.transport != "udp" or candidate.address.port == 0:
+            return
+        if not generation.ended:
+            generation.news_at = now
+        known = generation.remotes.get(candidate.address)
+        if known is None and len(generation.remotes) >= MAX_REMOTE:
+            return
+        if known is None or known.type is CandidateType.PEER_REFLEXIVE:
+            generation.remotes[candidate.address] = candidate
+            for base in self._bases.values():
+                self._pair_up(generation, base, candidate, now)
+        self.handle_timeout(now)
+
+    def end_of_remote_candidates(self, now: float) -> None:
+        """``a=end-of-candidates`` (RFC 8838): from the last news on, the patience of the checks is counted.
+
+        The agent does not fail at once when no pair is left: the far end may show itself by a check (RFC 8863).
+        """
+        self._current.ended = True
+        self.handle_timeout(now)
+
+    def confirm(self, now: float) -> None:
+        """The far end is known to use the selected pair: DTLS is up. Nominations go on for a while, then stop."""
+        self._confirmed = True
+        if self._consent is not None and self._consent.nominate_until is None:
+            self._consent.nominate_until = now + self.timing.nominate_after
+
+    def restart(self, now: float) -> Credentials:
+        """Begin another generation (RFC 8445 section 2.4), and return our new credentials for its description.
+
+        A pair in use stays in use until one of the new generation works. The far end's new credentials and candidates
+        are for `set_remote` and `add_remote_candidate`, as at first.
+        """
+        self._open()
+        preferred = None
+        if self._path is not None:
+            self._previous, self._previous_until = self._path, None
+            pair = self._path.pair
+            preferred = pair.way if pair is not None and self.state is IceState.CONNECTED else None
+        else:
+            self._previous = None
+            self._set_state(IceState.NEW)
+        self._search = None
+        self._current = self._generation()
+        self._current.preferred = preferred
+        return self._current.local
+
+    def abandon_restart(self, now: float) -> None:
+        """The far end has refused it: the generation in use is the current one again. Raises `IceError` if none is."""
+        if not self.restarting or self._path is None:
+            raise IceError("no restart is under way")
+        self._current, self._previous = self._path, None
+        self.handle_timeout(now)
+
+    def reselect(self, now: float) -> None:
+        """Look for a pair of a higher priority than the selected one, and move to the first that answers.
+
+        Raises `IceError` where that is not for this end to do, or no pair is selected. A far end that follows the last
+        check may be drawn to an address that does not work: ask only where something is to be gained.
+        """
+        if not self.controlling or self._path is not self._current:
+            raise IceError("only a controlling agent with a selected pair moves")
+        self._look(_Search.BETTER, now)
+        self.handle_timeout(now)
+
+    def send(self, data: bytes, now: float) -> bool:
+        """Send a datagram on the selected pair; false, and nothing is sent, without one or without consent."""
+        pair = None if self._path is None else self._path.pair
+        if pair is None or self._consent is None or now >= self._consent.expires_at:
+            return False
+        self._transmit(pair.base, pair.remote.address, data, now)
+        return True
+
+    def close(self, now: float) -> None:
+        """Give the relay back, and end. What is left to be sent comes out of `next_action`."""
+        if self.state is not IceState.CLOSED:
+            self._gatherer.close(now)
+            self._forget_path()
+            self._bases.clear()
+            self._sent.clear()
+            self._set_state(IceState.CLOSED)
+
+    # What happens
+
+    def receive(self, data: bytes, base: Address, source: Address, now: float) -> None:
+        """A datagram that has come to the socket bound to ``base``. Anything may be in it."""
+        if self.state is IceState.CLOSED or self._gatherer.answered(data, base, source, now):
+            self._tell_finished()
+            return
+        relay = self._gatherer.server_at(base, source)
+        if relay is not None:
+            self._gatherer.relayed(relay, data, now)
+        else:
+            self._received(data, base, source, now)
+        self.handle_timeout(now)
+
+    def stream_opened(self, stream: int, now: float) -> None:
+        """The connection that `OpenStream` ordered is there, TLS included."""
+        relay = self._gatherer.stream(stream)
+        if relay is not None:
+            self._gatherer.stream_opened(relay, now)
+            self.handle_timeout(now)
+
+    def stream_received(self, stream: int, data: bytes, now: float) -> None:
+        relay = self._gatherer.stream(stream)
+        if relay is not None:
+            self._gatherer.stream_received(relay, data, now)
+            self.handle_timeout(now)
+
+    def stream_closed(self, stream: int, reason: str, now: float) -> None:
+        """The connection could not be made, or is gone; ``reason`` is for people."""
+        relay = self._gatherer.stream(stream)
+        if relay is not None:
+            self._gatherer.stream_closed(relay, reason, now)
+            self.handle_timeout(now)
+
+    def next_action(self) -> Action | None:
+        return self._actions.popleft() if self._actions else None
+
+    def next_timeout(self) -> float | None:
+        """When to call `handle_timeout`; ``None``: not before something else happens."""
+        if self.state is IceState.CLOSED:
+            return None
+        times = [self._gatherer.next_timeout(), self._previous_until]
+        if not self._dead:
+            times += [self._current.checklist.next_due(self._wanted), self._decision_at(), self._patience_at()]
+            if self._follows:
+                times.append(self._current.follow_until)
+        if self._consent is not None:
+            times += [self._consent.ask_at, self._consent.expires_at]
+            if self.state is IceState.CONNECTED and self._consent.suspect_at < self._consent.expires_at:
+                times.append(self._consent.suspect_at)
+        return min((each for each in times if each is not None), default=None)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due. May be called at any time."""
+        if self.state is IceState.CLOSED:
+            return
+        self._gatherer.handle_timeout(now)
+        if self._previous_until is not None and now >= self._previous_until:
+            self._previous = self._previous_until = None
+        self._keep_consent(now)
+        if self._search is not None and now >= self._search_until:
+            self._search = None
+        patience = self._patience_at()
+        if patience is not None and now >= patience:
+            self._give_up(now)
+        decision = self._decision_at()
+        best = self._current.checklist.best()
+        if decision is not None and now >= decision and best is not None:
+            self._select(self._current, best, now)
+        if self._current.follow is not None and now >= self._current.follow_until:
+            self._current.follow = None
+        while not self._dead:
+            pair = self._current.checklist.take(self._wanted, now)
+            if pair is None:
+                break
+            self._check(self._current, pair, now)
+        self._tell_finished()
+
+    # Candidates and pairs
+
+    def _generation(self) -> _Generation:
+        return _Generation(Credentials.fresh(self._rng), Checklist(self.timing))
+
+    def _found(self, kind: CandidateType, address: Address, related: Address, server: Address, now: float) -> None:
+        """A server has given a candidate."""
+        if kind is CandidateType.RELAYED:
+            # Below a host address of the same type preference there is none: each relay has the first place.
+            candidate = local_candidate(kind, address, related, 65_535, server=server.host, hidden=self.relay_only)
+            self._add_base(Base(candidate, 65_535), now)
+            self._tell(candidate, address)
+        elif not any(candidate.address == address for candidate, _ in self._candidates):
+            preference = self._bases[related].preference
+            self._tell(local_candidate(kind, address, related, preference, server=server.host), related)
+
+    def _tell(self, candidate: Candidate, base: Address) -> None:
+        self._candidates.append((candidate, base))
+        self._actions.append(CandidateGathered(candidate, self._current.local.ufrag))
+
+    def _tell_finished(self) -> None:
+        if self.gathering_finished and not self._told_finished:
+            self._told_finished = True
+            self._actions.append(GatheringFinished())
+
+    def _add_base(self, base: Base, now: float) -> None:
+        self._bases[base.address] = base
+        for remote in tuple(self._current.remotes.values()):
+            self._pair_up(self._current, base, remote, now)
+
+    def _drop_base(self, address: Address, now: float) -> None:
+        self._bases.pop(address, None)
+        self._candidates = [each for each in self._candidates if each[1] != address]
+        for generation in self._generations:
+            pairs = generation.checklist.pairs
+            for way in [way for way in pairs if way[0] == address]:
+                self._drop_pair(generation, pairs.pop(way), now)
+
+    def _drop_pair(self, generation: _Generation, pair: Pair, now: float) -> None:
+        pair.state = PairState.FAILED
+        if generation.follow is pair:
+            generation.follow = None
+        if generation.pair is pair:
+            generation.pair = None
+            if generation is self._path:
+                self._forget_path()
+                self._set_state(IceState.DISCONNECTED)
+            if generation is self._current:
+                generation.hasty, generation.success_at, generation.news_at = True, None, now
+                for each in generation.checklist:
+                    each.state, each.interval = PairState.WAITING, 0.0
+
+    def _relay_gone(self, relayed: Address | None, host: str | None, now: float) -> None:
+        if relayed is None:
+            return
+        if host is None:
+            self._drop_base(relayed, now)
+            return
+        for generation in self._generations:
+            for pair in tuple(generation.checklist):
+                if pair.base.address == relayed and pair.remote.address.host == host:
+                    self._drop_pair(generation, pair, now)
+                    pair.state = PairState.FAILED
+
+    def _pair_up(self, generation: _Generation, base: Base, remote: Candidate, now: float) -> Pair | None:
+        if base.address.version != remote.address.version:
+            return None
+        pair = generation.checklist.pairs.get((base.address, remote.address))
+        if pair is not None:
+            pair.remote = remote
+            pair.rank(controlling=self.controlling)
+            return pair
+        pair = Pair(base, remote)
+        pair.rank(controlling=self.controlling)
+        if not generation.checklist.add(pair):
+            return None
+        if generation.preferred == pair.way and generation.pair is None:
+            self._follow(generation, pair, now)
+        return pair
+
+    def _pair_of(
+        self, generation: _Generation, base: Address, source: Address, priority: int, now: float
+    ) -> Pair | None:
+        """The pair that a check has come on, made if need be (RFC 8445 section 7.3.1.3)."""
+        pair = generation.checklist.pairs.get((base, source))
+        if pair is not None or base not in self._bases:
+            return pair
+        remote = generation.remotes.get(source)
+        if remote is None:
+            if len(generation.remotes) >= MAX_REMOTE:
+                return None
+            kind = CandidateType.PEER_REFLEXIVE
+            remote = Candidate(f"prflx{len(generation.remotes)}", 1, "udp", priority, source, kind)
+            generation.remotes[source] = remote
+        pair = self._pair_up(generation, self._bases[base], remote, now)
+        if pair is not None and generation is self._path and self._consent is not None:
+            # The far end speaks from a new address. If nothing comes from the old one, a NAT may have moved it.
+            self._consent.doubt(now, _QUIET)
+        return pair
+
+    def _local_of(self, pair: Pair) -> Candidate:
+        fits = ((each, base) for each, base in self._candidates if base == pair.base.address)
+        return next((each for each, _ in fits if each.address == pair.mapped), pair.base.candidate)
+
+    @property
+    def _generations(self) -> tuple[_Generation, ...]:
+        return (self._current,) if self._previous is None else (self._current, self._previous)
+
+    # Checks
+
+    def _wanted(self, pair: Pair) -> bool:
+        """Whether this pair of the current generation is checked at this time."""
+        generation = self._current
+        if generation.remote is None:
+            return False
+        if generation.pair is not None:
+            if self._search is _Search.BETTER:
+                return pair.priority > generation.pair.priority
+            return self._search is _Search.ANY and pair is not generation.pair
+        return not self._follows or pair is generation.follow
+
+    @property
+    def _follows(self) -> bool:
+        follow = self._current.follow
+        return follow is not None and self._current.pair is None and follow.state is not PairState.FAILED
+
+    def _follow(self, generation: _Generation, pair: Pair, now: float) -> None:
+        if not pair.followed and generation.follow is None:
+            pair.followed = True
+            generation.follow, generation.follow_until = pair, now + self.timing.follow
+
+    def _check(self, generation: _Generation, pair: Pair, now: float) -> None:
+        """Send a check. It nominates the pair that is selected, or that the far end has chosen by its own check."""
+        if generation.remote is None:
+            return
+        chosen = pair is generation.pair or (generation.pair is None and pair is generation.follow and pair.heard)
+        transaction_id = fresh_id(self._rng)
+        username = f"{generation.remote.ufrag}:{generation.local.ufrag}".encode()
+        role = Attr.ICE_CONTROLLING if self.controlling else Attr.ICE_CONTROLLED
+        attributes = [
+            (Attr.USERNAME, username),
+            stun.number(role, self._tie_breaker, 8),
+            stun.number(Attr.PRIORITY, priority_of(CandidateType.PEER_REFLEXIVE, pair.base.preference)),
+        ]
+        if self.controlling and chosen:
+            attributes.append((Attr.USE_CANDIDATE, b""))
+        key = generation.remote.password.encode()
+        self._sent[transaction_id] = _Sent(pair, generation, now, self.controlling)
+        if len(self._sent) > MAX_SENT:
+            self._sent.popitem(last=False)
+        generation.checklist.checked(pair, now)
+        request = stun.encode(Method.BINDING, Kind.REQUEST, transaction_id, attributes, key=key)
+        self._transmit(pair.base, pair.remote.address, request, now)
+
+    def _transmit(self, base: Base, remote: Address, data: bytes, now: float) -> None:
+        if base.relayed:
+            self._gatherer.send(data, remote, now)
+        else:
+            self._actions.append(Transmit(base.address, remote, data))
+
+    def _received(self, data: bytes, base: Address, source: Address, now: float) -> None:
+        """A datagram of the far end, or in its name; ``base`` may be a relayed address."""
+        if self._dead or base not in self._bases:
+            return
+        if not data or data[0] > 3:
+            pairs = (generation.checklist.pairs.get((base, source)) for generation in self._generations)
+            for pair in pairs:
+                if pair is not None and pair.heard:
+                    self._hear(pair, now)
+                    self._actions.append(DataReceived(data))
+                    return
+            return
+        try:
+            message = stun.decode(data)
+            if message.method is not Method.BINDING:
+                return
+            if message.kind is Kind.REQUEST:
+                self._asked(message, base, source, now)
+            elif message.kind is not Kind.INDICATION:
+                self._answered(message, base, source, now)
+        except StunError:
+            return
+
+    def _hear(self, pair: Pair, now: float) -> None:
+        if self._consent is not None and self._path is not None and self._path.pair is pair:
+            self._consent.heard(now)
+            if self.state is IceState.DISCONNECTED and now < self._consent.suspect_at:
+                self._set_state(IceState.CONNECTED)
+
+    def _asked(self, message: Message, base: Address, source: Address, now: float) -> None:
+        name = (message.get(Attr.USERNAME) or b"").partition(b":")[0]
+        generation = next((each for each in self._generations if each.local.ufrag.encode() == name), None)
+        if generation is None or not message.verify(generation.local.password.encode()):
+            return
+        priority = message.number(Attr.PRIORITY)
+        unknown = message.unknown(_KNOWN)
+        if unknown:
+            refusal = [stun.error_code(420, "Unknown Attribute"), stun.unknown_attributes(unknown)]
+            self._answer(message, Kind.ERROR, refusal, generation, base, source, now)
+        elif priority is None or not 0 < priority < 1 << 31:
+            self._answer(message, Kind.ERROR, [stun.error_code(400, "Bad Request")], generation, base, source, now)
+        elif self._conflicts(message):
+            self._answer(message, Kind.ERROR, [stun.error_code(487, "Role Conflict")], generation, base, source, now)
+        else:
+            nominates = message.get(Attr.USE_CANDIDATE) is not None
+            if generation.remote is None:
+                if len(generation.early) < MAX_EARLY:
+                    generation.early.append(_Early(base, source, priority, nominates))
+            else:
+                pair = self._pair_of(generation, base, source, priority, now)
+                if pair is not None:
+                    # Ahead of the answer: by it the far end may learn that it has chosen well, and go no further.
+                    self._checked_by(generation, pair, now, nominates=nominates)
+            mapped = [stun.xor_address(Attr.XOR_MAPPED_ADDRESS, source, message.transaction_id)]
+            self._answer(message, Kind.SUCCESS, mapped, generation, base, source, now)
+
+    def _answer(
+        self,
+        request: Message,
+        kind: Kind,
+        attributes: list[stun.Attribute],
+        generation: _Generation,
+        base: Address,
+        source: Address,
+        now: float,
+    ) -> None:
+        key = generation.local.password.encode()
+        answer = stun.encode(Method.BINDING, kind, request.transaction_id, attributes, key=key)
+        self._transmit(self._bases[base], source, answer, now)
+
+    def _conflicts(self, message: Message) -> bool:
+        """RFC 8445 section 7.3.1.1: whether the far end is to change its role. If it is for us, that is done."""
+        attribute = Attr.ICE_CONTROLLING if self.controlling else Attr.ICE_CONTROLLED
+        theirs = message.number(attribute, 8)
+        if theirs is None or self._lite:
+            return False
+        keeps = (self._tie_breaker >= theirs) == self.controlling
+        if not keeps:
+            self._take_role(controlling=not self.controlling)
+        return keeps
+
+    def _take_role(self, *, controlling: bool) -> None:
+        if controlling is not self.controlling:
+            self.controlling = controlling
+            for generation in self._generations:
+                for pair in generation.checklist:
+                    pair.rank(controlling=controlling)
+
+    def _checked_by(self, generation: _Generation, pair: Pair, now: float, *, nominates: bool) -> None:
+        """The far end has checked this pair (RFC 8445 sections 7.3.1.4 and 7.3.1.5)."""
+        first, pair.heard = not pair.heard, True
+        self._hear(pair, now)
+        if self.controlling:
+            if generation.pair is None and not pair.relayed:
+                self._follow(generation, pair, now)
+            nominee = generation.pair or (generation.follow if self._follows else None)
+            if first and nominee is not None and not self._confirmed:
+                self._check(generation, nominee, now)
+        elif nominates:
+            pair.nominated_at = now
+            if pair.state is PairState.SUCCEEDED:
+                self._nominated(generation, pair, now)
+            elif generation.pair is None:
+                self._follow(generation, pair, now)
+        wanted = self._wanted(pair) if generation is self._current else generation.pair is None
+        again = pair.checked_at is None or now - pair.checked_at >= _AGAIN
+        if pair.state is not PairState.SUCCEEDED and again and (wanted or (nominates and not self.controlling)):
+            if pair.state is PairState.FAILED:
+                pair.state = PairState.WAITING
+            self._check(generation, pair, now)
+
+    def _answered(self, message: Message, base: Address, source: Address, now: float) -> None:
+        sent = self._sent.get(message.transaction_id)
+        if sent is None or sent.pair.way != (base, source) or sent.generation.remote is None:
+            return
+        generation, pair = sent.generation, sent.pair
+        if not message.verify(sent.generation.remote.password.encode()) or message.unknown(_KNOWN):
+            return
+        del self._sent[message.transaction_id]
+        if generation not in self._generations or generation.checklist.pairs.get(pair.way) is not pair:
+            return
+        error = message.error
+        if message.kind is Kind.SUCCESS:
+            pair.mapped = message.address(Attr.XOR_MAPPED_ADDRESS)
+            self._succeeded(generation, pair, now, now - sent.at)
+        elif error is not None and error[0] == 487:
+            if sent.controlling is self.controlling:
+                self._take_role(controlling=not sent.controlling)
+                self._tie_breaker = self._rng.getrandbits(64)
+            pair.state = PairState.WAITING if pair.state is not PairState.SUCCEEDED else pair.state
+        elif pair is not generation.pair:
+            pair.state = PairState.FAILED
+
+    def _succeeded(self, generation: _Generation, pair: Pair, now: float, round_trip: float) -> None:
+        pair.state, pair.answered_at, pair.heard = PairState.SUCCEEDED, now, True
+        if generation.success_at is None:
+            generation.success_at = now
+        if generation is self._path and pair is generation.pair:
+            if self._consent is not None:
+                self._consent.answered(now, round_trip)
+            if self._search is _Search.ANY:
+                self._search = None
+            self._set_state(IceState.CONNECTED)
+            return
+        pair.round_trip = round_trip
+        if not self.controlling and pair.nominated_at is not None:
+            self._nominated(generation, pair, now)
+        elif generation is self._current and self._search is not None and self._wanted(pair):
+            self._select(generation, pair, now)
+
+    # The selected pair
+
+    def _nominated(self, generation: _Generation, pair: Pair, now: float) -> None:
+        """The far end nominates a pair that works. Where it nominates several, the best of those that it insists on."""
+        chosen = generation.pair
+        left = chosen is None or chosen.nominated_at is None or now - chosen.nominated_at > _UNINSISTED
+        if chosen is not pair and (left or chosen is None or pair.priority > chosen.priority):
+            self._select(generation, pair, now)
+
+    def _decision_at(self) -> float | None:
+        """When the best pair that works is selected without more ado."""
+        generation = self._current
+        best = generation.checklist.best()
+        if generation.pair is not None or best is None or generation.success_at is None or self._dead:
+            return None
+        if generation.hasty:
+            return generation.success_at
+        if not self.controlling:
+            return generation.success_at + self.timing.unnominated
+        direct = any(pair.unfinished and not pair.relayed for pair in generation.checklist)
+        return generation.success_at + (self.timing.relay_acceptance if best.relayed and direct else 0.0)
+
+    def _patience_at(self) -> float | None:
+        generation = self._current
+        waits = generation.remote is not None and generation.pair is None and not self._dead
+        return generation.news_at + self.timing.patience if waits else None
+
+    def _select(self, generation: _Generation, pair: Pair, now: float) -> None:
+        restarted = self._path is not None and self._path is not generation
+        if restarted:
+            self._previous_until = now + self.timing.consent_expires
+        self._path, generation.pair, generation.follow, generation.hasty = generation, pair, None, False
+        self._search = None
+        self._consent = Consent(self.timing, self._rng, pair.answered_at or now, pair.round_trip)
+        if self._confirmed:
+            self._consent.nominate_until = now + self.timing.nominate_after
+        self._gatherer.stop_keepalive()
+        if pair.base.relayed:
+            self._gatherer.bind(pair.remote.address, now)
+        self._set_state(IceState.CONNECTED)
+        self._actions.append(PairSelected(self._local_of(pair), pair.remote, restarted))
+        if self.controlling:
+            self._ask(now)
+        else:
+            self._consent.asked(now, nominates=False)
+
+    def _ask(self, now: float) -> None:
+        """A check of the selected pair: for consent, and to nominate it."""
+        if self._consent is not None and self._path is not None and self._path.pair is not None:
+            self._check(self._path, self._path.pair, now)
+            self._consent.asked(now, nominates=self.controlling)
+
+    def _keep_consent(self, now: float) -> None:
+        consent, path = self._consent, self._path
+        if consent is None or path is None:
+            return
+        if now >= consent.expires_at:
+            path.pair = None
+            self._forget_path()
+            if path is self._current:
+                self._set_state(IceState.FAILED)
+            else:
+                self._previous = None
+                self._set_state(IceState.CHECKING if self._current.remote is not None else IceState.DISCONNECTED)
+            return
+        if self.state is IceState.CONNECTED and now >= consent.suspect_at:
+            self._set_state(IceState.DISCONNECTED)
+            if path.pair is not None and path.pair.base.relayed:
+                self._gatherer.refresh(now)
+            if path is self._current:
+                self._look(_Search.ANY, now)
+        if now >= consent.ask_at:
+            self._ask(now)
+
+    def _look(self, search: _Search, now: float) -> None:
+        self._search, self._search_until = search, now + self.timing.patience
+        for pair in self._current.checklist:
+            if self._wanted(pair):
+                pair.state, pair.interval = PairState.WAITING, 0.0
+
+    def _give_up(self, now: float) -> None:
+        if self._path is not None:
+            self._actions.append(RestartFailed())
+            self.abandon_restart(now)
+        else:
+            self._set_state(IceState.FAILED)
+
+    @property
+    def _dead(self) -> bool:
+        return self.state in (IceState.FAILED, IceState.CLOSED)
+
+    def _forget_path(self) -> None:
+        self._path = self._consent = self._search = None
+
+    def _set_state(self, state: IceState) -> None:
+        if state is not self.state:
+            self.state = state
+            self._actions.append(StateChanged(state))
+
+    def _open(self) -> None:
+        if self.state is IceState.CLOSED:
+            raise IceError("the agent is closed")

@@ -1,0 +1,110 @@
+"""Calls with far ends that are not ours, as models: a telephony server, one that takes the first address, a browser."""
+
+import pytest
+
+from telnyx_core.ice import Address, IceState, in_server_order
+from tests.ice.foreign import FINISHED, Browser, FirstCandidate, Peer, Server, shake
+from tests.ice.internet import Internet, Player, TurnNode, player
+
+
+def meet(
+    kind: type[Peer], *, controlling: bool, delay: float = 0.02, loss: float = 0.0, seed: int = 1, turn: bool = False
+) -> tuple[Internet, Player, Peer]:
+    """A caller with two addresses, and perhaps a relay, and a far end. Each learns the other's description at once."""
+    net = Internet(seed=seed, delay=delay)
+    node = TurnNode(net, Address("192.0.2.1", 3478), "192.0.2.9")
+    servers = [node.server()] if turn else []
+    one = player(net, "10.0.0.1", "10.0.0.2", controlling=controlling, servers=list(servers))
+    far = kind(net, [Address("10.0.1.1", 9000)], controlling=not controlling)
+    one.open()
+    net.run(2.0)
+    net.loss = loss
+    far.learn((one.agent.local_credentials, tuple(in_server_order(one.agent.local_candidates))))
+    net.clock.after(one.signal, lambda: one.learn(far.describe()))
+    return net, one, far
+
+
+def flows(net: Internet, one: Player, far: Peer, seconds: float = 5.0) -> bool:
+    begun = len(far.heard)
+
+    def beat() -> None:
+        one.say(b"\x80voice")
+        far.say(b"\x80voice")  # type: ignore[attr-defined]
+
+    for number in range(int(seconds / 0.1)):
+        net.clock.after(number * 0.1, beat)
+    return net.run(seconds + 1, lambda: b"\x80voice" in one.received and b"\x80voice" in far.heard[begun:])
+
+
+@pytest.mark.parametrize("turn", [False, True])
+@pytest.mark.parametrize("loss", [0.0, 0.05])
+@pytest.mark.parametrize("delay", [0.01, 0.03, 0.1])
+@pytest.mark.parametrize("controlling", [True, False])
+def test_a_server_that_follows_the_first_check_and_the_last_nomination(
+    controlling: bool, delay: float, loss: float, turn: bool
+) -> None:
+    """PS-039: every call connects, and its handshake is over soon, in and out, by two addresses and a relay."""
+    for seed in range(5):
+        net, one, server = meet(Server, controlling=controlling, delay=delay, loss=loss, seed=seed, turn=turn)
+        begun = net.now
+        assert net.run(6.0, lambda one=one: one.connected), seed
+        shake(one)
+        assert net.run(4.0, lambda one=one: FINISHED in one.received), seed
+        assert net.now - begun < 1.0 + 10 * delay + (2.0 if loss else 0.0), seed
+        net.run(5.0)
+        assert flows(net, one, server), seed
+        # A controlled agent goes where the server has let itself be drawn.
+        assert len(one.selections) == 1 or not controlling
+
+
+def test_such_a_server_is_not_drawn_away_by_a_restart() -> None:
+    net, one, server = meet(Server, controlling=True)
+    assert net.run(5.0, lambda: one.connected)
+    shake(one)
+    assert net.run(4.0, lambda: FINISHED in one.received)
+    net.run(5.0)
+    at = server.at  # type: ignore[attr-defined]
+    server.local = type(server.local).fresh(server.rng)
+    one.agent.restart(net.now)
+    server.learn((one.agent.local_credentials, tuple(in_server_order(one.agent.local_candidates))))
+    one.learn(server.describe())
+    net.run(3.0)
+    assert [each.restarted for _, each in one.selections] == [False, True]
+    assert server.at == at  # type: ignore[attr-defined]
+    assert flows(net, one, server)
+
+
+@pytest.mark.parametrize("controlling", [True, False])
+def test_a_far_end_that_sends_to_the_first_candidate(controlling: bool) -> None:
+    """Its packets are taken where it sends them, whichever pair is selected."""
+    net, one, far = meet(FirstCandidate, controlling=controlling)
+    assert net.run(5.0, lambda: one.connected)
+    assert flows(net, one, far)
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.2])
+@pytest.mark.parametrize("controlling", [True, False])
+def test_a_browser(controlling: bool, loss: float) -> None:
+    net, one, far = meet(Browser, controlling=controlling, loss=loss)
+    assert net.run(8.0, lambda: one.connected and far.selected is not None)  # type: ignore[attr-defined]
+    assert flows(net, one, far)
+    one.agent.confirm(net.now)
+    net.run(20.0)
+    assert one.connected
+    assert flows(net, one, far)
+    assert IceState.FAILED not in one.states
+    if controlling:
+        # It has pinged every pair; we have stayed with one.
+        assert len(one.selections) == 1
+        assert far.selected == (far.hosts[0], one.selections[0][1].local.address)  # type: ignore[attr-defined]
+
+
+def test_a_browser_that_moves_to_another_pair_is_followed() -> None:
+    net, one, far = meet(Browser, controlling=False)
+    assert net.run(5.0, lambda: one.connected)
+    net.run(3.0)
+    used = one.selections[-1][1].local.address
+    net.cuts |= {(used.host, "10.0.1.1"), ("10.0.1.1", used.host)}
+    net.run(6.0)
+    assert one.selections[-1][1].local.address != used
+    assert flows(net, one, far)
