@@ -71,6 +71,10 @@ class BackgroundFile(ABC):
         """How long a gap a lost block leaves, in whatever unit; 0: none."""
         return 0
 
+    def _gap_at_end(self) -> int:
+        """How long a gap follows the last block before the file ends. Under the lock."""
+        return 0
+
     def _write_gap(self, length: int) -> int:
         """Background: fill a gap; returns how many bytes that took. May raise ``OSError``."""
         return 0
@@ -98,6 +102,7 @@ class BackgroundFile(ABC):
                 return
             self._stopping = True
             gap = self._hand_over()
+            self._leave_gap(self._gap_at_end())
         self._go_on(gap)
 
     def _block_ready(self) -> None:

@@ -1,6 +1,7 @@
 """Recording a call into a WAV file: left what was sent, right what was heard, on one clock."""
 
 import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -21,6 +22,8 @@ _MOST_BYTES: Final = 2**32 - 2**20
 """A WAV file cannot say that it is longer."""
 _SLACK: Final = 10
 """Frames that one direction may be behind before silence is put in its place."""
+_ON_TIME: Final = 2
+"""Frames between the clock and the audio at either end of a recording, while the program runs."""
 
 
 class Recording(BackgroundFile):
@@ -36,8 +39,9 @@ class Recording(BackgroundFile):
         call_soon: CallSoon | None,
         on_fault: OnFault,
         on_gap: OnFault,
+        next_frame: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """As `BackgroundFile`."""
+        """As `BackgroundFile`; ``next_frame`` tells which frame of the call is due next."""
         self.sample_rate = check_rate(sample_rate)
         super().__init__(
             path,
@@ -56,8 +60,10 @@ class Recording(BackgroundFile):
         self._wave.setframerate(self.sample_rate)
         self._sent = _Track(self.sample_rate)
         self._heard = _Track(self.sample_rate)
+        self._next_frame = next_frame
         self._start: int | None = None
         """Number of the call's frame with which the file begins."""
+        self._made_at = next_frame()
         self._gap_seconds = 0.0
         self._block: list[Samples] = []
         self._block_size = 0
@@ -79,7 +85,7 @@ class Recording(BackgroundFile):
         if self._stopping:
             return
         if self._start is None:
-            self._start = at
+            self._start = self._begin(at)
         frame = at - self._start
         if frame < track.next:
             return  # It came too late: silence is in its place.
@@ -95,6 +101,17 @@ class Recording(BackgroundFile):
             if other.next < behind:
                 other.put_silence(behind - other.next)
         self._emit(min(self._sent.size, self._heard.size))
+
+    def _begin(self, at: int) -> int:
+        """The frame with which the file begins: the program may have stood still since the recording was asked for."""
+        made_at, now = self._made_at, self._next_frame()
+        if made_at is None or now is None or at - made_at <= _ON_TIME:
+            return at
+        if abs(now - at) > FRAMES_PER_SECOND:
+            # A loop with a clock of its own, which was not suspended with the machine: nothing is known.
+            self._next_frame = lambda: None
+            return at
+        return made_at
 
     def _fill(self, frame: int) -> None:
         """Nothing ran: fill both directions up to a frame of the call. Hours of it are one number, not samples."""
@@ -136,6 +153,15 @@ class Recording(BackgroundFile):
 
     def _gap_of(self, block: bytes) -> int:
         return len(block) // self._frame_bytes
+
+    def _gap_at_end(self) -> int:
+        """The program may have stood still until the recording was stopped."""
+        now, start = self._next_frame(), self._made_at if self._start is None else self._start
+        gap = 0 if now is None or start is None else now - start - max(self._sent.next, self._heard.next)
+        if gap <= _ON_TIME:
+            return 0
+        self._gap_seconds += gap / FRAMES_PER_SECOND
+        return gap * self.sample_rate // FRAMES_PER_SECOND
 
     def _write_gap(self, length: int) -> int:
         written = 0

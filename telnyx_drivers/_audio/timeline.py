@@ -17,6 +17,10 @@ class Timeline:
         self.sent = Direction(self)
         self.heard = Direction(self)
 
+    def next_at(self, time: float) -> int | None:
+        """The number of the frame that is due next after this time; ``None`` before the first of all."""
+        return None if self.origin is None else int((time - self.origin) * FRAMES_PER_SECOND + 1e-6) + 1
+
 
 class Direction:
     """The frames of one direction; each gets its number when it arrives."""

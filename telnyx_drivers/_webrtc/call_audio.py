@@ -332,6 +332,7 @@ class CallAudio:
                 call_soon=home,
                 on_fault=self._teller("recording", home),
                 on_gap=self._teller("recording", home, gap=True),
+                next_frame=lambda: self._timeline.next_at(self._clock()),
             )
 
         recording = await anyio.to_thread.run_sync(create)

@@ -51,6 +51,60 @@ async def test_both_sides_keep_one_clock(tmp_path: Path) -> None:
     assert abs(claps[1] - claps[0]) <= 160
 
 
+async def test_a_recording_lasts_from_its_start_to_its_stop_also_when_nothing_runs_there(tmp_path: Path) -> None:
+    """A handler that records, blocks the loop and stops: the file had only what ran in between."""
+    now = 10.0
+    audio = CallAudio(background=lambda job: job(), clock=lambda: now)
+
+    def talk_for(frames: int) -> None:
+        nonlocal now
+        for _ in range(frames):
+            now += 0.02
+            audio.pull(8_000, now)
+            audio.push(np.full(160, 5_000, dtype=np.int16), 8_000, now)
+
+    talk_for(5)
+    recording = await audio.record(tmp_path / "call.wav", sample_rate=8_000)
+    now += 1.5
+    talk_for(50)
+    now += 2.2
+    await recording.stop()
+    samples, rate = read_wav(tmp_path / "call.wav")
+    assert samples.shape[0] / rate == pytest.approx(4.7, abs=0.04)
+    heard = np.flatnonzero(samples[:, 1]) / rate
+    assert (heard[0], heard[-1]) == (pytest.approx(1.5, abs=0.04), pytest.approx(2.5, abs=0.04))
+    assert recording.lost_seconds == pytest.approx(3.7, abs=0.04)
+    silent = await audio.record(tmp_path / "silent.wav", sample_rate=8_000)
+    now += 2.0
+    await silent.stop()
+    assert read_wav(tmp_path / "silent.wav")[0].shape[0] / rate == pytest.approx(2.0, abs=0.04)
+    brief = await audio.record(tmp_path / "brief.wav", sample_rate=8_000)
+    talk_for(50)
+    await brief.stop()
+    assert read_wav(tmp_path / "brief.wav")[0].shape[0] / rate == pytest.approx(1.0, abs=0.021)
+    assert brief.lost_seconds == 0
+
+
+async def test_a_loop_whose_clock_is_not_the_systems_makes_no_recording_longer(tmp_path: Path) -> None:
+    """A clock that counts while a machine is suspended beside one that does not: hours of silence."""
+    now = 10.0
+    audio = CallAudio(background=lambda job: job(), clock=lambda: now)
+
+    def talk_for(frames: int) -> None:
+        nonlocal now
+        for _ in range(frames):
+            now += 0.02
+            audio.pull(8_000, now + ahead)
+
+    ahead = 5_000.0
+    talk_for(5)
+    ahead = 5_900.0
+    recording = await audio.record(tmp_path / "call.wav", sample_rate=8_000)
+    talk_for(50)
+    await recording.stop()
+    assert read_wav(tmp_path / "call.wav")[0].shape[0] / 8_000 == pytest.approx(1.0, abs=0.021)
+
+
 async def test_only_what_was_received(tmp_path: Path) -> None:
     audio = call_audio()
     recording = await audio.record(tmp_path / "in.wav", sample_rate=8_000, channels="received")
