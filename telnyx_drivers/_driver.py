@@ -75,7 +75,7 @@ from telnyx_core.ids import CallId, SocketId, Ticket
 from telnyx_core.session import Session
 from telnyx_drivers import _endings as endings
 from telnyx_drivers import _logs as logs
-from telnyx_drivers._audio.audio_devices import AudioDevices
+from telnyx_drivers._audio.device_registry import AudioDevices
 from telnyx_drivers._exceptions import DriverFailed, MediaUnavailable
 from telnyx_drivers._guard import isolated, reason_of
 from telnyx_drivers._services.debug_file import DebugFiles

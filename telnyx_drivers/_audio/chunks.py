@@ -1,13 +1,10 @@
 """Audio as speech services send it: bytes of one stream cut anywhere, in several encodings, also as base64."""
 
-import base64
-import binascii
-
 import numpy as np
 
-from telnyx_drivers._audio.frames import AudioFrame, Pcm, Samples, check_rate, to_mono
-from telnyx_drivers._audio.pcm import WIDTHS, Encoding, PcmFormat
-from telnyx_drivers._audio.wav import NotPlainWav, WavStream, begins_wav
+from telnyx_drivers._audio.frames import AudioFrame, Pcm, Samples, check_rate, from_base64, to_mono
+from telnyx_drivers._audio.pcm import WIDTHS, Encoding
+from telnyx_drivers._audio.wav import NotPlainWav, PcmFormat, WavStream, begins_wav
 
 
 class ChunkDecoder:
@@ -66,14 +63,6 @@ class ChunkDecoder:
         """Drop bytes that do not complete a sample. A WAV stream stays open: the next header ends it."""
         if self._wav is None:
             self._rest = b""
-
-
-def from_base64(text: str) -> bytes:
-    """Raises ``ValueError``."""
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"the audio is not base64: {error}") from error
 
 
 def length_of(pcm: Pcm, sample_rate: int | None, channels: int) -> float:

@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from telnyx_drivers._audio.frames import Samples
-from telnyx_drivers._audio.inputs import FileInput, Input, Reader
-from telnyx_drivers._audio.pcm import PcmFormat
-from telnyx_drivers._audio.wav import NotPlainWav, WavStream
+from telnyx_drivers._audio.inputs import PIECE_SECONDS, FileInput, Input, Reader
+from telnyx_drivers._audio.wav import NotPlainWav, PcmFormat, WavStream
 from telnyx_drivers._exceptions import UnplayableAudio
 
 T = TypeVar("T")
 
-PIECE_SECONDS: Final = 0.25
 _SNIFF: Final = 4_096
 """Bytes to read at once before anything is known."""
 

@@ -11,9 +11,8 @@ from av.audio.stream import AudioStream
 from av.error import EOFError as AvEndOfFile
 from av.error import FFmpegError
 
-from telnyx_drivers._audio.decode import PIECE_SECONDS
 from telnyx_drivers._audio.frames import Samples, check_rate
-from telnyx_drivers._audio.inputs import Reader
+from telnyx_drivers._audio.inputs import PIECE_SECONDS, Reader
 
 _FALLBACK_RATE: Final = 48_000
 """For files with a rate that is not supported here, such as 22 254 Hz."""

@@ -32,9 +32,9 @@ from telnyx_drivers._audio.frames import (
     Samples,
     check_rate,
     silence,
-    to_int16,
     to_mono,
 )
+from telnyx_drivers._audio.pcm import to_int16
 from telnyx_drivers._audio.portaudio import DeviceStream, Direction, PortAudio, load_portaudio, meaning, wrong_channels
 from telnyx_drivers._audio.source_registry import Source, SourceFactory
 from telnyx_drivers._audio.worker import in_background

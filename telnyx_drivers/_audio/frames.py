@@ -1,14 +1,14 @@
 """PCM16 frames, and the conversion of an application's audio into the one internal form: mono int16."""
 
 import base64
-from typing import TYPE_CHECKING, Final, TypeAlias
+import binascii
+from typing import Final, TypeAlias
 
 import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from telnyx_drivers._audio.pcm import Encoding
+from telnyx_drivers._audio.pcm import Encoding, to_int16, to_pcm16
 
 Samples: TypeAlias = NDArray[np.int16]
 """Mono PCM16, one dimension, native byte order."""
@@ -54,18 +54,12 @@ class AudioFrame:
         return cls._decoded(bytes(data), sample_rate, channels, "float32")
 
     @classmethod
-    def from_base64(
-        cls, text: str, sample_rate: int, channels: int = 1, encoding: "Encoding" = "pcm16"
-    ) -> "AudioFrame":
+    def from_base64(cls, text: str, sample_rate: int, channels: int = 1, encoding: Encoding = "pcm16") -> "AudioFrame":
         """From base64, as speech services put audio into JSON. Raises ``ValueError`` for what is none."""
-        from telnyx_drivers._audio.chunks import from_base64
-
         return cls._decoded(from_base64(text), sample_rate, channels, encoding)
 
     @classmethod
-    def _decoded(cls, data: bytes, sample_rate: int, channels: int, encoding: "Encoding") -> "AudioFrame":
-        from telnyx_drivers._audio.pcm import to_pcm16
-
+    def _decoded(cls, data: bytes, sample_rate: int, channels: int, encoding: Encoding) -> "AudioFrame":
         return cls(to_pcm16(data, encoding), sample_rate, channels)
 
     def to_base64(self) -> str:
@@ -86,6 +80,14 @@ class AudioFrame:
         """The samples as int16, read-only: shape ``(samples,)`` for mono, else ``(samples, channels)``."""
         flat: Samples = np.frombuffer(self.data, dtype="<i2").astype(np.int16, copy=False)
         return flat if self.channels == 1 else flat.reshape(-1, self.channels)
+
+
+def from_base64(text: str) -> bytes:
+    """Raises ``ValueError``."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"the audio is not base64: {error}") from error
 
 
 Pcm: TypeAlias = bytes | bytearray | memoryview | NDArray[np.int16] | NDArray[np.float32] | AudioFrame
@@ -138,12 +140,6 @@ def _mono_array(array: NDArray[np.int16] | NDArray[np.float32], channels: int) -
     else:
         raise TypeError(f"an array of audio holds int16 or floats, not {array.dtype}")
     return whole if whole.ndim == 1 else _downmix(whole)
-
-
-def to_int16(values: NDArray[np.float32] | NDArray[np.float64]) -> Samples:
-    """Rounded and saturated; NaN becomes silence."""
-    samples: Samples = np.nan_to_num(np.clip(np.rint(values), -32_768, 32_767), nan=0.0).astype(np.int16)
-    return samples
 
 
 def _downmix(interleaved: Samples) -> Samples:

@@ -10,6 +10,8 @@ from telnyx_drivers._exceptions import UnplayableAudio
 
 PATIENCE: Final = 10.0
 """Seconds without a byte after which a stream counts as broken off."""
+PIECE_SECONDS: Final = 0.25
+"""Of sound that is decoded at once."""
 _LOOK: Final = 0.05
 """Seconds between two checks whether reading a silent pipe was stopped."""
 

@@ -1,11 +1,9 @@
-"""Encodings of samples, in files and from speech services, and their conversion to mono PCM16."""
+"""Encodings of samples, in files and from speech services, and their conversion to PCM16."""
 
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
-from attrs import frozen
-
-from telnyx_drivers._audio.frames import Samples, to_int16, to_mono
+from numpy.typing import NDArray
 
 Encoding: TypeAlias = Literal["pcm16", "float32", "ulaw", "alaw", "pcm8", "pcm24", "pcm32", "float64"]
 """Little-endian; ``pcm8`` is unsigned, as in WAV files, floats are in -1..1, ``ulaw`` and ``alaw`` are ITU-T G.711."""
@@ -23,22 +21,34 @@ WIDTHS: Final[dict[Encoding, int]] = {
 """Bytes of one sample."""
 
 
-@frozen
-class PcmFormat:
-    """The format of raw audio bytes; several channels are interleaved."""
+BIAS: Final = 0x84
+"""What mu-law adds to every magnitude."""
 
-    encoding: Encoding
-    sample_rate: int
-    channels: int = 1
 
-    @property
-    def frame_bytes(self) -> int:
-        """Of one sample of every channel: what can be decoded at the least."""
-        return WIDTHS[self.encoding] * self.channels
+def _decode_ulaw() -> NDArray[np.int16]:
+    code = ~np.arange(256) & 0xFF
+    magnitude = (((code & 0x0F) << 3) + BIAS << ((code & 0x70) >> 4)) - BIAS
+    table: NDArray[np.int16] = np.where(code & 0x80, -magnitude, magnitude).astype(np.int16)
+    return table
 
-    def to_mono(self, data: bytes) -> Samples:
-        """The samples of ``data``, which holds whole frames."""
-        return to_mono(to_pcm16(data, self.encoding), self.sample_rate, self.channels)[0]
+
+def _decode_alaw() -> NDArray[np.int16]:
+    code = np.arange(256) ^ 0x55
+    segment, step = (code & 0x70) >> 4, (code & 0x0F) << 4
+    magnitude = np.where(segment == 0, step + 8, (step + 0x108) << np.maximum(segment - 1, 0))
+    table: NDArray[np.int16] = np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
+    return table
+
+
+ULAW: Final = _decode_ulaw()
+ALAW: Final = _decode_alaw()
+"""Samples by their code in G.711."""
+
+
+def to_int16(values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.int16]:
+    """Rounded and saturated; NaN becomes silence."""
+    samples: NDArray[np.int16] = np.nan_to_num(np.clip(np.rint(values), -32_768, 32_767), nan=0.0).astype(np.int16)
+    return samples
 
 
 def to_pcm16(data: bytes, encoding: Encoding) -> bytes:
@@ -55,7 +65,4 @@ def to_pcm16(data: bytes, encoding: Encoding) -> bytes:
             with np.errstate(over="ignore"):  # what is beyond every number saturates like what is beyond 1
                 return to_int16(values.astype(np.float32) * np.float32(32_767)).astype("<i2").tobytes()
         case "ulaw" | "alaw":
-            # Not at the top: the tables are made by a module that needs this package.
-            from telnyx_drivers._audio.rtp.g711 import PCMA, PCMU
-
-            return (PCMU if encoding == "ulaw" else PCMA).decode(data).astype("<i2").tobytes()
+            return (ULAW if encoding == "ulaw" else ALAW).take(np.frombuffer(data, np.uint8)).astype("<i2").tobytes()

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from telnyx_drivers._audio.frames import Samples, to_int16
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.pcm import to_int16
 
 _TAPS: Final = 24
 """Filter length in samples of the slower rate; half of it is the delay (1.5 ms at 8 kHz)."""

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples, silence, to_int16
+from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples, silence
+from telnyx_drivers._audio.pcm import to_int16
 
 
 class Tone:

@@ -7,8 +7,10 @@ of 0xFFFFFFFF or beyond the end means "until the end", and the length of the who
 import struct
 from typing import Final
 
-from telnyx_drivers._audio.frames import check_rate
-from telnyx_drivers._audio.pcm import Encoding, PcmFormat
+from attrs import frozen
+
+from telnyx_drivers._audio.frames import Samples, check_rate, to_mono
+from telnyx_drivers._audio.pcm import WIDTHS, Encoding, to_pcm16
 
 HEADER_BYTES: Final = 1 << 20
 """Of everything before the sound (pictures and notes may stand there): more is no WAV file."""
@@ -32,6 +34,24 @@ _ENCODINGS: Final[dict[tuple[int, int], Encoding]] = {
     (7, 1): "ulaw",
 }
 """By the format's tag and the bytes of a sample."""
+
+
+@frozen
+class PcmFormat:
+    """The format of raw audio bytes; several channels are interleaved."""
+
+    encoding: Encoding
+    sample_rate: int
+    channels: int = 1
+
+    @property
+    def frame_bytes(self) -> int:
+        """Of one sample of every channel: what can be decoded at the least."""
+        return WIDTHS[self.encoding] * self.channels
+
+    def to_mono(self, data: bytes) -> Samples:
+        """The samples of ``data``, which holds whole frames."""
+        return to_mono(to_pcm16(data, self.encoding), self.sample_rate, self.channels)[0]
 
 
 class NotPlainWav(ValueError):

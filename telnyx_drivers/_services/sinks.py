@@ -12,7 +12,8 @@ from telnyx_core.events import CallInfo
 from telnyx_core.ids import CallId
 from telnyx_core.states import ESTABLISHED, LIVE, CallState
 from telnyx_drivers import _logs as logs
-from telnyx_drivers._audio.audio_devices import DEFAULT, AudioDevices, Sink
+from telnyx_drivers._audio.audio_devices import DEFAULT, Sink
+from telnyx_drivers._audio.device_registry import AudioDevices
 from telnyx_drivers._exceptions import MediaUnavailable
 from telnyx_drivers._guard import isolated
 

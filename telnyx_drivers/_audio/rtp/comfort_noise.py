@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from telnyx_drivers._audio.frames import Samples, silence, to_int16
+from telnyx_drivers._audio.frames import Samples, silence
+from telnyx_drivers._audio.pcm import to_int16
 
 PAYLOAD_TYPE: Final = 13
 _TAPS: Final = 64

@@ -6,33 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples, silence
+from telnyx_drivers._audio.pcm import ALAW, BIAS, ULAW
 
-_BIAS: Final = 0x84
 _CLIP: Final = 32_635
-
-
-def _decode_ulaw() -> Samples:
-    code = ~np.arange(256) & 0xFF
-    magnitude = (((code & 0x0F) << 3) + _BIAS << ((code & 0x70) >> 4)) - _BIAS
-    table: Samples = np.where(code & 0x80, -magnitude, magnitude).astype(np.int16)
-    return table
 
 
 def _encode_ulaw() -> NDArray[np.uint8]:
     """Indexed by the sample taken as an unsigned number."""
     sample = np.arange(65_536, dtype=np.uint16).view(np.int16).astype(np.int32)
-    magnitude = np.minimum(np.abs(sample), _CLIP) + _BIAS
+    magnitude = np.minimum(np.abs(sample), _CLIP) + BIAS
     exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 7
     mantissa = (magnitude >> (exponent + 3)) & 0x0F
     table: NDArray[np.uint8] = (~(np.where(sample < 0, 0x80, 0) | exponent << 4 | mantissa) & 0xFF).astype(np.uint8)
-    return table
-
-
-def _decode_alaw() -> Samples:
-    code = np.arange(256) ^ 0x55
-    segment, step = (code & 0x70) >> 4, (code & 0x0F) << 4
-    magnitude = np.where(segment == 0, step + 8, (step + 0x108) << np.maximum(segment - 1, 0))
-    table: Samples = np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
     return table
 
 
@@ -88,5 +73,5 @@ class G711:
         """There is nothing to forget."""
 
 
-PCMU: Final = G711(_encode_ulaw(), _decode_ulaw())
-PCMA: Final = G711(_encode_alaw(), _decode_alaw())
+PCMU: Final = G711(_encode_ulaw(), ULAW)
+PCMA: Final = G711(_encode_alaw(), ALAW)

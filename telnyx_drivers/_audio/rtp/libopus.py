@@ -19,7 +19,6 @@ from attrs import frozen
 
 from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._audio.rtp import opus_payload
-from telnyx_drivers._audio.rtp.opus_av import BIT_RATE
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +26,8 @@ _VOIP: Final = 2_048
 _SET_BITRATE, _SET_COMPLEXITY, _SET_INBAND_FEC, _SET_LOSS_PERCENT = 4_002, 4_010, 4_012, 4_014
 _SET_DTX: Final = 4_016
 _RESET_STATE: Final = 4_028
+BIT_RATE: Final = 32_000
+"""Bits per second: speech at full quality, half of what G.711 takes."""
 _LEAST_BIT_RATE: Final = 6_000
 _COPIES_BIT_RATE: Final = 16_000
 """More for as long as copies go along: taken from the frames themselves they cost half a point of PESQ."""

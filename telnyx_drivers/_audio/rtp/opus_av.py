@@ -1,16 +1,9 @@
 """Opus through FFmpeg, whose interface offers neither the codec's concealment nor its forward error correction."""
 
-from typing import TYPE_CHECKING, Final
-
 from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._audio.rtp import opus_payload
 from telnyx_drivers._audio.rtp.av_codec import AvDecoder, AvEncoder
-
-if TYPE_CHECKING:
-    from telnyx_drivers._audio.rtp.libopus import OpusSettings
-
-BIT_RATE: Final = 32_000
-"""Bits per second: speech at full quality, half of what G.711 takes."""
+from telnyx_drivers._audio.rtp.libopus import BIT_RATE, OpusSettings
 
 
 class AvOpusEncoder:
@@ -18,7 +11,7 @@ class AvOpusEncoder:
 
     clock_rate = opus_payload.CLOCK_RATE
 
-    def __init__(self, settings: "OpusSettings") -> None:
+    def __init__(self, settings: OpusSettings) -> None:
         self.sample_rate = settings.sample_rate
         options = {"application": "voip", "compression_level": str(settings.complexity)}
         self.encode = AvEncoder("libopus", self.sample_rate, bit_rate=BIT_RATE, options=options).encode

@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from telnyx_drivers._audio.frames import Samples, to_int16
+from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.pcm import to_int16
 
 _SEARCH_RATE: Final = 8_000
 """Likeness is looked for at this rate: pitch needs no more."""

@@ -3,7 +3,7 @@
 import sys
 from importlib.util import find_spec
 
-HINT = "telnyx-rtc: {} not installed. The command line comes with:  pip install 'telnyx-rtc[media,cli]'"
+from telnyx_drivers._tools.cli.exits import HINT, Exit
 
 
 def main() -> None:
@@ -11,7 +11,7 @@ def main() -> None:
     missing = [name for name in ("rich", "typer") if find_spec(name) is None]
     if missing:
         sys.stderr.write(HINT.format(" and ".join(missing) + (" is" if len(missing) == 1 else " are")) + "\n")
-        sys.exit(2)
+        sys.exit(Exit.USAGE)
     from telnyx_drivers._tools.cli.app import app
 
     app()

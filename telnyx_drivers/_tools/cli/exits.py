@@ -1,6 +1,9 @@
 """Exit statuses: what a script can rely on (docs/reference/cli.md)."""
 
 from enum import IntEnum
+from typing import Final
+
+HINT: Final = "telnyx-rtc: {} not installed. The command line comes with:  pip install 'telnyx-rtc[media,cli]'"
 
 
 class Exit(IntEnum):

@@ -10,8 +10,7 @@ import typer
 
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.errors import OptionsError
-from telnyx_drivers._tools.cli import HINT
-from telnyx_drivers._tools.cli.exits import Exit, UsageError
+from telnyx_drivers._tools.cli.exits import HINT, Exit, UsageError
 from telnyx_drivers._tools.cli.failures import EXPECTED, describe, show
 from telnyx_drivers._tools.cli.output import Output
 
