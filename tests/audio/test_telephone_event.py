@@ -179,3 +179,29 @@ def test_volume_goes_out_as_it_was_asked_for() -> None:
 def test_what_cannot_be_sent_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong)).replace("duration", "digit")):
         DigitTone(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("begins_anew", [False, True])
+def test_a_key_that_is_held_while_another_stream_takes_over_is_one_key(begins_anew: bool) -> None:
+    """A server that replaces its stream in the middle of a key sends the rest of it under the new source."""
+    first, heard = DigitReceiver(8_000), list[HeardDigit]()
+    for number in range(1, 6):
+        heard += first.receive(number, 100, event(7, number * 160), number * 0.02)
+    heard += first.finish()
+    second = DigitReceiver(8_000, first)
+    timestamp = 9_000 if begins_anew else 100
+    for number in range(7, 11):
+        end = number == 10
+        heard += second.receive(500 + number, timestamp, event(7, number * 160, end=end), number * 0.02 + 0.01)
+    assert [each.digit for each in heard] == ["7"]
+    heard += second.receive(520, timestamp, event(7, 160, end=True), 0.4)
+    assert [each.digit for each in heard] == ["7", "7"]
+
+
+@pytest.mark.parametrize(("key", "units", "after"), [(7, 160, 0.1), (8, 960, 0.04), (7, 2_400, 0.1)])
+def test_another_key_in_the_stream_that_takes_over_is_another_key(key: int, units: int, after: float) -> None:
+    first = DigitReceiver(8_000)
+    first.receive(1, 100, event(7, 640), 1.0)
+    assert len(first.finish()) == 1
+    second = DigitReceiver(8_000, first)
+    assert len(second.receive(9, 700, event(key, units, end=True), 1.0 + after)) == 1

@@ -249,7 +249,7 @@ class RtpReceiver:
             for digits in self._digits.values():
                 for digit in digits.finish():
                     self._heard_digit(digit)
-            self._digits = {payload_type: DigitReceiver(rate) for payload_type, rate in self._events.items()}
+            self._digits = {number: DigitReceiver(rate, self._digits[number]) for number, rate in self._events.items()}
             self._in_event = self._other_clock = False
         self._reception = ReceptionStatistics(ssrc, self._decoder.clock_rate)
         return self._reception

@@ -18,6 +18,8 @@ _END_REPEATS: Final = 3
 """The last packet of an event is sent three times, because its loss would lose the end (RFC 4733 section 2.5.1.4)."""
 _SILENT_SECONDS: Final = 0.2
 """An event without packets for so long has ended; its end was lost."""
+_OTHER_WAY: Final = 0.06
+"""Seconds by which packets of a stream that takes over may come earlier or later than those before."""
 _MOST_UNITS: Final = 0xFFFF
 """Longest duration of one event segment. A longer event continues in the next segment (RFC 4733 section 2.5.1.3)."""
 _NEARLY: Final = 0x1000
@@ -53,12 +55,15 @@ class DigitReceiver:
     may begin to count anew. The marker bit is not relied on; many senders leave it out.
     """
 
-    def __init__(self, clock_rate: int) -> None:
+    def __init__(self, clock_rate: int, before: "DigitReceiver | None" = None) -> None:
+        """``before``: that of the stream from which this one takes over, once it has finished."""
         self._clock = clock_rate
         self._press: _Press | None = None
         self._open = False
         self._sequence: int | None = None
-        self._last_at = 0.0
+        self._cut: _Press | None = None if before is None else before._cut
+        """A key that was still down when the stream before it ended, and has been told."""
+        self._last_at: float = 0.0 if before is None else before._last_at
 
     @property
     def open(self) -> bool:
@@ -80,6 +85,9 @@ class DigitReceiver:
             return []
         self._sequence = sequence
         heard: list[HeardDigit] = []
+        cut, self._cut = self._cut, None
+        if cut is not None and self._is_still_down(cut, event, duration, now):
+            press = _Press(event, timestamp, duration)
         if press is None or not self._continues(press, event, timestamp, duration, now):
             heard += self._tell()
             press = _Press(event, timestamp, duration, began=now)
@@ -97,7 +105,13 @@ class DigitReceiver:
 
     def finish(self) -> list[HeardDigit]:
         """The stream has ended, and with it any digit in progress."""
+        self._cut = self._press if self._open else None
         return self._tell()
+
+    def _is_still_down(self, cut: _Press, event: int, duration: int, now: float) -> bool:
+        """Whether a key goes on in another stream, where it has been down for as much longer as time has passed."""
+        longer = (duration - cut.duration) / self._clock
+        return event == cut.event and longer > 0 and abs(longer - (now - self._last_at)) < _OTHER_WAY
 
     def _continues(self, press: _Press, event: int, timestamp: int, duration: int, now: float) -> bool:
         """Whether a packet is of the same pressing of a key."""
