@@ -141,6 +141,8 @@ class CallAudio:
         self._sent = self._sent_silent = self._heard = 0
         self._heard_early = 0
         """Frames heard of which each had another one in its time: by so much what is heard is ahead of the clock."""
+        self._heard_made_up = 0
+        """Frames of those whose time passed, for which such a frame had come."""
         self.sent_level = LevelMeter()
         self.heard_level = LevelMeter()
         """Measured before deafness is applied: it describes the line, not the listener."""
@@ -198,6 +200,7 @@ class CallAudio:
         elif skipped:
             made_up_for = min(skipped, self._heard_early)
             self._heard_early -= made_up_for
+            self._heard_made_up += made_up_for
             if skipped > made_up_for:
                 self._listeners.skip((skipped - made_up_for) / FRAMES_PER_SECOND)
         for coupling in self._couplings:
@@ -248,7 +251,7 @@ class CallAudio:
             self._heard,
             self._listeners.dropped,
             self._timeline.sent.missed,
-            self._timeline.heard.missed,
+            self._timeline.heard.missed - self._heard_made_up,
         )
 
     def way(self) -> Way:

@@ -206,6 +206,7 @@ def test_ten_stalls_leave_a_recording_as_long_as_the_call_with_both_sides_in_ste
         assert recording.lost_seconds == pytest.approx(missed, abs=0.05 * len(STALLS))
         counts = audio.counts
         assert (counts.sent + counts.sent_missed) * 0.02 == pytest.approx(ended, abs=0.05)
+        assert (counts.heard + counts.heard_missed) * 0.02 == pytest.approx(ended - DELAY, abs=0.07)
         assert counts.sent_missed * 0.02 == pytest.approx(missed, abs=0.05 * len(STALLS))
         audio.close()
         last = [frame async for frame in reader][-1]
