@@ -1,16 +1,20 @@
-"""What a hostile server can make a client keep: peaks of memory, each in a process of its own. Loopback only.
+"""What a bad server or a stranger can make a client keep: peaks of memory, each in a process of its own. Loopback only.
 
-    python bench/floods.py [--seconds 8] [asyncio] [trio]
+    python bench/floods.py [--seconds 8] [--only frames ...] [--beside DIRECTORY] [asyncio] [trio]
 
-Exit status 1 where one of them is more than `LIMIT` megabytes. Linux only.
+``--beside`` measures another version of the packages, too, flood by flood. In "acknowledgements" and "pings" the server
+does not read. Exit status 1 where one of them is more than `LIMIT` megabytes. Linux only.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
+import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -23,7 +27,7 @@ SETTLE = 4.0
 """Seconds in which a client loads what it will need in a call: thirty megabytes, which no server makes it keep."""
 FLOODS = (
     "frames", "brackets", "binary", "fragments", "acknowledgements", "pings", "tokens", "invites", "long invites",
-    "long causes", "slow reader",
+    "long causes", "slow reader", "strays",
 )  # fmt: skip
 SDP = (Path(__file__).parent.parent / "tests/media/sdp_corpus/answer-telnyx.sdp").read_text()
 
@@ -83,7 +87,7 @@ async def flood(connection: ServerConnection, what: str) -> None:
             connection.transport.write(text(voice_sdk_id=f"{number:08}" + "V" * 900))
             await connection.drain()
         return
-    piece, times = many[what]
+    piece, times = many.get(what, (b"", 0))
     for _ in range(times):
         connection.transport.write(piece)
         await connection.drain()
@@ -112,6 +116,27 @@ async def server(what: str) -> None:
         await asyncio.sleep(600)
 
 
+def udp_ports() -> list[tuple[str, int]]:
+    """The IPv4 addresses of this process on which it can be sent datagrams."""
+    ours = {link.readlink().name for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
+    found: list[tuple[str, int]] = []
+    for line in Path("/proc/self/net/udp").read_text().splitlines()[1:]:
+        row = line.split()
+        host, _, port = row[1].partition(":")
+        if f"socket:[{row[9]}]" in ours:
+            found.append((".".join(str(byte) for byte in reversed(bytes.fromhex(host))), int(port, 16)))
+    return found
+
+
+def stray(addresses: list[tuple[str, int]]) -> None:
+    """A hundred megabytes that are nobody's, slowly enough for the kernel to deliver them."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        for number in range(100 * MB // 1_000):
+            out.sendto(b"s" * 1_000, addresses[number % len(addresses)])
+            if number % 50 == 0:
+                time.sleep(0.002)
+
+
 def resident() -> float:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmRSS"):
@@ -125,26 +150,38 @@ async def client(loop: str, port: int, seconds: float, what: str) -> float:
     else:
         from telnyx_drivers.asyncio import TelnyxRTC
     url, worst = f"ws://127.0.0.1:{port}", 0.0
-    async with TelnyxRTC(login="a", password="b", env=url, auto_reconnect=False) as it:  # type: ignore[attr-defined]
+    options = {"login": "a", "password": "b", "env": url, "auto_reconnect": False}
+    if what == "strays":
+        options |= {"prefetch_ice_candidates": True, "ice_servers": []}
+    async with TelnyxRTC(**options) as it:  # type: ignore[attr-defined]
         late = it.events() if what == "slow reader" else None
         await anyio.sleep(SETTLE)
+        while what == "strays" and not udp_ports():  # noqa: ASYNC110  # no event tells of it
+            await anyio.sleep(0.5)
         before = resident()
-        with anyio.move_on_after(seconds):
-            while True:
-                worst = max(worst, resident() - before)
-                await anyio.sleep(0.02)
+        async with anyio.create_task_group() as tasks:
+            if what == "strays":
+                tasks.start_soon(anyio.to_thread.run_sync, stray, udp_ports())
+            with anyio.move_on_after(seconds):
+                while True:
+                    worst = max(worst, resident() - before)
+                    await anyio.sleep(0.02)
+        worst = max(worst, resident() - before)
         del late
     return worst
 
 
-def measure(loop: str, what: str, seconds: float) -> float:
+def measure(loop: str, what: str, seconds: float, packages: str | None = None) -> float:
     here = [sys.executable, __file__]
+    environment = os.environ if packages is None else {**os.environ, "PYTHONPATH": packages}
     with subprocess.Popen([*here, "--serve", what], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as far:
         try:
             assert far.stdout is not None
             port = far.stdout.readline().decode().strip()
             ours = [*here, "--client", port, "--seconds", str(seconds), "--flood", what, loop]
-            out = subprocess.run(ours, capture_output=True, text=True, timeout=seconds + 120, check=False)
+            out = subprocess.run(
+                ours, capture_output=True, text=True, timeout=seconds + 120, check=False, env=environment
+            )
             return float(out.stdout.split()[-1]) if out.returncode == 0 else float("inf")
         finally:
             far.kill()
@@ -154,6 +191,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("loops", nargs="*", default=["asyncio", "trio"])
     parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--only", nargs="+", choices=FLOODS, default=FLOODS)
+    parser.add_argument("--beside", metavar="DIRECTORY", help="with other packages to be measured, too")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--client", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--flood", default="", help=argparse.SUPPRESS)
@@ -169,10 +208,13 @@ def main() -> int:
         return 0
     bad = 0
     for loop in given.loops:
-        for what in FLOODS:
+        for what in given.only:
             grew = measure(loop, what, given.seconds)
             bad += grew > LIMIT
-            print(f"{loop:8} {what:17} {grew:6.1f} MB{'  too much' if grew > LIMIT else ''}", flush=True)
+            line = f"{loop:8} {what:17} {grew:6.1f} MB{'  too much' if grew > LIMIT else ''}"
+            if given.beside is not None:
+                line += f"  beside {measure(loop, what, given.seconds, given.beside):6.1f} MB"
+            print(line, flush=True)
     return int(bad > 0)
 
 
