@@ -654,7 +654,9 @@ class Call:
             self._known = True
             self._send_description(m.INVITE, Purpose.INVITE, sdp, now, trickle=peer is not None and peer.config.trickle)
         elif self.state is CallState.RECOVERING:
-            self._send_description(m.ATTACH, Purpose.ATTACH, sdp, now, trickle=False)
+            # An answer to the offer of an earlier socket would be refused, and end the call: the next offer is coming.
+            if self.attached_on == self._host.generation:
+                self._send_description(m.ATTACH, Purpose.ATTACH, sdp, now, trickle=False)
         elif self.state is CallState.RINGING and self._host.usable:
             self._move(CallInput.ANSWER_SENT)
             self._send_description(m.ANSWER, Purpose.ANSWER, sdp, now, trickle=peer is not None and peer.config.trickle)

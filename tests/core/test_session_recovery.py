@@ -333,6 +333,29 @@ def test_an_ended_call_does_not_get_in_the_way_of_a_new_one_with_its_id() -> Non
     assert rig.info(again).state.value == "recovering"
 
 
+def test_an_answer_to_the_attach_of_an_earlier_socket_is_not_sent_on_the_next() -> None:
+    """SIG-341: the socket is lost while the answer gathers, and the server offers anew on the next one."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.come_back(call)
+    rig.attach(call)
+    rig.remote_applied()
+    rig.media_ok()
+    rig.lose()
+    rig.connect()
+    rig.login_ok()
+    rig.clear()
+    rig.describe()
+    assert rig.frames("attach") == []
+    rig.attach(call)
+    rig.client_ready(call)
+    rig.gateway()
+    rig.describe_answer(call)
+    rig.reply("attach")
+    assert rig.info(call).state.value == "active"
+    assert len(rig.frames("attach")) == 1
+
+
 # 5.4 reattached_sessions.
 
 
