@@ -15,6 +15,7 @@ from telnyx_core._options.values import (
     read_custom_headers,
     read_ice_servers,
 )
+from telnyx_core._time.limits import MAX_ID_CHARS
 from telnyx_core._wire.json_types import Json
 from telnyx_core.errors import InvalidCallParameters
 
@@ -23,8 +24,11 @@ _LONGEST_SETUP: Final = 3_600.0
 
 
 def _id(value: str | int | UUID | None) -> str | None:
-    """The call id as a string; an empty one counts as not given (CALL-025)."""
-    return None if value is None or value == "" else _as_text(value)
+    """The call id as a string; an empty one counts as not given (CALL-025). Every frame of the call repeats it."""
+    text = None if value is None or value == "" else _as_text(value)
+    if text is not None and len(text) > MAX_ID_CHARS:
+        raise _CHECK.refuse("id", f"must have at most {MAX_ID_CHARS} characters")
+    return text
 
 
 def _as_text(value: object) -> str:

@@ -129,6 +129,7 @@ def test_video_is_refused_unless_it_is_off() -> None:
         ({"callerName": "a", "caller_name": "b"}, "callerName and caller_name are the same option"),
         ({"id": [1]}, "id must be a string, not list"),
         ({"id": True}, "id must be a string, not bool"),
+        ({"id": "x" * 1_025}, "id must have at most 1024 characters"),
         ({"timeoutSecs": 0}, "setup_timeout (timeoutSecs) must be more than 0"),
         ({"timeoutSecs": "30"}, "setup_timeout (timeoutSecs) must be a finite number of seconds, not str"),
         ({"timeoutSecs": 30, "setup_timeout": 31}, "timeoutSecs and setup_timeout are the same option"),
@@ -152,7 +153,7 @@ def test_video_is_refused_unless_it_is_off() -> None:
         ({"mediaSettings": {"useSdpASBandwidthKbps": 1}}, "useSdpASBandwidthKbps must be True or False"),
         ({"sdpASBandwidthKbps": 0}, "max_kbps (sdpASBandwidthKbps) must be at least 1, not 0"),
     ],
-    ids=range(26),
+    ids=range(27),
 )
 def test_a_wrong_option_is_named(given_options: dict[str, object], says: str) -> None:
     assert says in refusal(**given_options)
