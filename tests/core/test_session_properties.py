@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -272,11 +271,7 @@ class Player:
 
 def hand(session: Session, method: str, arguments: tuple[object, ...], now: float) -> None:
     """Give one input to a session."""
-    do: Callable[..., object] = getattr(session, method)
-    if method == "clear_reconnect_token":
-        do()
-    else:
-        do(*arguments, now=now)
+    getattr(session, method)(*arguments, now=now)
 
 
 def at_rest(session: Session) -> None:

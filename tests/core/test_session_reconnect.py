@@ -6,7 +6,7 @@ import pytest
 
 from telnyx_core import Timer
 from telnyx_core.actions import AbandonSocket, CloseSocket, OpenSocket
-from telnyx_core.errors import OptionsError
+from telnyx_core.errors import NotConnected, OptionsError
 from telnyx_core.events import CloseReason, ErrorRaised, SessionClosed, SocketClose, SocketError, SocketOpen
 from telnyx_core.facts import NetworkChanged, SocketClosed, SocketOpened
 from telnyx_core.options import Region
@@ -224,8 +224,9 @@ def test_the_application_is_refused_while_the_socket_closes() -> None:
     rig.request("ping")
     rig.advance(10)
     rig.clear()
-    ticket = rig.hold(call)
-    rig.hangup(call)
+    with pytest.raises(NotConnected):
+        rig.hold(call)
+    ticket = rig.hangup(call)
     assert rig.sent == []
     assert ticket in rig.outcomes
     assert rig.states(call) == ["hangup", "destroy"]

@@ -143,13 +143,13 @@ MUTANTS: Final = (
     Mutant(
         "digits are refused after the ticket was given out",
         "session.py",
-        """        found.require_media()
+        """        self._require_state("dtmf", found)
         with self._hub.at(now) as now:
             ticket = self._hub.ticket()
 """,
         """        with self._hub.at(now) as now:
             ticket = self._hub.ticket()
-            found.require_media()
+            self._require_state("dtmf", found)
 """,
     ),
     Mutant(

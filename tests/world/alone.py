@@ -489,7 +489,7 @@ class Alone(RuleBasedStateMachine):
             "is_registered": lambda: session.is_registered(now=now),
             "another region": lambda: session.switch_region("eu", now=now),
             "speed test": lambda: session.speed_test(3_000, now=now),
-            "clear": session.clear_reconnect_token,
+            "clear": lambda: session.clear_reconnect_token(now=now),
         }
         self.ask(commands[what])
 
