@@ -26,7 +26,7 @@ from telnyx_core.errors import (
 )
 from telnyx_core.events import EVENT_NAMES, CallInfo, Cause, CloseReason, Event
 from telnyx_core.facts import Fact
-from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
+from telnyx_core.ids import CallId, MediaId, SocketId, Ticket, UploadId
 from telnyx_core.options import (
     AnonymousLogin,
     CallOptions,
@@ -82,6 +82,7 @@ __all__ = [
     "Ticket",
     "Timer",
     "TimerKey",
+    "UploadId",
     "WarningCode",
     "actions",
     "events",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from telnyx_core._reports.log_book import CommonLog
-from telnyx_core._reports.segment import ReportEndpoint
+from telnyx_core._reports.segment import ReportEndpoint, Segment
 from telnyx_core._signalling.requests import Purpose
 from telnyx_core._time.timers import TimerTable
 from telnyx_core._wire.json_types import Json, JsonObject
@@ -136,6 +136,10 @@ class CallHost(Protocol):
     @property
     def last_close(self) -> SocketClosed | None:
         """How the last socket was closed."""
+        ...
+
+    def upload(self, segment: Segment) -> None:
+        """Send a part of a call's report, after the earlier ones of that call."""
         ...
 
     def media_failed(self, call: CallId, reason: str, now: float) -> None:

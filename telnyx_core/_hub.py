@@ -17,7 +17,7 @@ from telnyx_core._call.microphone import SOURCE_ERRORS
 from telnyx_core._call.tombstones import Tombstones
 from telnyx_core._options.address import parse_address
 from telnyx_core._reports.log_book import CommonLog
-from telnyx_core._reports.segment import ReportEndpoint
+from telnyx_core._reports.segment import ReportEndpoint, Segment
 from telnyx_core._signalling import messages as m
 from telnyx_core._signalling.connection import Connection
 from telnyx_core._signalling.identity import CallMarker, Identity
@@ -26,6 +26,7 @@ from telnyx_core._signalling.url import http_url
 from telnyx_core._time import timeouts
 from telnyx_core._time.limits import MAX_LIVE_CALLS
 from telnyx_core._time.timers import Timer, TimerKey, TimerTable
+from telnyx_core._uploads import ReportUploads
 from telnyx_core._wire.codec import Request, ServerError
 from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core._wire.redaction import Redactor
@@ -52,7 +53,10 @@ from telnyx_core.facts import (
     BinaryReceived,
     Fact,
     NetworkChanged,
+    PostAnswered,
+    PostFailed,
     RecordingFault,
+    ReportWritten,
     SocketClosed,
     SocketOpened,
     SocketRefused,
@@ -97,10 +101,12 @@ _OF_SILENCE = frozenset(
         Timer.RENEW_LIMIT,
         Timer.RENEW_VERIFY,
         Timer.SPEED_TEST,
+        Timer.UPLOAD_LIMIT,
     }
 )
 """Deadlines by which the server, the network or the media engine should have answered."""
 _MEDIA_TIMERS = frozenset({Timer.GATHER_WINDOW, Timer.GATHER_SAFETY})
+_UPLOAD_TIMERS = frozenset({Timer.UPLOAD_LIMIT, Timer.UPLOAD_AGAIN, Timer.UPLOADS_END})
 
 
 class Hub:
@@ -112,6 +118,7 @@ class Hub:
         self.calls: dict[CallId, Call] = {}
         self.media: dict[MediaId, Call] = {}
         self.tombstones = Tombstones.none()
+        self.uploads = ReportUploads(self.actions.append, self.timers)
         self._redactor = Redactor()
         self._redactor.learn(options.password, options.login_token, *credentials(options))
         self.common_log = CommonLog(options.debug_log_level, options.debug_log_max_entries)
@@ -174,6 +181,8 @@ class Hub:
                 self._recording_fault(fact)
             case AudioBroke():
                 self._audio_broke(fact)
+            case ReportWritten() | PostAnswered() | PostFailed():
+                self.uploads.handle_fact(fact, now)
             case _:
                 call = self.media.get(fact.media)
                 if call is not None:
@@ -261,6 +270,12 @@ class Hub:
         for call in list(self.calls.values()):
             if call.live and not call.answered and not call.on_this_socket:
                 call.not_reattached(now, UNREACHABLE)
+
+    def begun(self) -> None:
+        self.uploads.stay()
+
+    def rested(self) -> None:
+        self.uploads.leave(self._now)
 
     def forgotten(self) -> None:
         """The server's session is given up, so none of its calls can come back (SIG-315)."""
@@ -420,6 +435,9 @@ class Hub:
             found.warned(code)
         self.act(Notify(WarningRaised(warning=warning, session_id=self.session_id, call=call, details=details or {})))
 
+    def upload(self, segment: Segment) -> None:
+        self.uploads.add(segment, self._now)
+
     def media_failed(self, call: CallId, reason: str, now: float) -> None:
         self.link.liveness.media_failed(call, reason, now)
 
@@ -473,6 +491,8 @@ class Hub:
             assert isinstance(owner, int), "owned by a peer"
             media = MediaId(owner)
             self.media[media].timed_out(timer, media, now)
+        elif timer in _UPLOAD_TIMERS:
+            self.uploads.timed_out(timer, owner, now)
         else:
             assert isinstance(owner, str), "owned by a call"
             self.calls[CallId(owner)].timed_out(timer, None, now)

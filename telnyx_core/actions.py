@@ -12,6 +12,8 @@ longer has. What each action is owed in return:
 | `ApplyRemote` | `RemoteApplied` | `RemoteRefused` |
 | `SendDigits` | `DigitsSent` | `DigitsRefused` |
 | `TakeStats` | `StatsTaken` | nothing |
+| `WriteReport` | `ReportWritten` | `ReportWritten` without bodies |
+| `PostBody` | `PostAnswered` | `PostFailed` (the core gives up after its own deadline and sends `AbandonPost`) |
 | everything else | nothing | - |
 
 `PeerStateChanged`, `TransportStateChanged`, `CandidateFound`, `CandidateError`, `MediaHeard` and `DigitHeard` may come
@@ -23,12 +25,12 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from telnyx_core._reports.segment import ReportEndpoint, Segment
+from telnyx_core._reports.segment import Segment
 from telnyx_core._reports.timeline import Entry
 from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_core.errors import Failure
 from telnyx_core.events import Event
-from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
+from telnyx_core.ids import CallId, MediaId, SocketId, Ticket, UploadId
 from telnyx_core.options import Codec, IceServer
 
 DescriptionKind: TypeAlias = Literal["offer", "answer"]
@@ -267,14 +269,44 @@ class Settle:
 
 
 @frozen
-class UploadReport:
-    """Send a part of a call's report to the platform (quality.md 4.4). Success or failure does not affect the session.
+class WriteReport:
+    """Write a part of a call's report as JSON: what `Segment.bodies` gives, in steps that leave room for the audio.
 
-    The parts of one call are sent one after the other, in the order in which they are ordered.
+    ``number`` is that of the first body, and ``limit`` the most bytes of one.
     """
 
-    home: ReportEndpoint
+    upload: UploadId
     segment: Segment = field(repr=False)
+    number: int
+    limit: int
+
+
+@frozen
+class PostBody:
+    """Send an HTTP POST: over verified TLS where the URL is ``https``, no redirection followed, no answer's body read.
+
+    The core bounds the time, repeats it, and counts what fails. None of that affects calls.
+    """
+
+    upload: UploadId
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@frozen
+class AbandonPost:
+    """Break this `PostBody` or `WriteReport` off: nothing more is said of it."""
+
+    upload: UploadId
+
+
+@frozen
+class GiveUpReport:
+    """A part of this call's report is lost, which the driver logs: nothing that an application could mend."""
+
+    call: CallId
+    reason: str
 
 
 @frozen
@@ -319,4 +351,5 @@ MediaAction: TypeAlias = (
 )
 ToneAction: TypeAlias = StartTone | StopTone
 EngineAction: TypeAlias = MediaAction | ToneAction | PrepareMedia
-Action: TypeAlias = SocketAction | EngineAction | Settle | UploadReport | WriteDebug | Remember | Notify
+UploadAction: TypeAlias = WriteReport | PostBody | AbandonPost | GiveUpReport
+Action: TypeAlias = SocketAction | EngineAction | Settle | UploadAction | WriteDebug | Remember | Notify

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
-from telnyx_core.ids import CallId, MediaId, SocketId
+from telnyx_core.ids import CallId, MediaId, SocketId, UploadId
 from telnyx_core.stats.snapshot import StatsSnapshot
 
 SourceFault: TypeAlias = Literal["permission", "not_found", "other"]
@@ -225,6 +225,34 @@ class AudioBroke:
     reason: str
 
 
+@frozen
+class ReportWritten:
+    """The bodies of `WriteReport`, in order. None: there is nothing that could send them, or they cannot be written."""
+
+    upload: UploadId
+    bodies: tuple[bytes, ...] = field(repr=False)
+
+
+@frozen
+class PostAnswered:
+    """The server answered a `PostBody`.
+
+    ``retry_after``: the seconds after which it wants to be asked again (RFC 9110 section 10.2.3).
+    """
+
+    upload: UploadId
+    status: int
+    retry_after: float | None = None
+
+
+@frozen
+class PostFailed:
+    """No answer to a `PostBody` can come: no connection, or it broke."""
+
+    upload: UploadId
+    reason: str
+
+
 SocketFact: TypeAlias = SocketOpened | SocketRefused | TextReceived | BinaryReceived | SocketClosed
 MediaFact: TypeAlias = (
     SourceOpened
@@ -245,4 +273,5 @@ MediaFact: TypeAlias = (
 )
 AudioFact: TypeAlias = RecordingFault | AudioBroke
 """Facts about a call's audio, not about one of its peers."""
-Fact: TypeAlias = SocketFact | MediaFact | AudioFact | NetworkChanged
+UploadFact: TypeAlias = ReportWritten | PostAnswered | PostFailed
+Fact: TypeAlias = SocketFact | MediaFact | AudioFact | UploadFact | NetworkChanged

@@ -15,5 +15,8 @@ MediaId = NewType("MediaId", int)
 CallId = NewType("CallId", str)
 """The wire's ``callID``: a lower-case UUID, or the application's or server's own string."""
 
+UploadId = NewType("UploadId", int)
+"""A part of a call's report that is being written, or one attempt to post it."""
+
 Ticket = NewType("Ticket", int)
 """A receipt for a command whose outcome comes later, in exactly one `Settle` action."""

@@ -13,11 +13,12 @@ from attrs import evolve, frozen
 from telnyx_core._call.call import Call
 from telnyx_core._hub import Hub, credentials
 from telnyx_core._options.values import read_custom_headers
-from telnyx_core._reports.segment import ReportEndpoint
+from telnyx_core._reports.segment import ReportEndpoint, Segment
 from telnyx_core._signalling import messages as m
 from telnyx_core._signalling.requests import Purpose, new_uuid
 from telnyx_core._time.limits import MAX_LIVE_CALLS
 from telnyx_core._time.timers import TimerKey
+from telnyx_core._uploads import ReportUploads
 from telnyx_core._wire.json_types import JsonObject, JsonView
 from telnyx_core._wire.redaction import Redactor
 from telnyx_core.actions import (
@@ -28,7 +29,6 @@ from telnyx_core.actions import (
     DigitsVia,
     DigitTone,
     Done,
-    UploadReport,
     WriteDebug,
 )
 from telnyx_core.catalogue import WarningCode
@@ -133,10 +133,19 @@ class Session:
         """What would be written to debug files if the session ended now; for a process that is about to die."""
         return tuple(action for call in self._hub.calls.values() for action in call.unwritten_debug())
 
-    def unsent_reports(self) -> tuple[UploadReport, ...]:
-        """The parts of call reports that would be lost if the process ended now. Changes nothing."""
+    @property
+    def uploading(self) -> bool:
+        """Reports are on their way. After `SessionClosed` this lasts ten seconds at most, and holds no call back."""
+        return self._hub.uploads.busy
+
+    def unsent_reports(self) -> tuple[Segment, ...]:
+        """The parts of live calls' reports that would be lost if the process ended now. Changes nothing."""
         now = self._hub.now
-        return tuple(action for call in self._hub.calls.values() if (action := call.unsent_report(now)) is not None)
+        return tuple(part for call in self._hub.calls.values() if (part := call.unsent_report(now)) is not None)
+
+    def hand_uploads_over(self, to: ReportUploads, now: float) -> None:
+        """Have ``to`` send what would be lost if the process ended now. Changes nothing here."""
+        self._hub.uploads.rest_of(self.unsent_reports(), to, now)
 
     # Pulling.
 

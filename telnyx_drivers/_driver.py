@@ -25,6 +25,7 @@ from telnyx_core._time.limits import MAX_FRAME_CHARS
 from telnyx_core._wire.json_types import JsonView
 from telnyx_core._wire.redaction import redact_url
 from telnyx_core.actions import (
+    AbandonPost,
     AbandonSocket,
     Action,
     AddCandidate,
@@ -34,12 +35,14 @@ from telnyx_core.actions import (
     CreateAnswer,
     CreateOffer,
     EngineAction,
+    GiveUpReport,
     MediaAction,
     Notify,
     OpenPeer,
     OpenSocket,
     OpenSource,
     Outcome,
+    PostBody,
     PrepareMedia,
     Remember,
     SendDigits,
@@ -52,9 +55,9 @@ from telnyx_core.actions import (
     StopTone,
     TakeStats,
     ToneAction,
-    UploadReport,
     UseMedia,
     WriteDebug,
+    WriteReport,
 )
 from telnyx_core.catalogue import ErrorCode, make_error
 from telnyx_core.errors import Failure, FailureKind
@@ -65,7 +68,10 @@ from telnyx_core.facts import (
     Fact,
     NegotiationFailed,
     NetworkChanged,
+    PostAnswered,
+    PostFailed,
     RecordingFault,
+    ReportWritten,
     SocketClosed,
     SocketOpened,
     SocketRefused,
@@ -210,7 +216,7 @@ class Driver(ABC):
         self._debug_files: DebugFiles | None = None
         self._last_reports: LastReports | None = None
         self._recordings: Recordings | None = None
-        self.uploads = Uploads(self.spawn, lambda: http_poster(ssl))
+        self.uploads = Uploads(self.spawn, lambda: http_poster(ssl), self.tell)
         self.network = NetworkWatch(lambda change: self.tell(NetworkChanged(change)), self._stranded)
         self.at_rest = True
         """No run loop is needed: the session is closed, or has not been started."""
@@ -302,7 +308,7 @@ class Driver(ABC):
                     Path(options.debug_dir or "."), self.session.unwritten_debug, self.session.redactor
                 )
             if options.enable_call_reports and self._last_reports is None:
-                self._last_reports = LastReports(self.uploads, self.session.unsent_reports, self.ssl)
+                self._last_reports = LastReports(self.session, self.ssl)
             if options.enable_call_recording and self._recordings is None:
                 self._recordings = Recordings(
                     options,
@@ -328,12 +334,14 @@ class Driver(ABC):
                 self.network.stop()
                 # Meanwhile the application may wish to connect again: hence the loop.
                 await self._close_engine()
+                await self._run_uploads()
         except Exception as error:  # noqa: BLE001  # whatever it is, the application gets it
             self._fail(error)
             await self._close_lines()
             await self._close_engine()
         except BaseException as error:
-            self._fail(error)
+            if not self.at_rest:
+                self._fail(error)
             await self._close_engine()
             raise
 
@@ -350,6 +358,13 @@ class Driver(ABC):
             if self.at_rest:
                 return
             await self._wait(deadline)
+
+    async def _run_uploads(self) -> None:
+        """The session has ended, and reports of its calls are still on their way."""
+        deadline = self.session.next_timeout()
+        while self.at_rest and self.session.uploading:
+            await self._wait(deadline)
+            deadline = self.turn()
 
     async def aclose(self) -> None:
         """Leave nothing behind: no task, no socket, no engine. Idempotent; the session should be closed by then."""
@@ -383,6 +398,10 @@ class Driver(ABC):
             self.spawn(self.farewell, done)
 
         self._home(begin)
+
+    async def recordings_sent(self) -> None:
+        if self._recordings is not None:
+            await self._recordings.drain()
 
     def reported(self) -> None:
         """No more reports have to be sent, also not at the end of the process. Idempotent."""
@@ -616,8 +635,8 @@ class Driver(ABC):
             case Settle(ticket, outcome):
                 if (promise := self._promises.pop(ticket, None)) is not None:
                     promise.settle(outcome)
-            case UploadReport():
-                self.uploads.add(action)
+            case WriteReport() | PostBody() | AbandonPost() | GiveUpReport():
+                self.uploads.perform(action)
             case WriteDebug():
                 self._write_debug(action)
             case Remember(values):
@@ -736,6 +755,8 @@ class Driver(ABC):
                 self._log(logs.signalling, logging.INFO, fact)
             case BinaryReceived() | NetworkChanged() | RecordingFault() | AudioBroke():
                 self._log(logs.signalling, logging.DEBUG, fact)
+            case ReportWritten() | PostAnswered() | PostFailed():
+                self._log(logs.reports, logging.DEBUG, fact)
             case _:
                 self._log(logs.media, logging.DEBUG, fact)
 

@@ -21,7 +21,7 @@ CORE = """
     CustomHeader Done EVENT_NAMES ErrorCode Event Fact Failed Failure FailureKind IceServer InvalidCallParameters
     InvalidCallState InvalidCredentials LocalProtocolError MediaId MediaPermissionsRecovery NotConnected NotReady
     OptionsError Outcome ProtocolError Session SessionState SocketId SpeedTestResult TelnyxError TelnyxWarning Ticket
-    Timer TimerKey VERSION WarningCode actions events facts
+    Timer TimerKey UploadId VERSION WarningCode actions events facts
 """
 APPLICATION = """
     AnonymousLogin AudioDevice Busy CallEnded CallFailed CallState Codec ConnectionFailed CustomHeader DriverFailed

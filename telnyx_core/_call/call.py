@@ -32,6 +32,7 @@ from telnyx_core._call.renewal import RenewalPhase
 from telnyx_core._call_host import CallHost
 from telnyx_core._quality.establishment_marks import Mark
 from telnyx_core._quality.watch import QualityWatch
+from telnyx_core._reports.segment import Segment
 from telnyx_core._signalling import messages as m
 from telnyx_core._signalling.requests import Pending, Purpose, new_uuid
 from telnyx_core._time import timeouts
@@ -46,7 +47,6 @@ from telnyx_core.actions import (
     StartTone,
     StopTone,
     ToneKind,
-    UploadReport,
     WriteDebug,
 )
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error
@@ -464,7 +464,7 @@ class Call:
     def unwritten_debug(self) -> tuple[WriteDebug, ...]:
         return self._quality.unwritten_debug()
 
-    def unsent_report(self, now: float) -> UploadReport | None:
+    def unsent_report(self, now: float) -> Segment | None:
         return self._quality.unsent(self.info(), now)
 
     def flush_report(self, now: float) -> None:

@@ -13,7 +13,7 @@ from telnyx_core._reports.log_book import Level, LogBook, LogEntry
 from telnyx_core._reports.segment import Flush, ReportEndpoint, Segment
 from telnyx_core._time.timers import Timer
 from telnyx_core._wire.json_types import JsonObject
-from telnyx_core.actions import Notify, PeerConfig, TakeStats, UploadReport, WriteDebug
+from telnyx_core.actions import Notify, PeerConfig, TakeStats, WriteDebug
 from telnyx_core.catalogue import ErrorCode, WarningCode
 from telnyx_core.errors import Failure
 from telnyx_core.events import CallInfo, Direction
@@ -234,12 +234,12 @@ class QualityWatch:
         if self._report is not None and not self._report.empty:
             self._flush(call, now, Flush("manual"))
 
-    def unsent(self, call: CallInfo, now: float) -> UploadReport | None:
+    def unsent(self, call: CallInfo, now: float) -> Segment | None:
         """The part of the report that would be lost if the process died now (STATS-246)."""
         report, home = self._report, self._host.report_home
         if report is None or report.empty or home is None:
             return None
-        return UploadReport(home, self._segment(call, now, home, Flush("page-unload"), *report.look()))
+        return self._segment(call, now, home, Flush("page-unload"), *report.look())
 
     # Inside.
 
@@ -259,7 +259,7 @@ class QualityWatch:
         report, home = self._report, self._host.report_home
         if report is None or home is None:
             return
-        self._host.act(UploadReport(home, self._segment(call, now, home, flush, *report.take(now))))
+        self._host.upload(self._segment(call, now, home, flush, *report.take(now)))
 
     def _segment(
         self,

@@ -372,6 +372,7 @@ class Connection:
         self.auto_reconnect = self.options.auto_reconnect
         self.login.restart()
         self.registrar.registration.restart()
+        self.owner.begun()
         self.move(Given.CONNECT)
         self._open_socket(now)
 
@@ -577,6 +578,7 @@ class Connection:
             self.owner.forgotten()
         self.login.refuse_all(Failure(FailureKind.NOT_CONNECTED, "the session has ended", method=m.LOGIN))
         self.owner.act(Notify(SessionClosed(reason)))
+        self.owner.rested()
 
     def _warn_final(self, reason: str) -> None:
         self.owner.report_warning(WarningCode.RECONNECTION_FAILED_WITH_NO_AUTO_RECONNECT, {"reason": reason})

@@ -69,6 +69,14 @@ class Owner(Protocol):
         """The server is ready for this client on this socket."""
         ...
 
+    def begun(self) -> None:
+        """The session begins, or begins again after an end."""
+        ...
+
+    def rested(self) -> None:
+        """The session has ended."""
+        ...
+
     def forgotten(self) -> None:
         """The server's session is given up."""
         ...

@@ -46,6 +46,9 @@ class Timer(IntEnum):
     STATS = auto()
     LAST_READING = auto()
     DIGITS = auto()
+    UPLOAD_LIMIT = auto()
+    UPLOAD_AGAIN = auto()
+    UPLOADS_END = auto()
 
 
 Owner: TypeAlias = Hashable

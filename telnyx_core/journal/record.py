@@ -25,15 +25,16 @@ from telnyx_core.actions import (
     Action,
     Notify,
     OpenSocket,
+    PostBody,
     PrepareMedia,
     Remember,
     SendText,
     Settle,
-    UploadReport,
     WriteDebug,
+    WriteReport,
 )
 from telnyx_core.events import CallUpdated, ErrorRaised, WarningRaised
-from telnyx_core.facts import Fact, StatsTaken, TextReceived
+from telnyx_core.facts import Fact, ReportWritten, StatsTaken, TextReceived
 from telnyx_core.ids import MediaId, SocketId
 from telnyx_core.journal.fits import fits
 from telnyx_core.journal.reading_record import reading_from_record, reading_record
@@ -45,6 +46,9 @@ _URL_TOKEN: Final = re.compile(r"([?&]voice_sdk_id=)([^&#]+)")
 _MOST_NAMES: Final = 4_096
 _MOST_CHARS: Final = 1 << 20
 """Of secrets that have a pseudonym: a server may send a new one with each frame. Then the oldest get a new one."""
+
+_MOST_BYTES: Final = 1 << 26
+"""Of one part of a report; a real one has two million or a few more."""
 
 _FACTS: Final[Mapping[str, type[AttrsInstance]]] = {
     name: value for name, value in vars(facts_module).items() if isinstance(value, type) and has(value)
@@ -189,6 +193,8 @@ def fact_record(fact: Fact, scrubber: Scrubber) -> JsonObject:
             return {"is": type(fact).__name__, "socket": socket, "text": scrubber.frame(text)}
         case StatsTaken(media, reading):
             return {"is": type(fact).__name__, "media": media, "reading": reading_record(reading)}
+        case ReportWritten(upload, bodies):
+            return {"is": type(fact).__name__, "upload": upload, "bytes": [len(body) for body in bodies]}
         case _:
             return {"is": type(fact).__name__, **cast("JsonObject", scrubber.value(_members(fact)))}
 
@@ -203,6 +209,8 @@ def fact_from_record(record: JsonView) -> Fact:
     members: dict[str, object] = {name: value for name, value in record.items() if name in known}
     if kind == StatsTaken.__name__:
         members["reading"] = reading_from_record(mapping(record, "reading"))
+    elif kind == ReportWritten.__name__:
+        members["bodies"] = _bodies(record.get("bytes"))
     for attribute in fields(cls):
         if attribute.name in members and not fits(members[attribute.name], attribute.type):
             raise ValueError(f"not a {kind}: {attribute.name}")
@@ -210,6 +218,14 @@ def fact_from_record(record: JsonView) -> Fact:
         return cast("Fact", cls(**members))
     except TypeError as error:
         raise ValueError(f"not a {kind}: {error}") from None
+
+
+def _bodies(sizes: Json) -> tuple[bytes, ...]:
+    """Stand-ins for the bodies of a report, of which only the size is recorded: nothing else matters to the core."""
+    found = [size for size in sizes if isinstance(size, int) and size >= 0] if isinstance(sizes, list) else []
+    if sum(found) > _MOST_BYTES:
+        raise ValueError("not a ReportWritten: it is too large")
+    return tuple(map(bytes, found))
 
 
 def action_record(action: Action, scrubber: Scrubber) -> JsonObject:
@@ -226,10 +242,13 @@ def action_record(action: Action, scrubber: Scrubber) -> JsonObject:
             return {"is": name, "ticket": ticket, "outcome": type(outcome).__name__}
         case Remember():
             return {"is": name}
-        case UploadReport(_, segment):
+        case WriteReport(upload, segment, number, limit):
             flush = None if segment.flush is None else segment.flush.type
             entries, logs = len(segment.entries), len(segment.logs)
-            return {"is": name, "call": segment.call.id, "flush": flush, "entries": entries, "logs": logs}
+            part: JsonObject = {"call": segment.call.id, "flush": flush, "entries": entries, "logs": logs}
+            return {"is": name, "upload": upload, **part, "number": number, "limit": limit}
+        case PostBody(upload, url, _, body):
+            return {"is": name, "upload": upload, "url": scrubber.url(url), "bytes": len(body)}
         case PrepareMedia(servers, force_relay):
             return {"is": name, "servers": len(servers), "force_relay": force_relay}
         case WriteDebug(report, _, written):

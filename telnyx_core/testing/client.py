@@ -11,22 +11,25 @@ from telnyx_core._signalling.messages import call_id
 from telnyx_core._wire.codec import Request, decode
 from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_core.actions import (
+    AbandonPost,
     AbandonSocket,
     Action,
     ClosePeer,
     CloseSocket,
+    GiveUpReport,
     Notify,
     OpenSocket,
     Outcome,
+    PostBody,
     PrepareMedia,
     Remember,
     SendText,
     Settle,
     StartTone,
     StopTone,
-    UploadReport,
     UseMedia,
     WriteDebug,
+    WriteReport,
 )
 from telnyx_core.errors import LocalProtocolError
 from telnyx_core.events import CallInfo, CallUpdated, Cause, ErrorRaised, Event, WarningRaised
@@ -40,6 +43,7 @@ from telnyx_core.testing.clock import VirtualClock
 from telnyx_core.testing.commands import Commands
 from telnyx_core.testing.contract import ContractChecker, ContractViolation
 from telnyx_core.testing.media import MediaModel
+from telnyx_core.testing.reports import ReportServer
 from telnyx_core.testing.snapshot import snapshot
 from telnyx_core.testing.wire import Wire
 
@@ -77,8 +81,8 @@ class SimClient(Commands):
         self.outcomes: dict[Ticket, Outcome] = {}
         """The outcomes of the tickets that have been settled."""
         self.remembered: JsonView | None = remembered
-        self.reports: list[UploadReport | WriteDebug] = []
         """The values that a store would have written last."""
+        self.reports = ReportServer(clock, self.tell)
         self.gone = False
         """Its process has ended."""
         self.spares_what_works = True
@@ -252,8 +256,10 @@ class SimClient(Commands):
                 pass  # The checker keeps the tones; prepared media has no visible effect.
             case Settle(ticket, outcome):
                 self.outcomes[ticket] = outcome
-            case UploadReport() | WriteDebug():
-                self.reports.append(action)
+            case WriteReport() | PostBody() | AbandonPost() | GiveUpReport():
+                self.reports.perform(action)
+            case WriteDebug():
+                pass
             case Remember(values):
                 self.remembered = values
             case Notify(event):

@@ -10,6 +10,7 @@ from enum import Enum
 from attrs import define, field, frozen
 
 from telnyx_core.actions import (
+    AbandonPost,
     AbandonSocket,
     Action,
     AddCandidate,
@@ -19,11 +20,13 @@ from telnyx_core.actions import (
     CreateAnswer,
     CreateOffer,
     Failed,
+    GiveUpReport,
     Notify,
     OpenPeer,
     OpenSocket,
     OpenSource,
     PeerConfig,
+    PostBody,
     PrepareMedia,
     Remember,
     SendDigits,
@@ -36,9 +39,9 @@ from telnyx_core.actions import (
     StopTone,
     TakeStats,
     ToneKind,
-    UploadReport,
     UseMedia,
     WriteDebug,
+    WriteReport,
 )
 from telnyx_core.events import CallInfo, CallUpdated, Event, SessionClosed, SocketClose, SocketOpen
 from telnyx_core.facts import (
@@ -56,9 +59,12 @@ from telnyx_core.facts import (
     NegotiationFailed,
     NetworkChanged,
     PeerStateChanged,
+    PostAnswered,
+    PostFailed,
     RecordingFault,
     RemoteApplied,
     RemoteRefused,
+    ReportWritten,
     SocketClosed,
     SocketFact,
     SocketOpened,
@@ -68,8 +74,9 @@ from telnyx_core.facts import (
     StatsTaken,
     TextReceived,
     TransportStateChanged,
+    UploadFact,
 )
-from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
+from telnyx_core.ids import CallId, MediaId, SocketId, Ticket, UploadId
 from telnyx_core.states import CallState
 from telnyx_core.stats.snapshot import StatsSnapshot
 
@@ -126,11 +133,14 @@ class ContractChecker:
     tones: set[tuple[CallId, ToneKind]] = field(factory=lambda: set[tuple[CallId, ToneKind]]())
     tickets: set[Ticket] = field(factory=lambda: set[Ticket]())
     """Not settled yet."""
+    uploads: dict[UploadId, WriteReport | PostBody] = field(factory=dict[UploadId, WriteReport | PostBody])
+    """What the driver is writing or posting."""
     ended: int = 0
     """Calls that the application has heard end."""
     _last_socket: int = 0
     _last_media: int = 0
     _last_ticket: int = 0
+    _last_upload: int = 0
     _announced: set[SocketId] = field(factory=lambda: set[SocketId]())
 
     # What the core orders.
@@ -158,7 +168,9 @@ class ContractChecker:
                 self.tickets.remove(ticket)
             case Notify(event):
                 self._note_event(event)
-            case UploadReport() | WriteDebug() | Remember() | PrepareMedia():
+            case WriteReport() | PostBody() | AbandonPost():
+                return self._note_upload(action)
+            case GiveUpReport() | WriteDebug() | Remember() | PrepareMedia():
                 pass
             case OpenPeer():
                 _require(action.media > self._last_media, f"peer {action.media} was there before")
@@ -190,6 +202,22 @@ class ContractChecker:
                 _require(phase is not None, f"socket {socket} is abandoned, which is not there")
                 del self.sockets[socket]
         return None
+
+    def _note_upload(self, action: WriteReport | PostBody | AbandonPost) -> OwedReply | None:
+        upload = action.upload
+        if isinstance(action, AbandonPost):
+            _require(upload in self.uploads, f"upload {upload} is abandoned, which is not under way")
+            del self.uploads[upload]
+            return None
+        _require(upload > self._last_upload, f"upload {upload} was there before")
+        self._last_upload = upload
+        self.uploads[upload] = action
+        match action:
+            case WriteReport():
+                return OwedReply(action, (ReportWritten(upload, (b"{}",)),), (ReportWritten(upload, ()),))
+            case PostBody():
+                _require(bool(action.body), "an empty report")
+                return OwedReply(action, (PostAnswered(upload, 200),), (PostFailed(upload, "no connection"),))
 
     def _note_media(
         self,
@@ -303,6 +331,8 @@ class ContractChecker:
                 return True
             case SocketOpened() | SocketRefused() | TextReceived() | BinaryReceived() | SocketClosed():
                 return fact.socket in self.sockets
+            case ReportWritten() | PostAnswered() | PostFailed():
+                return fact.upload in self.uploads
             case _:
                 return fact.media in self.peers
 
@@ -315,8 +345,15 @@ class ContractChecker:
                 self._socket_heard(fact)
             case NetworkChanged() | RecordingFault() | AudioBroke():
                 pass
+            case ReportWritten() | PostAnswered() | PostFailed():
+                self._upload_heard(fact)
             case _:
                 self._media_heard(fact)
+
+    def _upload_heard(self, fact: UploadFact) -> None:
+        action = self.uploads.pop(fact.upload)
+        written = isinstance(fact, ReportWritten)
+        _require(written == isinstance(action, WriteReport), f"{type(fact).__name__} for {type(action).__name__}")
 
     def _socket_heard(self, fact: SocketFact) -> None:
         socket = fact.socket

@@ -1,8 +1,9 @@
 """A session under a virtual clock, with the far end and the media engine played by hand; `Rig` adds whole calls to it.
 
 Nothing happens by itself: no frame is answered, no socket opens, no peer connects, and time stands still until
-`Stage.advance`. One thing does: the last reading of an ending call is given at once, as by a healthy engine. Every
-action and every fact passes a `ContractChecker`, so a broken driver contract ends a test at once.
+`Stage.advance`. Two things do: the last reading of an ending call is given at once, as by a healthy engine, and call
+reports are taken at once, as by a healthy platform. Every action and every fact passes a `ContractChecker`, so a broken
+driver contract ends a test at once.
 """
 
 from collections import deque
@@ -13,7 +14,18 @@ from typing import Final, Self, TypeAlias, TypeVar, cast
 from telnyx_core._signalling.messages import call_id
 from telnyx_core._wire.codec import Frame, Plain, Reply, Request, decode, encode
 from telnyx_core._wire.json_types import Json, JsonObject, JsonView
-from telnyx_core.actions import Action, Notify, OpenPeer, OpenSocket, Outcome, SendText, Settle, TakeStats
+from telnyx_core.actions import (
+    Action,
+    Notify,
+    OpenPeer,
+    OpenSocket,
+    Outcome,
+    PostBody,
+    SendText,
+    Settle,
+    TakeStats,
+    WriteReport,
+)
 from telnyx_core.events import CallInfo, CallUpdated, ErrorRaised, Event, WarningRaised
 from telnyx_core.facts import (
     CandidateFound,
@@ -24,8 +36,10 @@ from telnyx_core.facts import (
     NetworkChanged,
     PeerState,
     PeerStateChanged,
+    PostAnswered,
     RemoteApplied,
     RemoteRefused,
+    ReportWritten,
     SocketClosed,
     SocketOpened,
     SourceFault,
@@ -104,6 +118,8 @@ class Stage(Commands):
         self.outcomes: dict[Ticket, Outcome] = {}
         self.reading: Callable[[float], StatsSnapshot | None] = lambda now: StatsSnapshot()
         """The counters of every peer at a time; ``None``: the engine cannot read them."""
+        self.takes_reports = True
+        """Whether what is to be written and posted for call reports is, with the answer 200."""
         self.metered = False
         """Readings are given whenever they are ordered, and not only the last one of a call."""
         self.reflex: Callable[[Action], Iterable[Fact]] | None = None
@@ -394,6 +410,10 @@ class Stage(Commands):
                 self.outcomes[ticket] = outcome
             case TakeStats(media):
                 self._read(media)
+            case WriteReport(upload, segment, number, limit) if self.takes_reports:
+                self._facts.append(ReportWritten(upload, segment.bodies(number, list(segment.lines()), limit)))
+            case PostBody(upload) if self.takes_reports:
+                self._facts.append(PostAnswered(upload, 200))
             case _:
                 pass
         if self.reflex is not None:

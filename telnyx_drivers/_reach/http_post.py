@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 import httpx2
+from attrs import frozen
 
 from telnyx_drivers._reach.http_get import reason
 from telnyx_drivers._reach.retry_after import seconds_of
@@ -12,22 +13,18 @@ from telnyx_drivers._reach.retry_after import seconds_of
 _BUSY: Final = frozenset({429, 503})
 
 
-class Overloaded(OSError):
-    """The server says that it is, and when it wants to be asked again (RFC 9110 section 10.2.3)."""
-
-    def __init__(self, status: int, retry_after: float) -> None:
-        super().__init__(f"the server answers {status}: again in {retry_after:g} s")
-        self.retry_after = retry_after
+@frozen
+class HttpAnswer:
+    status: int
+    retry_after: float | None = None
+    """The seconds after which the server wants to be asked again (RFC 9110 section 10.2.3)."""
 
 
 class Poster(Protocol):
     """Something that can post."""
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """The status of the answer. Raises `OSError` when there is none. The caller bounds the time.
-
-        `Overloaded` where the server says when to come again.
-        """
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """The head of the answer. Raises `OSError` when there is none. The caller bounds the time."""
         ...
 
     async def aclose(self) -> None: ...
@@ -45,7 +42,7 @@ class HttpPoster:
         self._address = address
         self._client = httpx2.AsyncClient(verify=verify, timeout=None, trust_env=False)  # the caller bounds it
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         try:
             target, named = httpx2.URL(url), dict(headers)
             extensions: dict[str, str] = {}
@@ -55,12 +52,11 @@ class HttpPoster:
             async with self._client.stream(
                 "POST", target, headers=named, content=body, extensions=extensions
             ) as response:
-                status, again = response.status_code, seconds_of(response.headers.get("retry-after"))
+                status = response.status_code
+                again = seconds_of(response.headers.get("retry-after")) if status in _BUSY else None
+                return HttpAnswer(status, again)
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:  # the last: what no header can carry
             raise OSError(reason(error)) from error
-        if status in _BUSY and again is not None:
-            raise Overloaded(status, again)
-        return status
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -168,7 +168,6 @@ class CallRecorder:
         """The call is on hold: sent audio is recorded as silence, and the track continues (REC-010)."""
         self.sending = 0
         """Segments that are on their way."""
-        self.segments = 0
         """So far."""
         self._rate = rate
         self._overflowed = overflowed

@@ -2,7 +2,8 @@
 
 import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
 from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -11,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from telnyx_core._reports.segment import ReportEndpoint
+from telnyx_core._uploads import ATTEMPT, LEAVING, pause_after, refused
 from telnyx_core.events import CallInfo
 from telnyx_core.facts import RecordingFault
 from telnyx_core.ids import CallId
@@ -18,7 +20,7 @@ from telnyx_core.options import ClientOptions, RecordedTrack
 from telnyx_core.states import ESTABLISHED, LIVE, CallState
 from telnyx_drivers import _logs as logs
 from telnyx_drivers._exceptions import MediaUnavailable
-from telnyx_drivers._services.reports import Fate, Spawn, Uploads, deliver
+from telnyx_drivers._services.reports import Spawn, Uploads
 
 if TYPE_CHECKING:
     from telnyx_drivers._reach.http_post import Poster
@@ -52,6 +54,18 @@ class Recordings:
         self._tell = tell
         self._recorders: dict[CallId, CallRecorder | None] = {}
         """``None``: it cannot be recorded, and that has been told."""
+        self._sending = 0
+        self._idle: anyio.Event | None = None
+
+    async def drain(self) -> None:
+        """Wait for what is on its way, but no longer than a client waits that leaves."""
+        with anyio.move_on_after(LEAVING) as patience:
+            while self._sending:
+                if self._idle is None:
+                    self._idle = anyio.Event()
+                await self._idle.wait()
+        if patience.cancelled_caught:
+            logs.reports.error("%d segments of recordings were not sent in time", self._sending)
 
     def note(self, call: CallInfo) -> None:
         """A call has changed."""
@@ -115,8 +129,29 @@ class Recordings:
         recorder.sending += 1
         failed = partial(self._uploads.failed, "a segment of its recording", recorder.call)
         sender = _Sender(recorder, home, self._options.call_recording_endpoint, failed, final=final)
-        self._uploads.run(("recording", recorder.call, recorder.segments), sender.run)
-        recorder.segments += 1
+        self._sending += 1
+        self._spawn(partial(self._run, sender), self._sent)
+
+    async def _run(self, sender: "_Sender") -> None:
+        try:
+            if (poster := await self._uploads.poster()) is not None:
+                await sender.run(poster)
+        except Exception:  # noqa: BLE001  # a recording is never worth a call
+            logs.reports.exception("a segment of a recording broke on its way")
+
+    def _sent(self) -> None:
+        self._sending -= 1
+        if not self._sending and self._idle is not None:
+            self._idle.set()
+            self._idle = None
+
+
+class _Fate(Enum):
+    """What became of a body."""
+
+    SENT = auto()
+    REFUSED = auto()
+    FAILED = auto()
 
 
 class _Sender:
@@ -144,13 +179,37 @@ class _Sender:
         made = await anyio.to_thread.run_sync(partial(recorder.segment, side, self._home, final=final))
         headers = self._home.headers(recorder.call)
         for index, body in enumerate(made):
-            fate = await deliver(poster, self._url, headers, body.text)
-            if fate is Fate.SENT:
+            fate = await _deliver(poster, self._url, headers, body.text)
+            if fate is _Fate.SENT:
                 continue
             self._failed()
-            if fate is Fate.FAILED and not final:
+            if fate is _Fate.FAILED and not final:
                 recorder.give_back(side, [packet for left in made[index:] for packet in left.packets])
                 return
+
+
+async def _deliver(poster: "Poster", url: str, headers: Mapping[str, str], body: bytes) -> _Fate:
+    """Try, and try again where that may help, as with a call's report (STATS-242, STATS-243)."""
+    attempt = 0
+    while True:
+        retry_after = None
+        try:
+            with anyio.fail_after(ATTEMPT):
+                answer = await poster.post(url, headers, body)
+        except (OSError, TimeoutError) as error:
+            logs.reports.debug("no answer to a recording: %s", str(error) or type(error).__name__)
+        else:
+            logs.reports.debug("a recording of %d bytes was answered with %d", len(body), answer.status)
+            if 200 <= answer.status < 300:
+                return _Fate.SENT
+            if refused(answer.status):
+                return _Fate.REFUSED
+            retry_after = answer.retry_after
+        pause = pause_after(attempt, retry_after)
+        if pause is None:
+            return _Fate.FAILED
+        attempt += 1
+        await anyio.sleep(pause)
 
 
 def _nothing() -> None:

@@ -23,6 +23,7 @@ CODEC = CodecStats(mime_type="audio/opus", clock_rate=48000)
         (Optional[int], [None, 1], ["1", {}]),  # noqa: UP045  # the old spelling is another class
         (Literal["a", "b"], ["a"], ["c", None, 1, ["a"], {}]),
         (CodecStats | None, [None, CODEC], [{}, "opus"]),
+        (tuple[bytes, ...], [(), (b"", b"a")], [[b"a"], (b"a", "b"), None]),
         ("a name", [], ["a name", None]),
     ],
 )

@@ -2,7 +2,7 @@
 
 from telnyx_core._reports.log_book import MAX_ENTRIES, CommonLog, LogBook
 from telnyx_core._wire.json_types import JsonObject
-from telnyx_core.actions import UploadReport
+from telnyx_core.actions import WriteReport
 from telnyx_core.ids import CallId
 from telnyx_core.testing.rig import Rig
 
@@ -21,7 +21,7 @@ def log_of(rig: Rig, call: CallId) -> list[str]:
     rig.clear()
     rig.hangup(call)
     rig.reply("bye")
-    segment = next(action.segment for action in rig.actions if isinstance(action, UploadReport))
+    segment = next(action.segment for action in rig.actions if isinstance(action, WriteReport))
     methods = (entry.context.get("method") for entry in segment.logs if entry.context)
     return [str(method).removeprefix("telnyx_rtc.") for method in methods if method]
 

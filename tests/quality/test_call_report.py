@@ -10,7 +10,7 @@ from telnyx_core._reports.call_report import CallReport
 from telnyx_core._reports.entries import StatsInterval
 from telnyx_core._reports.published import report_record
 from telnyx_core._reports.segment import Flush, ReportEndpoint, Segment
-from telnyx_core.actions import UploadReport
+from telnyx_core.actions import WriteReport
 from telnyx_core.errors import InvalidCallState
 from telnyx_core.events import StatsReport
 from telnyx_core.ids import CallId
@@ -46,13 +46,14 @@ def hang_up(rig: Rig, call: CallId) -> None:
     rig.reply("bye", call=call)
 
 
-def uploads(rig: Rig) -> list[UploadReport]:
-    return [action for action in rig.actions if isinstance(action, UploadReport)]
+def uploads(rig: Rig) -> list[WriteReport]:
+    return [action for action in rig.actions if isinstance(action, WriteReport)]
 
 
-def payload(action: UploadReport, number: int = 0) -> Payload:
+def payload(part: WriteReport | Segment, number: int = 0) -> Payload:
     """The one body of a part."""
-    [body] = action.segment.bodies(number, list(action.segment.lines()))
+    segment = part.segment if isinstance(part, WriteReport) else part
+    [body] = segment.bodies(number, list(segment.lines()))
     value: Payload = json.loads(body)
     return value
 
@@ -62,8 +63,8 @@ def test_where_a_report_goes() -> None:
     rig, call = active(env="wss://gw.example.org:8443/path?x=1")
     hang_up(rig, call)
     [upload] = uploads(rig)
-    assert upload.home.url == "https://gw.example.org:8443/call_report"
-    assert upload.home.headers(call) == {
+    assert upload.segment.home.url == "https://gw.example.org:8443/call_report"
+    assert upload.segment.home.headers(call) == {
         "content-type": "application/json",
         "x-call-report-id": "report-7",
         "x-call-id": call,
@@ -310,7 +311,7 @@ def test_a_lost_socket_sends_what_there_is() -> None:
             "error": "connection reset",
         },
     }
-    assert upload.home.call_report_id == "report-7", "of the connection that was lost (STATS-226)"
+    assert upload.segment.home.call_report_id == "report-7", "of the connection that was lost (STATS-226)"
     rig.clear()
     rig.ready(call)
     rig.lose(1001, clean=True)
@@ -344,8 +345,8 @@ def test_a_process_that_goes_could_tell_so_much() -> None:
     once, again = rig.session.unsent_reports(), rig.session.unsent_reports()
     assert once == again
     [upload] = once
-    assert upload.segment.call.id == call
-    assert len(upload.segment.entries) == 2
+    assert upload.call.id == call
+    assert len(upload.entries) == 2
     body = payload(upload)
     assert (body["segment"], body["flushReason"]) == (0, {"type": "page-unload"})
     assert body["summary"]["state"] == "active"

@@ -7,7 +7,7 @@ import logging
 import os
 import ssl
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from telnyx_core.actions import UploadReport
 from telnyx_core.gateway.events import CallReportReceived
+from telnyx_core.session import Session
 from telnyx_drivers._reach.http_post import HttpPoster
 from telnyx_drivers._services import last_reports
 from telnyx_drivers._services.last_reports import LastReports, send_last_reports
-from telnyx_drivers._services.reports import Uploads
 from telnyx_drivers.gateway import Gateway
 from tests.programs import end_of, running
 from tests.quality import test_call_report as made
@@ -80,37 +79,25 @@ class Platform:
             writer.close()
 
 
-def never(work: Callable[[], Awaitable[None]], ended: Callable[[], None]) -> None:
-    """A loop that has ended runs nothing any more."""
-
-
-async def no_poster() -> None:
-    raise AssertionError("the client's own loop is not used")
-
-
-def a_call(port: int, scheme: str = "ws") -> UploadReport:
-    """What the core has of a live call whose server has a name that nobody can resolve."""
+def a_call(port: int, scheme: str = "ws") -> Session:
+    """One with a live call, whose server has a name that nobody can resolve."""
     rig, _ = made.active(env=f"{scheme}://{NAME}:{port}/")
     rig.advance(3)
-    [action] = rig.session.unsent_reports()
-    return action
+    return rig.session
 
 
 @contextmanager
-def client(
-    open_calls: Callable[[], Iterable[UploadReport]], tls: ssl.SSLContext | None = None, address: str = "127.0.0.1"
-) -> Iterator[Uploads]:
-    uploads = Uploads(never, no_poster)
-    last = LastReports(uploads, open_calls, tls)
+def client(session: Session, tls: ssl.SSLContext | None = None, address: str = "127.0.0.1") -> Iterator[None]:
+    last = LastReports(session, tls)
     last.address = address
-    yield uploads
+    yield
     last.close()
     last.close()
 
 
 def test_live_calls_are_told_of_at_the_address_that_is_known() -> None:
     """The name of the server is in the headers, and is not looked up."""
-    with Platform().running() as platform, client(lambda: [a_call(platform.port)]):
+    with Platform().running() as platform, client(a_call(platform.port)):
         send_last_reports()
     [body] = platform.bodies
     assert (body["flushReason"], body["segment"]) == ({"type": "page-unload"}, 0)
@@ -124,12 +111,11 @@ def test_what_waits_goes_before_and_the_parts_are_numbered_on() -> None:
     with Platform().running() as platform:
         rig, call = made.active(env=f"ws://{NAME}:{platform.port}/")
         rig.advance(2)
+        rig.takes_reports = False
         rig.session.flush_report(call, now=rig.now)
         rig.drain()
         rig.advance(2)
-        with client(rig.session.unsent_reports) as uploads:
-            for action in made.uploads(rig):
-                uploads.add(action)
+        with client(rig.session):
             send_last_reports()
     told = [(body["segment"], body["flushReason"]["type"], len(body["stats"])) for body in platform.bodies]
     assert told == [(0, "manual", 2), (1, "page-unload", 2)]
@@ -140,7 +126,7 @@ def test_the_end_of_the_process_is_not_held_up(
 ) -> None:
     """STATS-410: a platform that does not answer is waited for no longer than all of it may take."""
     monkeypatch.setattr(last_reports, "SECONDS", 0.3)
-    with Platform(answering=False).running() as platform, client(lambda: [a_call(platform.port)] * 2):
+    with Platform(answering=False).running() as platform, client(a_call(platform.port)):
         send_last_reports()
     assert "not all call reports were sent in time" in caplog.text
 
@@ -149,7 +135,7 @@ def test_the_end_of_the_process_is_not_held_up(
 def test_nothing_is_sent_where_nothing_is_left_or_nobody_was_reached(address: str) -> None:
     with (
         Platform().running() as platform,
-        client(lambda: [a_call(platform.port)] if not address else [], None, address),
+        client(made.reporting().session if address else a_call(platform.port), None, address),
     ):
         send_last_reports()
     assert platform.bodies == []
@@ -157,24 +143,29 @@ def test_nothing_is_sent_where_nothing_is_left_or_nobody_was_reached(address: st
 
 def test_after_its_end_a_client_tells_nothing() -> None:
     with Platform().running() as platform:
-        with client(lambda: [a_call(platform.port)]):
+        with client(a_call(platform.port)):
             pass
         send_last_reports()
     assert platform.bodies == []
 
 
 def test_a_fork_does_not_speak_for_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Platform().running() as platform, client(lambda: [a_call(platform.port)]):
+    with Platform().running() as platform, client(a_call(platform.port)):
         monkeypatch.setattr(os, "getpid", lambda: -1)
         send_last_reports()
     assert platform.bodies == []
 
 
-def test_a_fault_of_ours_does_not_disturb_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    def broken() -> Iterable[UploadReport]:
+def test_a_fault_of_ours_does_not_disturb_the_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = a_call(1)
+
+    def broken(to: object, now: float) -> None:
         raise ZeroDivisionError
 
-    with client(broken), caplog.at_level(logging.ERROR):
+    monkeypatch.setattr(session, "hand_uploads_over", broken)
+    with client(session), caplog.at_level(logging.ERROR):
         send_last_reports()
     assert "broke" in caplog.text
 
@@ -189,7 +180,7 @@ def test_the_server_is_verified_by_its_name_wherever_it_is(tmp_path: Path, name:
     async def post(port: int) -> int:
         poster = HttpPoster(trusting, "127.0.0.1")
         try:
-            return await poster.post(f"https://{NAME}:{port}/call_report", {}, b"{}")
+            return (await poster.post(f"https://{NAME}:{port}/call_report", {}, b"{}")).status
         finally:
             await poster.aclose()
 
@@ -284,7 +275,7 @@ def test_a_program_that_just_ends(tmp_path: Path, program: str) -> None:
 
 def test_a_part_that_is_asked_for_is_no_last_word() -> None:
     """Whether anything follows from this process decides whether the numbering is forgotten."""
-    action = a_call(1)
-    assert action.segment.last
-    assert not action.segment.final
-    assert evolve(action.segment, flush=None).last
+    [segment] = a_call(1).unsent_reports()
+    assert segment.last
+    assert not segment.final
+    assert evolve(segment, flush=None).last

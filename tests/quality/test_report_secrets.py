@@ -49,7 +49,7 @@ def test_the_headers_name_the_session_and_the_body_does_not() -> None:
     rig, call = active()
     hang_up(rig, call)
     [upload] = uploads(rig)
-    assert upload.home.voice_sdk_id == "VSDK-1"
+    assert upload.segment.home.voice_sdk_id == "VSDK-1"
     assert "VSDK-1" not in everything(upload)
 
 

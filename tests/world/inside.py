@@ -28,6 +28,7 @@ _STATES_OF = {
     Timer.TOKEN_EXPIRY: frozenset(S) - {S.IDLE, S.EXHAUSTED},
 }
 _OF_ENDING_CALLS = frozenset({Timer.BYE_GUARD, Timer.LAST_READING})
+_OF_UPLOADS = frozenset({Timer.UPLOAD_LIMIT, Timer.UPLOAD_AGAIN})
 _OF_PEERS = frozenset({Timer.GATHER_WINDOW, Timer.GATHER_SAFETY})
 
 
@@ -55,6 +56,10 @@ def no_timer_without_owner(session: Session) -> None:
     for timer, owner in session._hub.timers._at:
         if timer is Timer.REQUEST:
             assert owner in pending, f"the deadline of a request that is settled: {owner}"
+        elif timer in _OF_UPLOADS:
+            assert owner.call in session._hub.uploads._working, f"{timer.name} of a call that uploads nothing"
+        elif timer is Timer.UPLOADS_END:
+            assert session.uploading, "a limit for reports of which none is on its way"
         elif timer in _OF_PEERS:
             assert owner in session._hub.media, f"{timer.name} of peer {owner}, which is closed"
         elif owner is None:
@@ -83,6 +88,9 @@ def bounded_by_the_living(session: Session) -> None:
     """Nothing grows with the age of a session but what has a bound of its own."""
     assert len(session._hub.link._requests._pending) <= 16_384
     assert len(session._hub.tombstones) <= 8_192
+    uploads = session._hub.uploads
+    assert len(uploads._working) <= 32
+    assert all(len(queue.waiting) <= 8 for queue in uploads._queues.values())
     assert len(session._hub.timers._heap) <= 64 + 2 * len(session._hub.timers._at)
 
 
@@ -159,5 +167,6 @@ def at_rest(session: Session) -> None:
     assert not session._hub.calls, f"a closed session has the calls {list(session._hub.calls)}"
     assert not session._hub.media, f"a closed session has the peers {list(session._hub.media)}"
     assert not session._hub.link._requests._pending, "a closed session waits for replies"
+    assert not session.uploading, "a closed session uploads"
     assert session._hub.link._socket is None, "a closed session has a socket"
     assert not session._hub.link.login._tickets, "a closed session owes the outcome of a login"

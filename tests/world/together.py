@@ -406,6 +406,10 @@ class Together(RuleBasedStateMachine):
         self.watched = 0
         self.ask(self.alice.connect)
 
+    @rule(mood=st.sampled_from(["well", "slow", "busy", "down", "silent"]))
+    def the_platform_takes_reports(self, mood: Any) -> None:
+        self.alice.reports.mood = mood
+
     # Time.
 
     @rule(seconds=st.sampled_from([0.0, 0.03, 0.03, 0.2, 1.0, 4.0, 12.0, 31.0, 100.0]))
@@ -429,6 +433,7 @@ class Together(RuleBasedStateMachine):
         self.every_call_has_media()
         self.everything_asked_has_had_its_outcome()
         self.every_call_is_in_a_state_that_something_ends()
+        self.every_report_has_arrived()
 
     # How.
 
@@ -440,6 +445,7 @@ class Together(RuleBasedStateMachine):
             media.remote_trouble.clear()
             media.local_trouble.clear()
             media.gather_time = 0.05
+        alice.reports.mood = "well"
         alice.wire.latency = 0.02
         alice.wire.heal()
         alice.media.heal()
@@ -480,6 +486,15 @@ class Together(RuleBasedStateMachine):
         """The gateway rings for a minute at most: what is left is a conversation."""
         stuck = {call: info.state for call, info in self.alice.calls.items() if info.state not in ESTABLISHED}
         assert not stuck, f"nothing will end {stuck}"
+
+    def every_report_has_arrived(self) -> None:
+        """But for what the client says it has lost, and what goes with the next part of its call. That none arrives
+        twice is asserted by the platform itself.
+        """
+        reports, queues = self.alice.reports, self.alice.session._hub.uploads._queues
+        kept = sum(len(queue.kept) for queue in queues.values())
+        assert not self.alice.session.uploading
+        assert reports.missing <= reports.given_up + kept, f"{reports.missing} bodies are lost"
 
     # What always holds. The ledger of `Sim` holds handles, tickets and "one end for each call" at every action.
 

@@ -109,6 +109,12 @@ def _fact(fact: JsonObject, time: float) -> LadderRow:
             return LadderRow(time, "server", kind, outward=False, bad=kind == "SocketRefused")
         case "SocketClosed":
             return LadderRow(time, "server", f"closed {fact.get('code')}", outward=False, bad=not fact.get("clean"))
+        case "PostAnswered":
+            return LadderRow(time, "server", f"upload {fact.get('upload')} {fact.get('status')}", outward=False)
+        case "PostFailed":
+            return LadderRow(time, "server", f"upload {fact.get('upload')} failed", outward=False, bad=True)
+        case "ReportWritten":
+            return LadderRow(time, "self", f"upload {fact.get('upload')} written", outward=False)
         case "RecordingFault":
             return LadderRow(time, "app", f"recording {fact.get('kind')}", outward=False, bad=True)
         case "AudioBroke":
@@ -145,8 +151,10 @@ def _action(action: JsonView, time: float) -> LadderRow | None:
             )
         case "StartTone" | "StopTone":
             return LadderRow(time, "media", f"{kind} {action.get('tone')}", outward=True)
-        case "UploadReport" | "WriteDebug":
+        case "WriteReport" | "WriteDebug" | "GiveUpReport":
             return LadderRow(time, "self", kind, outward=True)
+        case "PostBody" | "AbandonPost":
+            return LadderRow(time, "server", f"{kind} {action.get('upload')}", outward=True)
         case _:
             return LadderRow(time, "media", f"{kind} {action.get('media') or ''}".strip(), outward=True)
 
