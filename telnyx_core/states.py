@@ -11,7 +11,8 @@ and *answered* once it has been ACTIVE or HELD; being answered is remembered, ne
 states, because RECOVERING breaks every such order. From EARLY, ACTIVE and HELD no message may move a call
 back: those edges are simply absent.
 
-What is not in a table cannot happen: `move_session` and `move_call` assert it.
+What is not in a table cannot happen: `move_session` and `move_call` raise, also under ``python -O``, for a session in a
+state that nothing ends would keep its calls and its socket.
 """
 
 from collections.abc import Mapping
@@ -199,11 +200,13 @@ ESTABLISHED: Final = frozenset({_C.ACTIVE, _C.HELD})
 def move_session(state: SessionState, given: SessionInput) -> SessionState:
     """The next state. A missing edge is a bug in this package, never a mistake of the application or the server."""
     following = SESSION[state].get(given)
-    assert following is not None, f"session: {given.value} while {state.value}"
+    if following is None:
+        raise AssertionError(f"session: {given.value} while {state.value}")
     return following
 
 
 def move_call(state: CallState, given: CallInput) -> CallState:
     following = CALL[state].get(given)
-    assert following is not None, f"call: {given.value} while {state.value}"
+    if following is None:
+        raise AssertionError(f"call: {given.value} while {state.value}")
     return following

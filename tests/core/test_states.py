@@ -1,10 +1,13 @@
 """The tables of states: what is in them, and that nothing else can happen (signaling.md 4.2, calls.md section 6)."""
 
+import inspect
 from collections.abc import Mapping
 from enum import Enum
+from typing import Any
 
 import pytest
 
+from telnyx_core import states
 from telnyx_core.states import (
     CALL,
     ESTABLISHED,
@@ -29,6 +32,18 @@ def test_a_session_moves_along_its_table_and_nowhere_else(state: SessionState, g
     else:
         with pytest.raises(AssertionError, match=f"{given.value} while {state.value}"):
             move_session(state, given)
+
+
+def test_an_illegal_move_raises_without_assertions_too() -> None:
+    """As under ``python -O``: the module is compiled without its assertions."""
+    source = inspect.getsource(states)
+    optimized: dict[str, Any] = {"__name__": "states"}
+    exec(compile(source, "states.py", "exec", optimize=2), optimized)  # our own source
+    session, call = optimized["SessionState"], optimized["CallState"]
+    with pytest.raises(AssertionError, match="connect while ready"):
+        optimized["move_session"](session.READY, optimized["SessionInput"].CONNECT)
+    with pytest.raises(AssertionError, match="while destroy"):
+        optimized["move_call"](call.DESTROY, optimized["CallInput"].END)
 
 
 @pytest.mark.parametrize("state", CallState)
