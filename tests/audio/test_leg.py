@@ -13,6 +13,7 @@ from telnyx_drivers._audio.frames import Samples, silence
 from telnyx_drivers._audio.resampler import Resampler
 from telnyx_drivers._audio.rtp.codecs import make_decoder, make_encoder
 from telnyx_drivers._audio.rtp.comfort_noise import Pauses
+from telnyx_drivers._audio.rtp.g711 import PCMU
 from telnyx_drivers._audio.rtp.packet import RtpPacket, parse
 from telnyx_drivers._audio.rtp.receiver import RtpReceiver
 from telnyx_drivers._audio.rtp.rtcp import ReportBlock, ntp_time
@@ -139,6 +140,21 @@ def test_jitter_of_thirty_milliseconds_is_played_smoothly() -> None:
     assert stats.buffer.concealed_samples < 0.02 * stats.samples_received
     assert stats.totals.jitter == pytest.approx(0.01, abs=0.005)
     assert 0.02 < ear.receiver.target_delay < 0.05
+
+
+@pytest.mark.parametrize("more", [8, 20, 35])
+def test_beats_are_whole_packets_again_after_one_of_another_length(more: int) -> None:
+    """What is left of a packet is delay for good, and every beat was put together from two pieces."""
+    ear, arrivals, timestamp = Ear(), list[tuple[float, bytes]](), 0
+    for number in range(500):
+        size = 160 + more * (number == 20)
+        quiet = np.full(size, 8 * (number % 16), dtype=np.int16)
+        data = RtpPacket(0, False, number, timestamp, 1, PCMU.encode(quiet)).serialize()
+        arrivals.append((timestamp / 8_000 + 0.03, data))
+        timestamp += size
+    network(iter(arrivals), ear, seconds=9.9)
+    assert any(np.ptp(beat) for beat in ear.heard[:100])
+    assert not any(np.ptp(beat) for beat in ear.heard[-100:])
 
 
 def test_another_stream_takes_over_without_a_click() -> None:

@@ -97,6 +97,13 @@ def test_what_has_no_period_is_left_alone_unless_it_is_quiet() -> None:
     assert shorten(noise[:40], 8_000).size == 40
 
 
+@pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
+@pytest.mark.parametrize("most", [1, 7, 24, 60])
+def test_what_is_quiet_is_made_shorter_by_just_as_much_as_it_may(rate: int, most: int) -> None:
+    quiet = np.random.default_rng(1).integers(-100, 100, rate // 50).astype(np.int16)
+    assert shorten(quiet, rate, most).size == quiet.size - most
+
+
 def test_the_period_of_a_tone_is_found_and_silence_has_none() -> None:
     for frequency in (100, 125, 200, 400):
         period = repetition(sine(frequency, 8_000, 0.05), 8_000)

@@ -308,8 +308,9 @@ class JitterBuffer:
             # Before the buffer runs dry: a period put in is not heard, a hole is.
             if slack < -QUANTUM:
                 return Pace.LENGTHEN, 0.0
-            # Where a packet is a beat, audio that waits for the rest of one is delay which nothing needs.
-            wasted = as_a_beat and ahead > _SPARE
+            # Where a packet is a beat, audio that waits for the rest of one is delay which nothing needs, and every
+            # beat must be put together from two pieces.
+            wasted = as_a_beat and ahead > 0
             calm = self._calm_since is not None and now - self._calm_since > _CALM_SECONDS
             return (Pace.SHORTEN, ahead) if wasted and calm else (Pace.NORMAL, 0.0)
         if self._excess_since is None:

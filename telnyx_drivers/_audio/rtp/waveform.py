@@ -161,11 +161,12 @@ def _movable(samples: Samples, rate: int, most: int, *, even_if_heard: bool = Fa
     step = rate // _SEARCH_RATE
     sparse = samples[::step].astype(np.float32)
     window = int(_SEARCH_RATE * _BLEND_SECONDS)
-    longest = min(sparse.size - window, int(_SEARCH_RATE * 0.01), most // step)
+    longest = min(sparse.size - window, int(_SEARCH_RATE * 0.01))
+    if longest > 0 and most > 0 and is_quiet(samples):
+        return min(longest * step, most)
+    longest = min(longest, most // step)
     if longest < _SHORTEST:
         return None
-    if is_quiet(samples):
-        return longest * step
     # When it must be, as much as possible.
     shortest = max(longest // 2, _SHORTEST) if even_if_heard else _SHORTEST
     moved, head = sparse[shortest : longest + window], sparse[:window]
