@@ -19,7 +19,10 @@ FUZZED = {
     "fuzz_http": ("fuzz/http.dict", "fuzz/http_corpus"),
 }
 """Each harness with its words and what it begins with."""
-NEWEST = ("websockets", "pylibsrtp", "aiortc", "aioice", "av", "anyio", "trio", "trio-websocket", "httpx2", "attrs")
+NEWEST = (
+    *("websockets", "pylibsrtp", "pyopenssl", "cryptography", "aiortc", "aioice", "av", "anyio", "trio"),
+    *("trio-websocket", "httpx2", "attrs"),
+)
 """What the bounds hold back, or what reaches into a call."""
 
 
@@ -64,6 +67,14 @@ def newest(session: nox.Session) -> None:
     session.install(".[test]")
     session.install("--upgrade", "--pre", *NEWEST)
     session.run("python", "-m", "pytest", "-q", *session.posargs)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The tests of media with the lowest version of each library that the `media` extra allows."""
+    media = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["media"]
+    session.install(".[test]", *(each.partition(",")[0].replace(">=", "==") for each in media))
+    session.run("python", "-m", "pytest", "-q", "tests/media", *session.posargs)
 
 
 @nox.session

@@ -23,7 +23,7 @@ from attrs import define, field, frozen
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.rig import BEAT, CODECS, settings, voice
+from bench.rig import BEAT, CODECS, connection_of, engine, voice
 from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, OpenPeer, PeerConfig, UseMedia
 from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId, MediaId
@@ -32,9 +32,8 @@ from telnyx_drivers._audio.rtp.codecs import make_decoder, make_encoder
 from telnyx_drivers._audio.rtp.packet import parse
 from telnyx_drivers._audio.rtp.receiver import RtpReceiver
 from telnyx_drivers._audio.rtp.sender import RtpSender
-from telnyx_drivers._webrtc import aiortc_private as private
+from telnyx_drivers._webrtc import private
 from telnyx_drivers._webrtc.call_audio import CallAudio
-from telnyx_drivers._webrtc.engine import AiortcEngine
 
 MEDIA, CALL = MediaId(1), CallId("call")
 BURST = np.rint(16_000 * np.sin(2 * np.pi * 800 * np.arange(1_600) / 8_000)).astype(np.int16)
@@ -91,7 +90,7 @@ class Side:
     def __init__(self, path: str) -> None:
         self.audio = ProbedAudio()
         self.facts: asyncio.Queue[MediaFact] = asyncio.Queue()
-        self.engine = AiortcEngine(self.facts.put_nowait, settings=settings(path), call_audio=lambda call: self.audio)
+        self.engine = engine(path, self.facts.put_nowait, lambda call: self.audio)
         self.network: Network = lambda deliver: deliver()
         self.sent_at = 0.0
 
@@ -110,8 +109,7 @@ class Side:
 
     def watch(self) -> None:
         """Put the network before the socket, and a stop-watch after it."""
-        connection = private.connection_of(self.engine._peers[MEDIA][0]._transceiver)
-        for protocol in connection._protocols:
+        for protocol in private.sockets(connection_of(self.engine, MEDIA)):
             receive, send = protocol.datagram_received, protocol.transport.sendto
 
             def received(data: bytes, addr: tuple[str, int], receive: Receive = receive) -> None:

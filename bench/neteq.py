@@ -12,7 +12,6 @@ import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from telnyx_drivers._audio.frames import Samples
-from telnyx_drivers._webrtc.aiortc_private import Bypass
 
 INSTALLED: Final = find_spec("wrtc") is not None
 MISSING: Final = "no column of NetEq: wrtc is not installed (pip install -e '.[bench]')"
@@ -41,7 +40,7 @@ class NetEq:
         tracks: asyncio.Queue[Any] = asyncio.Queue()
         self._far.on("track", lambda event: tracks.put_nowait(event.track))
         transceiver = self._near.addTransceiver("audio", direction="sendonly")
-        bypass = Bypass(transceiver)
+        transceiver.sender.send = transceiver.receiver.receive = _nothing
         await self._near.setLocalDescription(await self._near.createOffer())
         offer = self._near.localDescription.sdp
         await self._far.set_remote_description(webrtc.RTCSessionDescriptionInit("offer", offer))
@@ -53,7 +52,7 @@ class NetEq:
             await asyncio.sleep(0.01)
         self._transport: Any = transceiver.sender.transport
         number = next(each.payloadType for each in transceiver._codecs if each.name.lower() == self._codec)
-        self._head, self._ssrc = bytes((number,)), bypass.ssrc.to_bytes(4, "big")
+        self._head, self._ssrc = bytes((number,)), transceiver.sender._ssrc.to_bytes(4, "big")
         wanted = webrtc.MediaStreamTrackProcessorInit(await tracks.get(), max_buffer_size=CHUNKS)
         self._reading = asyncio.create_task(self._read(webrtc.MediaStreamTrackProcessor(wanted)))
         return self
@@ -80,6 +79,10 @@ class NetEq:
             data.copy_to(samples, copying)
             self._on_audio(samples[:: data.number_of_channels], round(data.sample_rate))
             data.close()
+
+
+async def _nothing(parameters: object) -> None:
+    """In place of the library's sender and receiver: packets are made here."""
 
 
 Heard: TypeAlias = tuple[Samples, int]

@@ -12,9 +12,11 @@ from struct import pack
 from typing import ClassVar, TypeAlias
 
 import numpy as np
+from aioice import Connection
 from attrs import define, field
 
 import telnyx_drivers
+from bench.stock import StockEngine
 from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, DigitTone, OpenPeer, PeerConfig, UseMedia
 from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId, MediaId
@@ -23,11 +25,10 @@ from telnyx_drivers._audio.decode import open_decoder
 from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples, silence
 from telnyx_drivers._audio.resampler import Resampler
 from telnyx_drivers._audio.rtp import pacer
-from telnyx_drivers._webrtc import aiortc_private as private
-from telnyx_drivers._webrtc.aiortc_rtp import aiortc_rtp_path
 from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.direct_rtp import direct_rtp_path
 from telnyx_drivers._webrtc.engine import AiortcEngine
+from telnyx_drivers._webrtc.ice_transport import AioiceTransport
 from telnyx_drivers._webrtc.rtp_path import AgreedAudio, RtpPathFactory, RtpStats, RtpWiring
 from telnyx_drivers._webrtc.settings import PeerSettings
 
@@ -39,7 +40,6 @@ class BareRtpPath:
 
     def __init__(self, wiring: RtpWiring) -> None:
         self._wiring = wiring
-        self._bypass = private.Bypass(wiring.transceiver)
         self._sequence = 0
         self._stop: Callable[[], None] = lambda: None
 
@@ -51,9 +51,9 @@ class BareRtpPath:
         def beat(now: float, skipped: int) -> None:
             port.pull(rate)
             self._sequence = (self._sequence + 1) & 0xFFFF
-            wire.send(pack("!BBHII", 0x80, codec.payload_type, self._sequence, 0, self._bypass.ssrc) + payload)
+            wire.send(pack("!BBHII", 0x80, codec.payload_type, self._sequence, 0, self._wiring.ssrc) + payload)
 
-        wire = private.SrtpWire(self._wiring.transceiver, lambda data: port.push(frame, rate), lambda data: None)
+        wire = self._wiring.wire(lambda data: port.push(frame, rate), lambda data: None)
         leave = pacer.join(beat)
 
         def stop() -> None:
@@ -73,7 +73,8 @@ class BareRtpPath:
 
 
 BARE_BYTES = {"PCMU": 160, "OPUS": 80}
-PATHS: dict[str, RtpPathFactory] = {"stock": aiortc_rtp_path, "direct": direct_rtp_path, "bare": BareRtpPath}
+PATHS: dict[str, RtpPathFactory | None] = {"stock": None, "direct": direct_rtp_path, "bare": BareRtpPath}
+"""``None``: no path of ours, but aiortc with a peer connection of its own."""
 CODECS = {"PCMU": Codec("audio/PCMU", 8_000), "opus": Codec("audio/opus", 48_000, 2)}
 BEAT = 0.02
 GIVEN_UP = 0.06
@@ -82,8 +83,23 @@ LOOK = 0.01
 Reply: TypeAlias = "list[str] | dict[str, float] | None"
 
 
-def settings(path: str) -> PeerSettings:
-    return PeerSettings(rtp_path=PATHS[path], loopback=True, addresses=list)
+def engine(
+    path: str, report: Callable[[MediaFact], None], call_audio: Callable[[CallId], CallAudio]
+) -> AiortcEngine | StockEngine:
+    rtp_path = PATHS[path]
+    if rtp_path is None:
+        return StockEngine(report, call_audio)
+    settings = PeerSettings(rtp_path=rtp_path, loopback=True, addresses=list)
+    return AiortcEngine(report, settings=settings, call_audio=call_audio)
+
+
+def connection_of(engine: AiortcEngine | StockEngine, media: MediaId) -> Connection:
+    """The ICE agent of a leg."""
+    if isinstance(engine, StockEngine):
+        return engine.connection(media)
+    ice = engine._peers[media][0]._ground.ice
+    assert isinstance(ice, AioiceTransport)
+    return ice.agent
 
 
 def voice(rate: int) -> Samples:
@@ -158,7 +174,7 @@ class CountingAudio(CallAudio):
 class Legs:
     """One end of any number of legs."""
 
-    engine: AiortcEngine = field(init=False)
+    engine: AiortcEngine | StockEngine = field(init=False)
     facts: list[MediaFact] = field(factory=list[MediaFact])
     audios: list[CountingAudio] = field(factory=list[CountingAudio])
     path: str = "direct"
@@ -167,7 +183,7 @@ class Legs:
     _news: asyncio.Event = field(factory=asyncio.Event)
 
     def __attrs_post_init__(self) -> None:
-        self.engine = AiortcEngine(self._report, settings=settings(self.path), call_audio=self._audio)
+        self.engine = engine(self.path, self._report, self._audio)
 
     def _report(self, fact: MediaFact) -> None:
         self.facts.append(fact)

@@ -3,8 +3,9 @@
     python fuzz/fuzz_sdp.py -dict=fuzz/sdp.dict -max_total_time=600 findings tests/media/sdp_corpus
 
 Each input is an offer to us, and once more an answer to an offer of ours. Lines that begin with ``+`` are candidates of
-their own, before the description or after it, as they stand. What is read is also given to the media library's own
-parser, which must bear it. Sockets are those of loopback only, so whatever address a candidate names, nothing leaves.
+their own, before the description or after it, as they stand. An answer to what is read is also given to the parser of a
+stock library, which must understand it. Sockets are those of loopback only, so whatever address a candidate names,
+nothing leaves.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["telnyx_drivers._webrtc"]):
-    from telnyx_drivers._webrtc import remote_sdp, sdp
+    from telnyx_drivers._webrtc import local_sdp, preferences, remote_sdp, sdp
     from telnyx_drivers._webrtc.engine import AiortcEngine
 
 from aiortc.sdp import SessionDescription, candidate_from_sdp
@@ -60,15 +61,33 @@ class Spoken:
         return spoken
 
 
+END = local_sdp.LocalEnd(
+    session_id=1,
+    ice_ufrag="abcd",
+    ice_pwd=22 * "a",
+    fingerprint=":".join(["AB"] * 32),
+    ssrc=1,
+    cname="x",
+)
+
+
 def read(spoken: Spoken, kind: DescriptionKind) -> None:
-    """What is read can be written in the library's form."""
+    """What is read can be answered, and others read the answer."""
     try:
-        description = remote_sdp.parse_remote(spoken.sdp, kind)
+        theirs = remote_sdp.parse_remote(spoken.sdp, kind)
     except sdp.SdpError:
         pass
     else:
-        (media,) = SessionDescription.parse(description.to_sdp()).media
-        assert [codec.payloadType for codec in media.rtp.codecs] == [each.payload_type for each in description.codecs]
+        codecs = preferences.in_common((), theirs.codecs)
+        ours = local_sdp.write(
+            END, codecs, (), direction="sendrecv", complete=True, version=1, style=local_sdp.Style(), remote=theirs
+        )
+        assert len(sdp.parse(ours.sdp).sections) == len(theirs.sections)
+        again = remote_sdp.parse_remote(ours.sdp, "answer")
+        assert [each.payload_type for each in again.codecs] == [each.payload_type for each in codecs]
+        if len(theirs.sections) == 1 and theirs.audio.protocol.isupper():
+            (media,) = SessionDescription.parse(ours.sdp).media
+            assert media.ice.usernameFragment == END.ice_ufrag
     for line in spoken.early + spoken.late:
         if (candidate := sdp.parse_candidate(line)) is not None:
             candidate_from_sdp(str(candidate))

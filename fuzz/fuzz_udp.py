@@ -16,11 +16,12 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 with atheris.instrument_imports(include=["telnyx_drivers._webrtc", "aioice"]):
-    from telnyx_drivers._webrtc import aiortc_private as private
-    from telnyx_drivers._webrtc.aiortc_socket import MOST_EARLY, MOST_QUEUED, IceSocket
+    from telnyx_drivers._webrtc import private
+    from telnyx_drivers._webrtc.ice_socket import MOST_EARLY, IceSocket
+    from telnyx_drivers._webrtc.ice_transport import AioiceTransport
     from telnyx_drivers._webrtc.peer_transport import PeerTransport
 
-from tests.media.rig import LOOPBACK, Pair, peer_of
+from tests.media.rig import LOOPBACK, Pair, agent_of, peer_of
 
 STRANGER = ("192.0.2.9", 9)
 MOST = 12  # datagrams of one input
@@ -56,14 +57,13 @@ class Bench(logging.Handler):
         await self.pair.connect()
 
     async def one(self, data: bytes) -> None:
-        idle, busy = (
-            private.connection_of(each) for each in (self.ground.transceiver, peer_of(self.pair.caller)._transceiver)
-        )
+        assert isinstance(self.ground.ice, AioiceTransport)
+        idle, busy = self.ground.ice.agent, agent_of(self.pair.caller)
         selected = private.nominated(busy)
         assert selected is not None, "the path is up"
         for datagram in datagrams(data):
             for connection in (idle, busy):
-                socket = connection._protocols[0]
+                socket = private.sockets(connection)[0]
                 assert isinstance(socket, IceSocket)
                 socket.datagram_received(datagram, STRANGER)
             selected.protocol.datagram_received(datagram, selected.remote_addr)
@@ -72,8 +72,8 @@ class Bench(logging.Handler):
         for side in (self.pair.caller, self.pair.callee):
             side.audio().heard.clear()  # the rig's own memory of all that was heard
         assert idle._queue.qsize() == 0
-        assert busy._queue.qsize() <= MOST_QUEUED
-        assert len(private.door_of(idle)._early) <= MOST_EARLY
+        assert busy._queue.qsize() == 0
+        assert len(idle.door._early) <= MOST_EARLY
         assert self.pair.caller.states(peer_of(self.pair.caller).media)[-1] == "connected"
         assert not self.faults, self.faults
 

@@ -68,12 +68,12 @@ READY_TIMEOUT: Final = 10.0
 _LOGIN_ERRORS: Final = frozenset({46001, 46002})
 
 
-_ENGINE: Final = ("numpy", "av", "cryptography.x509", "aioice", "aiortc", "telnyx_drivers._webrtc.engine")
+_ENGINE: Final = ("numpy", "av", "cryptography.x509", "OpenSSL.SSL", "aioice", "telnyx_drivers._webrtc.engine")
 """What `default_engine` loads, in steps: a program that ends meanwhile waits for one of them and not for all."""
 
 
 def default_engine(setup: EngineSetup) -> MediaEngine:
-    """The aiortc engine. Raises `MediaUnavailable` when the ``media`` extra is not installed."""
+    """The media engine. Raises `MediaUnavailable` when the ``media`` extra is not installed."""
     try:
         from telnyx_drivers._webrtc.engine import OpusSettings, engine_with
     except ModuleNotFoundError as error:

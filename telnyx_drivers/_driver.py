@@ -559,7 +559,7 @@ class Driver(ABC):
     def use_media_thread(self, wanted: bool) -> None:
         """Raises ``ValueError`` where media cannot do without it."""
         if self.media_thread and not wanted:
-            raise ValueError("media_thread cannot be False here: aiortc does not run on trio")
+            raise ValueError("media_thread cannot be False here: its libraries need asyncio")
         self.media_thread = wanted
 
     def _make_engine(self, setup: EngineSetup) -> MediaEngine:

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from telnyx_core._wire.redaction import redact_text
-
 _debugging: ContextVar[bool] = ContextVar("telnyx_debugging", default=False)
 """True in the context of a client whose option ``debug`` is on."""
 
@@ -69,17 +67,6 @@ reports: Final = _layer("reports")
 websocket: Final = logging.getLogger("telnyx_drivers.websocket")
 """For the WebSocket library of asyncio, which would log the beginning and the end of every frame, logins among them."""
 websocket.setLevel(logging.INFO)
-
-
-class _Redacting(logging.Filter):
-    """Redacts secrets in another library's log records."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact_text(record.getMessage()), ()
-        return True
-
-
-logging.getLogger("aiortc.rtcpeerconnection").addFilter(_Redacting())  # it logs whole descriptions, passwords in them
 
 
 @contextmanager

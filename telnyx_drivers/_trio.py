@@ -59,7 +59,7 @@ class TrioDriver(Driver):
         self, session: Session, engine: EngineFactory, audience: Audience, *, ssl: tls.SSLContext | None = None
     ) -> None:
         super().__init__(session, engine, audience, ssl=ssl)
-        self.media_thread = True  # aiortc does not run on trio
+        self.media_thread = True  # its libraries need asyncio
         self._woken = trio.Event()
         self._tasks: set[_Task] = set()
         self._sentinel: _Sentinel | None = None

@@ -1,18 +1,15 @@
 """Consent checks (RFC 7675): one STUN request at a time on the pair in use. Gives round trip and `disconnected`.
 
-aiortc has no ``disconnected`` state, and aioice's own consent check gives each request half a second, so that it ends a
-healthy call over a path with a long round trip. This replaces it, by RFC 7675: consent lapses 30 s after the last
-answer.
+aioice's own consent check knows no ``disconnected``, and gives each request half a second, so that it ends a healthy
+call over a path with a long round trip. This replaces it, by RFC 7675: consent lapses 30 s after the last answer.
 """
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from aioice import Connection
+from aioice.stun import TransactionError
 from attrs import frozen
-
-from telnyx_drivers._webrtc import aiortc_private as private
 
 
 @frozen
@@ -34,18 +31,21 @@ _AMBIGUOUS = 0.5
 
 
 class Consent:
-    """Watches one connected peer. ``packets`` counts what has been received from it, by any path."""
+    """Watches one connected peer.
+
+    ``ask`` is `IceTransport.probe`; ``packets`` counts what has been received from the peer, by any path.
+    """
 
     def __init__(
         self,
-        connection: Connection,
+        ask: Callable[[], Awaitable[None]],
         timing: ConsentTiming,
         *,
         packets: Callable[[], int],
         present: Callable[[bool], None],
         expired: Callable[[], None],
     ) -> None:
-        self._connection = connection
+        self._probe = ask
         self._timing = timing
         self._packets = packets
         self._present = present
@@ -81,16 +81,15 @@ class Consent:
         self._expired()
 
     async def _ask(self) -> bool:
-        pair = private.nominated(self._connection)
         try:
             async with asyncio.timeout(self._timing.patience):
-                if pair is not None:
-                    await private.probe(self._connection, pair)
-                    return True
-                await asyncio.sleep(self._timing.patience)
-        except (TimeoutError, private.TransactionError, OSError):
-            pass
-        return False
+                await self._probe()
+        except (TimeoutError, TransactionError):
+            return False
+        except OSError:  # there is no path at the moment
+            await asyncio.sleep(self._timing.patience)
+            return False
+        return True
 
     def _measure(self, seconds: float) -> None:
         if seconds < _AMBIGUOUS or self.round_trip is None or self.round_trip >= _AMBIGUOUS:

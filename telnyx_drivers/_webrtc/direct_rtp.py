@@ -1,7 +1,5 @@
-"""The default `RtpPath`: our own packets on aiortc's keys and sockets.
-
-aiortc keeps SDP, ICE, DTLS, SRTP and TURN. What it does with packets is replaced: datagrams go straight to a jitter
-buffer, and one clock for all legs takes 20 ms from it and sends 20 ms, in plain calls.
+"""The default `RtpPath`: datagrams go straight to a jitter buffer, and one clock for all legs takes 20 ms from it and
+sends 20 ms, in plain calls.
 """
 
 import asyncio
@@ -9,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from typing import Final, Protocol, TypeAlias
+from typing import Final
 
 import numpy as np
 from attrs import define
@@ -23,7 +21,6 @@ from telnyx_drivers._audio.rtp.packet import HEADER_BYTES, parse
 from telnyx_drivers._audio.rtp.receiver import RtpReceiver
 from telnyx_drivers._audio.rtp.sender import RtpSender
 from telnyx_drivers._audio.rtp.telephone_event import DigitSender
-from telnyx_drivers._webrtc.aiortc_private import Bypass, SrtpWire
 from telnyx_drivers._webrtc.rtp_path import AgreedAudio, RtpPath, RtpStats, RtpWiring
 
 _log = logging.getLogger(__name__)
@@ -42,19 +39,10 @@ class DirectRtpPath:
     def __init__(self, wiring: RtpWiring, opus: OpusSettings | None = None) -> None:
         self._wiring = wiring
         self._opus = opus or OpusSettings()
-        self._bypass = Bypass(wiring.transceiver)
         self._leg: Leg | None = None
 
     def start(self, agreed: AgreedAudio) -> None:
-        bypass = self._bypass
-        self._leg = Leg(
-            self._wiring,
-            agreed,
-            self._opus,
-            ssrc=bypass.ssrc,
-            cname=bypass.cname,
-            wire=lambda on_rtp, on_rtcp: SrtpWire(self._wiring.transceiver, on_rtp, on_rtcp),
-        )
+        self._leg = Leg(self._wiring, agreed, self._opus)
 
     def send_digits(self, digits: str, tone: DigitTone = DEFAULT_TONE) -> bool:
         sender = self._leg.sender.digits if self._leg is not None else None
@@ -80,22 +68,6 @@ class DirectRtpPath:
             self._leg.stop()
 
 
-class Wire(Protocol):
-    """What carries the packets of a leg."""
-
-    @property
-    def open(self) -> bool: ...
-
-    def send(self, packet: bytes) -> None: ...
-
-    def send_rtcp(self, packet: bytes) -> None: ...
-
-    def close(self) -> None: ...
-
-
-OnData: TypeAlias = Callable[[bytes], None]
-
-
 @define
 class _Traffic:
     """Everything in one direction, RTP and RTCP."""
@@ -109,21 +81,11 @@ class _Traffic:
 
 
 class Leg:
-    """A path that runs. ``wire`` makes what carries its packets, given what takes RTP and what takes RTCP."""
+    """A path that runs."""
 
-    def __init__(
-        self,
-        wiring: RtpWiring,
-        agreed: AgreedAudio,
-        opus: OpusSettings,
-        *,
-        ssrc: int,
-        cname: str | None,
-        wire: Callable[[OnData, OnData], Wire],
-    ) -> None:
+    def __init__(self, wiring: RtpWiring, agreed: AgreedAudio, opus: OpusSettings) -> None:
         self._wiring = wiring
         self._agreed = agreed
-        self._cname = cname
         self._tap = wiring.tap or _untapped
         self._clock = asyncio.get_running_loop().time
         # The system's time is set and slewed while a call runs, and a report would come back before it was sent: RFC
@@ -147,7 +109,7 @@ class Leg:
         self.sender = RtpSender(
             encoder,
             payload_type=payload_type,
-            ssrc=ssrc,
+            ssrc=wiring.ssrc,
             # The far end's rollover counter begins at 0 with the first packet that it gets (RFC 3711 section 3.3.1):
             # if we began shortly before a wrap and lost packets up to it, nothing could be decrypted.
             sequence=self._dice.getrandbits(15),
@@ -163,7 +125,7 @@ class Leg:
             heard_digit=lambda heard: wiring.digit(heard.digit, heard.duration),
             rng=np.random.default_rng(),
         )
-        self._wire = wire(self._on_rtp, self._on_rtcp)
+        self._wire = wiring.wire(self._on_rtp, self._on_rtcp)
         self._stop_speaking = pacer.join(self._speak)
         self._stop_hearing: Callable[[], None] | None = None
         self._hear_from = 0.0
@@ -312,7 +274,7 @@ class Leg:
             if self.sender.packets
             else rtcp.ReceiverReport(self.sender.ssrc, blocks)
         )
-        packet = rtcp.compound(report, self._cname, (self.sender.ssrc,) if bye else ())
+        packet = rtcp.compound(report, self._wiring.cname, (self.sender.ssrc,) if bye else ())
         self._tap(packet, True)
         self._sent.count(packet)
         self._wire.send_rtcp(packet)

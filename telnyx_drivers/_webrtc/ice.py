@@ -15,13 +15,16 @@ import ssl
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Final, TypeAlias, TypeVar
 
-from aioice import Candidate, Connection
-from aioice.ice import get_host_addresses
+from aioice import Candidate
+from aioice.ice import get_host_addresses, relayed_candidate, server_reflexive_candidate
+from aioice.stun import Class, Message, Method, TransactionError
+from aioice.turn import TurnTransport
 from attrs import define, field, frozen
 
-from telnyx_drivers._webrtc import aiortc_private as private
-from telnyx_drivers._webrtc import sdp
+from telnyx_drivers._webrtc import private, sdp
+from telnyx_drivers._webrtc.ice_agent import Agent
 from telnyx_drivers._webrtc.ice_plan import IcePlan, Server, StunServer, TurnServer
+from telnyx_drivers._webrtc.ice_socket import IceSocket
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -71,7 +74,7 @@ class Found:
 
     candidate: Candidate
     server: Server
-    protocol: private.IceSocket
+    protocol: IceSocket
     """The socket behind it: of the host's address, or of the allocation."""
 
 
@@ -104,23 +107,23 @@ class Gathering:
     found: list[Found] = field(factory=list[Found], init=False)
     news: asyncio.Event = field(factory=asyncio.Event, init=False)
     """Set with every candidate that is found, and when no relay can come any more."""
-    _hosts: list[private.IceSocket] = field(factory=list[private.IceSocket], init=False)
+    _hosts: list[IceSocket] = field(factory=list[IceSocket], init=False)
     _opened: list[str] = field(factory=list[str], init=False)
     _failures: dict[Server, ServerFailure] = field(factory=dict[Server, ServerFailure], init=False)
     _relaying: bool = field(default=False, init=False)
 
-    async def open_hosts(self, connection: Connection) -> list[Candidate]:
+    async def open_hosts(self, agent: Agent) -> list[Candidate]:
         """Open a socket on each address of this host; none with ``relay_only``."""
         if not self.relay_only:
             self._opened = self._addresses()
-            self._hosts = await private.open_sockets(connection, self._opened)
+            self._hosts = await agent.open_sockets(self._opened)
         return [protocol.local_candidate for protocol in self._hosts]
 
-    async def ask_servers(self, connection: Connection) -> None:
+    async def ask_servers(self, agent: Agent) -> None:
         """Ask until one server of each kind has answered or all have failed. If cancelled, it keeps what was found."""
         self._relaying = bool(self.plan.turns)
-        jobs = [self._reflexive(connection, protocol) for protocol in self._hosts if _speaks_stun(protocol)]
-        await _together([*jobs, self._relay(connection)])
+        jobs = [self._reflexive(agent, protocol) for protocol in self._hosts if _speaks_stun(protocol)]
+        await _together([*jobs, self._relay(agent)])
 
     def worth_waiting_for(self) -> float:
         """Seconds from the beginning: for how long a description should wait for more candidates.
@@ -160,23 +163,23 @@ class Gathering:
         usable = sorted(self.addresses(), key=_likelihood(_route_address()))[:MAX_ADDRESSES]
         return [*usable, LOOPBACK] if self.loopback and LOOPBACK not in usable else usable
 
-    async def _reflexive(self, connection: Connection, protocol: private.IceSocket) -> None:
+    async def _reflexive(self, agent: Agent, protocol: IceSocket) -> None:
         async def ask(server: StunServer) -> bool:
             candidate = await self._answer(server, lambda: reflexive(protocol, server))
             if candidate is not None:
-                private.add_candidate(connection, candidate)
+                agent.add(candidate)
                 self._note(Found(candidate, server, protocol))
             return candidate is not None
 
         await _race(self.plan.stuns, ask, self.patience.stun)
 
-    async def _relay(self, connection: Connection) -> None:
+    async def _relay(self, agent: Agent) -> None:
         async def ask(server: TurnServer) -> bool:
             protocol = await self._answer(
-                server, lambda: relayed(connection, server, hide_related=self.relay_only, tls=self.tls)
+                server, lambda: relayed(agent, server, hide_related=self.relay_only, tls=self.tls)
             )
             if protocol is not None:
-                private.add_candidate(connection, protocol.local_candidate, protocol)
+                agent.add(protocol.local_candidate, protocol)
                 self._note(Found(protocol.local_candidate, server, protocol))
             return protocol is not None
 
@@ -201,39 +204,39 @@ class Gathering:
             return None
 
 
-async def reflexive(protocol: private.IceSocket, server: StunServer) -> Candidate:
+async def reflexive(protocol: IceSocket, server: StunServer) -> Candidate:
     """How a STUN server sees a socket of this host. Raises what `failure_of` understands."""
-    return (await private.server_reflexive_candidate(protocol, (server.host, server.port)))[0]
+    return (await server_reflexive_candidate(protocol, (server.host, server.port)))[0]
 
 
 async def relayed(
-    connection: Connection, server: TurnServer, *, hide_related: bool = False, tls: ssl.SSLContext | None = None
-) -> private.IceSocket:
+    agent: Agent, server: TurnServer, *, hide_related: bool = False, tls: ssl.SSLContext | None = None
+) -> IceSocket:
     """An allocation on a TURN server, to be closed. Raises what `failure_of` understands."""
-    _, protocol = await private.relayed_candidate(
+    _, protocol = await relayed_candidate(
         component=1,
         hide_related_address=hide_related,
-        protocol_factory=lambda: private.IceSocket(connection),
+        protocol_factory=agent.make_socket,
         turn_server=(server.host, server.port),
         turn_username=server.username,
         turn_password=server.credential,
         turn_ssl=(tls or True) if server.transport == "tls" else False,  # type: ignore[arg-type]  # asyncio's `ssl`
         turn_transport="udp" if server.transport == "udp" else "tcp",
     )
-    assert isinstance(protocol, private.IceSocket), "the factory's"
+    assert isinstance(protocol, IceSocket), "the factory's"
     return protocol
 
 
 def failure_of(server: Server, error: Exception, timeout: float | None = None) -> ServerFailure:
     """What went wrong with a server, for people. ``timeout`` is how long it had, in seconds."""
     match error:
-        case private.TransactionError(response=response) if response is not None:
+        case TransactionError(response=response) if response is not None:
             code, phrase = response.attributes.get("ERROR-CODE", (0, ""))
             said = f"{code} {''.join(filter(str.isprintable, phrase))[:60]}".strip()
             if code in _UNAUTHORIZED:
                 return ServerFailure(server.url, code, f"it refuses the username or the credential ({said})")
             return ServerFailure(server.url, code, f"it refuses ({said})")
-        case private.TransactionError():
+        case TransactionError():
             reason = "no answer"
         case _:
             reason = reason_of(error, timeout)
@@ -265,13 +268,22 @@ async def _confirm(found: Found, timeout: float) -> bool:
     try:
         async with asyncio.timeout(timeout):
             if isinstance(found.server, TurnServer):
-                await private.refresh_allocation(found.protocol)
+                await _refresh(found.protocol)
                 return True
             now = await reflexive(found.protocol, found.server)
             return (now.host, now.port) == (found.candidate.host, found.candidate.port)
     except Exception as error:  # noqa: BLE001  whatever it is, the candidate can no longer be relied upon
         log.debug("ICE candidate is stale: %s", failure_of(found.server, error, timeout))
         return False
+
+
+async def _refresh(protocol: IceSocket) -> None:
+    """Ask a TURN server to keep an allocation (RFC 8656 section 7). Raises `TransactionError`, ``ConnectionError``."""
+    assert isinstance(protocol.transport, TurnTransport), "an allocation"
+    client = private.turn_client(protocol.transport)
+    request = Message(message_method=Method.REFRESH, message_class=Class.REQUEST)
+    request.attributes["LIFETIME"] = client.lifetime
+    await client.request_with_retry(request)
 
 
 async def _race(servers: Sequence[S], ask: Callable[[S], Coroutine[object, object, bool]], head_start: float) -> None:
@@ -305,7 +317,7 @@ async def _end(tasks: Iterable["asyncio.Task[T]"]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _speaks_stun(protocol: private.IceSocket) -> bool:
+def _speaks_stun(protocol: IceSocket) -> bool:
     """aioice speaks STUN over IPv4 only, and nothing outside answers to loopback."""
     address = ipaddress.ip_address(protocol.local_candidate.host)
     return address.version == 4 and not address.is_loopback

@@ -1,19 +1,19 @@
-"""The local description as it is sent: the library's text, corrected where a telephony server would fail on it.
+"""The writer of descriptions: an offer or an answer of one audio section, as a telephony server understands it.
 
-aiortc prints three fingerprints, of which FreeSWITCH believes the last; a session id that changes from one description
-to the next; no parameters for opus, no packet time, no telephone-event; an empty BUNDLE group towards a server that
-numbers no sections; and it can refuse no section. All of that is put right here, in the text only.
+RFC 8829 section 5 and RFC 8866. One fingerprint, because FreeSWITCH believes the last one; a session id that stays
+while the version grows; neither mid nor BUNDLE group towards a server that numbers no sections; and every other section
+of an offer refused in its place.
 """
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from telnyx_drivers._webrtc import bit_rate, sdp
-from telnyx_drivers._webrtc.remote_sdp import RemoteDescription
-from telnyx_drivers._webrtc.sdp import Candidate, Document, RtpMap, SdpError, Section
+from telnyx_drivers._webrtc.remote_sdp import RemoteDescription, Setup
+from telnyx_drivers._webrtc.sdp import Candidate, Direction, RtpMap
 
 PACKET_TIME: Final = 20
 """Milliseconds of audio in a packet that we send."""
@@ -40,56 +40,74 @@ class Style:
     """List the address that a STUN or TURN server saw before the host's own (see `by_likelihood`)."""
 
 
+@frozen(kw_only=True)
+class LocalEnd:
+    """What stays the same for the life of a peer. ``session_id``: RFC 8866 section 5.2."""
+
+    session_id: int
+    ice_ufrag: str = field(repr=False)
+    ice_pwd: str = field(repr=False)
+    fingerprint: str = field(repr=False)
+    """Of the certificate, by SHA-256."""
+    ssrc: int
+    cname: str
+
+
 @frozen
 class LocalDescription:
     sdp: str = field(repr=False)
     candidates: tuple[Candidate, ...] = field(repr=False)
     mid: str
+    direction: Direction
+    """As this end sees it."""
+    setup: Setup
     telephone_events: Mapping[int, int]
     """Payload type to clock rate, as offered or accepted."""
     rtp_maps: tuple[RtpMap, ...]
 
 
-def finish(
-    text: str,
+def write(
+    end: LocalEnd,
+    codecs: Iterable[RtpMap],
     candidates: Iterable[Candidate],
     *,
+    direction: Direction,
     complete: bool,
-    session_id: int,
     version: int,
     style: Style,
     remote: RemoteDescription | None = None,
 ) -> LocalDescription:
-    """Correct the library's local description; ``remote`` is the offer that it answers, or ``None`` for an offer.
+    """Write the answer to the offer ``remote``, or an offer.
 
-    It shows these candidates and no others, and, if ``complete``, that there will be no more.
-    ``session_id`` stays the same for the life of a peer while ``version`` grows (RFC 8866 section 5.2).
+    It shows these candidates and no others, and, if ``complete``, that there will be no more. ``direction`` is what
+    this end would do; ``version`` grows with each description of one peer.
     """
-    document = sdp.parse(text)
-    audio = next((section for section in document.sections if section.kind == "audio"), None)
-    if audio is None:
-        raise SdpError("the library described no audio")
-    maps = sdp.rtp_maps(audio)
+    maps = tuple(codecs)
     events = _TELEPHONE_EVENTS if remote is None else remote.telephone_events
     events = tuple(event for event in events if _wanted(event, maps))
     noise = style.silence_suppression and (remote is None or _NOISE in sdp.rtp_maps(remote.audio))
     if noise and any(entry.clock_rate == _NOISE.clock_rate for entry in maps):
         maps = (*maps, _NOISE)
-    ordered = by_likelihood(candidates, style)
-    mid = audio.first("mid") or ""
-    numbered = remote is None or remote.mid is not None
-    section = _audio(audio, maps + events, ordered, style, remote, numbered=numbered, complete=complete)
-    lines = [
-        *_session(document, session_id, version, grouped=numbered and (remote is None or remote.bundled), mid=mid),
-        *([section] if remote is None else _in_order(section, remote)),
-    ]
-    return LocalDescription(
-        "\r\n".join(lines) + "\r\n",
-        ordered,
-        mid,
+    described = LocalDescription(
+        "",
+        by_likelihood(candidates, style),
+        (remote and remote.mid) or sdp.DEFAULT_MID,
+        direction if remote is None else sdp.both(direction, sdp.REVERSED[remote.direction]),
+        "actpass" if remote is None else "passive" if remote.setup == "active" else "active",
         {event.payload_type: event.clock_rate for event in events},
         maps,
     )
+    grouped = remote is None or remote.bundled
+    lines = [
+        "v=0",
+        f"o=- {end.session_id} {version} {_UNROUTED}",
+        "s=-",
+        "t=0 0",
+        *([f"a=group:BUNDLE {described.mid}"] if grouped else []),
+        "a=msid-semantic:WMS *",
+        *_sections(_audio(end, described, maps + events, style, remote, complete=complete), remote),
+    ]
+    return evolve(described, sdp="\r\n".join(lines) + "\r\n")
 
 
 def by_likelihood(candidates: Iterable[Candidate], style: Style) -> tuple[Candidate, ...]:
@@ -113,68 +131,43 @@ def _wanted(event: RtpMap, maps: tuple[RtpMap, ...]) -> bool:
     return event.clock_rate == 8_000 or any(entry.clock_rate == event.clock_rate for entry in maps)
 
 
-def _session(document: Document, session_id: int, version: int, *, grouped: bool, mid: str) -> Iterator[str]:
-    for line in document.session:
-        if line.startswith("o="):
-            yield f"o=- {session_id} {version} {_UNROUTED}"
-        elif line.startswith("a=group:"):
-            if grouped:
-                yield f"a=group:BUNDLE {mid}"
-        else:
-            yield line
-
-
 def _audio(
-    audio: Section,
-    maps: tuple[RtpMap, ...],
-    candidates: tuple[Candidate, ...],
+    end: LocalEnd,
+    described: LocalDescription,
+    formats: tuple[RtpMap, ...],
     style: Style,
     remote: RemoteDescription | None,
     *,
-    numbered: bool,
     complete: bool,
-) -> str:
-    protocol = audio.protocol if remote is None else remote.audio.protocol
+) -> Iterator[str]:
     port, connection = 9, _UNROUTED
-    if candidates:
-        likeliest = candidates[0]
+    if described.candidates:
+        likeliest = described.candidates[0]
         port = likeliest.port
         connection = f"IN IP{ipaddress.ip_address(likeliest.address).version} {likeliest.address}"
-    lines = [
-        f"m=audio {port} {protocol} {' '.join(str(entry.payload_type) for entry in maps)}",
-        f"c={connection}",
-        *([] if style.max_kbps is None else [f"b=AS:{style.max_kbps}"]),
-        *_kept(audio, numbered=numbered),
-        *_formats(maps, style),
-        f"a=ptime:{PACKET_TIME}",
-        *(["a=ice-options:trickle"] if style.trickle else []),
-        *(f"a=candidate:{candidate}" for candidate in candidates),
-        *(["a=end-of-candidates"] if complete else []),
-    ]
-    return "\r\n".join(lines)
-
-
-_REWRITTEN: Final = (
-    "c=",
-    "b=",
-    "a=rtpmap:",
-    "a=fmtp:",
-    "a=ptime:",
-    "a=candidate:",
-    "a=end-of-candidates",
-    "a=ice-options:",
-)
-
-
-def _kept(audio: Section, *, numbered: bool) -> Iterator[str]:
-    for line in audio.lines:
-        if line.startswith(_REWRITTEN):
-            continue
-        if line.startswith("a=fingerprint:") and not line.startswith("a=fingerprint:sha-256 "):
-            continue
-        if line.startswith("a=mid:") and not numbered:
-            continue
-        yield line
+    protocol = "UDP/TLS/RTP/SAVPF" if remote is None else remote.audio.protocol
+    yield f"m=audio {port} {protocol} {' '.join(str(entry.payload_type) for entry in formats)}"
+    yield f"c={connection}"
+    if style.max_kbps is not None:
+        yield f"b=AS:{style.max_kbps}"
+    yield f"a={described.direction}"
+    if remote is None or remote.mid is not None:
+        yield f"a=mid:{described.mid}"
+    yield f"a=msid:{end.cname} {end.cname}"
+    yield "a=rtcp:9 IN IP4 0.0.0.0"
+    yield "a=rtcp-mux"
+    yield f"a=ssrc:{end.ssrc} cname:{end.cname}"
+    yield f"a=ice-ufrag:{end.ice_ufrag}"
+    yield f"a=ice-pwd:{end.ice_pwd}"
+    yield f"a=fingerprint:sha-256 {end.fingerprint}"
+    yield f"a=setup:{described.setup}"
+    yield from _formats(formats, style)
+    yield f"a=ptime:{PACKET_TIME}"
+    if style.trickle:
+        yield "a=ice-options:trickle"
+    yield from (f"a=candidate:{candidate}" for candidate in described.candidates)
+    if complete:
+        yield "a=end-of-candidates"
 
 
 def _formats(maps: tuple[RtpMap, ...], style: Style) -> Iterator[str]:
@@ -189,11 +182,11 @@ def _formats(maps: tuple[RtpMap, ...], style: Style) -> Iterator[str]:
             yield f"a=fmtp:{entry.payload_type} {_DIGITS}"
 
 
-def _in_order(audio: str, remote: RemoteDescription) -> Iterator[str]:
+def _sections(audio: Iterable[str], remote: RemoteDescription | None) -> Iterator[str]:
     """The answer's sections: as many as were offered, in that order, all but the audio refused (MEDIA-039)."""
-    for index, offered in enumerate(remote.sections):
-        if index == remote.audio_index:
-            yield audio
+    for index, offered in enumerate(() if remote is None else remote.sections):
+        if remote is None or index == remote.audio_index:
+            yield from audio
             continue
         yield f"m={offered.kind} 0 {offered.protocol} {' '.join(offered.formats)}"
         yield f"c={_UNROUTED}"
@@ -201,3 +194,5 @@ def _in_order(audio: str, remote: RemoteDescription) -> Iterator[str]:
         if mid is not None and remote.mid is not None:
             yield f"a=mid:{mid}"
         yield "a=inactive"
+    if remote is None:
+        yield from audio

@@ -1,6 +1,6 @@
 """One peer connection: performs the core's media actions for one `MediaId`, one after the other.
 
-Whatever aiortc raises becomes a fact. After `Peer.close` no fact of this peer is reported again, however
+Whatever a library raises becomes a fact. After `Peer.close` no fact of this peer is reported again, however
 much of the library is still closing.
 """
 
@@ -10,10 +10,8 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeAlias, assert_never
+from uuid import uuid4
 
-from aiortc import RTCSessionDescription
-from aiortc.exceptions import InvalidStateError
-from aiortc.sdp import candidate_from_sdp
 from attrs import evolve
 
 from telnyx_core.actions import (
@@ -47,18 +45,21 @@ from telnyx_core.facts import (
 )
 from telnyx_core.ids import MediaId
 from telnyx_core.stats.snapshot import StatsSnapshot
-from telnyx_drivers._webrtc import aiortc_private as private
 from telnyx_drivers._webrtc import bit_rate, local_sdp, preferences, remote_sdp, sdp
-from telnyx_drivers._webrtc.aiortc_socket import MOST_CANDIDATES
 from telnyx_drivers._webrtc.consent import Consent
+from telnyx_drivers._webrtc.dtls import DtlsState
 from telnyx_drivers._webrtc.ice import ServerFailure
-from telnyx_drivers._webrtc.local_sdp import LocalDescription
+from telnyx_drivers._webrtc.ice_socket import MOST_CANDIDATES
+from telnyx_drivers._webrtc.ice_transport import IceParameters, IceState
+from telnyx_drivers._webrtc.local_sdp import LocalDescription, LocalEnd
 from telnyx_drivers._webrtc.peer_transport import PeerTransport, complain, finish
 from telnyx_drivers._webrtc.ports import AudioPort
 from telnyx_drivers._webrtc.readings import read_peer
 from telnyx_drivers._webrtc.remote_sdp import RemoteDescription
 from telnyx_drivers._webrtc.rtp_path import AgreedAudio, RtpCodec, RtpWiring
+from telnyx_drivers._webrtc.sdp import RtpMap
 from telnyx_drivers._webrtc.settings import PeerSettings
+from telnyx_drivers._webrtc.srtp import SrtpWire
 
 log = logging.getLogger(__name__)
 
@@ -99,14 +100,12 @@ class Peer:
         self._dead = False
         self._state: PeerState = "new"
         self._max_bit_rate = config.max_bit_rate
-        self._session_id = secrets.randbits(62)
-        self._version = 0
         self._remote: RemoteDescription | None = None
         self._remote_ended = False
         self._early_candidates: list[AddCandidate] = []
-        self._text = ""
-        """Of the library, from which the local description is made."""
         self._local: LocalDescription | None = None
+        self._agreed_codecs: tuple[RtpMap, ...] = ()
+        """The one to send first; none before both descriptions are known."""
         self._gathered = False
         self._consent: Consent | None = None
         self._consent_task: asyncio.Task[None] | None = None
@@ -115,27 +114,32 @@ class Peer:
         self._digits: asyncio.Queue[tuple[str, DigitTone]] = asyncio.Queue()
         self._dialling: asyncio.Task[None] | None = None
         self._trickling: asyncio.Task[None] | None = None
-        self._checking: asyncio.Task[None] | None = None
-        """Never cancelled: it runs inside the library, and ends when that closes."""
         self._closing: asyncio.Task[None] | None = None
 
         self._ground = ground
-        self._pc, self._transceiver = ground.pc, ground.transceiver
-        self._transceiver.direction = preferences.direction(config)
-        preferences.prefer(self._transceiver, config.preferred_codecs)
+        self._preferred = preferences.preferred(config.preferred_codecs)
+        ice = ground.ice.local
+        _, fingerprint = ground.dtls.certificate.fingerprint
+        self._end = LocalEnd(
+            session_id=secrets.randbits(62),
+            ice_ufrag=ice.ufrag,
+            ice_pwd=ice.pwd,
+            fingerprint=fingerprint,
+            ssrc=secrets.randbits(32),
+            cname=str(uuid4()),
+        )
         self._path = settings.rtp_path(
             RtpWiring(
-                transceiver=self._transceiver,
+                ssrc=self._end.ssrc,
+                cname=self._end.cname,
+                wire=lambda on_rtp, on_rtcp: SrtpWire(ground.ice, ground.dtls, on_rtp, on_rtcp),
                 port=port,
                 heard=lambda: self._report(MediaHeard(media)),
                 digit=lambda digit, seconds: self._report(DigitHeard(media, digit, seconds)),
                 tap=tap,
             )
         )
-        self._pc.add_listener("connectionstatechange", self._on_connection_state)
-        dtls = self._transceiver.receiver.transport
-        dtls.add_listener("statechange", lambda: self._tell_layer("dtls", dtls.state))
-        dtls.transport.add_listener("statechange", lambda: self._tell_layer("ice", dtls.transport.state))
+        ground.on_ice, ground.on_dtls = self._on_ice, self._on_dtls
         self._orders: asyncio.Queue[Order] = asyncio.Queue()
         if config.prefetch:
             ground.begin()
@@ -161,7 +165,8 @@ class Peer:
     def reading(self) -> StatsSnapshot:
         """This peer's counters now, without the levels, which are its call's."""
         round_trip = None if self._consent is None else self._consent.round_trip
-        return read_peer(self._pc, self._transceiver, self._path.stats(), round_trip)
+        codec = next(iter(self._agreed_codecs), None)
+        return read_peer(self._ground, codec, self._path.stats(), round_trip)
 
     def report_reading(self, take: Callable[[StatsSnapshot], StatsSnapshot]) -> None:
         """A reading for the core (STATS-010). It is not queued: an order that waits for a source would delay it."""
@@ -193,13 +198,11 @@ class Peer:
             await self._gather()
             stage = "create_offer" if kind == "offer" else "create_answer"
             if self._local is not None:
-                raise InvalidStateError("this peer has been described already; a new negotiation takes a new peer")
-            created = await (self._pc.createOffer() if kind == "offer" else self._pc.createAnswer())
-            stage = "set_local"
-            await self._pc.setLocalDescription(created)
-            self._text = self._pc.localDescription.sdp
-            self._version += 1
+                raise NegotiationError("this peer has been described already; a new negotiation takes a new peer")
+            if (kind == "answer") != (self._remote is not None):
+                raise NegotiationError(f"no {kind} is called for")
             self._local = self._description()
+            self._agree()
         except Exception as error:  # noqa: BLE001  whatever the library raises is the owed fact
             self._report(NegotiationFailed(self.media, stage, _reason(error)))
             return
@@ -211,6 +214,7 @@ class Peer:
         else:
             self._tell_candidates(self._local.candidates)
             self._report(LocalDescribed(self.media, self._local.sdp, complete=True))
+            self._start()
             await self._pass_end()
 
     async def _gather(self) -> None:
@@ -238,10 +242,8 @@ class Peer:
             more = self._ground.asking
             found = self._description().candidates
             self._tell_candidates(each for each in found if each not in told)
-            if found and not told:
-                self._checking = asyncio.create_task(private.connect(self._pc), name=f"check {self.media}")
-                self._checking.add_done_callback(complain)
             told.update(found)
+            self._start()
             if not more:
                 break
             await self._ground.news()
@@ -262,12 +264,15 @@ class Peer:
             self._report(CandidateFound(self.media, text, sdp_mid=mid, sdp_m_line_index=index, url=url))
 
     def _description(self) -> LocalDescription:
-        return local_sdp.finish(
-            self._text,
+        remote = self._remote if self._config.role == "answer" else None
+        offered = self._preferred or sdp.CODECS
+        return local_sdp.write(
+            self._end,
+            offered if remote is None else preferences.in_common(self._preferred, remote.codecs),
             self._ground.candidates,
+            direction=preferences.direction(self._config),
             complete=self._gathered,
-            session_id=self._session_id,
-            version=self._version,
+            version=1,
             style=local_sdp.Style(
                 stereo=self._config.use_stereo,
                 max_kbps=self._config.max_kbps,
@@ -275,23 +280,26 @@ class Peer:
                 silence_suppression=self._settings.silence_suppression,
                 reflexive_first=self._settings.reflexive_first,
             ),
-            remote=self._remote if self._config.role == "answer" else None,
+            remote=remote,
         )
 
     async def _apply(self, order: ApplyRemote) -> None:
         try:
             if self._remote is not None:
-                raise InvalidStateError("a remote description has been applied already")
+                raise NegotiationError("a remote description has been applied already")
+            if (order.kind == "answer") != (self._local is not None):
+                raise NegotiationError(f"no {order.kind} is expected")
             remote = remote_sdp.parse_remote(order.sdp, order.kind)
-            preferences.admit(self._transceiver, remote.codecs)
-            mid = None if self._local is None else self._local.mid
-            await self._pc.setRemoteDescription(RTCSessionDescription(sdp=remote.to_sdp(mid), type=order.kind))
+            for each in remote.candidates:
+                await self._ground.ice.add_remote(each)
             self._remote = remote
             self._remote_ended = remote.candidates_complete or bool(remote.candidates and not self._config.trickle)
+            self._agree()
         except Exception as error:  # noqa: BLE001  whatever the library raises is the owed fact
             self._report(RemoteRefused(self.media, _reason(error)))
             return
         self._report(RemoteApplied(self.media))
+        self._start()
         early, self._early_candidates = self._early_candidates, []
         for candidate in early:
             await self._add_candidate(candidate)
@@ -311,15 +319,27 @@ class Peer:
         if candidate is None or not self._remote.is_audio(order.sdp_mid, order.sdp_m_line_index):
             log.debug("media %s: remote candidate is of no use: %.120s", self.media, order.candidate)
             return
-        if private.door_of(private.connection_of(self._transceiver)).full:
+        if not await self._ground.ice.add_remote(candidate):
             log.debug("media %s: remote candidate is one too many: %.120s", self.media, order.candidate)
+
+    def _agree(self) -> None:
+        """Once both descriptions are known: what is spoken."""
+        if self._local is not None and self._remote is not None:
+            self._agreed_codecs = preferences.in_common(self._preferred, self._remote.codecs)
+
+    def _start(self) -> None:
+        """Begin the checks, as soon as there is a pair to check. Idempotent."""
+        local, remote = self._local, self._remote
+        if local is None or remote is None or not self._ground.candidates:
             return
-        try:
-            parsed = candidate_from_sdp(str(candidate))
-            parsed.sdpMid = self._transceiver.mid
-            await self._pc.addIceCandidate(parsed)
-        except Exception as error:  # noqa: BLE001  one candidate must not end the call
-            log.warning("media %s: remote candidate refused: %s", self.media, error)
+        offers = self._config.role == "offer"
+        serves = remote.setup == "active" if offers else local.setup == "passive"
+        self._ground.start(
+            IceParameters(remote.ice_ufrag, remote.ice_pwd, remote.ice_lite),
+            remote.fingerprints,
+            controlling=offers or remote.ice_lite,
+            role="server" if serves else "client",
+        )
 
     async def _dial(self) -> None:
         while True:
@@ -339,24 +359,26 @@ class Peer:
     async def _pass_end(self) -> None:
         """After the far end's last candidate the library fails once its last pair fails: ours must be added before."""
         if self._remote_ended and self._gathered:
-            await self._pc.addIceCandidate(None)
+            await self._ground.ice.add_remote(None)
 
-    # The library's news
+    # The path's news (MEDIA-500, MEDIA-501)
 
-    def _on_connection_state(self) -> None:
-        """Report each change of the connection as a fact (MEDIA-500, MEDIA-501)."""
-        try:
-            match self._pc.connectionState:
-                case "connecting":
-                    self._publish("connecting")
-                case "connected":
-                    self._connected()
-                case "failed" | "closed":
-                    self._lost()
-                case _:
-                    pass
-        except Exception:  # we are in the middle of the library's work, which an exception would leave half done
-            log.exception("media %s broke", self.media)
+    def _on_ice(self, state: IceState) -> None:
+        self._tell_layer("ice", state)
+        if state == "checking":
+            self._publish("connecting")
+        elif state in ("failed", "closed"):
+            self._lost()
+
+    def _on_dtls(self, state: DtlsState) -> None:
+        self._tell_layer("dtls", state)
+        if state == "connected":
+            try:
+                self._connected()
+            except Exception:  # we are in the middle of the handshake, which an exception would leave half done
+                log.exception("media %s broke", self.media)
+                self._lost()
+        elif state in ("failed", "closed"):
             self._lost()
 
     def _connected(self) -> None:
@@ -366,7 +388,7 @@ class Peer:
         self._limit_bit_rate()
         self._decided.set()
         self._consent = Consent(
-            private.connection_of(self._transceiver),
+            self._ground.ice.probe,
             self._settings.consent,
             packets=lambda: self._path.stats().packets_received,
             present=lambda present: self._publish("connected" if present else "disconnected"),
@@ -390,7 +412,7 @@ class Peer:
         """Consent has expired (RFC 7675 section 5.1): nothing more may be sent."""
         log.info("media %s: consent has expired", self.media)
         self._lost()
-        _ = self._ground.close_library()
+        _ = self._ground.close_path()
 
     def _lost(self) -> None:
         if self._consent_task is not None:
@@ -416,11 +438,7 @@ class Peer:
         It may number a codec in its own way, and is to be heard by the number that we offered: by both (RFC 3264
         section 5.1). Ours come last, and so count where the same number means two codecs.
         """
-        agreed = [
-            RtpCodec(codec.payloadType, codec.name, codec.clockRate)
-            for codec in private.codecs(self._transceiver)
-            if codec.payloadType is not None
-        ]
+        agreed = [RtpCodec(each.payload_type, each.name, each.clock_rate) for each in self._agreed_codecs]
         names = {codec.name.lower(): codec for codec in agreed}
         described = (*sdp.rtp_maps(theirs.audio), *ours.rtp_maps)
         also = [
@@ -438,7 +456,7 @@ class Peer:
         # Each side may number them its own way; a clock rate that the far end leaves out is not agreed.
         theirs = {entry.payload_type: entry.clock_rate for entry in self._remote.telephone_events}
         ours = {number: rate for number, rate in self._local.telephone_events.items() if rate in theirs.values()}
-        direction = self._transceiver.currentDirection
+        direction = sdp.both(self._local.direction, sdp.REVERSED[self._remote.direction])
         noise = all(
             any(each.name.upper() == sdp.COMFORT_NOISE for each in maps)
             for maps in (self._local.rtp_maps, sdp.rtp_maps(self._remote.audio))
@@ -471,6 +489,10 @@ class Peer:
         stopping.add_done_callback(complain)
         await finish({stopping}, _STOP_SECONDS)
         await self._ground.close()
+
+
+class NegotiationError(Exception):
+    """An order that does not fit what has been negotiated so far."""
 
 
 class NoCandidateError(Exception):

@@ -6,18 +6,15 @@ It can be made before there is a call (`transport_pool`), or together with the p
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from aiortc import RTCConfiguration, RTCPeerConnection
-from aiortc.rtcconfiguration import RTCIceTransportPolicy
-
 from telnyx_core.options import IceServer
-from telnyx_drivers._webrtc import aiortc_private as private
-from telnyx_drivers._webrtc import aiortc_serving as serving
-from telnyx_drivers._webrtc import aiortc_starting as starting
 from telnyx_drivers._webrtc import ice_plan, sdp
+from telnyx_drivers._webrtc.dtls import DtlsRole, DtlsState, DtlsTransport, Fingerprint
 from telnyx_drivers._webrtc.ice import Gathering, ServerFailure
+from telnyx_drivers._webrtc.ice_socket import Unwanted
+from telnyx_drivers._webrtc.ice_transport import AioiceTransport, IceParameters, IceState, IceTransport
 from telnyx_drivers._webrtc.settings import PeerSettings
 
 log = logging.getLogger(__name__)
@@ -25,23 +22,13 @@ log = logging.getLogger(__name__)
 STOP_SECONDS: Final = 1.0
 """For TURN servers to confirm that an allocation is given back."""
 ABANDON_SECONDS: Final = 1.0
-"""For the library to close after that."""
-
-CIPHERS: Final = b":".join(
-    b"ECDHE-%s-%s" % (key, cipher)
-    for cipher in (b"AES128-GCM-SHA256", b"AES256-GCM-SHA384", b"CHACHA20-POLY1305", b"AES128-SHA", b"AES256-SHA")
-    for key in (b"ECDSA", b"RSA")
-)
-"""What DTLS offers. aiortc alone leaves out RSA, which is what the platform's servers have (SRV-002)."""
+"""For the ICE agent to close after that."""
 
 
 class PeerTransport:
     """Made, used and closed on the running loop. Nothing is gathered before `begin`."""
 
     def __init__(self, servers: Iterable[IceServer], settings: PeerSettings, *, relay_only: bool) -> None:
-        policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
-        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], iceTransportPolicy=policy))
-        self.transceiver = self.pc.addTransceiver("audio")
         self.gathering = Gathering(
             plan=ice_plan.plan(servers),
             relay_only=relay_only,
@@ -50,21 +37,19 @@ class PeerTransport:
             addresses=settings.addresses,
             tls=settings.turn_tls,
         )
-        private.replace_gathering(self.transceiver, self.gathering.open_hosts)
-        if settings.stands_in_for_server:
-            serving.Following(self.transceiver)
-        else:
-            starting.insist_on_pair(self.transceiver)
-            starting.Flight(self.transceiver)
-        starting.Checks(self.transceiver, serves=settings.stands_in_for_server)
-        private.door_of(private.connection_of(self.transceiver)).delay = settings.delay
-        private.offer_ciphers(self.transceiver, CIPHERS)
-        private.check_raw_certificate(self.transceiver)
-        self._gatherer = self.transceiver.receiver.transport.transport.iceGatherer
+        self.ice: IceTransport = AioiceTransport(
+            self.gathering, serves=settings.stands_in_for_server, delay=settings.delay
+        )
+        self.ice.on_state = self._on_ice_state
+        self.dtls = DtlsTransport(self.ice.send, patient=settings.stands_in_for_server)
+        self.dtls.on_state = self._on_dtls_state
+        self.on_ice: Callable[[IceState], None] = lambda state: None
+        self.on_dtls: Callable[[DtlsState], None] = lambda state: None
+        self._handshake: tuple[DtlsRole, tuple[Fingerprint, ...]] | None = None
         self._began = 0.0
         self._opening: asyncio.Task[None] | None = None
         self._asking: asyncio.Task[None] | None = None
-        self._library_close: asyncio.Task[None] | None = None
+        self._ice_close: asyncio.Task[None] | None = None
 
     # Gathering.
 
@@ -72,7 +57,7 @@ class PeerTransport:
         """Start gathering. Idempotent."""
         if self._opening is None:
             self._began = asyncio.get_running_loop().time()
-            self._opening = asyncio.create_task(self._gatherer.gather(), name="open ICE sockets")
+            self._opening = asyncio.create_task(self.ice.open(), name="open ICE sockets")
             self._asking = asyncio.create_task(self._ask(self._opening), name="ask ICE servers")
             self._asking.add_done_callback(lambda _: self.gathering.news.set())
 
@@ -112,31 +97,52 @@ class PeerTransport:
     @property
     def candidates(self) -> tuple[sdp.Candidate, ...]:
         """What has been found so far."""
-        found = private.connection_of(self.transceiver).local_candidates
-        return tuple(filter(None, (sdp.parse_candidate(each.to_sdp()) for each in found)))
+        return self.ice.candidates
 
     @property
     def failures(self) -> tuple[ServerFailure, ...]:
         return self.gathering.failures
 
     @property
-    def dropped(self) -> Mapping[private.Unwanted, int]:
+    def dropped(self) -> Mapping[Unwanted, int]:
         """Datagrams that came and were not for this path, by what they looked like."""
-        return private.door_of(private.connection_of(self.transceiver)).dropped
+        return self.ice.dropped
 
     async def _ask(self, opening: "asyncio.Task[None]") -> None:
         await asyncio.wait([opening])
         if not opening.cancelled() and opening.exception() is None:
-            await self.gathering.ask_servers(private.connection_of(self.transceiver))
+            await self.ice.ask_servers()
+
+    # The path.
+
+    def start(
+        self, remote: IceParameters, fingerprints: Iterable[Fingerprint], *, controlling: bool, role: DtlsRole
+    ) -> None:
+        """Begin the checks; the handshake follows. Idempotent. Needs open sockets."""
+        if self._handshake is None:
+            self._handshake = role, tuple(fingerprints)
+            self.ice.start(remote, controlling=controlling)
+
+    def _on_ice_state(self, state: IceState) -> None:
+        self.on_ice(state)
+        if state == "completed" and self._handshake is not None:
+            self.dtls.start(*self._handshake)
+            self.ice.carry(self.dtls.receive)
+
+    def _on_dtls_state(self, state: DtlsState) -> None:
+        if state != "connecting":
+            self.ice.settle()
+        self.on_dtls(state)
 
     # The end.
 
-    def close_library(self) -> "asyncio.Task[None]":
+    def close_path(self) -> "asyncio.Task[None]":
         """Close in a task that is never cancelled: after a first close that was cut short, a second one never ends."""
-        if self._library_close is None:
-            self._library_close = asyncio.create_task(self.pc.close(), name="close aiortc")
-            self._library_close.add_done_callback(complain)
-        return self._library_close
+        if self._ice_close is None:
+            self.dtls.close()
+            self._ice_close = asyncio.create_task(self.ice.close(), name="close ICE")
+            self._ice_close.add_done_callback(complain)
+        return self._ice_close
 
     async def close(self) -> None:
         """Close sockets and allocations, within three seconds."""
@@ -146,12 +152,12 @@ class PeerTransport:
         for task in tasks:
             task.cancel()
         await finish(tasks, STOP_SECONDS)
-        closing = {self.close_library()}
+        closing = {self.close_path()}
         if not await finish(closing, STOP_SECONDS):
-            private.abandon_turn(private.connection_of(self.transceiver))
+            self.ice.abandon()
             if not await finish(closing, ABANDON_SECONDS):
-                log.warning("a peer connection does not close; abandoned")
-                self.close_library().cancel()
+                log.warning("an ICE agent does not close; abandoned")
+                self.close_path().cancel()
 
 
 async def finish(tasks: "set[asyncio.Task[None]]", timeout: float) -> bool:

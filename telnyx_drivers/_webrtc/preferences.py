@@ -1,16 +1,14 @@
-"""A call's preferences, applied to the library: direction and codecs."""
+"""A call's preferences: direction and codecs."""
 
 import logging
 from collections.abc import Iterable
 from typing import Final
 
-from aiortc import RTCRtpSender, RTCRtpTransceiver
-from aiortc.rtcrtpparameters import RTCRtpCodecCapability
+from attrs import evolve
 
 from telnyx_core.actions import PeerConfig
 from telnyx_core.options import Codec
-from telnyx_drivers._webrtc import aiortc_private as private
-from telnyx_drivers._webrtc.sdp import Direction, RtpMap
+from telnyx_drivers._webrtc.sdp import CODECS, Direction, RtpMap
 
 log = logging.getLogger(__name__)
 
@@ -25,32 +23,34 @@ def direction(config: PeerConfig) -> Direction:
     return "recvonly" if config.receive_audio else "inactive"
 
 
-def prefer(transceiver: RTCRtpTransceiver, codecs: Iterable[Codec]) -> None:
-    """Only these codecs, in this order (MEDIA-040); with none that is known, every codec in the default order."""
-    known = RTCRtpSender.getCapabilities("audio").codecs
-    chosen: list[RTCRtpCodecCapability] = []
+def preferred(codecs: Iterable[Codec]) -> tuple[RtpMap, ...]:
+    """Those of these codecs that are known, in this order (MEDIA-040)."""
+    chosen: list[RtpMap] = []
     for codec in codecs:
-        mime_type = codec.mime_type.lower()
-        kind, _, name = mime_type.partition("/")
+        kind, _, name = codec.mime_type.lower().partition("/")
         if kind != "audio" or name in _HELPERS:
             continue
         matches = [
             each
-            for each in known
-            if each.mimeType.lower() == mime_type
-            and each.clockRate == codec.clock_rate
+            for each in CODECS
+            if each.name.lower() == name
+            and each.clock_rate == codec.clock_rate
             and codec.channels in (None, each.channels)
         ]
         if not matches:
             log.warning("preferred codec is not known: %s, %s Hz", codec.mime_type, codec.clock_rate)
         chosen += matches
-    transceiver.setCodecPreferences(chosen)
+    return tuple(chosen)
 
 
-def admit(transceiver: RTCRtpTransceiver, offered: Iterable[RtpMap]) -> None:
-    """Drop the preference when the far end supports none of it: a call in another codec is better than none."""
-    preferred = private.preferred_codecs(transceiver)
-    names = {each.mimeType.lower() for each in preferred}
-    if preferred and not any(f"audio/{entry.name.lower()}" in names for entry in offered):
+def in_common(preferred: tuple[RtpMap, ...], theirs: Iterable[RtpMap]) -> tuple[RtpMap, ...]:
+    """What both ends speak, as the far end numbers it: in our order if we have preferences, else in theirs.
+
+    A far end that speaks none of the preferred codecs is spoken to in another one: such a call is better than none.
+    """
+    known = {each.name.lower(): each for each in CODECS}
+    common = [evolve(known[each.name.lower()], payload_type=each.payload_type) for each in theirs]
+    wanted = [found for each in preferred for found in common if found.name == each.name]
+    if preferred and not wanted:
         log.warning("the far end speaks none of the preferred codecs")
-        transceiver.setCodecPreferences([])
+    return tuple(dict.fromkeys(wanted or common))

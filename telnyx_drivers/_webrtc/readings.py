@@ -1,26 +1,29 @@
-"""A peer's counters as the core reads them (quality.md section 2): aiortc's and our own, under the W3C's names."""
+"""A peer's counters as the core reads them (quality.md section 2): under the W3C's names."""
 
-from aiortc import RTCPeerConnection, RTCRtpTransceiver
 from attrs import evolve, field, frozen
 
-from telnyx_core.stats.snapshot import CandidateStats, CodecStats, PairStats, StatsSnapshot
+from telnyx_core.stats.snapshot import CodecStats, StatsSnapshot
 from telnyx_drivers._audio.levels import LevelTotals
-from telnyx_drivers._webrtc import aiortc_private as private
 from telnyx_drivers._webrtc.call_audio import AudioCounts, CallAudio
+from telnyx_drivers._webrtc.peer_transport import PeerTransport
 from telnyx_drivers._webrtc.rtp_path import RtpStats
+from telnyx_drivers._webrtc.sdp import RtpMap
 
 PAIR_ROUND_TRIP = "candidate-pair.currentRoundTripTime"
 REPORTED_ROUND_TRIP = "remote-inbound-rtp.roundTripTime"
 
 
 def read_peer(
-    pc: RTCPeerConnection, transceiver: RTCRtpTransceiver, rtp: RtpStats, pair_round_trip: float | None
+    transport: PeerTransport, codec: RtpMap | None, rtp: RtpStats, pair_round_trip: float | None
 ) -> StatsSnapshot:
-    """All but the levels. ``pair_round_trip`` is seconds, from STUN on the pair in use (STATS-033)."""
+    """All but the levels.
+
+    ``codec`` is what is sent, once it is negotiated; ``pair_round_trip`` is seconds, from STUN on the pair in use
+    (STATS-033).
+    """
     round_trip, source = pair_round_trip, PAIR_ROUND_TRIP
     if round_trip is None:
         round_trip, source = rtp.round_trip, REPORTED_ROUND_TRIP
-    dtls = transceiver.receiver.transport
     return StatsSnapshot(
         packets_sent=rtp.packets_sent,
         bytes_sent=rtp.bytes_sent,
@@ -54,12 +57,12 @@ def read_peer(
         transport_bytes_sent=rtp.transport_bytes_sent,
         transport_packets_received=rtp.transport_packets_received,
         transport_bytes_received=rtp.transport_bytes_received,
-        codec=_codec(transceiver),
-        pair=_pair(transceiver),
-        ice_state=pc.iceConnectionState,
-        dtls_state=dtls.state,
-        srtp_cipher=private.srtp_profile(transceiver),
-        tls_version=private.tls_version(transceiver),
+        codec=None if codec is None else _codec(codec),
+        pair=transport.ice.pair,
+        ice_state=transport.ice.state,
+        dtls_state=transport.dtls.state,
+        srtp_cipher=transport.dtls.srtp_profile,
+        tls_version=transport.dtls.tls_version,
     )
 
 
@@ -88,25 +91,10 @@ class Levels:
         return complete, now
 
 
-def _codec(transceiver: RTCRtpTransceiver) -> CodecStats | None:
-    """What is sent, once it is negotiated."""
-    codecs = private.codecs(transceiver) if transceiver.currentDirection is not None else []
-    if not codecs:
-        return None
-    codec = codecs[0]
+def _codec(codec: RtpMap) -> CodecStats:
     return CodecStats(
-        mime_type=codec.mimeType, clock_rate=codec.clockRate, payload_type=codec.payloadType, channels=codec.channels
-    )
-
-
-def _pair(transceiver: RTCRtpTransceiver) -> PairStats | None:
-    """The candidate pair in use (STATS-056)."""
-    pair = private.nominated(private.connection_of(transceiver))
-    if pair is None:
-        return None
-    local, remote = pair.local_candidate, pair.remote_candidate
-    return PairStats(
-        id=f"{local.foundation}:{remote.foundation}:{remote.port}",
-        local=CandidateStats(address=local.host, port=local.port, candidate_type=local.type),
-        remote=CandidateStats(address=remote.host, port=remote.port, candidate_type=remote.type),
+        mime_type=f"audio/{codec.name}",
+        clock_rate=codec.clock_rate,
+        payload_type=codec.payload_type,
+        channels=codec.channels,
     )

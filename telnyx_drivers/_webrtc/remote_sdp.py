@@ -1,9 +1,8 @@
-"""A remote description, parsed once into values and generated again in the one form that the media library accepts.
+"""The reader of descriptions: the dozen facts that an audio call needs, or `SdpError`.
 
-Real servers leave out what aiortc insists on (``a=mid``, ``a=setup``, the rtpmap of a static payload type), repeat what
-it cannot parse (an fmtp without a codec, an ``a=ssrc`` without a colon) and mention things it must not see (video,
-component 2). Patching such text line by line never ends; so it is parsed for the dozen facts an audio call needs, and a
-canonical description is generated from them (SRV-001 to SRV-004, MEDIA-039).
+Real servers leave out what a standard asks for (``a=mid``, ``a=setup``, the rtpmap of a static payload type), repeat
+what means nothing (an fmtp without a codec, an ``a=ssrc`` without a colon) and mention what is not for us (video,
+component 2). What is not understood is passed over (SRV-001 to SRV-004, MEDIA-039).
 """
 
 import re
@@ -18,14 +17,12 @@ from telnyx_drivers._webrtc.sdp import Candidate, Direction, Document, RtpMap, S
 
 Setup: TypeAlias = Literal["active", "passive", "actpass"]
 
+_CLOCK_RATES: Final = {each.name.lower(): each.clock_rate for each in sdp.CODECS}
 _DIGEST_SIZES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
-"""Bytes, for the hashes that the library can check; weaker ones are no protection (RFC 8122 section 5)."""
-_HEADER_EXTENSIONS: Final = ("urn:ietf:params:rtp-hdrext:sdes:mid", "urn:ietf:params:rtp-hdrext:ssrc-audio-level")
+"""Bytes, for the hashes that count; weaker ones are no protection (RFC 8122 section 5)."""
 _MID: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,32}")
 _ICE_TEXT: Final = re.compile(r"[!-~]{1,256}")
 _FINGERPRINT: Final = re.compile(r"([A-Za-z0-9-]{1,16}) +([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*)")
-_EXTMAP: Final = re.compile(r"([0-9]{1,3})(?:/[a-z]+)? +(\S+)(?: .*)?")
-_DEFAULT_MID: Final = "0"
 
 
 @frozen(kw_only=True)
@@ -49,7 +46,6 @@ class RemoteDescription:
     ice_pwd: str = field(repr=False)
     fingerprints: tuple[tuple[str, str], ...] = field(repr=False)
     setup: Setup
-    extensions: tuple[tuple[int, str], ...]
     max_bit_rate: int | None
     """Bits per second of payload that the far end wants at most."""
 
@@ -61,34 +57,6 @@ class RemoteDescription:
         """Whether a candidate is the audio's: by its ``sdpMid`` if that is known, else by its section's number."""
         named = [number for number, section in enumerate(self.sections) if mid and section.first("mid") == mid]
         return self.audio_index in named if named else len(self.sections) == 1 or index == self.audio_index
-
-    def to_sdp(self, mid: str | None = None) -> str:
-        """The canonical description. ``mid`` overrides: an answer must carry the offer's.
-
-        The end of candidates is left out: it is told to the library on its own, when our own have all been found.
-        """
-        mid = mid or self.mid or _DEFAULT_MID
-        lines = [
-            "v=0",
-            "o=- 1 1 IN IP4 0.0.0.0",
-            "s=-",
-            "t=0 0",
-            *(["a=ice-lite"] if self.ice_lite else []),
-            f"a=group:BUNDLE {mid}",
-            f"m=audio 9 UDP/TLS/RTP/SAVPF {' '.join(str(codec.payload_type) for codec in self.codecs)}",
-            "c=IN IP4 0.0.0.0",
-            f"a=mid:{mid}",
-            f"a={self.direction}",
-            "a=rtcp-mux",
-            *(f"a=extmap:{number} {uri}" for number, uri in self.extensions),
-            *(f"a=rtpmap:{codec}" for codec in self.codecs),
-            *(f"a=candidate:{candidate}" for candidate in self.candidates),
-            f"a=ice-ufrag:{self.ice_ufrag}",
-            f"a=ice-pwd:{self.ice_pwd}",
-            *(f"a=fingerprint:{algorithm} {value}" for algorithm, value in self.fingerprints),
-            f"a=setup:{self.setup}",
-        ]
-        return "\r\n".join(lines) + "\r\n"
 
 
 def parse_remote(text: str, kind: DescriptionKind) -> RemoteDescription:
@@ -119,7 +87,6 @@ def parse_remote(text: str, kind: DescriptionKind) -> RemoteDescription:
         ice_pwd=_ice_text(document, audio, "ice-pwd"),
         fingerprints=_fingerprints(document, audio),
         setup=_setup(document, audio, kind),
-        extensions=tuple(_extensions(audio)),
         max_bit_rate=bit_rate.asked_of_us(audio),
     )
 
@@ -139,14 +106,14 @@ def _first_of_each(maps: tuple[RtpMap, ...]) -> Iterator[RtpMap]:
     seen: set[str] = set()
     for entry in maps:
         name = entry.name.lower()
-        if sdp.CLOCK_RATES.get(name) == entry.clock_rate and name not in seen:
+        if _CLOCK_RATES.get(name) == entry.clock_rate and name not in seen:
             seen.add(name)
             yield entry
 
 
 def _telephone_events(maps: tuple[RtpMap, ...]) -> Iterator[RtpMap]:
     """RFC 4733 payload types, one for each clock rate of a codec that can be spoken."""
-    rates = set(sdp.CLOCK_RATES.values())
+    rates = set(_CLOCK_RATES.values())
     for entry in maps:
         if entry.name.lower() == sdp.TELEPHONE_EVENT and entry.clock_rate in rates:
             rates.remove(entry.clock_rate)
@@ -208,15 +175,3 @@ def _setup(document: Document, audio: Section, kind: DescriptionKind) -> Setup:
             return "passive"
         case _:
             return "actpass" if kind == "offer" else "active"
-
-
-def _extensions(audio: Section) -> Iterator[tuple[int, str]]:
-    numbers: set[int] = set()
-    for value in audio.values("extmap"):
-        match = _EXTMAP.fullmatch(value)
-        if match is None or match[2] not in _HEADER_EXTENSIONS:
-            continue
-        number = int(match[1])
-        if 1 <= number <= 14 and number not in numbers:
-            numbers.add(number)
-            yield number, match[2]

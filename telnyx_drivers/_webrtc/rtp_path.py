@@ -1,13 +1,12 @@
 """The interface between a peer and what carries its audio in RTP: any `RtpPath` can drive any `AudioPort`.
 
-The peer owns signalling, ICE and DTLS; the path owns packets, codecs, timing and statistics of one peer. `aiortc_rtp`
-is the library's own path; a better one is passed to the engine as another `RtpPathFactory`.
+The peer owns signalling, ICE and DTLS; the path owns packets, codecs, timing and statistics of one peer. `direct_rtp`
+is the default; another one is passed to the engine as another `RtpPathFactory`.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
-from aiortc import RTCRtpTransceiver
 from attrs import frozen
 
 from telnyx_core.actions import DigitTone
@@ -85,12 +84,31 @@ class RtpStats:
     remote_bytes_sent: int | None = None
 
 
+OnData: TypeAlias = Callable[[bytes], None]
+
+
+class Wire(Protocol):
+    """What carries the packets of a path."""
+
+    @property
+    def open(self) -> bool: ...
+
+    def send(self, packet: bytes) -> None: ...
+
+    def send_rtcp(self, packet: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
 @frozen(kw_only=True)
 class RtpWiring:
     """What a path is given when its peer is built, before anything is negotiated."""
 
-    transceiver: RTCRtpTransceiver
-    """Without a track: a path that sends through the library sets one."""
+    ssrc: int
+    cname: str
+    """As the local description says."""
+    wire: Callable[[OnData, OnData], Wire]
+    """Makes what carries the packets, given what takes RTP and what takes RTCP, once keys are agreed."""
     port: AudioPort
     heard: Callable[[], None]
     """To be called once, when the first audio packet has arrived."""
@@ -123,7 +141,7 @@ class RtpPath(Protocol):
     def stats(self) -> RtpStats: ...
 
     async def stop(self) -> None:
-        """End every task, whether or not the path was started. Called once, before the peer connection is closed."""
+        """End every task, whether or not the path was started. Called once, before the transport is closed."""
         ...
 
 

@@ -1,6 +1,6 @@
 """Session descriptions (RFC 8866) as lines and sections, and the few attributes that both directions read.
 
-Nothing here knows a media library. What a far end sent is untrusted text: it is bounded, and whatever is passed on has
+What a far end sent is untrusted text: it is bounded, and whatever is passed on has
 been parsed into a value first. The only exception out of this module and `remote_sdp` is `SdpError`.
 """
 
@@ -13,6 +13,14 @@ from attrs import field, frozen
 
 Direction: TypeAlias = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 DIRECTIONS: Final[tuple[Direction, ...]] = ("sendrecv", "sendonly", "recvonly", "inactive")
+REVERSED: Final[Mapping[Direction, Direction]] = {
+    "sendrecv": "sendrecv",
+    "sendonly": "recvonly",
+    "recvonly": "sendonly",
+    "inactive": "inactive",
+}
+"""As the other end sees it."""
+DEFAULT_MID: Final = "0"
 CandidateType: TypeAlias = Literal["host", "srflx", "relay"]
 CANDIDATE_TYPES: Final[tuple[CandidateType, ...]] = ("host", "srflx", "relay")
 
@@ -21,10 +29,14 @@ MAX_LENGTH: Final = 65_536
 MAX_SECTIONS: Final = 16
 MAX_CANDIDATES: Final = 64
 
-CLOCK_RATES: Final[Mapping[str, int]] = {"opus": 48_000, "g722": 8_000, "pcmu": 8_000, "pcma": 8_000}
-"""The codecs that can be spoken, with the clock their RTP timestamps count in (RFC 3551, RFC 7587)."""
 TELEPHONE_EVENT: Final = "telephone-event"
 COMFORT_NOISE: Final = "CN"
+
+
+def both(one: Direction, other: Direction) -> Direction:
+    """What two ends do, each seen from the same one (RFC 3264 section 6.1)."""
+    sends, receives = (all(each in ("sendrecv", way) for each in (one, other)) for way in ("sendonly", "recvonly"))
+    return "sendrecv" if sends and receives else "sendonly" if sends else "recvonly" if receives else "inactive"
 
 
 class SdpError(ValueError):
@@ -51,6 +63,15 @@ STATIC: Final[Mapping[int, RtpMap]] = {
     9: RtpMap(9, "G722", 8_000),
     13: RtpMap(13, COMFORT_NOISE, 8_000),
 }
+
+
+CODECS: Final[tuple[RtpMap, ...]] = (
+    RtpMap(96, "opus", 48_000, 2),
+    RtpMap(9, "G722", 8_000),
+    RtpMap(0, "PCMU", 8_000),
+    RtpMap(8, "PCMA", 8_000),
+)
+"""What can be spoken, as it is offered (MEDIA-042): the clock is that of RTP timestamps (RFC 3551, RFC 7587)."""
 
 
 @frozen

@@ -22,7 +22,7 @@ class PeerSettings:
     reflexive_first: bool = True
     patience: ice.GatheringTimeouts = field(factory=ice.GatheringTimeouts)
     stands_in_for_server: bool = False
-    """Choose the path as the platform's server does (see `aiortc_serving`)."""
+    """Choose the path as the platform's server does (see `ice_serving`)."""
     delay: float = 0.0
     """Seconds that each datagram takes more, each way: as if the other end were that far away."""
     consent: ConsentTiming = field(factory=ConsentTiming)

@@ -5,7 +5,10 @@ import contextlib
 import ssl
 from typing import Final, cast
 
-from telnyx_drivers._webrtc import aiortc_private as private
+from aioice.stun import Class, Message, Method, Transaction, parse_message
+from aioice.turn import create_turn_endpoint
+
+from telnyx_drivers._webrtc import private
 from telnyx_drivers._webrtc.ice_plan import StunServer, TurnServer
 
 _FAREWELL: Final = 1.0
@@ -24,7 +27,7 @@ async def bind(server: StunServer) -> str:
 
 async def allocate(server: TurnServer, tls: ssl.SSLContext | None) -> str:
     """The address that the server relays from. ``tls`` replaces what the system trusts."""
-    relay, _ = await private.create_turn_endpoint(
+    relay, _ = await create_turn_endpoint(
         asyncio.DatagramProtocol,
         server_addr=(server.host, server.port),
         username=server.username,
@@ -33,7 +36,10 @@ async def allocate(server: TurnServer, tls: ssl.SSLContext | None) -> str:
         transport="udp" if server.transport == "udp" else "tcp",
     )
     relayed: str = relay.get_extra_info("sockname")[0]
-    await private.close_turn(relay, _FAREWELL)
+    relay.close()
+    farewell = private.turn_closing(relay)
+    assert farewell is not None, "closing"
+    await asyncio.wait([farewell], timeout=_FAREWELL)
     return relayed
 
 
@@ -42,7 +48,7 @@ class _Client(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self._transport: asyncio.DatagramTransport | None = None
-        self._transaction: private.Transaction | None = None
+        self._transaction: Transaction | None = None
         self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -50,21 +56,21 @@ class _Client(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         with contextlib.suppress(ValueError):
-            message = private.parse_message(data)
-            if self._transaction is not None and message.message_class in (private.Class.RESPONSE, private.Class.ERROR):
+            message = parse_message(data)
+            if self._transaction is not None and message.message_class in (Class.RESPONSE, Class.ERROR):
                 self._transaction.response_received(message, addr)
 
     def error_received(self, exc: Exception) -> None:
         if not self._refused.done():
             self._refused.set_exception(exc)
 
-    def send_stun(self, message: private.Message, addr: tuple[str, int]) -> None:
+    def send_stun(self, message: Message, addr: tuple[str, int]) -> None:
         assert self._transport is not None, "connected"
         self._transport.sendto(bytes(message))
 
     async def mapped_address(self, server: tuple[str, int]) -> str:
-        request = private.Message(message_method=private.Method.BINDING, message_class=private.Class.REQUEST)
-        self._transaction = transaction = private.Transaction(request, server, self)
+        request = Message(message_method=Method.BINDING, message_class=Class.REQUEST)
+        self._transaction = transaction = Transaction(request, server, self)
 
         async def answered() -> str:
             response, _ = await transaction.run()

@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,8 +26,8 @@ from telnyx_drivers._audio.rtp.g711 import PCMU
 from telnyx_drivers._audio.rtp.packet import RtpPacket, parse
 from telnyx_drivers._services.call_recording import CallRecorder
 from telnyx_drivers._webrtc.call_audio import CallAudio
-from telnyx_drivers._webrtc.direct_rtp import Leg, OnData
-from telnyx_drivers._webrtc.rtp_path import AgreedAudio, RtpCodec, RtpWiring
+from telnyx_drivers._webrtc.direct_rtp import Leg
+from telnyx_drivers._webrtc.rtp_path import AgreedAudio, OnData, RtpCodec, RtpWiring
 from telnyx_drivers.asyncio import OpusSettings, Tone
 from tests.audio.helpers import call_audio, read_wav, sine
 from tests.audio.histories import (
@@ -110,7 +110,9 @@ class Clicks:
 
 def leg(audio: CallAudio, wire: Wire, digits: list[str]) -> Leg:
     wiring = RtpWiring(
-        transceiver=cast("Any", None),
+        ssrc=7,
+        cname="x",
+        wire=wire.plug,
         port=audio,
         heard=lambda: None,
         digit=lambda digit, seconds: digits.append(digit),
@@ -121,7 +123,7 @@ def leg(audio: CallAudio, wire: Wire, digits: list[str]) -> Leg:
         sends=True,
         receives=True,
     )
-    return Leg(wiring, agreed, OpusSettings(), ssrc=7, cname="x", wire=wire.plug)
+    return Leg(wiring, agreed, OpusSettings())
 
 
 @cache

@@ -122,7 +122,7 @@ import sys
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"aiortc", "aioice", "av", "numpy"}:
+        if name.partition(".")[0] in {"aioice", "OpenSSL", "pylibsrtp", "av", "numpy"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())

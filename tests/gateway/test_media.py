@@ -18,9 +18,9 @@ from telnyx_core.gateway.events import (
     MessageReceived,
 )
 from telnyx_core.ids import CallId
-from telnyx_drivers._webrtc.aiortc_private import SrtpWire
 from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.measure import dominant_frequency
+from telnyx_drivers._webrtc.srtp import SrtpWire
 from telnyx_drivers.asyncio import CallHandle, TelnyxRTC, Tone
 from telnyx_drivers.gateway import Gateway
 from tests.media.rig import run

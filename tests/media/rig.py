@@ -26,6 +26,8 @@ from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId, MediaId
 from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.engine import AiortcEngine
+from telnyx_drivers._webrtc.ice_agent import Agent
+from telnyx_drivers._webrtc.ice_transport import AioiceTransport
 from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers._webrtc.peer import Peer
 from telnyx_drivers._webrtc.settings import PeerSettings
@@ -162,6 +164,13 @@ class Side:
 def peer_of(side: Side, media: int = 1) -> Peer:
     """The engine's own object, to play tricks on."""
     return side.engine._peers[MediaId(media)][0]
+
+
+def agent_of(side: Side, media: int = 1) -> Agent:
+    """Its ICE agent."""
+    ice = peer_of(side, media)._ground.ice
+    assert isinstance(ice, AioiceTransport)
+    return ice.agent
 
 
 @define(eq=False)

@@ -3,13 +3,14 @@
 import hashlib
 import warnings
 
-from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, SRTPProtectionProfile
+from attrs import evolve
 from OpenSSL import SSL, crypto
 
+from telnyx_drivers._webrtc.dtls import Fingerprint
 from tests.media.rig import Side, peer_of
 
 
-class RsaCertificate(RTCCertificate):
+class RsaCertificate:
     """Offers nothing but RSA, as a server with such a key has to."""
 
     def __init__(self) -> None:
@@ -28,26 +29,21 @@ class RsaCertificate(RTCCertificate):
             self.certificate.set_pubkey(self.key)
             self.certificate.sign(self.key, "sha256")
 
-    def getFingerprints(self) -> list[RTCDtlsFingerprint]:
+    @property
+    def fingerprint(self) -> Fingerprint:
         encoded = crypto.dump_certificate(crypto.FILETYPE_ASN1, self.certificate)
-        return [
-            RTCDtlsFingerprint(f"sha-{bits}", hashlib.new(f"sha{bits}", encoded).digest().hex(":").upper())
-            for bits in (256, 384, 512)
-        ]
+        return "sha-256", hashlib.sha256(encoded).digest().hex(":").upper()
 
-    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
-        context = SSL.Context(SSL.DTLS_METHOD)
-        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *args: True)
+    def install(self, context: SSL.Context) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             context.use_certificate(self.certificate)
             context.use_privatekey(self.key)
         context.set_cipher_list(b"ECDHE-RSA-AES128-GCM-SHA256")
-        context.set_tlsext_use_srtp(b":".join(profile.openssl_profile for profile in srtp_profiles))
-        return context
 
 
 def give_rsa_certificate(side: Side, media: int = 1) -> None:
     """Replace the certificate of a peer that has not been described yet."""
-    transport = peer_of(side, media)._transceiver.receiver.transport
-    transport._RTCDtlsTransport__local_certificate = RsaCertificate()
+    peer, certificate = peer_of(side, media), RsaCertificate()
+    peer._ground.dtls.certificate = certificate
+    peer._end = evolve(peer._end, fingerprint=certificate.fingerprint[1])

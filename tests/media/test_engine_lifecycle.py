@@ -38,12 +38,12 @@ from telnyx_core.facts import (
 )
 from telnyx_core.ids import MediaId
 from telnyx_drivers._audio.source_registry import MediaAccessError
-from telnyx_drivers._webrtc import aiortc_private as private
-from telnyx_drivers._webrtc.aiortc_rtp import AiortcRtpPath
+from telnyx_drivers._webrtc import private
+from telnyx_drivers._webrtc.direct_rtp import DirectRtpPath
 from telnyx_drivers._webrtc.engine import AiortcEngine
 from telnyx_drivers._webrtc.rtp_path import AgreedAudio
 from telnyx_drivers.asyncio import Source, Tone
-from tests.media.rig import CALL, LOOPBACK, Pair, Side, open_descriptors, peer_of, run, silent, until
+from tests.media.rig import CALL, LOOPBACK, Pair, Side, agent_of, open_descriptors, peer_of, run, silent, until
 from tests.media.test_sdp_remote import read
 
 pytestmark = pytest.mark.media
@@ -295,7 +295,7 @@ def test_sockets_are_not_lost_when_gathering_is_cut_short() -> None:
 def test_a_path_that_does_not_start_is_a_failed_peer(caplog: pytest.LogCaptureFixture) -> None:
     """In the middle of the library's handshake: an exception there would leave it half done, without a word."""
 
-    class Broken(AiortcRtpPath):
+    class Broken(DirectRtpPath):
         def start(self, agreed: AgreedAudio) -> None:
             raise OSError("no encoder")
 
@@ -327,10 +327,10 @@ def test_closing_is_bounded_though_a_source_does_not_let_go() -> None:
         media = side.open(1, "offer")
         side.perform(OpenSource(media, "stubborn"))
         await asyncio.sleep(0.01)
-        library = peer_of(side)._pc
+        ice = peer_of(side)._ground.ice
         async with asyncio.timeout(5.5):
             await side.engine.aclose()
-        assert library.connectionState == "closed"
+        assert ice.state == "closed"
         assert not side.facts
         release.set()
 
@@ -525,35 +525,25 @@ def test_digits_that_a_path_hears_are_reported() -> None:
 
 
 def test_every_private_name_is_where_it_is_expected() -> None:
-    """An upgrade of aiortc or aioice that moves one fails here."""
+    """An upgrade of aioice or pylibsrtp that moves one fails here."""
 
     async def main() -> None:
         pair = Pair()
         await pair.connect()
-        transceiver = peer_of(pair.caller)._transceiver
-        dtls = transceiver.receiver.transport
+        agent, keys = agent_of(pair.caller), peer_of(pair.caller)._ground.dtls.keys
+        assert keys is not None
         objects = {
-            "peer connection": peer_of(pair.caller)._pc,
-            "transceiver": transceiver,
-            "dtls": dtls,
-            "certificate": dtls._RTCDtlsTransport__local_certificate,
-            "router": dtls._rtp_router,
-            "ice": dtls.transport,
-            "connection": private.connection_of(transceiver),
-            "receiver": transceiver.receiver,
-            "sender": transceiver.sender,
-            "srtp": dtls._tx_srtp,
-            "transaction": private.Transaction(
-                private.Message(private.Method.BINDING, private.Class.REQUEST), None, None
-            ),  # type: ignore[arg-type]
-            "turn": private.TurnTransport(None),  # type: ignore[arg-type]
+            "agent": agent,
+            "srtp": keys[0],
+            "turn": turn.TurnTransport(None),  # type: ignore[arg-type]
             "turn client": turn.TurnClientUdpProtocol(("192.0.2.1", 1), None, None, 600, 500),
-            "udp transport": private.connection_of(transceiver)._protocols[0].transport,
+            "udp transport": private.sockets(agent)[0].transport,
         }
         assert objects.keys() == private.PRIVATE_NAMES.keys()
         missing = [
             f"{role}.{name}"
-            for role, names in private.PRIVATE_NAMES.items()
+            for table in (private.PRIVATE_NAMES, private.UNDOCUMENTED)
+            for role, names in table.items()
             for name in names
             if not hasattr(objects[role], name)
         ]

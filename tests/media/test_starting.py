@@ -5,6 +5,7 @@ from struct import pack
 from typing import Any
 
 import pytest
+from aioice.stun import Class
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,12 +13,13 @@ from OpenSSL import SSL
 
 from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, UseMedia
 from telnyx_core.options import IceServer
-from telnyx_drivers._webrtc import aiortc_private as private
-from telnyx_drivers._webrtc.aiortc_starting import NOMINATE_SECONDS, records
+from telnyx_drivers._webrtc import private
+from telnyx_drivers._webrtc.dtls import records
+from telnyx_drivers._webrtc.ice_agent import NOMINATE_SECONDS
 from telnyx_drivers._webrtc.settings import PeerSettings
 from tests.media import servers
 from tests.media.attempts import Cell, Kind, Ways, attempt
-from tests.media.rig import Side, peer_of, run, until
+from tests.media.rig import Side, agent_of, run, until
 from tests.media.server_end import ServerEnd, Setup
 
 media = pytest.mark.media
@@ -88,10 +90,6 @@ def test_a_late_check_from_another_address_takes_nothing_away(setup: Setup) -> N
     run(main())
 
 
-def agent_of(side: Side) -> private.Connection:
-    return private.connection_of(peer_of(side)._transceiver)
-
-
 @media
 def test_a_check_of_the_servers_own_starts_no_check_from_another_address() -> None:
     """Servers check the first address in our description, which need not be the one that works best."""
@@ -111,7 +109,7 @@ def test_a_check_of_the_servers_own_starts_no_check_from_another_address() -> No
                     far.follows = protocol.local_candidate.host, protocol.local_candidate.port
             await until(lambda: bool(sent))
             await asyncio.sleep(2 * NOMINATE_SECONDS)
-            assert {message.message_class for message in sent} == {private.Class.RESPONSE}
+            assert {message.message_class for message in sent} == {Class.RESPONSE}
             assert private.nominated(agent) is selected
         await near.engine.aclose()
 
@@ -141,7 +139,7 @@ def test_once_a_controlling_server_has_chosen_no_other_address_is_checked() -> N
                 protocol.send_stun = lambda message, addr, to=protocol: send(to, message)
             far.accept(answer)
             far.follows = chosen.local_candidate.host, chosen.local_candidate.port
-            requests = lambda of: [each for each in sent[of] if each.message_class is private.Class.REQUEST]  # noqa: E731
+            requests = lambda of: [each for each in sent[of] if each.message_class is Class.REQUEST]  # noqa: E731
             await until(lambda: len(requests(chosen)) > 5)
             assert requests(other) == []
         await near.engine.aclose()

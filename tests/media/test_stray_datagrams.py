@@ -10,16 +10,18 @@ from struct import pack
 from typing import Any
 
 import pytest
+from aioice import Candidate
 from hypothesis import given
 from hypothesis import strategies as st
 
 from telnyx_core.actions import AddCandidate, ApplyRemote, CreateAnswer, CreateOffer, UseMedia
 from telnyx_core.options import IceServer
-from telnyx_drivers._webrtc import aiortc_private as private
-from telnyx_drivers._webrtc.aiortc_socket import MOST_CANDIDATES, MOST_EARLY, Arrivals, IceSocket, Unwanted, door_of
+from telnyx_drivers._webrtc.ice_agent import Agent
+from telnyx_drivers._webrtc.ice_socket import MOST_CANDIDATES, MOST_EARLY, Arrivals, Unwanted
+from telnyx_drivers._webrtc.ice_transport import AioiceTransport
 from telnyx_drivers._webrtc.peer_transport import PeerTransport
 from tests.media import servers
-from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run, until
+from tests.media.rig import LOOPBACK, Pair, Side, agent_of, run, until
 from tests.media.server_end import ServerEnd
 
 pytestmark = pytest.mark.media
@@ -70,7 +72,7 @@ class Stranger:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
-    def send(self, connection: private.Connection, *datagrams: bytes) -> None:
+    def send(self, connection: Agent, *datagrams: bytes) -> None:
         for protocol in connection._protocols:
             for datagram in datagrams:
                 self._socket.sendto(datagram, protocol.transport.get_extra_info("sockname"))
@@ -86,13 +88,9 @@ def stranger() -> Iterator[Stranger]:
     stranger.close()
 
 
-def agent_of(side: Side) -> private.Connection:
-    return private.connection_of(peer_of(side)._transceiver)
-
-
-async def bears(stranger: Stranger, connection: private.Connection) -> None:
+async def bears(stranger: Stranger, connection: Agent) -> None:
     """All of it is dropped, and counted as what it looks like."""
-    door, before = door_of(connection), door_of(connection).dropped.total()
+    door, before = connection.door, connection.door.dropped.total()
     stranger.send(connection, *(datagram for _, datagram in STRAY), *HANDSHAKE)
     await until(lambda: door.dropped.total() >= before + len(STRAY))
     counted = {kind: sum(each == kind for each, _ in STRAY) for kind, _ in STRAY}
@@ -141,8 +139,9 @@ def test_an_idle_client_keeps_nothing(stranger: Stranger) -> None:
     async def main() -> None:
         ground = PeerTransport((), LOOPBACK, relay_only=False)
         await ground.hosts_known()
-        connection = private.connection_of(ground.transceiver)
-        door = door_of(connection)
+        assert isinstance(ground.ice, AioiceTransport)
+        connection = ground.ice.agent
+        door = connection.door
         for _ in range(100):
             stranger.send(connection, *[os.urandom(1) + bytes(1_400) for _ in range(10)], HANDSHAKE[2])
             await asyncio.sleep(0)
@@ -159,8 +158,11 @@ def test_an_idle_client_keeps_nothing(stranger: Stranger) -> None:
 )
 def test_no_datagram_makes_a_socket_raise(datagrams: list[bytes]) -> None:
     async def main() -> None:
-        connection = private.Connection(ice_controlling=True)
-        socket = IceSocket(connection)
+        async def nowhere() -> list[Candidate]:
+            return []
+
+        connection = Agent(nowhere)
+        socket = connection.make_socket()
         sent: list[bytes] = []
 
         class Transport(asyncio.DatagramTransport):
@@ -192,7 +194,7 @@ def test_a_turn_servers_nonsense_is_dropped() -> None:
             server.transport.sendto(datagram, client)
             server.transport.sendto(pack("!HH", channel, len(datagram)) + datagram, client)
         server.transport.sendto(pack("!HH", channel, 500) + bytes(3), client)
-        dropped = door_of(agent_of(pair.caller)).dropped
+        dropped = agent_of(pair.caller).door.dropped
         await until(lambda: dropped["empty"] == 1)
         pair.caller.audio().hum(440)
         assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aioice.ice import StunProtocol
 from attrs import evolve
 
 from telnyx_core.states import CallState
 from telnyx_drivers._tools.cli.diagnose import ICE_CREDENTIAL, ICE_USERNAME
 from telnyx_drivers._tools.cli.exits import Exit
-from telnyx_drivers._webrtc import aiortc_private as private
-from telnyx_drivers._webrtc import aiortc_serving
+from telnyx_drivers._webrtc import ice_serving, private
 from telnyx_drivers._webrtc.engine import AiortcEngine
 from telnyx_drivers._webrtc.ports import AnyLoop, EngineFactory
 from telnyx_drivers._webrtc.settings import PeerSettings
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.gateway import Gateway
 from tests.far_away import DELAY
-from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run, until
+from tests.media.rig import LOOPBACK, Pair, Side, agent_of, run, until
 from tests.network.coturn import CREDENTIAL, LISTENS_ON, USER, Coturn
 from tests.network.test_turn import hears_itself
 from tests.programs import ROOT
@@ -46,11 +46,11 @@ def test_two_addresses_reach_a_server_that_listens_to_one(offerer: str) -> None:
         server.audio().hum(880)
         assert await server.audio().hears() == pytest.approx(440, abs=2)
         assert await client.audio().hears() == pytest.approx(880, abs=2)
-        agents = [private.connection_of(peer_of(side)._transceiver) for side in (client, server)]
+        agents = [agent_of(side) for side in (client, server)]
         ours, its = (private.nominated(agent) for agent in agents)
         assert ours is not None
         assert its is not None
-        assert its.remote_addr == ours.local_addr == private.door_of(agents[1]).only
+        assert its.remote_addr == ours.local_addr == agents[1].door.only
         await pair.aclose()
 
     run(main())
@@ -64,11 +64,11 @@ def test_what_comes_from_elsewhere_is_dropped() -> None:
         await pair.connect()
         pair.caller.audio().hum(440)
         await pair.callee.audio().hears(0.2)
-        connection = private.connection_of(peer_of(pair.caller)._transceiver)
+        connection = agent_of(pair.caller)
         selected = private.nominated(connection)
         assert selected is not None
         (other,) = (each for each in connection._protocols if each is not selected.protocol)
-        dropped = private.door_of(private.connection_of(peer_of(pair.callee)._transceiver)).dropped
+        dropped = agent_of(pair.callee).door.dropped
         send = selected.protocol.transport.sendto
         for moved in (other.transport.sendto, send):
             before = dropped["media"]
@@ -117,7 +117,7 @@ def test_a_gateway_moves_while_the_path_begins_and_then_only_after_a_long_silenc
     """PS-041: "Until ICE and DTLS are up it follows valid checks from another address; later only after a long
     silence".
     """
-    monkeypatch.setattr(aiortc_serving, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(ice_serving, "SILENCE_SECONDS", 0.5)
 
     async def main() -> None:
         client, server = Side(TWO), Side(SERVER)
@@ -125,12 +125,12 @@ def test_a_gateway_moves_while_the_path_begins_and_then_only_after_a_long_silenc
         await pair.connect()
         server.audio().hum(880)
         assert await client.audio().hears(0.2) == pytest.approx(880, abs=4)
-        near, far = (private.connection_of(peer_of(side)._transceiver) for side in (client, server))
-        selected, door = private.nominated(near), private.door_of(far)
+        near, far = (agent_of(side) for side in (client, server))
+        selected, door = private.nominated(near), far.door
         assert selected is not None
         (other,) = (each for each in near._protocols if each is not selected.protocol)
 
-        def check(protocol: private.StunProtocol) -> None:
+        def check(protocol: StunProtocol) -> None:
             request = near.build_request(selected, nominate=True)
             assert near.remote_password is not None
             request.add_message_integrity(near.remote_password.encode())

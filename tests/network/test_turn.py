@@ -11,8 +11,10 @@ import pytest
 from telnyx_core.events import IceServerFailed
 from telnyx_core.gateway.events import CallStarted
 from telnyx_core.options import IceServer
-from telnyx_drivers._webrtc import aiortc_private as private
+from telnyx_drivers._webrtc import private
 from telnyx_drivers._webrtc.engine import AiortcEngine
+from telnyx_drivers._webrtc.ice_agent import Agent
+from telnyx_drivers._webrtc.ice_transport import AioiceTransport
 from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers.asyncio import CallEnded, CallHandle, TelnyxRTC, Tone
 from telnyx_drivers.gateway import Gateway
@@ -41,12 +43,14 @@ async def hears_itself(call: CallHandle, frequency: float = 700.0) -> None:
     assert dominant_frequency(np.concatenate(heard[5:]), RATE) == pytest.approx(frequency, abs=3)
 
 
-def far_end(gateway: Gateway, call: CallHandle) -> private.Connection:
+def far_end(gateway: Gateway, call: CallHandle) -> Agent:
     """The gateway's ICE agent of a call: its own view of the client."""
     engine = gateway._engine
     assert isinstance(engine, AiortcEngine)
     (peer,) = (peer for peer, media in engine._peers.values() if media is engine._calls[call.id])
-    return private.connection_of(peer._transceiver)
+    ice = peer._ground.ice
+    assert isinstance(ice, AioiceTransport)
+    return ice.agent
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])

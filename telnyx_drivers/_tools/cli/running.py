@@ -17,7 +17,7 @@ from telnyx_drivers._tools.cli.output import Output
 Work: TypeAlias = Callable[[JsonObject], Coroutine[None, None, Exit]]
 """Does a command's work and writes what a script wants to know into the document as it becomes known."""
 
-_MEDIA = frozenset({"aiortc", "aioice", "av", "numpy"})
+_MEDIA = frozenset({"aioice", "OpenSSL", "pylibsrtp", "av", "numpy"})
 
 
 def perform(output: Output, work: Work, *, serves: bool = False) -> NoReturn:

@@ -1,9 +1,8 @@
-# pyright: reportPrivateUsage=false
 """The sockets of an ICE agent, and the filter behind them: which datagrams are accepted, and how many.
 
-aiortc and aioice trust every datagram that reaches a UDP port, also a hostile one: an
-empty datagram ends the path, a malformed STUN message logs a traceback, and all else is kept without limit. Here,
-before any of their code sees it, a datagram must be one of these (RFC 7983), or it is dropped and counted:
+aioice trusts every datagram that reaches a UDP port, also a hostile one: a malformed STUN message logs a traceback, and
+all that is not STUN is kept without limit. Here, before any of its code sees it, a datagram must be one of these (RFC
+7983), or it is dropped and counted:
 
 - SRTP, passed to the path that has the keys;
 - DTLS from a remote address, a bounded number of datagrams;
@@ -26,6 +25,8 @@ from aioice.ice import CandidatePair, StunProtocol
 from aioice.stun import Class, Message, parse_message
 from aioice.turn import UDP_SOCKET_BUFFER_SIZE, TurnClientMixin, TurnTransport
 
+from telnyx_drivers._webrtc import private
+
 log = logging.getLogger(__name__)
 
 Address: TypeAlias = tuple[str, int]
@@ -45,8 +46,6 @@ _AWAY: Final = 0.03
 """Seconds since the last datagram after which it is looked: the loop may have been held up."""
 MOST_EARLY: Final = 16
 """DTLS datagrams kept until a pair is selected, the latest ones: one flight of a handshake, and some of its repeats."""
-MOST_QUEUED: Final = 64
-"""Datagrams on their way to the handshake; it takes them as they come."""
 MOST_CANDIDATES: Final = 128
 """Addresses of the far end over the life of a path, told and learned. A server has one, a browser a dozen."""
 
@@ -59,27 +58,28 @@ class Door:
         self._early: deque[tuple[bytes, Address, IceSocket]] = deque(maxlen=MOST_EARLY)
         self.dropped: Counter[Unwanted] = Counter()
         """Datagrams, by what they looked like."""
+        self.dtls: Callable[[bytes], None] | None = None
+        """Called with DTLS from an address of the far end. ``None``: the handshake has not begun here."""
         self.media: Callable[[bytes], bool] | None = None
         """Called with what looks like SRTP or SRTCP; returns whether it is authentic. ``None``: no keys yet."""
         self.only: Address | None = None
-        """Accept DTLS and SRTP from this address only, as a server does; `aiortc_serving` gives the reason."""
+        """Accept DTLS and SRTP from this address only, as a server does; `ice_serving` gives the reason."""
         self.delay = 0.0
         """Seconds of extra delay for each datagram, in and out, to simulate a distant far end. Set it first."""
 
-    def open(self) -> None:
-        """A pair is selected: the handshake begins, with the DTLS datagrams that have arrived so far."""
+    def open(self, dtls: Callable[[bytes], None]) -> None:
+        """The handshake begins, with the DTLS datagrams that have arrived so far."""
+        self.dtls = dtls
         early = list(self._early)
         self._early.clear()
         for datagram in early:
             self.handshake(*datagram)
 
     def handshake(self, data: bytes, address: Address, came_to: "IceSocket") -> None:
-        if not self._connection._nominated:
+        if self.dtls is None:
             self._early.append((data, address, came_to))
-        elif (
-            address == self.only if self.only else self._knows(address)
-        ) and self._connection._queue.qsize() < MOST_QUEUED:
-            self._connection.data_received(data, 1)
+        elif address == self.only if self.only else self._knows(address):
+            self.dtls(data)
         else:
             self.dropped["DTLS"] += 1
 
@@ -89,7 +89,7 @@ class Door:
         if message.message_class != Class.REQUEST:
             key = connection.remote_password
             # Also accepted: the far end's answer to a request that was given up or not awaited.
-            return message.transaction_id in came_to.transactions or (
+            return message.transaction_id in came_to.asked or (
                 key is not None and message.check_message_integrity(key.encode())
             )
         mine, _, theirs = str(message.attributes.get("USERNAME")).partition(":")
@@ -104,16 +104,10 @@ class Door:
     @property
     def full(self) -> bool:
         """True: no further remote addresses are accepted."""
-        return len(self._connection._remote_candidates) >= MOST_CANDIDATES
+        return len(self._connection.remote_candidates) >= MOST_CANDIDATES
 
     def _knows(self, address: Address) -> bool:
-        return any((each._network_host, each.port) == address for each in self._connection._remote_candidates)
-
-
-def door_of(connection: Connection) -> Door:
-    """The agent's filter; it is kept as an attribute of the agent."""
-    door: Door = vars(connection).setdefault("door", Door(connection))
-    return door
+        return any((each.host, each.port) == address for each in self._connection.remote_candidates)
 
 
 class IceSocket(StunProtocol):
@@ -122,9 +116,11 @@ class IceSocket(StunProtocol):
     direct: "asyncio.DatagramTransport | Relay"
     """Sends at once."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, door: Door) -> None:
         super().__init__(connection)
-        self._door = door_of(connection)
+        self._door = door
+        self.asked: dict[bytes, tuple[Message, Address]] = {}
+        """The requests that have not been answered yet, by transaction, and where they went."""
         self._arrivals = Arrivals()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -136,8 +132,7 @@ class IceSocket(StunProtocol):
             self.direct = Relay(transport)
             return
         self._arrivals = Arrivals(transport)
-        if hasattr(transport, "max_size"):
-            transport.max_size = MOST_BYTES  # pyright: ignore[reportAttributeAccessIssue]
+        private.limit_datagrams(transport, MOST_BYTES)
         host, port = transport.get_extra_info("sockname")[:2]
         # Before the first datagram, which the library answers in the name of this candidate.
         self.local_candidate = Candidate(
@@ -177,6 +172,19 @@ class IceSocket(StunProtocol):
                 self._stun(data, addr)
             case _:
                 door.dropped["other"] += 1
+
+    async def request(
+        self,
+        request: Message,
+        addr: Address,
+        integrity_key: bytes | None = None,
+        retransmissions: int | None = None,
+    ) -> tuple[Message, Address]:
+        self.asked[request.transaction_id] = request, addr
+        try:
+            return await super().request(request, addr, integrity_key, retransmissions)
+        finally:
+            del self.asked[request.transaction_id]
 
     def send_stun(self, message: Message, addr: Address) -> None:
         self.direct.sendto(bytes(message), addr)
@@ -223,9 +231,8 @@ class Relay:
     """Sends on a TURN channel at once. aioice makes a task for each packet; binding and refreshing stay with it."""
 
     def __init__(self, transport: TurnTransport) -> None:
-        client = mangled(transport, TurnTransport, "inner_protocol")
-        assert isinstance(client, TurnClientMixin)
-        self._client = client
+        self._client = client = private.turn_client(transport)
+        self._send = private.turn_send(client)
         self._by_task = transport.sendto
         _bear_anything(client)
 
@@ -235,7 +242,7 @@ class Relay:
         if channel is None or time.time() > client.channel_refresh_at[channel]:
             self._by_task(data, address)
         elif not client.transport.is_closing():
-            client._send(pack("!HH", channel, len(data)) + data)
+            self._send(pack("!HH", channel, len(data)) + data)
 
 
 def _bear_anything(client: TurnClientMixin) -> None:
@@ -284,11 +291,9 @@ class Arrivals:
 
 
 def _waiting(transport: asyncio.BaseTransport | None) -> Iterator[tuple[bytes, Address]]:
-    """Only asyncio's own transport that is told when a socket can be read leaves any; others read all, or ahead."""
-    read = getattr(transport, "_sock", None) if hasattr(transport, "_read_ready") else None
-    if not isinstance(transport, asyncio.BaseTransport) or not isinstance(read, socket.socket):
-        return
-    if read.type is not socket.SOCK_DGRAM:
+    """Nothing where the transport reads all, or ahead: see `private.readable_socket`."""
+    read = None if transport is None else private.readable_socket(transport)
+    if transport is None or read is None:
         return
     for _ in range(MOST_AT_ONCE - 1):
         if transport.is_closing():
@@ -299,32 +304,19 @@ def _waiting(transport: asyncio.BaseTransport | None) -> Iterator[tuple[bytes, A
             return  # nothing more, or an error of the network, of which the library only makes a line in its log
 
 
-async def open_sockets(connection: Connection, addresses: list[str]) -> list[IceSocket]:
-    """One on each of these addresses of this host that can be had. The agent closes them."""
-    opened: list[IceSocket] = []
-    for address in addresses:
-        # One by one: a call that is cancelled while it opens several would lose those that it has opened.
-        try:
-            transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: IceSocket(connection), local_addr=(address, 0)
-            )
-        except OSError as error:
-            log.info("no socket on %s: %s", address, error)
-            continue
-        made = transport.get_extra_info("socket")
-        if made is not None:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_SOCKET_BUFFER_SIZE)
-        connection._protocols.append(protocol)
-        opened.append(protocol)
-    return opened
+async def open_socket(connection: Connection, door: Door, address: str) -> IceSocket:
+    """One on this address of this host. Raises ``OSError``. The agent closes it."""
+    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: IceSocket(connection, door), local_addr=(address, 0)
+    )
+    made = transport.get_extra_info("socket")
+    if made is not None:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_SOCKET_BUFFER_SIZE)
+    private.sockets(connection).append(protocol)
+    return protocol
 
 
 def sender_of(pair: CandidatePair) -> "asyncio.DatagramTransport | Relay":
     """What sends on a pair, at once."""
     assert isinstance(pair.protocol, IceSocket), "every socket is one of ours"
     return pair.protocol.direct
-
-
-def mangled(owner: object, cls: type, name: str) -> object:
-    """What a class of the library keeps under a name of its own."""
-    return getattr(owner, f"_{cls.__name__}__{name}")
