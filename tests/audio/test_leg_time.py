@@ -260,6 +260,35 @@ def test_the_round_trip_is_right_while_the_systems_time_is_wrong(
     on_virtual_time(test)
 
 
+def test_a_report_about_another_stream_says_nothing_about_the_one_that_is_heard() -> None:
+    """RFC 3550 section 6.4.1: the far end reckons its round trip from the last report of the very source."""
+
+    async def test(loop: VirtualClockLoop) -> None:
+        wire, told = Wire(loop), list[int]()
+
+        def listen(packet: bytes) -> None:
+            told.extend(block.last_sr for message in rtcp.parse(packet) for block in getattr(message, "blocks", ()))
+
+        def report(source: int) -> None:
+            assert wire.deliver_rtcp is not None
+            wire.deliver_rtcp(rtcp.compound(rtcp.SenderReport(source, 0x1111_2222_3333_4444, 0, 0, 0, ()), None))
+
+        wire.on_report = listen
+        path = leg(call_audio(), wire, [])
+        for number in range(400):
+            wire.arrive(number * 0.02, RtpPacket(NARROW, number == 0, number, number * 160, 3, tone(NARROW, 160)))
+        loop.call_at(0.1, report, 4)
+        await asyncio.sleep(4.0)
+        assert told
+        assert set(told) == {0}
+        report(3)
+        await asyncio.sleep(4.0)
+        path.stop()
+        assert told[-1] == 0x2222_3333
+
+    on_virtual_time(test)
+
+
 def test_what_plays_through_a_stall_is_played_whole_and_knows_where_it_is(tmp_path: Path) -> None:
     """The position is one of what is played: the far end hears a pause, and the rest after it."""
 
