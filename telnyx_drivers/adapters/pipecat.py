@@ -20,6 +20,7 @@ from typing import Final
 
 from telnyx_core.errors import InvalidCallState, LocalProtocolError
 from telnyx_core.events import DigitReceived, Event
+from telnyx_drivers._arguments import LONGEST_WAIT
 from telnyx_drivers._audio.readers import AudioIn
 from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._emitter import EventStream
@@ -52,11 +53,14 @@ except ModuleNotFoundError as error:
 _KEYS: Final = frozenset(KeypadEntry)
 """Twelve of them: pipecat has no name for the keys A to D."""
 
+_WRITE_LIMIT: Final = "audio_out_write_timeout_secs"
+
 
 class CallTransport(BaseTransport):
     """Give it a call that is active, or will be; audio flows from then on. One transport serves one pipeline.
 
-    ``params`` default to audio in and out at the pipeline's own rates. With ``hang_up`` false the call outlives the
+    ``params`` default to audio in and out at the pipeline's own rates; a write to a call that rings is not limited to
+    pipecat's ten seconds unless they say so. With ``hang_up`` false the call outlives the
     pipeline: queued audio is still drained, and the application keeps the call. Raises `InvalidCallState` for
     a call that has ended.
 
@@ -70,6 +74,10 @@ class CallTransport(BaseTransport):
         super().__init__()
         # No silence at the end: the draining hang-up lets the last words be heard.
         params = params or TransportParams(audio_in_enabled=True, audio_out_enabled=True, audio_out_end_silence_secs=0)
+        if _WRITE_LIMIT not in params.model_fields_set:
+            # A call that rings takes no audio yet, however long. A write ends with the call at the latest, so pipecat
+            # need not conclude from its length that the far end is gone: it would never write again.
+            params = params.model_copy(update={_WRITE_LIMIT: LONGEST_WAIT})
         self._call: Final = call
         self._input = CallInput(call, params, self._tell)
         self._output = CallOutput(call, params, hang_up=hang_up)

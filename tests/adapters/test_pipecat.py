@@ -14,10 +14,11 @@ import pytest
 from telnyx_core.errors import InvalidCallState
 from telnyx_core.gateway.events import CallEnded, DigitsReceived
 from telnyx_core.gateway.faults import Fault, Refuse
+from telnyx_drivers._arguments import LONGEST_WAIT
 from telnyx_drivers._webrtc.direct_rtp import DirectRtpPath
 from telnyx_drivers._webrtc.engine import AiortcEngine
 from telnyx_drivers._webrtc.measure import dominant_frequency
-from telnyx_drivers.asyncio import CallHandle
+from telnyx_drivers.asyncio import CallHandle, TelnyxRTC
 from telnyx_drivers.gateway import Gateway
 
 with warnings.catch_warnings():
@@ -37,6 +38,7 @@ from pipecat.frames.frames import (
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.transports.base_transport import TransportParams
 from pipecat.workers.runner import WorkerRunner
 
 from telnyx_drivers.adapters.pipecat import CallTransport
@@ -192,6 +194,18 @@ async def test_an_interruption_spares_what_must_be_heard(echo: CallHandle) -> No
         out = echo.audio_out
     assert out.last_cleared_duration == 0
     assert out.sent_duration >= 1.0
+
+
+@pytest.mark.parametrize(("given", "limit"), [({}, None), ({"audio_out_write_timeout_secs": 3.0}, 3.0)])
+async def test_what_is_said_while_the_call_rings_may_wait_as_long_as_it_rings(
+    gateway: Gateway, given: dict[str, Any], limit: float | None
+) -> None:
+    """After ten seconds pipecat would take a call that has not been answered yet for one that is gone."""
+    async with TelnyxRTC(login="alice", password="secret", env=gateway.url, ice_servers=[]) as client:
+        params = TransportParams(audio_in_enabled=True, audio_out_enabled=True, **given)
+        transport = CallTransport(await client.new_call("ring"), params)
+        assert transport.output()._params.audio_out_write_timeout_secs == (limit or LONGEST_WAIT)
+        assert params.audio_out_write_timeout_secs == (limit or 10.0), "the application's own are left alone"
 
 
 async def test_digits_both_ways(echo: CallHandle, gateway: Gateway) -> None:
