@@ -1,7 +1,10 @@
 """Handlers and streams: who hears what, in which order, and what a handler may do."""
 
 import gc
+import inspect
 import logging
+from collections import Counter
+from typing import get_args, get_overloads
 
 import anyio
 import anyio.lowlevel
@@ -19,8 +22,9 @@ from telnyx_core.events import (
     WarningRaised,
 )
 from telnyx_core.states import CallState
-from telnyx_drivers._emitter import BACKLOG, Broadcast, Handlers, name_of
+from telnyx_drivers._emitter import _SILENT_NAMES, BACKLOG, Broadcast, Handlers, name_of
 from telnyx_drivers._guard import Handler
+from telnyx_drivers._listening import Heard, On
 from telnyx_drivers.asyncio import (
     EventsOverrun,
     MediaRecoveryError,
@@ -168,6 +172,26 @@ def test_every_event_has_its_name_and_a_refinement_the_name_of_its_base() -> Non
         handlers.add(name, print)
     assert issubclass(MediaRecoveryError, ErrorRaised)
     assert name_of(Ready(None, "REGED")) == "telnyx.ready"
+
+
+def test_a_checker_knows_every_event_by_its_name() -> None:
+    """What ``on("telnyx.ready")`` passes to its handler is an overload of its own; one that is missing is no error."""
+
+    def call() -> None:
+        """Stands for the method, which a protocol gives no body: overloads are kept by module and name."""
+
+    call.__module__, call.__qualname__ = On.__module__, "On.__call__"
+    known: dict[str, object] = {}
+    for overload in get_overloads(call):
+        parameters = inspect.signature(overload).parameters
+        for name in get_args(parameters["event"].annotation):
+            if isinstance(name, str) and "handler" in parameters:
+                known[name] = parameters["handler"].annotation
+    assert known.keys() == {*EVENT_NAMES.values(), *_SILENT_NAMES}
+    names = Counter(EVENT_NAMES.values())
+    for kind, name in EVENT_NAMES.items():
+        if names[name] == 1:
+            assert known[name] == Heard[kind]
 
 
 async def test_by_type_only_that_type_is_heard(make_client: MakeClient) -> None:
