@@ -155,8 +155,7 @@ class Session:
 
     def next_timeout(self) -> float | None:
         """When to call `handle_timeout` at the latest; ``None``: not before the next fact or command."""
-        first = self._hub.timers.next()
-        return None if first is None else first[0]
+        return self._hub.timers.next_at()
 
     def next_timeout_reason(self) -> TimerKey | None:
         first = self._hub.timers.next()

@@ -103,11 +103,19 @@ class TimerTable:
         return (timer, owner) in self._at
 
     def next(self) -> tuple[float, TimerKey] | None:
+        at = self.next_at()
+        if at is None:
+            return None
+        _, timer, _, owner = self._heap[0]
+        return at, TimerKey(timer, owner)
+
+    def next_at(self) -> float | None:
+        """The time of `next`, without its reason: drivers ask for it after each fact."""
         heap = self._heap
         while heap:
             at, timer, serial, owner = heap[0]
             if self._at.get((timer, owner)) == (at, serial):
-                return at, TimerKey(timer, owner)
+                return at
             heapq.heappop(heap)
         return None
 

@@ -94,8 +94,7 @@ class GatewayCore:
         return self._context.next_action()
 
     def next_timeout(self) -> float | None:
-        first = self._context.timers.next()
-        return None if first is None else first[0]
+        return self._context.timers.next_at()
 
     def next_timeout_reason(self) -> TimerKey | None:
         first = self._context.timers.next()

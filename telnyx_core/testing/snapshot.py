@@ -1,68 +1,94 @@
 """A snapshot of all state of an object, to check that something "changes nothing"."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from random import Random
-from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Final, TypeAlias, cast
+from types import BuiltinFunctionType, FunctionType, MethodType, NoneType
+from typing import Any, Final, cast
 
-Picture: TypeAlias = "tuple[object, ...] | str | int | float | bool | None"
+from attrs import frozen
 
+_THEMSELVES: Final = frozenset({str, NoneType})
+_NUMBERS: Final = frozenset({int, float, bool})
+_LEAVES: Final[tuple[tuple[type | tuple[type, ...], Callable[[Any], object]], ...]] = (
+    ((str, bytes, int, float), lambda value: (type(value).__name__, repr(value))),
+    (Enum, lambda value: ("enum", value)),
+    (Random, lambda value: ("dice", hash(value.getstate()))),
+    ((type, FunctionType, BuiltinFunctionType), lambda value: ("code", value.__qualname__)),
+)
+"""What else has no members, and how it is drawn."""
 _PASSING: Final = frozenset({"_now", "now", "_heap"})
 """The time and the stale entries of a heap: they may change although the state is the same."""
-_PLAIN: Final = (str, bytes, int, float, bool, type(None))
+_ABSENT: Final = object()
 
 
-def snapshot(machine: object) -> Picture:
+def snapshot(machine: object) -> object:
     """Equal pictures, equal machines: everything reachable, with objects that are shared told from equal ones."""
     return _Painter().paint(machine)
 
 
 class _Painter:
+    """Made for speed, as the worlds take tens of thousands of pictures: each type is asked once what it is."""
+
     def __init__(self) -> None:
         self._seen: dict[int, int] = {}
 
-    def paint(self, value: object) -> Picture:
-        if isinstance(value, _PLAIN):
-            return (type(value).__name__, repr(value))
-        if isinstance(value, Enum):
-            return ("enum", str(value))
-        if isinstance(value, Random):
-            return ("dice", hash(value.getstate()))
-        if isinstance(value, type | FunctionType | BuiltinFunctionType):
-            return ("code", value.__qualname__)
+    def paint(self, value: object) -> object:
+        kind = type(value)
+        if kind in _THEMSELVES:
+            return value
+        if kind in _NUMBERS:
+            return (kind.__name__, repr(value))
+        if leaf := _KINDS[kind].leaf:
+            return leaf(value)
         if isinstance(value, MethodType):
             return ("method", value.__func__.__qualname__, self.paint(value.__self__))
-        if id(value) in self._seen:
-            return ("again", self._seen[id(value)])
-        self._seen[id(value)] = len(self._seen)
-        return (type(value).__name__, *self._members(value))
+        number = len(self._seen)
+        before = self._seen.setdefault(id(value), number)
+        return (kind.__name__, *self._members(value)) if before == number else ("again", before)
 
-    def _members(self, value: object) -> Iterable[Picture]:
-        if isinstance(value, Mapping):
+    def _members(self, value: object) -> Iterable[object]:
+        paint, kind = self.paint, _KINDS[type(value)]
+        if kind.container is Mapping:
             members = cast("Mapping[object, object]", value)
-            return [(self.paint(key), self.paint(member)) for key, member in members.items()]
-        if isinstance(value, set | frozenset):
-            return sorted((self.paint(member) for member in cast("set[object]", value)), key=repr)
-        if isinstance(value, Iterable):
-            return [self.paint(member) for member in cast("Iterable[object]", value)]
-        return [(name, self.paint(getattr(value, name))) for name in _names(value) if name not in _PASSING]
+            return [(paint(key), paint(member)) for key, member in members.items()]
+        if kind.container is AbstractSet:
+            return sorted(map(paint, cast("AbstractSet[object]", value)), key=repr)
+        if kind.container is Iterable:
+            return map(paint, cast("Iterable[object]", value))
+        names = kind.slots
+        if more := getattr(value, "__dict__", None):
+            names = sorted({*names, *_telling(more)})
+        held = [(name, getattr(value, name, _ABSENT)) for name in names]
+        return [(name, paint(member)) for name, member in held if member is not _ABSENT]
 
 
-def _names(value: object) -> list[str]:
-    names = {*getattr(value, "__dict__", ()), *_slots(type(value))}
-    return sorted(name for name in names if not name.startswith("__") and hasattr(value, name))
+@frozen
+class _Kind:
+    """What is known of a type."""
+
+    leaf: Callable[[Any], object] | None
+    container: type | None
+    slots: list[str]
 
 
-_SLOTS: Final[dict[type, frozenset[str]]] = {}
-"""Of each type that has been in a picture: the worlds take thousands of them."""
+class _Kinds(dict[type, _Kind]):
+    def __missing__(self, kind: type) -> _Kind:
+        leaf = next((draw for kinds, draw in _LEAVES if issubclass(kind, kinds)), None)
+        container = next((each for each in (Mapping, AbstractSet, Iterable) if issubclass(kind, each)), None)
+        known = self[kind] = _Kind(leaf, container, sorted(_telling(_slots(kind))))
+        return known
 
 
-def _slots(kind: type) -> frozenset[str]:
-    if kind not in _SLOTS:
-        names: set[str] = set()
-        for each in kind.__mro__:
-            slots: str | Iterable[str] = getattr(each, "__slots__", ())
-            names.update([slots] if isinstance(slots, str) else slots)
-        _SLOTS[kind] = frozenset(names)
-    return _SLOTS[kind]
+_KINDS: Final = _Kinds()
+
+
+def _slots(kind: type) -> Iterable[str]:
+    for each in kind.__mro__:
+        slots: str | Iterable[str] = getattr(each, "__slots__", ())
+        yield from [slots] if isinstance(slots, str) else slots
+
+
+def _telling(names: Iterable[str]) -> set[str]:
+    return {name for name in names if not name.startswith("__")} - _PASSING
