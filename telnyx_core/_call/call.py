@@ -10,6 +10,7 @@ from typing import Literal
 
 from attrs import evolve
 
+from telnyx_core._call.ending import Ending
 from telnyx_core._call.hold import HoldQueue
 from telnyx_core._call.info_digits import InfoDigits
 from telnyx_core._call.media_path import MediaPath
@@ -42,7 +43,6 @@ from telnyx_core._wire.json_types import JsonObject, JsonView
 from telnyx_core.actions import (
     DigitsVia,
     DigitTone,
-    Done,
     Notify,
     StartTone,
     StopTone,
@@ -101,7 +101,6 @@ class Call:
         self.state = CallState.NEW
         self.previous = CallState.NEW
         self.answered = False
-        self.ended: Cause | None = None
         self.created_on = host.generation
         self.attached_on = 0
         self._listed_at = 0.0
@@ -114,15 +113,16 @@ class Call:
         self._host = host
         self._rng = rng
         self._recovered = False
-        self._known = direction == "inbound"
+        self.known = direction == "inbound"
+        """The server knows of this call."""
         self._remote_offer: str | None = None
         self._answer_requested = False
         self._early = False
         self._far_answer = False
         self._tone: ToneKind | None = None
         self._microphone = MicrophoneRecovery(host.options.media_permissions_recovery.enabled)
-        self._holds = HoldQueue(ident, host, self._dialog)
-        self._digits = InfoDigits(ident, host, self._dialog)
+        self._holds = HoldQueue(ident, host, self.dialog)
+        self._digits = InfoDigits(ident, host, self.dialog)
         self._far_sdp: str | None = None
         """The far end's last description. It shows whether telephone-event was negotiated (RFC 4733)."""
         self._sdp_sent = -math.inf
@@ -130,17 +130,18 @@ class Call:
         """The description that was sent last had nothing but host candidates."""
         self._quality = QualityWatch(ident, direction, options, host, rng)
         self.media = MediaPath(ident, options, host, self._quality)
-        self._leaving: bool | None = None
-        """Not ``None``: the call is over and waits only for the last reading of its media. The value says whether the
-        server has confirmed the end."""
-        self._endings: list[Ticket] = []
-        self._quiet = False
+        self._ending: Ending | None = None
+        """Not ``None``: the call is over, and not yet destroyed."""
 
     # Looking.
 
     @property
     def live(self) -> bool:
         return self.state in LIVE
+
+    @property
+    def ended(self) -> Cause | None:
+        return None if self._ending is None else self._ending.cause
 
     def info(self) -> CallInfo:
         options, parties, states = self.options, self.parties, self.media.states
@@ -215,12 +216,12 @@ class Call:
         self._remote_offer = self._far_sdp = sdp
         self.parties.take_ids(control)
         self.announce()
-        self._move(CallInput.OFFERED)
+        self.move(CallInput.OFFERED)
         self._start_tone("ringtone")
 
     def rebuild(self, control: JsonView) -> None:
         """The server attaches a call that this process never knew (CALL-533)."""
-        self._known = True
+        self.known = True
         self.parties.take_ids(control)
         self.answered = True
         self._holds.in_doubt()
@@ -247,13 +248,13 @@ class Call:
             self.media.open_answer(self._remote_offer, now)
 
     def hangup(self, cause: Cause, headers: tuple[CustomHeader, ...], ticket: Ticket, now: float) -> None:
-        self._endings.append(ticket)
         self.parties.headers += headers
-        self.end(cause, now)
+        self.end(cause, now, ticket=ticket)
 
     def join_ending(self, ticket: Ticket) -> None:
         """A second hang-up waits for the first (CALL-390)."""
-        self._endings.append(ticket)
+        assert self._ending is not None, "the call is not live"
+        self._ending.tickets.append(ticket)
 
     def modify(self, action: str, ticket: Ticket, now: float) -> None:
         """`hold`, `unhold`, `toggleHold`: one at a time, in order (CALL-133, CALL-134)."""
@@ -275,7 +276,7 @@ class Call:
 
     def message(self, to: str, body: str, ticket: Ticket, now: float) -> None:
         text: JsonObject = {"from": self._host.options.login or "", "to": to, "body": body}
-        self._request(Purpose.TICKET, m.INFO, {"msg": text, "dialogParams": self._dialog()}, now, ticket)
+        self._request(Purpose.TICKET, m.INFO, {"msg": text, "dialogParams": self.dialog()}, now, ticket)
 
     def converse(self, text: str, images: tuple[str, ...], ticket: Ticket, now: float) -> None:
         params = m.conversation_params(new_uuid(self._rng), text, images)
@@ -298,8 +299,8 @@ class Call:
         """A message for this call, also while it is ending (CALL-393)."""
         if not self.live:
             # Both sides hung up at once: the server's BYE confirms the end as well as a reply to ours.
-            if method == m.BYE and self.state is CallState.HANGUP:
-                self._destroy(now, confirmed=True)
+            if method == m.BYE and self._ending is not None:
+                self._ending.destroy(now, confirmed=True)
             return
         self._quality.heard(method)
         match method:
@@ -340,7 +341,7 @@ class Call:
         timers.stop(Timer.MEDIA_RECOVERY, self.id)  # the refused source belonged to the old answer
         self._microphone.phase = Phase.IDLE
         if self.state is CallState.RINGING and self.direction == "inbound":
-            self._move(CallInput.REOFFERED)
+            self.move(CallInput.REOFFERED)
             if self._answer_requested:
                 timers.stop(Timer.AWAIT_REMOTE, self.id)
                 self.media.restart_answer(offer.sdp, now)
@@ -349,7 +350,7 @@ class Call:
         self.media.suspended()
         self._recovered = True
         self._stop_tone()
-        self._move(CallInput.REATTACHED)
+        self.move(CallInput.REATTACHED)
         timers.set(Timer.ORPHAN, now + timeouts.ORPHAN, self.id)  # bounds the recovery, also if its answer fails
         keep = self._host.options.keep_connection_alive_on_socket_close
         peer = self.media.peer
@@ -390,7 +391,8 @@ class Call:
     ) -> None:
         match pending.purpose:
             case Purpose.BYE:
-                self._bye_replied(error, now)
+                assert self._ending is not None, "a BYE was sent"
+                self._ending.bye_replied(error, now)
             case _ if not self.live:
                 pass  # its tickets were settled when it ended
             case Purpose.DIGITS:
@@ -404,7 +406,7 @@ class Call:
                 if error is not None:
                     self._send_failed(error, server, now)
                 elif self.state is CallState.REQUESTING:
-                    self._move(CallInput.INVITE_ACCEPTED)
+                    self.move(CallInput.INVITE_ACCEPTED)
             case Purpose.ANSWER | Purpose.ATTACH:
                 if error is not None:
                     self._send_failed(error, server, now, default=_refusal(server))
@@ -427,7 +429,8 @@ class Call:
     def timed_out(self, timer: Timer, media: MediaId | None, now: float) -> None:
         match timer:
             case Timer.BYE_GUARD:
-                self._destroy(now, confirmed=False)
+                assert self._ending is not None, "a BYE was sent"
+                self._ending.destroy(now, confirmed=False)
             case Timer.DIGITS:
                 self._digits.due(now)
             case Timer.STATS:
@@ -489,12 +492,12 @@ class Call:
         """
         stale = Failure(FailureKind.STALE_REQUEST, "the socket was lost")
         self._host.timers.stop(Timer.ATTACH_WAIT, self.id)
-        if self.state is CallState.HANGUP:
-            self._bye_replied(stale, now)
+        if self._ending is not None:
+            self._ending.bye_replied(stale, now)
             return
         if self.owed:
             self._host.error(ErrorCode.SDP_SEND_FAILED, call=self.id, original=stale)
-            self.end(TEMPORARY_FAILURE, now, bye=False, confirmed=not self._known)
+            self.end(TEMPORARY_FAILURE, now, bye=False, confirmed=not self.known)
             return
         self._digits.fail_all(stale)
         if not self.options.recover:
@@ -507,7 +510,7 @@ class Call:
             self._kept_until = now + timeouts.ORPHAN
             self._host.timers.set(Timer.ORPHAN, self._kept_until, self.id)
         if self.state in ESTABLISHED:
-            self._move(CallInput.LOST)
+            self.move(CallInput.LOST)
 
     def retain(self, now: float) -> None:
         """Keep the call and its peer as they are: the server kept both and offers no new media (CALL-517, CALL-539)."""
@@ -517,7 +520,7 @@ class Call:
             self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN, self.id)
             return
         self._host.timers.stop(Timer.ORPHAN, self.id)
-        self._move(CallInput.HELD if self.media.held else CallInput.RETAINED)
+        self.move(CallInput.HELD if self.media.held else CallInput.RETAINED)
         self.media.established(now)
         self._next_hold(now)
 
@@ -544,41 +547,33 @@ class Call:
         """The session ends (CALL-370, CALL-371). Without a BYE the server may still hold the call (SIG-314)."""
         self.end(self.default_cause if bye else TEMPORARY_FAILURE, now, bye=bye, purge=True, confirmed=False)
 
-    def end(self, cause: Cause, now: float, *, bye: bool = True, purge: bool = False, confirmed: bool = True) -> None:
-        """End the call from our side; media stops at once, in parallel with the BYE (CALL-420 to CALL-423).
+    def end(
+        self,
+        cause: Cause,
+        now: float,
+        *,
+        bye: bool = True,
+        purge: bool = False,
+        confirmed: bool = True,
+        explained: bool = False,
+        ticket: Ticket | None = None,
+    ) -> None:
+        """End the call from our side.
 
-        ``confirmed=False`` says of an end without BYE that the server may still hold the call.
+        ``confirmed=False`` says of an end without BYE that the server may still hold the call; ``explained`` that an
+        error was reported for it; ``ticket`` is settled once the call is destroyed.
         """
-        if not self.live:
-            return
-        self.ended = cause
-        if purge:
-            self._move(CallInput.PURGE)
-        self._move(CallInput.END)
-        self._release(now, reading=bye and self._host.usable)
-        if not bye or not self._known:
-            self._destroy(now, confirmed=confirmed or not self._known)
-        elif self._told:
-            # The timer is set first: a BYE that cannot be sent fails at once, which destroys the call and its timers.
-            self._host.timers.set(Timer.BYE_GUARD, now + timeouts.BYE_GUARD, self.id)
-            self._request(Purpose.BYE, m.BYE, m.bye_params(cause, self._dialog()), now)
-        else:
-            if not self._quiet:
-                self._host.error(
-                    ErrorCode.BYE_SEND_FAILED,
-                    call=self.id,
-                    original=Failure(
-                        FailureKind.NOT_CONNECTED, "the socket is down; the server hears it after it is back"
-                    ),
-                )
-            self._destroy(now, confirmed=False)
+        if self.live:
+            tickets = () if ticket is None else (ticket,)
+            self._ending = Ending(self, self._host, cause, *tickets, explained=explained)
+            self._ending.by_us(now, bye=bye, purge=purge, confirmed=confirmed)
 
     # Inside.
 
     def announce(self) -> None:
         self._host.act(Notify(CallUpdated(self.info())))
 
-    def _move(self, given: CallInput) -> None:
+    def move(self, given: CallInput) -> None:
         state = move_call(self.state, given)
         if state is not self.state:
             self.previous, self.state = self.state, state
@@ -644,21 +639,21 @@ class Call:
                 "action": "updateMedia",
                 "callID": self.id,
                 "sdp": sdp,
-                "dialogParams": self._dialog(),
+                "dialogParams": self.dialog(),
             }
             if renewing.config.trickle:
                 params["trickle"] = True
             self._request(Purpose.RENEW, m.MODIFY, params, now)
         elif self.state is CallState.NEW:
-            self._move(CallInput.INVITE_SENT)
-            self._known = True
+            self.move(CallInput.INVITE_SENT)
+            self.known = True
             self._send_description(m.INVITE, Purpose.INVITE, sdp, now, trickle=peer is not None and peer.config.trickle)
         elif self.state is CallState.RECOVERING:
             # An answer to the offer of an earlier socket would be refused, and end the call: the next offer is coming.
             if self.attached_on == self._host.generation:
                 self._send_description(m.ATTACH, Purpose.ATTACH, sdp, now, trickle=False)
         elif self.state is CallState.RINGING and self._host.usable:
-            self._move(CallInput.ANSWER_SENT)
+            self.move(CallInput.ANSWER_SENT)
             self._send_description(m.ANSWER, Purpose.ANSWER, sdp, now, trickle=peer is not None and peer.config.trickle)
 
     def _send_description(self, method: str, purpose: Purpose, sdp: str, now: float, *, trickle: bool) -> None:
@@ -670,7 +665,7 @@ class Call:
     def _remote_ringing(self, params: JsonView) -> None:
         changed = self.parties.take_ids(params)
         if self.direction == "outbound" and self.state in (CallState.REQUESTING, CallState.TRYING):
-            self._move(CallInput.REMOTE_RINGING)
+            self.move(CallInput.REMOTE_RINGING)
             if not self._early:
                 self._start_tone("ringback")
         elif changed:
@@ -729,7 +724,7 @@ class Call:
         if self.state not in _PRE_ANSWER:
             return
         if self._early:
-            self._move(CallInput.EARLY_MEDIA)
+            self.move(CallInput.EARLY_MEDIA)
             self._stop_tone()
         if self._far_answer:
             self._activate(now)
@@ -737,16 +732,15 @@ class Call:
     def _remote_bye(self, params: JsonView, now: float) -> None:
         self.parties.client_state = m.client_state(params) or self.parties.client_state
         self.parties.headers += m.custom_headers(params)
-        self.ended = m.bye_cause(params, self.default_cause)
+        cause = m.bye_cause(params, self.default_cause)
+        self._ending = Ending(self, self._host, cause)
         # Cause 88 before the answer may mean that only private addresses were offered. The cause does not say so, and
         # without the error the application could not know what to change.
-        if self.ended.cause_code == INCOMPATIBLE.cause_code and not self.answered:
+        if cause.cause_code == INCOMPATIBLE.cause_code and not self.answered:
             refused = Failure(FailureKind.MEDIA, "the server found no media that both sides can use")
             if (why := self._explained(refused, now)) is not refused:
                 self._host.error(ErrorCode.SDP_SEND_FAILED, call=self.id, original=why)
-        self._move(CallInput.END)
-        self._release(now, reading=True)
-        self._leave(now, confirmed=True)
+        self._ending.by_server(now)
 
     def _display(self, params: JsonView) -> None:
         number = words(params, "display_number")
@@ -770,7 +764,7 @@ class Call:
         self._host.timers.stop(Timer.SETUP, self.id)
         self._host.timers.stop(Timer.ORPHAN, self.id)
         self.answered = True
-        self._move(CallInput.HELD if self.state is CallState.RECOVERING and self.media.held else CallInput.ANSWERED)
+        self.move(CallInput.HELD if self.state is CallState.RECOVERING and self.media.held else CallInput.ANSWERED)
         self.media.established(now)
         self._quality.mark(Mark.CALL_ACTIVE)
         self._quality.start(self.media.peer, now)
@@ -818,11 +812,10 @@ class Call:
         if default is INCOMPATIBLE:
             error = self._explained(error, now)
         self._host.error(ErrorCode.SDP_SEND_FAILED, call=self.id, original=error)
-        self._quiet = True
         default = default or TEMPORARY_FAILURE
         if error.kind is FailureKind.REQUEST_TIMEOUT:
             default = LOST
-        self.end(default if server is None else m.bye_cause(server.members, default), now)
+        self.end(default if server is None else m.bye_cause(server.members, default), now, explained=True)
 
     def _explained(self, error: Failure, now: float) -> Failure:
         """The error, with its reason where only private addresses were offered: the server sends to none (PS-040)."""
@@ -832,11 +825,11 @@ class Call:
 
     def _next_hold(self, now: float) -> None:
         """Send the next hold command; not while a renewal awaits its reply: one ``modify`` at a time (CALL-134)."""
-        if self.state in ESTABLISHED and self._told and self.media.renewal.phase is not RenewalPhase.WAITING:
+        if self.state in ESTABLISHED and self.can_send and self.media.renewal.phase is not RenewalPhase.WAITING:
             self._holds.next(now, held=self.media.held, connected=self.media.reached)
 
     @property
-    def _told(self) -> bool:
+    def can_send(self) -> bool:
         """Requests about this call can be sent now: once registered, or before that on a socket where the server has
         named the call (SIG-082).
         """
@@ -848,9 +841,9 @@ class Call:
         if held != before:
             self._quality.held_changed()
         if held and self.state is CallState.ACTIVE:
-            self._move(CallInput.HELD)
+            self.move(CallInput.HELD)
         elif not held and self.state is CallState.HELD:
-            self._move(CallInput.UNHELD)
+            self.move(CallInput.UNHELD)
         if error is None or error.kind is not FailureKind.REQUEST_TIMEOUT:  # a timeout costs the socket (SIG-066)
             self._next_hold(now)
 
@@ -864,16 +857,7 @@ class Call:
 
     # Ending.
 
-    def _bye_replied(self, error: Failure | None, now: float) -> None:
-        """The reply to our BYE. The error "no such call" (-32002) confirms the end just as a result does (CALL-425)."""
-        if self.state is not CallState.HANGUP or self._leaving is not None:
-            return
-        gone = error is None or error.code == -32002
-        if not gone and error is not None and error.kind is not FailureKind.REQUEST_TIMEOUT and not self._quiet:
-            self._host.error(ErrorCode.BYE_SEND_FAILED, call=self.id, original=error)
-        self._leave(now, confirmed=gone)
-
-    def _release(self, now: float, *, reading: bool) -> None:
+    def release(self, now: float, *, reading: bool) -> None:
         """Stop everything that the call holds, before its final events. A ``reading`` keeps the peer a bit longer."""
         self._stop_tone()
         self._host.timers.stop_all(self.id)
@@ -899,26 +883,15 @@ class Call:
         """The last reading has arrived, or its time is over (STATS-013)."""
         self._host.timers.stop(Timer.LAST_READING, self.id)
         self.media.close()
-        if self._leaving is not None:
-            self._destroy(now, confirmed=self._leaving)
+        assert self._ending is not None, "the reading of a call that is over"
+        self._ending.reading_over(now)
 
-    def _leave(self, now: float, *, confirmed: bool) -> None:
-        """The server knows that the call is over, or will not be asked: only the last reading can delay the release."""
-        if self._host.timers.is_set(Timer.LAST_READING, self.id):
-            self._leaving = confirmed
-        else:
-            self._destroy(now, confirmed=confirmed)
-
-    def _destroy(self, now: float, *, confirmed: bool) -> None:
+    def destroyed(self, now: float) -> None:
         self.media.close()
         self._host.timers.stop_all(self.id)
         self._quality.finish(self.info(), now)
-        self._move(CallInput.ENDED)
+        self.move(CallInput.ENDED)
         self._quality.upload(self.info(), now)
-        for ticket in self._endings:
-            self._host.settle(ticket, Done())
-        self._endings.clear()
-        self._host.call_ended(self.id, now, confirmed=confirmed)
 
     # Small things.
 
@@ -931,7 +904,7 @@ class Call:
     ) -> None:
         self._host.request(purpose, method, params, now, call=self.id, ticket=ticket)
 
-    def _dialog(self) -> JsonObject:
+    def dialog(self) -> JsonObject:
         return self.parties.dialog_params(self._host.options)
 
     def _start_tone(self, tone: ToneKind) -> None:

@@ -167,13 +167,13 @@ MUTANTS: Final = (
     Mutant(
         "the last word of an ended call is said twice",
         "_call/call.py",
-        """            if method == m.BYE and self.state is CallState.HANGUP:
-                self._destroy(now, confirmed=True)
+        """            if method == m.BYE and self._ending is not None:
+                self._ending.destroy(now, confirmed=True)
             return""",
-        """            if method == m.BYE and self.state is CallState.HANGUP:
+        """            if method == m.BYE and self._ending is not None:
                 self.announce()
-                self._move(CallInput.ENDED)
-                self._destroy(now, confirmed=True)
+                self.move(CallInput.ENDED)
+                self._ending.destroy(now, confirmed=True)
             return""",
     ),
 )
