@@ -42,6 +42,7 @@ from telnyx_core.errors import Failure, FailureKind
 from telnyx_core.events import (
     AiConversation,
     Cause,
+    DigitReceived,
     Direction,
     ErrorRaised,
     FrameIgnored,
@@ -51,6 +52,7 @@ from telnyx_core.events import (
 from telnyx_core.facts import (
     AudioBroke,
     BinaryReceived,
+    DigitSensed,
     Fact,
     NetworkChanged,
     PostAnswered,
@@ -183,6 +185,9 @@ class Hub:
                 self._audio_broke(fact)
             case ReportWritten() | PostAnswered() | PostFailed():
                 self.uploads.handle_fact(fact, now)
+            case DigitSensed():
+                if fact.call in self.calls:
+                    self.act(Notify(DigitReceived(fact.call, fact.digit, fact.duration, via="audio")))
             case _:
                 call = self.media.get(fact.media)
                 if call is not None:

@@ -328,11 +328,15 @@ class IceServerFailed:
 
 @frozen
 class DigitReceived:
-    """The far end sent a digit in the audio stream (RFC 4733). ``duration`` in seconds."""
+    """The far end sent a digit in the audio stream (RFC 4733). ``duration`` in seconds.
+
+    ``via="audio"``: its tones were found in the audio itself, which is looked at once `CallHandle.sense` is used.
+    """
 
     call: CallId
     digit: str
     duration: float
+    via: Literal["rtp", "audio"] = "rtp"
 
 
 @frozen

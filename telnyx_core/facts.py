@@ -253,6 +253,15 @@ class PostFailed:
     reason: str
 
 
+@frozen
+class DigitSensed:
+    """The tones of a digit were found in the audio itself (ITU-T Q.23). ``duration`` in seconds."""
+
+    call: CallId
+    digit: str
+    duration: float
+
+
 SocketFact: TypeAlias = SocketOpened | SocketRefused | TextReceived | BinaryReceived | SocketClosed
 MediaFact: TypeAlias = (
     SourceOpened
@@ -271,7 +280,7 @@ MediaFact: TypeAlias = (
     | DigitsRefused
     | StatsTaken
 )
-AudioFact: TypeAlias = RecordingFault | AudioBroke
+AudioFact: TypeAlias = RecordingFault | AudioBroke | DigitSensed
 """Facts about a call's audio, not about one of its peers."""
 UploadFact: TypeAlias = ReportWritten | PostAnswered | PostFailed
 Fact: TypeAlias = SocketFact | MediaFact | AudioFact | UploadFact | NetworkChanged

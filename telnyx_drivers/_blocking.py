@@ -1,9 +1,9 @@
 """What the client for code without ``async`` is built on: commands and events that wait for the client's loop."""
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar, cast, overload
 
 from telnyx_core.events import Event
 from telnyx_drivers._arguments import checked, checked_with, function
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from telnyx_drivers._audio.player import Playback as AsyncPlayback
     from telnyx_drivers._audio.recorder import Recording as AsyncRecording
     from telnyx_drivers._audio.rtp.pcap import Capture as AsyncCapture
-    from telnyx_drivers._audio.turns import Turn
-    from telnyx_drivers._audio.turns import Turns as AsyncTurns
 
 S = TypeVar("S", bound=Client | CallHandle)
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _Register: TypeAlias = Callable[[str | type[Event], Handler], object]
 
@@ -119,19 +118,26 @@ class Playback:
         self._threads.do(self._playback.stop)
 
 
-class Turns:
-    """The turns of a call: those so far, and each as it ends; as `telnyx_drivers.asyncio.CallHandle.turns`."""
+class Following(Generic[T]):
+    """What a call is asked about all the time, such as its turns: what is known so far, and each as it is known."""
 
-    def __init__(self, threads: Threads, turns: "AsyncTurns") -> None:
+    def __init__(self, threads: Threads, followed: "_Followed[T]") -> None:
         self._threads = threads
-        self._turns = turns
+        self._followed = followed
 
     @property
-    def so_far(self) -> "tuple[Turn, ...]":
-        return self._turns.so_far
+    def so_far(self) -> tuple[T, ...]:
+        return self._followed.so_far
 
-    def __iter__(self) -> "Iterator[Turn]":
-        return self._threads.iterate(aiter(self._turns).__anext__, None)
+    def __iter__(self) -> Iterator[T]:
+        return self._threads.iterate(aiter(self._followed).__anext__, None)
+
+
+class _Followed(Protocol[T_co]):
+    @property
+    def so_far(self) -> tuple[T_co, ...]: ...
+
+    def __aiter__(self) -> AsyncIterator[T_co]: ...
 
 
 class _Writing:

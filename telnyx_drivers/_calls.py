@@ -15,7 +15,7 @@ from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_core.actions import DigitsVia, Done, Failed, Outcome
 from telnyx_core.errors import InvalidCallState, TelnyxError
 from telnyx_core.events import CallInfo, CallUpdated, Cause, Direction, Event, StatsFrame
-from telnyx_core.facts import PeerState
+from telnyx_core.facts import DigitSensed, PeerState
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.options import CustomHeader
 from telnyx_core.states import LIVE, CallState
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from telnyx_drivers._audio.readers import AudioIn
     from telnyx_drivers._audio.recorder import Channels, Recording
     from telnyx_drivers._audio.rtp.pcap import Capture
+    from telnyx_drivers._audio.sense import Sense
     from telnyx_drivers._audio.turns import Turns
     from telnyx_drivers._audio.writer import AudioOut
     from telnyx_drivers._webrtc.call_audio import CallAudio
@@ -446,6 +447,18 @@ class CallHandle(Emits["CallNotification"]):
                 print(turn.who, turn.start, turn.end, turn.response)
         """
         return self.audio.turns
+
+    def sense(self) -> "Sense":
+        """What the far end sounds like: a human, a machine, its beep, a fax, tones of the network, music, silence.
+
+        Looked at from the first time that this is used; iterate over it, or look at ``sense().so_far``. From then on
+        digits whose tones are in the audio are `DigitReceived` with ``via="audio"``. Raises what `audio` raises. ::
+
+            async for sensed in call.sense():
+                print(sensed.kind, sensed.at)
+        """
+        tell = self._driver.tell
+        return self.audio.sense(lambda found: tell(DigitSensed(self.id, found.digit, found.duration)))
 
     @checked
     def audio_in(self, sample_rate: int = 16_000, channels: int = 1, frame_ms: int = 20) -> "AudioIn":

@@ -65,6 +65,7 @@ from telnyx_core.events import CallUpdated, CloseReason, ErrorRaised, Event, Ses
 from telnyx_core.facts import (
     AudioBroke,
     BinaryReceived,
+    DigitSensed,
     Fact,
     NegotiationFailed,
     NetworkChanged,
@@ -753,7 +754,7 @@ class Driver(ABC):
                     logs.signalling.debug("socket %d received %s", socket, self.session.redactor.text(text))
             case SocketOpened() | SocketRefused() | SocketClosed():
                 self._log(logs.signalling, logging.INFO, fact)
-            case BinaryReceived() | NetworkChanged() | RecordingFault() | AudioBroke():
+            case BinaryReceived() | NetworkChanged() | RecordingFault() | AudioBroke() | DigitSensed():
                 self._log(logs.signalling, logging.DEBUG, fact)
             case ReportWritten() | PostAnswered() | PostFailed():
                 self._log(logs.reports, logging.DEBUG, fact)

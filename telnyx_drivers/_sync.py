@@ -24,7 +24,7 @@ from telnyx_core.states import CallState, SessionState
 from telnyx_drivers._arguments import checked, checked_with, function, seconds
 from telnyx_drivers._asyncio import TelnyxRTC as AsyncTelnyxRTC
 from telnyx_drivers._audio.audio_devices import AudioDevice
-from telnyx_drivers._blocking import Turns
+from telnyx_drivers._blocking import Following
 from telnyx_drivers._calls import CallHandle, Headers
 from telnyx_drivers._calls import CallNotification as AsyncCallNotification
 from telnyx_drivers._client import CONNECT_TIMEOUT, default_engine
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from telnyx_drivers._audio.audio_input import Playable
     from telnyx_drivers._audio.frames import AudioFrame, Pcm
     from telnyx_drivers._audio.heard import Cleared, Heard, Mark
+    from telnyx_drivers._audio.sense import Sensed
+    from telnyx_drivers._audio.turns import Turn
 
 
 T = TypeVar("T")
@@ -321,9 +323,13 @@ class Call(CallCommands["CallNotification"]):
         self._run(lambda: self._source.audio_out.filler(source, after=after))
 
     @property
-    def turns(self) -> Turns:
+    def turns(self) -> "Following[Turn]":
         """Who spoke when: ``so_far``, or iterate as they end; see `telnyx_drivers.asyncio.CallHandle.turns`."""
-        return Turns(self._threads, self._do(lambda: self._source.turns))
+        return Following(self._threads, self._do(lambda: self._source.turns))
+
+    def sense(self) -> "Following[Sensed]":
+        """What the far end sounds like: ``so_far``, or iterate; see `telnyx_drivers.asyncio.CallHandle.sense`."""
+        return Following(self._threads, self._do(lambda: self._source.sense()))
 
     def drain(self) -> None:
         """Wait until everything written has been sent."""

@@ -186,7 +186,7 @@ def kit_commands() -> str:
     module = tree("telnyx_core/session.py")
     session = class_of(module, "Session")
     commands = {each.name for each in session.body if isinstance(each, Function) and "now" in ast.unparse(each.args)}
-    others = names_of(session) - commands | {"receive", "handle_timeout", "new_call"}
+    others = names_of(session) - commands | {"receive", "handle_timeout", "hand_uploads_over", "new_call"}
     text = 'class Commands(Asking):\n    """As the methods of `Session`, without ``now``."""\n\n'
     text += "".join(members(session, others, given_now))
     head = HEAD.format("The commands of a session on a virtual clock.", "Session")

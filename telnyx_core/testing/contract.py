@@ -50,6 +50,7 @@ from telnyx_core.facts import (
     CandidateError,
     CandidateFound,
     DigitHeard,
+    DigitSensed,
     DigitsRefused,
     DigitsSent,
     Fact,
@@ -327,7 +328,7 @@ class ContractChecker:
     def alive(self, fact: Fact) -> bool:
         """Whether the fact is of a handle that the driver still has."""
         match fact:
-            case NetworkChanged() | RecordingFault() | AudioBroke():
+            case NetworkChanged() | RecordingFault() | AudioBroke() | DigitSensed():
                 return True
             case SocketOpened() | SocketRefused() | TextReceived() | BinaryReceived() | SocketClosed():
                 return fact.socket in self.sockets
@@ -343,7 +344,7 @@ class ContractChecker:
         match fact:
             case SocketOpened() | SocketRefused() | TextReceived() | BinaryReceived() | SocketClosed():
                 self._socket_heard(fact)
-            case NetworkChanged() | RecordingFault() | AudioBroke():
+            case NetworkChanged() | RecordingFault() | AudioBroke() | DigitSensed():
                 pass
             case ReportWritten() | PostAnswered() | PostFailed():
                 self._upload_heard(fact)

@@ -26,12 +26,14 @@ from telnyx_drivers._audio.decode import open_decoder
 from telnyx_drivers._audio.fetched import fetched
 from telnyx_drivers._audio.filler import Filler
 from telnyx_drivers._audio.frames import FRAMES_PER_SECOND, Samples, mix, silence
+from telnyx_drivers._audio.in_band_digits import Digit
 from telnyx_drivers._audio.inputs import FileInput, Input, is_address
 from telnyx_drivers._audio.levels import LevelMeter
 from telnyx_drivers._audio.player import Playback
 from telnyx_drivers._audio.readers import AudioIn, Listeners
 from telnyx_drivers._audio.recorder import Channels, Recording
 from telnyx_drivers._audio.rtp.pcap import Capture
+from telnyx_drivers._audio.sense import Sense
 from telnyx_drivers._audio.source_registry import fault_of
 from telnyx_drivers._audio.sources import FIRST_SECONDS, HIGH_SECONDS, Background, FileVoice, OnFault, SourceVoice
 from telnyx_drivers._audio.spawn import Spawn, spawn
@@ -121,6 +123,7 @@ class CallAudio:
         self._way = WayMeter()
         self._filler: Filler | None = None
         self._turns: Turns | None = None
+        self._sense: Sense | None = None
         self._report = report
         self._call_soon = call_soon
         self._spawn = spawn
@@ -358,6 +361,17 @@ class CallAudio:
             self._turns = Turns(self._timeline, self.way, lambda: self.filling, self._call_soon or here())
             self.add_tap(self._turns)
         return self._turns
+
+    def sense(self, digit: Callable[[Digit], None]) -> Sense:
+        """What the far end sounds like, from the first time on that this is asked for; see `Sensed`.
+
+        ``digit`` is told of digits in the audio, on the application's loop.
+        """
+        if self._sense is None:
+            home = self._call_soon or here()
+            self._sense = Sense(self._timeline, lambda found: home(partial(digit, found)), home)
+            self.add_tap(self._sense)
+        return self._sense
 
     @checked
     async def capture(self, path: str | os.PathLike[str]) -> Capture:

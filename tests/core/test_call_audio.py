@@ -7,7 +7,7 @@ import pytest
 from telnyx_core.actions import Action, Done, Failed, OpenPeer, OpenSource, SetMaxBitRate
 from telnyx_core.errors import FailureKind, InvalidCallState
 from telnyx_core.events import ErrorRaised, WarningRaised
-from telnyx_core.facts import AudioBroke, RecordingFault, SourceOpened, SourceRefused
+from telnyx_core.facts import AudioBroke, DigitSensed, RecordingFault, SourceOpened, SourceRefused
 from telnyx_core.ids import CallId, MediaId
 from telnyx_core.journal.record import Scrubber, fact_from_record, fact_record
 from telnyx_core.testing.rig import Rig
@@ -59,7 +59,12 @@ def test_a_recording_that_has_a_gap_or_ends_is_a_warning_with_its_reason(kind: A
 
 
 @pytest.mark.parametrize(
-    "fact", [AudioBroke(CallId("c"), "other", "why"), RecordingFault(CallId("c"), "overflow", "why")]
+    "fact",
+    [
+        AudioBroke(CallId("c"), "other", "why"),
+        RecordingFault(CallId("c"), "overflow", "why"),
+        DigitSensed(CallId("c"), "0", 0.1),  # which digit it was is kept from journals
+    ],
 )
 def test_a_journal_brings_them_back(fact: Any) -> None:
     assert fact_from_record(fact_record(fact, Scrubber())) == fact

@@ -10,7 +10,7 @@ from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.actions import DigitsVia, DigitTone, Done, Failed, SendDigits, SetDeaf, SetMuted
 from telnyx_core.errors import FailureKind, InvalidCallParameters, InvalidCallState
 from telnyx_core.events import CallUpdated, DigitReceived, ErrorRaised, MediaStarted, WarningRaised
-from telnyx_core.facts import DigitHeard
+from telnyx_core.facts import DigitHeard, DigitSensed
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import Rig
@@ -513,3 +513,11 @@ def test_the_number_of_calls_has_a_bound() -> None:
     assert "one-more" not in rig.session.calls
     with pytest.raises(InvalidCallParameters, match="calls are live already"):
         rig.dial()
+
+
+def test_a_digit_that_was_found_in_the_audio_is_told_as_such_while_there_is_the_call() -> None:
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.tell(DigitSensed(call, "5", 0.12))
+    rig.tell(DigitSensed(CallId("never was"), "6", 0.12))
+    assert rig.heard_of(DigitReceived) == [DigitReceived(call, "5", 0.12, via="audio")]

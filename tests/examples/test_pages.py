@@ -27,3 +27,8 @@ def test_turns(capsys: pytest.CaptureFixture[str]) -> None:
     run("turns.md")
     said = capsys.readouterr().out
     assert re.fullmatch(r"remote: [01]\.\d s\nlocal: [01]\.\d s, the caller waited 0\.\d s", said), said
+
+
+def test_call_sense(capsys: pytest.CaptureFixture[str]) -> None:
+    run("call-sense.md")
+    assert capsys.readouterr().out == "busy\n5 audio\n"

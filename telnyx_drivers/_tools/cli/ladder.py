@@ -119,6 +119,8 @@ def _fact(fact: JsonObject, time: float) -> LadderRow:
             return LadderRow(time, "app", f"recording {fact.get('kind')}", outward=False, bad=True)
         case "AudioBroke":
             return LadderRow(time, "app", f"audio source broke: {fact.get('reason')}", outward=False, bad=True)
+        case "DigitSensed":
+            return LadderRow(time, "media", f"digit {fact.get('digit')} in the audio", outward=False)
         case "PeerStateChanged":
             state = str(fact.get("state"))
             return LadderRow(time, "media", f"peer {fact.get('media')} {state}", outward=False, bad=state == "failed")
