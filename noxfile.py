@@ -17,6 +17,7 @@ FUZZED = {
     "fuzz_sdp": DESCRIPTIONS,
     "fuzz_udp": ("fuzz/udp.dict", "fuzz/udp_corpus"),
     "fuzz_http": ("fuzz/http.dict", "fuzz/http_corpus"),
+    "fuzz_ice": ("fuzz/udp.dict", "fuzz/ice_corpus"),
 }
 """Each harness with its words and what it begins with."""
 NEWEST = (
