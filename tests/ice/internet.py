@@ -502,6 +502,26 @@ def call(caller: Player, callee: Player, *, gather_first: float = 0.0) -> None:
     caller.net.clock.after(caller.signal, lambda: callee.tell(caller))
 
 
+def restart(one: Player, other: Player) -> None:
+    """A new offer and its answer: each takes the signalling's time."""
+    one.agent.restart(one.net.now)
+    description = one.describe()
+
+    def answered() -> None:
+        other.agent.restart(one.net.now)
+        other.learn(description)
+        reply = other.describe()
+        one.net.clock.after(one.signal, lambda: accept(reply))
+
+    def accept(reply: tuple[Credentials, tuple[Candidate, ...]]) -> None:
+        # Unless another offer has followed, or this one was taken back.
+        if one.agent.local_credentials == description[0]:
+            one.learn(reply)
+
+    one.net.clock.after(one.signal, answered)
+    one.pump()
+
+
 def both_ways(one: Player, other: Player, *, seconds: float = 5.0) -> bool:
     """Whether audio passes in both directions within so many seconds: a frame each 0.1 s."""
     serial = one.net.rng.getrandbits(32).to_bytes(4, "big")

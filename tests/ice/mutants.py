@@ -16,7 +16,7 @@ from typing import Final
 from tests.mutants.mutants import Mutant
 
 ROOT: Final = Path(__file__).parents[2]
-TESTS: Final = [f"tests/ice/test_{name}.py" for name in ("stun", "agent", "turn", "foreign", "worlds")]
+TESTS: Final = [f"tests/ice/test_{name}.py" for name in ("agent", "turn", "foreign", "stun", "worlds")]
 
 MUTANTS: Final = (
     Mutant(
@@ -196,7 +196,18 @@ def found(mutant: Mutant, directory: Path) -> str | None:
     path = tree / "telnyx_core" / mutant.file
     path.write_text(path.read_text().replace(mutant.old, mutant.new))
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=line", *TESTS]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--tb=line",
+        "--hypothesis-seed=0",
+        *TESTS,
+    ]
     run = subprocess.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     failed = re.search(r"^FAILED (?:\S*/)?(\S+)", run.stdout, re.MULTILINE)
     return failed[1] if failed else None

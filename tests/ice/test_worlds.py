@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from telnyx_core.ice import Address, CandidateType
 from telnyx_core.ice.agent import MAX_REMOTE, MAX_SENT
 from telnyx_core.ice.checklist import MAX_PAIRS
-from tests.ice.internet import Internet, Nat, NatKind, Player, StunNode, TurnNode, both_ways, call, player
+from tests.ice.internet import Internet, Nat, NatKind, Player, StunNode, TurnNode, both_ways, call, player, restart
 
 FAST = (Phase.explicit, Phase.reuse, Phase.generate)
 """Without shrinking: a world that fails is readable as it is, and minutes are not well spent on a smaller one."""
@@ -187,3 +187,64 @@ def test_with_relays_alone_nothing_is_shown(world: World, turn: str) -> None:
     if connected:
         audio_flows(net, one_player, other)
     relay_only_leaks_nothing(one_player, nodes)
+
+
+EVENTS = ("cut", "cut one way", "heal", "address gone", "rebind", "restart", "refused restart", "reselect", "confirm")
+
+
+@given(
+    world=worlds,
+    history=st.lists(st.tuples(st.sampled_from(EVENTS), st.sampled_from([0.05, 1.0, 6.0, 35.0])), max_size=8),
+)
+@settings(max_examples=8, deadline=None, phases=FAST)
+def test_whatever_has_happened_a_restart_heals_it(world: World, history: list[tuple[str, float]]) -> None:
+    """Cuts, lost addresses, forgotten bindings and restarts in any order; when the network works again, so does a call.
+
+    All the while every deadline is dealt with, data goes to nobody who has not answered, and memory is bounded.
+    """
+    world = evolve(world, delay=min(world.delay, 0.2), loss=0.0, signal=min(world.signal, 0.05))
+    sure = evolve(world.one, nat=None, addresses=2)
+    world = evolve(world, one=sure)
+    net, one, other, _ = build(world)
+    call(one, other)
+    assert net.run(20.0, lambda: one.connected and other.connected)
+    for event, pause in history:
+        happens(event, net, one, other)
+        net.run(pause)
+        memory_is_bounded(one, other)
+    net.cuts.clear()
+    net.run(1.0)
+    silent_before = len(one.agent.local_candidates) == 0
+    restart(one, other)
+    assert net.run(15.0, lambda: one.connected and other.connected and not one.agent.restarting) is not silent_before
+    if not silent_before:
+        audio_flows(net, one, other)
+
+
+def happens(event: str, net: Internet, one: Player, other: Player) -> None:
+    here, there = one.hosts[0].host, other.hosts[0].host
+    match event:
+        case "cut":
+            net.cuts |= {(here, "*"), (there, "*")}
+        case "cut one way":
+            net.cuts.add((here, there))
+        case "heal":
+            net.cuts.clear()
+        case "address gone" if len(one.agent._gatherer.hosts) > 1:
+            net.gone.add(here)
+            one.agent.remove_host(one.hosts[0], net.now)
+        case "rebind":
+            for nat in net.nats.values():
+                nat.rebind()
+        case "restart":
+            restart(one, other)
+        case "refused restart" if not one.agent.restarting and one.agent.selected is not None:
+            one.agent.restart(net.now)
+            one.agent.abandon_restart(net.now)
+        case "reselect" if one.agent.controlling and one.agent.selected is not None and not one.agent.restarting:
+            one.agent.reselect(net.now)
+        case "confirm":
+            one.agent.confirm(net.now)
+        case _:
+            pass
+    one.pump()
