@@ -11,6 +11,7 @@ from telnyx_core.ice import (
     Candidate,
     CandidateType,
     Credentials,
+    DataReceived,
     GatheringFinished,
     IceError,
     IceState,
@@ -534,6 +535,14 @@ def test_data_is_taken_from_whoever_has_proved_to_know_the_password() -> None:
     assert len(one.received) == got
 
 
+def test_data_of_a_candidate_that_has_not_proved_itself_is_dropped() -> None:
+    agent, message = checking()
+    agent.receive(b"\x80early", HERE, THERE, 0.01)
+    agent.receive(answer(message), HERE, THERE, 0.02)
+    agent.receive(b"\x80voice", HERE, THERE, 0.03)
+    assert [each for each in drain(agent) if isinstance(each, DataReceived)] == [DataReceived(b"\x80voice")]
+
+
 def test_a_closed_agent_is_closed() -> None:
     net, one, _ = connected()
     one.agent.close(net.now)
@@ -744,6 +753,26 @@ def test_after_a_restart_the_pair_that_worked_is_checked_first() -> None:
     net.run(3.0)
     assert {each.base for when, each in one.sent if when > begun} == {used}
     assert one.selections[-1][1].local.address == used
+
+
+def test_checks_of_the_old_generation_are_answered_for_as_long_as_consent_lasts() -> None:
+    """RFC 8445 section 9: the far end may use the old pair until it has found the new one."""
+    agent, message = checking()
+    agent.receive(answer(message), HERE, THERE, 0.02)
+    old = request(agent)
+    agent.restart(1.0)
+    agent.set_remote(Credentials("again123", "q" * 24), 1.0)
+    drain(agent)
+    agent.add_remote_candidate(remote(), 1.0)
+    (sent,) = [each for each in transmissions(agent) if stun.decode(each.data).get(Attr.USE_CANDIDATE) is None]
+    agent.receive(answer(stun.decode(sent.data), key="q" * 24), HERE, THERE, 1.1)
+    assert not agent.restarting
+    drain(agent)
+    agent.receive(old, HERE, THERE, 20.0)
+    found = [stun.decode(each.data) for each in transmissions(agent)]
+    assert any(each.transaction_id == b"far end \0\0\0\0" for each in found)
+    agent.handle_timeout(31.2)
+    assert len(agent._generations) == 1
 
 
 def test_a_restart_heals_a_broken_path() -> None:
