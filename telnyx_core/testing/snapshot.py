@@ -5,17 +5,17 @@ from collections.abc import Set as AbstractSet
 from enum import Enum
 from random import Random
 from types import BuiltinFunctionType, FunctionType, MethodType, NoneType
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from attrs import frozen
 
 _THEMSELVES: Final = frozenset({str, NoneType})
 _NUMBERS: Final = frozenset({int, float, bool})
-_LEAVES: Final[tuple[tuple[type | tuple[type, ...], Callable[[Any], object]], ...]] = (
+_LEAVES: Final[tuple[tuple[type | tuple[type, ...], Callable[[object], object]], ...]] = (
     ((str, bytes, int, float), lambda value: (type(value).__name__, repr(value))),
     (Enum, lambda value: ("enum", value)),
-    (Random, lambda value: ("dice", hash(value.getstate()))),
-    ((type, FunctionType, BuiltinFunctionType), lambda value: ("code", value.__qualname__)),
+    (Random, lambda value: ("dice", hash(cast("Random", value).getstate()))),
+    ((type, FunctionType, BuiltinFunctionType), lambda value: ("code", cast("type", value).__qualname__)),
 )
 """What else has no members, and how it is drawn."""
 _PASSING: Final = frozenset({"_now", "now", "_heap"})
@@ -68,7 +68,7 @@ class _Painter:
 class _Kind:
     """What is known of a type."""
 
-    leaf: Callable[[Any], object] | None
+    leaf: Callable[[object], object] | None
     container: type | None
     slots: list[str]
 
@@ -77,7 +77,7 @@ class _Kinds(dict[type, _Kind]):
     def __missing__(self, kind: type) -> _Kind:
         leaf = next((draw for kinds, draw in _LEAVES if issubclass(kind, kinds)), None)
         container = next((each for each in (Mapping, AbstractSet, Iterable) if issubclass(kind, each)), None)
-        known = self[kind] = _Kind(leaf, container, sorted(_telling(_slots(kind))))
+        known = self[kind] = _Kind(leaf, container, sorted(_telling(_slots(cast("type[object]", kind)))))
         return known
 
 
