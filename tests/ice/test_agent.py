@@ -643,6 +643,33 @@ def test_audio_is_back_in_half_a_second_when_the_address_of_the_path_goes() -> N
     assert used not in [each.address for each in one.agent.local_candidates]
 
 
+def test_an_address_that_goes_is_replaced_by_one_that_was_given_up_before() -> None:
+    net, one, other = connected(hosts=2)
+    one.agent.confirm(net.now)
+    used = one.selections[-1][1].local.address
+    net.cuts |= {(used.host, "10.0.1.1"), ("10.0.1.1", used.host)}
+    assert net.run(15.0, lambda: len(one.selections) == 2)
+    net.cuts.clear()
+    net.run(1.0)
+    one.agent.remove_host(one.selections[-1][1].local.address, net.now)
+    one.pump()
+    assert net.run(0.2, lambda: one.connected)
+    assert both_ways(one, other)
+
+
+def test_a_direct_pair_that_answers_soon_wins_over_a_relayed_one() -> None:
+    agent, message = checking()
+    relay = Candidate("r", 1, "udp", 1, Address("10.0.0.9", 9), CandidateType.RELAYED)
+    agent.add_remote_candidate(relay, 0.0)
+    agent.handle_timeout(0.05)
+    (sent,) = [each for each in transmissions(agent) if each.remote == relay.address]
+    agent.receive(answer(stun.decode(sent.data)), HERE, relay.address, 0.06)
+    assert agent.selected is None
+    agent.receive(answer(message), HERE, THERE, 0.1)
+    assert agent.selected is not None
+    assert agent.selected[1].address == THERE
+
+
 def test_a_path_that_breaks_is_replaced_by_one_that_works() -> None:
     net, one, other = connected(hosts=2)
     one.agent.confirm(net.now)
