@@ -139,6 +139,13 @@ def failed_media_is_being_mended(session: Session) -> None:
             assert not media.renewal.idle or again or doubted, f"the media of call {call.id} is given up"
 
 
+def calm(session: Session) -> bool:
+    """Only what goes on as long as a session or a call does is still arranged."""
+    going_on = {Timer.HEALTH_CHECK, Timer.KEEPALIVE, Timer.STATS, Timer.TOKEN_EXPIRY}
+    asked = {pending.purpose for pending in session._hub.link._requests._pending.values()}
+    return {timer for timer, _ in session._hub.timers._at} <= going_on and asked <= {Purpose.PROBE}
+
+
 def has_tombstone(session: Session, call: str) -> bool:
     """The call has ended here, and the server may still speak of it."""
     stone = session._hub.tombstones._stones.get(CallId(call))
