@@ -8,7 +8,7 @@ from attrs import evolve
 from telnyx_core._signalling import messages as m
 from telnyx_core._wire.json_types import Json
 from telnyx_core.actions import Done, Failed, Remember, SendDigits
-from telnyx_core.events import CallUpdated, ErrorRaised
+from telnyx_core.events import CallUpdated, ErrorRaised, FrameIgnored
 from telnyx_core.ids import CallId
 from telnyx_core.options import CustomHeader, Region
 from telnyx_core.states import CallState, SessionState
@@ -298,6 +298,31 @@ def test_a_cause_by_its_code_carries_its_name() -> None:
         rig.session.hangup(call, now=rig.now, cause_code=code)
         rig.drain()
         assert (rig.params("bye")["cause"], rig.params("bye")["causeCode"]) == (name, code)
+
+
+def test_a_cause_of_a_name_that_is_unknown_goes_with_its_code_and_comes_with_it() -> None:
+    """PS-028: "a bye with an unknown cause name falls to causeCode", so a code of ours stands beside every name."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    rig.hangup(call, cause="LUNCH_BREAK", cause_code=31)
+    assert (rig.params("bye")["cause"], rig.params("bye")["causeCode"]) == ("LUNCH_BREAK", 31)
+    theirs = rig.outbound("active")
+    rig.request("bye", callID=theirs, cause="LUNCH_BREAK", causeCode=699)
+    ended = rig.heard_of(CallUpdated)[-1].call.ended
+    assert ended is not None
+    assert (ended.cause, ended.cause_code) == ("LUNCH_BREAK", 699)
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_the_servers_word_for_text_that_is_no_json_costs_nothing(batch: bool) -> None:
+    """PS-030: "Text that is not JSON is answered -32600; batches are answered by a batch". It names no call."""
+    rig = Rig.registered()
+    call = rig.outbound("active")
+    answer = '{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"Invalid Request"}}'
+    rig.clear()
+    rig.say(f"[{answer}]" if batch else answer)
+    assert [type(event) for event in rig.events] == [FrameIgnored]
+    assert (rig.sent, rig.session.call(call).state) == ([], CallState.ACTIVE)
 
 
 @pytest.mark.parametrize(("said", "code"), [("CODEC ERROR", 88), ("MEDIA ERROR", 88), ("CALL ERROR", 41)])

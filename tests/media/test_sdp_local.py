@@ -217,3 +217,13 @@ def test_loopback_and_link_local_never_stand_before_a_routable_candidate(
     routable = [each for each, skip in zip(ordered, unroutable, strict=True) if not skip]
     if reflexive_first and any(each.type == "srflx" for each in routable):
         assert routable[0].type == "srflx"
+
+
+@given(st.lists(CANDIDATES))
+def test_an_ipv6_address_stands_behind_the_ipv4_addresses_of_its_kind(candidates: list[Candidate]) -> None:
+    """PS-042: a server without an IPv6 media address drops such candidates, and of the others it takes the first."""
+    ordered = by_likelihood(candidates, Style(reflexive_first=True))
+    for kind in sdp.CANDIDATE_TYPES:
+        routable = [each for each in ordered if each.type == kind and not each.address.startswith(("127.", "::1"))]
+        versions = [":" in each.address for each in routable if not each.address.startswith(("169.254.", "fe80:"))]
+        assert versions == sorted(versions)
