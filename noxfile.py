@@ -86,6 +86,13 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Change sixty lines of core and drivers at random and see that tests fail: `nox -s mutation -- --seed 7`."""
+    session.install(".[test]", "cosmic-ray>=8.4")
+    session.run("python", "-m", "tests.mutants.sample", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Every harness of fuzz/, each for a minute, or for so many seconds as the argument says. Linux only."""
     session.install("-e", ".[fuzz]")
