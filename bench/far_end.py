@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
 
 USER, PASSWORD = "alice", "secret"
-_LOUD = 500
+LOUD = 500
 """Mean of the absolute samples of 20 ms: a tone of -12 dBFS has ten times that."""
 
 
@@ -48,7 +48,7 @@ class FarEnd:
         self._say("drop")
 
     def away(self) -> None:
-        """Abort the client's socket, and refuse others."""
+        """Abort the client's socket, refuse others, and lose every packet of its media, both ways."""
         self._say("away")
 
     def back(self) -> None:
@@ -81,10 +81,11 @@ async def serve() -> None:
     from tests.recovery.cable import Cable
 
     loop, loud = asyncio.get_running_loop(), Counter[str]()
+    lost: list[tuple[Any, Any, Any]] = []
 
     async def ear(call: str) -> None:
         async for frame in gateway.audio(cast("Any", call)).audio_in(16_000, 1, 20):
-            loud[call] += int(np.abs(np.frombuffer(frame.data, "<i2").astype(float)).mean() > _LOUD)
+            loud[call] += int(np.abs(np.frombuffer(frame.data, "<i2").astype(float)).mean() > LOUD)
 
     def protocols(call: str | None = None) -> Iterator[Any]:
         """The ends of the paths that the gateway has now: of one call, or of all."""
@@ -103,12 +104,23 @@ async def serve() -> None:
 
             protocol.transport.sendto = without_rtp
 
-    def cut(call: str) -> None:
-        def lose(data: bytes, addr: object = None) -> None:
-            pass
+    def lose(data: bytes, addr: object = None) -> None:
+        pass
 
+    def cut(call: str) -> None:
         for protocol in protocols(call):
             protocol.datagram_received = protocol.transport.sendto = lose
+
+    def away() -> None:
+        cable.cut()
+        for protocol in protocols():
+            lost.append((protocol, protocol.datagram_received, protocol.transport.sendto))
+            protocol.datagram_received = protocol.transport.sendto = lose
+
+    def back() -> None:
+        cable.mend()
+        while lost:
+            protocol, protocol.datagram_received, protocol.transport.sendto = lost.pop()
 
     ears: dict[str, asyncio.Task[None]] = {}
     async with Gateway(users={USER: PASSWORD}, reattach_window=120.0) as gateway, Cable(gateway.url) as cable:
@@ -118,9 +130,9 @@ async def serve() -> None:
                 case ["drop"]:
                     gateway.drop(USER)
                 case ["away"]:
-                    cable.cut()
+                    away()
                 case ["back"]:
-                    cable.mend()
+                    back()
                 case ["mute"]:
                     mute()
                 case ["cut", call]:

@@ -19,20 +19,21 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from statistics import median, quantiles
 
 import anyio
+import numpy as np
 from attrs import define, field
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from bench.far_end import PASSWORD, USER, FarEnd
+from bench.far_end import LOUD, PASSWORD, USER, FarEnd
 from telnyx_core.events import CallUpdated, Ready, SocketClose
 from telnyx_core.states import CallState
 from telnyx_drivers._client import Client
-from telnyx_drivers.asyncio import CallEnded, CallHandle, TelnyxRTC, Tone
+from telnyx_drivers.asyncio import CallHandle, TelnyxRTC, Tone
 
 REST = 0.5
 """Seconds between two losses."""
@@ -184,15 +185,32 @@ async def network_is_away(seconds: float) -> None:
         async with talking(far, "tone") as (call,):
             far.away()
             await anyio.sleep(seconds)
+            far.heard(call.id)
             far.back()
             begun = time.monotonic()
-            try:
-                await call.wait_for_state("active", timeout=60)
-                alive = True
-            except (CallEnded, TimeoutError):
-                alive = False
-            took = time.monotonic() - begun
-    print(f"network away for {seconds:g} s: {'back after' if alive else 'lost, known after'} {took:.2f} s", flush=True)
+            holes = await asyncio.gather(heard_by_us(call, begun), heard_by_them(far, call, begun))
+    there, here = (f"{hole:.2f} s" if hole is not None else "never" for hole in reversed(holes))
+    print(
+        f"network away for {seconds:g} s: after its return we are heard after {there}, and hear after {here}",
+        flush=True,
+    )
+
+
+async def heard_by_us(call: CallHandle, begun: float) -> float | None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(60):
+            async for frame in call.audio_in(16_000, 1, 20):
+                if np.abs(np.frombuffer(frame.data, "<i2").astype(float)).mean() > LOUD:
+                    return time.monotonic() - begun
+    return None
+
+
+async def heard_by_them(far: FarEnd, call: CallHandle, begun: float) -> float | None:
+    while call.live and time.monotonic() - begun < 60:
+        await anyio.sleep(FRAME)
+        if far.heard(call.id):
+            return time.monotonic() - begun
+    return None
 
 
 async def faults(*, long: bool) -> None:
