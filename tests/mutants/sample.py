@@ -30,7 +30,7 @@ plugins: Any = import_module("cosmic_ray.plugins")
 ROOT = Path(__file__).parent.parent.parent
 LIMIT = 600.0
 """Seconds; a mutant that hangs has been noticed."""
-FIGURES = tuple(f"tests/quality/test_{name}.py" for name in ("call_report", "frames", "marks", "w3c", "reading_record"))
+FIGURES = tuple(f"tests/quality/test_{name}.py" for name in ("call_report", "debug", "frames", "marks", "w3c"))
 ROOMS = {
     "telnyx_core/gateway": ("tests/gateway", "tests/scenarios"),
     "telnyx_core": ("tests/core", "tests/scenarios", "tests/transcripts", *FIGURES),
