@@ -116,7 +116,7 @@ if __name__ == "__main__":
     parser.add_argument("--each", type=int, default=24, help="sounds of each kind (default: 24)")
     parser.add_argument("--speech", type=float, default=30, help="minutes of speech (default: 30)")
     parser.add_argument("--rounds", type=int, default=12, help="of sixteen digits (default: 12)")
-    parser.add_argument("--seed", type=int, default=7, help="of the corpus; the detectors were made with others")
+    parser.add_argument("--seed", type=int, default=7, help="of the corpus")
     parser.add_argument("--show", action="store_true", help="what went wrong")
     given = parser.parse_args()
     confusion(given.each, given.seed, given.show)

@@ -80,7 +80,7 @@ class InBandDigits:
             self._looks += count
             return ()
         sums = windows @ _MATRIX
-        powers: NDArray[np.float32] = (sums[:, :8] ** 2 + sums[:, 8:] ** 2) * np.float32(2 / _WINDOW)
+        powers = (sums[:, :8] ** 2 + sums[:, 8:] ** 2).astype(np.float32, copy=False) * np.float32(2 / _WINDOW)
         found: list[Digit] = []
         for key in self._keys(powers, total):
             ended = self._look(key)

@@ -266,7 +266,7 @@ class Sense:
         self._sensor = Sensor()
         self._resampler: Resampler | None = None
         self._frames: list[Samples] = []
-        self._rate = 0
+        self._rate: int = 0
         self._passed = 0
         """Samples of 8 kHz that the sensor has had."""
         self._events: list[Sensed] = []
@@ -296,7 +296,8 @@ class Sense:
     def heard(self, samples: Samples, rate: int, at: int) -> None:
         """As a `SampleTap`. Media loop."""
         if rate != self._rate:
-            self._rate, self._frames = rate, []
+            self._rate = rate
+            self._frames.clear()
             self._resampler = None if rate == RATE else Resampler(rate, RATE)
         self._frames.append(samples)
         if len(self._frames) < _TOGETHER:

@@ -73,14 +73,15 @@ class CallTransport(BaseTransport):
             raise InvalidCallState(f"the call has ended: it is {call.state.value}")
         super().__init__()
         # No silence at the end: the draining hang-up lets the last words be heard.
-        params = params or TransportParams(audio_in_enabled=True, audio_out_enabled=True, audio_out_end_silence_secs=0)
-        if _WRITE_LIMIT not in params.model_fields_set:
+        ours = TransportParams(audio_in_enabled=True, audio_out_enabled=True, audio_out_end_silence_secs=0)
+        chosen = ours if params is None else params
+        if _WRITE_LIMIT not in chosen.model_fields_set:
             # A call that rings takes no audio yet, however long. A write ends with the call at the latest, so pipecat
             # need not conclude from its length that the far end is gone: it would never write again.
-            params = params.model_copy(update={_WRITE_LIMIT: LONGEST_WAIT})
+            chosen = chosen.model_copy(update={_WRITE_LIMIT: LONGEST_WAIT})
         self._call: Final = call
-        self._input = CallInput(call, params, self._tell)
-        self._output = CallOutput(call, params, hang_up=hang_up)
+        self._input = CallInput(call, chosen, self._tell)
+        self._output = CallOutput(call, chosen, hang_up=hang_up)
         self._register_event_handler("on_client_connected")
         self._register_event_handler("on_client_disconnected")
 
