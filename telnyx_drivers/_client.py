@@ -421,7 +421,8 @@ class Client(Emits[CallNotification]):
 
     def clear_reconnect_token(self) -> None:
         """Forget the values that would route the next socket to the same server and session."""
-        self._session.clear_reconnect_token(now=self._driver.now())
+        # Also before there is a loop to ask for the time; the session's own stands still then.
+        self._session.clear_reconnect_token(now=self._driver.now() if self._driver.running else 0.0)
         self._driver.commanded()
 
     @checked

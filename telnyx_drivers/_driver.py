@@ -259,6 +259,11 @@ class Driver(ABC):
 
     # What a loop provides.
 
+    @property
+    def running(self) -> bool:
+        """Whether there is a loop, and a time."""
+        return self._running
+
     @abstractmethod
     def now(self) -> float:
         """The loop's clock in seconds."""

@@ -146,7 +146,7 @@ WORDS = {
     ),
     "sync": dict(
         imports="import asyncio", DEF="def", WITH="with", AWAIT="", SLEEP="time.sleep", RUN="program()",
-        ASYNCSLEEP="asyncio.sleep", TAP="good._handle.audio.add_tap(Tap())",
+        ASYNCSLEEP="asyncio.sleep", TAP="good._source.audio.add_tap(Tap())",
     ),
 }  # fmt: skip
 
