@@ -1,17 +1,14 @@
 """Steady tones in received audio: where each begins and ends, and its frequency."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from attrs import define, frozen
 from numpy.typing import NDArray
 
-RATE: Final = 8_000
-"""Samples per second of what is looked at."""
-HOP: Final = 80
-"""Samples between two looks, 10 ms."""
+from telnyx_drivers._audio.windows import HOP, RATE, Windows
+
 _WINDOW: Final = 320
 """Samples, 40 ms."""
 _SIZE: Final = 512
@@ -69,7 +66,7 @@ class CallTones:
     """Fed with audio at `RATE`. ``present`` is the tone that sounds now, long enough to be one."""
 
     def __init__(self) -> None:
-        self._rest: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._windows = Windows(_WINDOW)
         self._looks = 0
         self._tone: CallTone | None = None
         self._misses = 0
@@ -80,13 +77,10 @@ class CallTones:
 
     def feed(self, samples: NDArray[np.float32]) -> tuple[Sequence[CallTone], Looks | None]:
         """The tones that have ended, and what was seen."""
-        whole = np.concatenate((self._rest, samples))
-        count = (whole.size - _WINDOW) // HOP + 1
-        if count <= 0:
-            self._rest = whole
+        windows = self._windows.feed(samples)
+        if windows is None:
             return (), None
-        self._rest = whole[count * HOP :]
-        windows = whole[_places(count)]
+        count = len(windows)
         levels = np.einsum("ij,ij->i", windows, windows) / _WINDOW
         if self._tone is None and float(levels.max()) < _QUIETEST:
             self._looks += count
@@ -124,12 +118,6 @@ class CallTones:
             start = time + WINDOW_SECONDS * 0.4
             self._tone, self._misses = CallTone(start, start, middle, spread), 0
         return over
-
-
-@lru_cache(maxsize=16)
-def _places(count: int) -> NDArray[np.intp]:
-    """Where the samples of so many windows are; cheaper than views, which numpy makes slowly."""
-    return np.arange(count)[:, None] * HOP + np.arange(_WINDOW)
 
 
 _HANN: Final = np.hanning(_WINDOW).astype(np.float32)

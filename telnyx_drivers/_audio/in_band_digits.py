@@ -1,22 +1,19 @@
 """Digits in the audio itself (DTMF, ITU-T Q.23), found by the Goertzel sums of their eight frequencies (after Q.24)."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-RATE: Final = 8_000
-"""Samples per second of what is looked at."""
+from telnyx_drivers._audio.windows import HOP, RATE, Windows
+
 _LOW: Final = (697, 770, 852, 941)
 _HIGH: Final = (1_209, 1_336, 1_477, 1_633)
 _KEYS: Final = ("123A", "456B", "789C", "*0#D")
 _WINDOW: Final = 200
 """Samples, 25 ms: long enough to tell 697 from 770 Hz, short enough for a digit of 40 ms."""
-HOP: Final = 80
-"""Samples between two looks, 10 ms."""
 _QUIETEST: Final = 30.0**2
 """Mean square of the quietest digit, -60 dB of full scale."""
 _PURE: Final = 0.6
@@ -47,12 +44,6 @@ def _sums() -> NDArray[np.float32]:
     return both.astype(np.float32)
 
 
-@lru_cache(maxsize=16)
-def _places(count: int) -> NDArray[np.intp]:
-    """Where the samples of so many windows are; cheaper than views, which numpy makes slowly."""
-    return np.arange(count)[:, None] * HOP + np.arange(_WINDOW)
-
-
 _MATRIX: Final = _sums()
 
 
@@ -60,7 +51,7 @@ class InBandDigits:
     """Fed with audio at `RATE`; gives each digit once it has ended."""
 
     def __init__(self) -> None:
-        self._rest: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._windows = Windows(_WINDOW)
         self._looks = 0
         self._digit = ""
         self._since = 0
@@ -68,16 +59,12 @@ class InBandDigits:
         self._hits = self._misses = 0
 
     def feed(self, samples: NDArray[np.float32]) -> Sequence[Digit]:
-        whole = np.concatenate((self._rest, samples))
-        count = (whole.size - _WINDOW) // HOP + 1
-        if count <= 0:
-            self._rest = whole
+        windows = self._windows.feed(samples)
+        if windows is None:
             return ()
-        self._rest = whole[count * HOP :]
-        windows = whole[_places(count)]
         total = np.einsum("ij,ij->i", windows, windows)
         if not self._digit and float(total.max()) < _QUIETEST * _WINDOW:
-            self._looks += count
+            self._looks += len(windows)
             return ()
         sums = windows @ _MATRIX
         powers = (sums[:, :8] ** 2 + sums[:, 8:] ** 2).astype(np.float32, copy=False) * np.float32(2 / _WINDOW)

@@ -1,19 +1,21 @@
 """What answers a call, by its sound: a human, a machine and its beep, a fax, tones of the network, music, nobody."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from telnyx_drivers._audio.call_tones import HOP, RATE, CallTone, CallTones, Looks
+from telnyx_drivers._audio.call_tones import CallTone, CallTones, Looks
 from telnyx_drivers._audio.frames import Samples
+from telnyx_drivers._audio.history import History
 from telnyx_drivers._audio.in_band_digits import Digit, InBandDigits
 from telnyx_drivers._audio.resampler import Resampler
 from telnyx_drivers._audio.timeline import Timeline
-from telnyx_drivers._audio.wakeup import CallSoon, Wakeup
+from telnyx_drivers._audio.wakeup import CallSoon
+from telnyx_drivers._audio.windows import HOP, RATE
 
 Kind: TypeAlias = Literal["human", "machine", "beep", "fax", "busy", "ringback", "sit", "music", "silence"]
 
@@ -246,7 +248,7 @@ def _of_the_network(tone: CallTone) -> bool:
     return 330 < tone.middle < 660
 
 
-class Sense:
+class Sense(History[Sensed]):
     """What a call sounds like: iterate over the events as they are known, or look at those so far.
 
     A decision takes at most 2.5 s from where it begins. The iteration ends with the call. ::
@@ -256,39 +258,17 @@ class Sense:
                 await call.play("message.wav")
     """
 
-    ended: bool = False
-
     def __init__(self, timeline: Timeline, digit: Callable[[Digit], None], call_soon: CallSoon | None) -> None:
         """``digit`` takes the digits that are found, on the media loop."""
+        super().__init__(_MOST, call_soon)
         self._timeline = timeline
         self._digit = digit
-        self._moved = Wakeup(call_soon)
         self._sensor = Sensor()
         self._resampler: Resampler | None = None
         self._frames: list[Samples] = []
         self._rate: int = 0
         self._passed = 0
         """Samples of 8 kHz that the sensor has had."""
-        self._events: list[Sensed] = []
-        self._dropped = 0
-
-    @property
-    def so_far(self) -> tuple[Sensed, ...]:
-        return tuple(self._events)
-
-    async def __aiter__(self) -> AsyncIterator[Sensed]:
-        count = self._dropped
-        """Of those that were given out, or dropped."""
-
-        def more() -> bool:
-            return self._dropped + len(self._events) > count
-
-        while True:
-            await self._moved.wait_until(lambda: more() or self.ended)
-            if not more():
-                return
-            count = max(count, self._dropped) + 1
-            yield self._events[count - 1 - self._dropped]
 
     def sent(self, samples: Samples, rate: int, at: int) -> None:
         """As a `SampleTap`: what we send is not looked at."""
@@ -313,15 +293,11 @@ class Sense:
         for digit in digits:
             self._digit(digit)
         if told:
-            for each in told:
-                until = None if each.until is None else each.until + begin
-                self._events.append(Sensed(kind=each.kind, at=each.at + begin, until=until))
-            surplus = max(len(self._events) - _MOST, 0)
-            del self._events[:surplus]
-            self._dropped += surplus
-            self._moved.fire()
+            self._add(
+                Sensed(kind=each.kind, at=each.at + begin, until=None if each.until is None else each.until + begin)
+                for each in told
+            )
 
     def close(self) -> None:
         """The call has ended."""
-        self.ended = True
-        self._moved.fire()
+        self._end()

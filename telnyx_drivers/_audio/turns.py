@@ -1,15 +1,16 @@
 """Who spoke when, and how long the other one took to answer: from the two streams of a call, understanding neither."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Final, Literal, TypeAlias
 
 from attrs import define, frozen
 
 from telnyx_drivers._audio.frames import Samples, silence
+from telnyx_drivers._audio.history import History
 from telnyx_drivers._audio.speech import LATENESS, Edge, SpeechDetector
 from telnyx_drivers._audio.timeline import Timeline
-from telnyx_drivers._audio.wakeup import CallSoon, Wakeup
+from telnyx_drivers._audio.wakeup import CallSoon
 from telnyx_drivers._audio.way import Way
 
 Who: TypeAlias = Literal["local", "remote"]
@@ -132,7 +133,7 @@ class TurnTaking:
                 me.response = at - other.until
 
 
-class Turns:
+class Turns(History[Turn]):
     """The turns of a call: iterate over all of them from the first on, or look at those so far.
 
     A turn comes about a second after it has ended. The iteration ends with the call, and several tasks may iterate. ::
@@ -142,41 +143,18 @@ class Turns:
                 print(f"we answered after {turn.response:.2f} s")
     """
 
-    ended: bool = False
-
     def __init__(
         self, timeline: Timeline, way: Callable[[], Way], filling: Callable[[], bool], call_soon: CallSoon | None
     ) -> None:
         """``filling``: what is sent now is not said by anyone."""
+        super().__init__(_MOST, call_soon)
         self._timeline = timeline
         self._way = way
         self._filling = filling
-        self._moved = Wakeup(call_soon)
         self._ears: dict[Who, SpeechDetector] = {"local": SpeechDetector(), "remote": SpeechDetector()}
         self._edges: list[tuple[float, Who, bool]] = []
         """Those whose time may still come before that of another one."""
         self._taking = TurnTaking()
-        self._turns: list[Turn] = []
-        self._dropped = 0
-
-    @property
-    def so_far(self) -> tuple[Turn, ...]:
-        """Those that are over, in the order in which they ended."""
-        return tuple(self._turns)
-
-    async def __aiter__(self) -> AsyncIterator[Turn]:
-        count = self._dropped
-        """Of those that were given out, or dropped."""
-
-        def more() -> bool:
-            return self._dropped + len(self._turns) > count
-
-        while True:
-            await self._moved.wait_until(lambda: more() or self.ended)
-            if not more():
-                return
-            count = max(count, self._dropped) + 1
-            yield self._turns[count - 1 - self._dropped]
 
     def sent(self, samples: Samples, rate: int, at: int) -> None:
         """As a `SampleTap`. Media loop."""
@@ -195,8 +173,7 @@ class Turns:
         for who, ear in self._ears.items():
             self._collect(who, ear.end(), way)
         self._settle(float("inf"))
-        self.ended = True
-        self._moved.fire()
+        self._end()
 
     def _note(self, who: Who, edges: Sequence[Edge] | None) -> None:
         if edges is None:
@@ -219,8 +196,4 @@ class Turns:
             turns += self._taking.edge(who, Edge(speaking, at))
         turns += self._taking.pass_to(until)
         if turns:
-            self._turns += turns
-            surplus = max(len(self._turns) - _MOST, 0)
-            del self._turns[:surplus]
-            self._dropped += surplus
-            self._moved.fire()
+            self._add(turns)
