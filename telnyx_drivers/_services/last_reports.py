@@ -115,8 +115,8 @@ async def carry(hand_over: Callable[[ReportUploads, float], None], poster: "Post
                 uploads.perform(actions.popleft())
             if not rest.busy:
                 return
-            due = timers.next()
-            with anyio.move_on_at(math.inf if due is None else due[0]):
+            due = timers.next_at()
+            with anyio.move_on_at(math.inf if due is None else due):
                 await news.wait()
             news = anyio.Event()
             now = anyio.current_time()

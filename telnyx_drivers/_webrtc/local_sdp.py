@@ -184,8 +184,11 @@ def _formats(maps: tuple[RtpMap, ...], style: Style) -> Iterator[str]:
 
 def _sections(audio: Iterable[str], remote: RemoteDescription | None) -> Iterator[str]:
     """The answer's sections: as many as were offered, in that order, all but the audio refused (MEDIA-039)."""
-    for index, offered in enumerate(() if remote is None else remote.sections):
-        if remote is None or index == remote.audio_index:
+    if remote is None:
+        yield from audio
+        return
+    for index, offered in enumerate(remote.sections):
+        if index == remote.audio_index:
             yield from audio
             continue
         yield f"m={offered.kind} 0 {offered.protocol} {' '.join(offered.formats)}"
@@ -194,5 +197,3 @@ def _sections(audio: Iterable[str], remote: RemoteDescription | None) -> Iterato
         if mid is not None and remote.mid is not None:
             yield f"a=mid:{mid}"
         yield "a=inactive"
-    if remote is None:
-        yield from audio

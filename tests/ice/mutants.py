@@ -4,18 +4,15 @@
 status 1 if any was not found. That they can still be sown is checked with every test run.
 """
 
-import os
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
 from tests.mutants.mutants import Mutant
+from tests.mutants.run import copy_with, run_tests
 
-ROOT: Final = Path(__file__).parents[2]
 TESTS: Final = [f"tests/ice/test_{name}.py" for name in ("agent", "turn", "foreign", "stun", "worlds")]
 
 MUTANTS: Final = (
@@ -187,28 +184,7 @@ MUTANTS: Final = (
 
 def found(mutant: Mutant, directory: Path) -> str | None:
     """Which test has found it."""
-    tree = directory / "tree"
-    shutil.rmtree(tree, ignore_errors=True)
-    clutter = shutil.ignore_patterns("__pycache__", ".hypothesis")
-    for part in ("telnyx_core", "tests/ice"):
-        shutil.copytree(ROOT / part, tree / part, ignore=clutter)
-    shutil.copy(ROOT / "pyproject.toml", tree)
-    path = tree / "telnyx_core" / mutant.file
-    path.write_text(path.read_text().replace(mutant.old, mutant.new))
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--tb=line",
-        "--hypothesis-seed=0",
-        *TESTS,
-    ]
-    run = subprocess.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    run = run_tests(copy_with(mutant, directory, "tests/ice"), "--tb=line", "--hypothesis-seed=0", *TESTS)
     failed = re.search(r"^FAILED (?:\S*/)?(\S+)", run.stdout, re.MULTILINE)
     return failed[1] if failed else None
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.ice.mutants import MUTANTS, ROOT
+from tests.ice.mutants import MUTANTS
 from tests.mutants.mutants import Mutant
+from tests.mutants.run import ROOT
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda each: each.story.replace(" ", "-"))

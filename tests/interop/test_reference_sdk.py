@@ -140,11 +140,8 @@ async def test_we_call_it_and_both_are_heard(reference: ReferenceClient, ours: T
 
 
 async def test_it_calls_us_and_both_are_heard(reference: ReferenceClient, ours: TelnyxRTC, tmp_path: Path) -> None:
-    theirs = (await reference.do("call", to="ours", callerNumber="+15550001111"))["id"]
-    call = await anext(aiter(ours.incoming()))
+    call, theirs = await called(reference, ours)
     assert call.info.remote_caller_number == "+15550001111"
-    await call.answer()
-    await call.wait_for_state("active", timeout=20)
     await reference.call_state("active", theirs)
     singing = asyncio.create_task(sing(call))
     assert await hear(call, 2) == pytest.approx(REFERENCE_TONE, abs=2)
@@ -225,10 +222,7 @@ async def test_a_reference_that_sends_nothing_is_not_cut_off(
     It has placed the call, and is the controlling end. Where it is not, libwebrtc stays on the pair that was nominated
     before the restart for as long as that is answered, whatever is nominated on the new path.
     """
-    theirs = (await reference.do("call", to="ours", callerNumber="+15550001111"))["id"]
-    call = await anext(aiter(ours.incoming()))
-    await call.answer()
-    await call.wait_for_state("active", timeout=20)
+    call, theirs = await called(reference, ours)
     await call.play(Tone(OUR_TONE))
     assert await hear(call, 2) == pytest.approx(REFERENCE_TONE, abs=2)
     await reference.do("fallSilent", id=theirs)
@@ -241,6 +235,15 @@ async def test_a_reference_that_sends_nothing_is_not_cut_off(
     assert not [event for event in gateway.history if isinstance(event, (CallEnded, ClientLost))]
     await call.hangup()
     await reference.call_state("destroy", theirs)
+
+
+async def called(reference: ReferenceClient, ours: TelnyxRTC) -> tuple[CallHandle, str]:
+    """It has called us, and we have answered; its id of the call is the second."""
+    theirs = (await reference.do("call", to="ours", callerNumber="+15550001111"))["id"]
+    call = await anext(aiter(ours.incoming()))
+    await call.answer()
+    await call.wait_for_state("active", timeout=20)
+    return call, theirs
 
 
 async def talking(reference: ReferenceClient, ours: TelnyxRTC) -> tuple[CallHandle, str]:

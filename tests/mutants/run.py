@@ -31,22 +31,33 @@ def sow(mutant: Mutant, tree: Path) -> None:
     path.write_text(text.replace(mutant.old, mutant.new))
 
 
-def found(mutant: Mutant, directory: Path) -> tuple[bool, str, float]:
-    """Whether the worlds find it, which of them and by what promise, and after how many seconds."""
+def copy_with(mutant: Mutant, directory: Path, tests: str) -> Path:
+    """A copy of the core and of these tests, with the bug in it."""
     tree = directory / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     clutter = shutil.ignore_patterns("__pycache__", ".hypothesis")
-    for part in ("telnyx_core", "tests/world"):
+    for part in ("telnyx_core", tests):
         shutil.copytree(ROOT / part, tree / part, ignore=clutter)
     shutil.copy(ROOT / "pyproject.toml", tree)
     if mutant is not NOTHING:
         sow(mutant, tree)
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    # In one process, one world after the other: which of them finds it first is told.
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=short", WORLDS]
+    return tree
+
+
+def run_tests(tree: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Until the first failure, with the packages of this tree."""
+    variables = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, cwd=tree, env=variables, stdout=subprocess.PIPE, text=True, timeout=LIMIT)
+
+
+def found(mutant: Mutant, directory: Path) -> tuple[bool, str, float]:
+    """Whether the worlds find it, which of them and by what promise, and after how many seconds."""
+    tree = copy_with(mutant, directory, "tests/world")
     begun = time.monotonic()
     try:
-        run = subprocess.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True, timeout=LIMIT)
+        # In one process, one world after the other: which of them finds it first is told.
+        run = run_tests(tree, "--tb=short", WORLDS)
     except subprocess.TimeoutExpired:
         return False, f"no verdict after {LIMIT:g} s", LIMIT
     return run.returncode == 1, why(run.stdout), time.monotonic() - begun

@@ -8,7 +8,6 @@ A mutant is tried in a copy of the repository; what is printed of a survivor is 
 import argparse
 import ast
 import difflib
-import os
 import random
 import shutil
 import subprocess
@@ -22,14 +21,13 @@ from typing import Any
 
 from attrs import frozen
 
+from tests.mutants.run import ROOT, run_tests
+
 # Not among what the tests need, and untyped.
 trees: Any = import_module("cosmic_ray.ast")
 mutating: Any = import_module("cosmic_ray.mutating")
 plugins: Any = import_module("cosmic_ray.plugins")
 
-ROOT = Path(__file__).parent.parent.parent
-LIMIT = 600.0
-"""Seconds; a mutant that hangs has been noticed."""
 FIGURES = tuple(f"tests/quality/test_{name}.py" for name in ("call_report", "debug", "frames", "marks", "w3c"))
 ROOMS = {
     "telnyx_core/gateway": ("tests/gateway", "tests/scenarios"),
@@ -112,13 +110,10 @@ def noticed(mutant: Mutant, tree: Path) -> bool:
     before = path.read_text(encoding="utf-8")
     path.write_text(mutant.text, encoding="utf-8")
     tests = next(tests for room, tests in ROOMS.items() if mutant.file.startswith(f"{room}/"))
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "CI": "true"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     try:
-        run = subprocess.run(command, cwd=tree, env=environment, capture_output=True, timeout=LIMIT)
-        return run.returncode != 0
+        return run_tests(tree, *tests, CI="true").returncode != 0
     except subprocess.TimeoutExpired:
-        return True
+        return True  # a mutant that hangs has been noticed
     finally:
         path.write_text(before, encoding="utf-8")
 
