@@ -431,7 +431,7 @@ def make_error(code: ErrorCode, original: Failure | None = None, *, fatal: bool 
 
 
 def make_warning(code: WarningCode) -> TelnyxWarning:
-    """The warning of this code (signaling.md 6.3)."""
+    """The warning of this code."""
     entry = WARNINGS[code]
     return TelnyxWarning(
         code=int(code),

@@ -100,7 +100,7 @@ class TelnyxError:
 
 @frozen
 class TelnyxWarning:
-    """One entry of the warning catalogue (signaling.md 6.3)."""
+    """One entry of the warning catalogue."""
 
     code: int
     name: str

@@ -25,43 +25,67 @@ Direction: TypeAlias = Literal["inbound", "outbound"]
 
 @frozen
 class Cause:
-    """How a call ended (calls.md section 7). SIP fields are ``None`` unless the far end told them."""
+    """How a call ended. SIP fields are ``None`` unless the far end told them."""
 
     cause: str | None
+    """The name of the cause, as ``NORMAL_CLEARING`` or ``USER_BUSY``; ``None`` if none was told."""
     cause_code: int | None
+    """Its number by Q.850, as 16 or 17."""
     sip_code: int | None = None
+    """The SIP status of the far end, as 486."""
     sip_reason: str | None = None
+    """The words beside that status."""
     sip_call_id: str | None = None
+    """The SIP ``Call-ID``, for support."""
 
 
 @frozen(kw_only=True)
 class CallInfo:
-    """A snapshot of one call (calls.md section 3)."""
+    """A snapshot of one call."""
 
     id: CallId
+    """The call's id, a UUID; the server knows it by the same."""
     state: CallState
+    """The present state."""
     previous: CallState
+    """The state before."""
     direction: Direction
+    """``inbound`` or ``outbound``, as seen from here."""
     destination_number: str
+    """The number or SIP address that was dialled."""
     caller_name: str
+    """The name that was given or shown with the call."""
     caller_number: str
+    """The number that was given or shown with the call."""
     remote_caller_name: str
+    """The name of the other end; with an inbound call the caller's."""
     remote_caller_number: str
+    """The number of the other end."""
     custom_headers: tuple[CustomHeader, ...] = ()
+    """The ``X-`` headers that came with the call."""
     client_state: str | None = field(default=None, repr=False)
+    """The base64 text that the application gave to its call."""
     telnyx_call_control_id: str | None = None
+    """For commands of the Call Control API; ``None`` until the server tells it."""
     telnyx_session_id: str | None = None
+    """The server's id of the session of calls that belong together."""
     telnyx_leg_id: str | None = None
+    """The server's id of this leg."""
     muted: bool = False
+    """True: what is sent is silence."""
     deaf: bool = False
+    """True: what is received is not heard."""
     answered: bool = False
     """True once the call has been active or held."""
     extension: str | None = None
+    """The extension that answered, if the server tells it."""
     variables: Mapping[str, str] = field(factory=dict[str, str], repr=False, hash=False)
     """What the server says of the node and the service that carry the call: ``Core-UUID``, ``FreeSWITCH-Hostname``
     (both worth telling support), and service variables such as ``telnyx_rtc_svar_parent_call_id``."""
     recovered_call_id: CallId | None = None
+    """The id of the call of an earlier process that this one continues."""
     ended: Cause | None = None
+    """How it ended; ``None`` while it has not."""
     connection_state: PeerState = "new"
     """Of the peer in use, as the three below: the words of W3C WebRTC section 4.3. They change without an event."""
     ice_connection_state: str = "new"
@@ -81,22 +105,32 @@ class Ready:
 
     session_id: str | None = field(repr=False)
     state: str
+    """The registration's state as the server names it, ``REGED``."""
     region: str | None = None
+    """The region that the server tells of itself."""
     dc: str | None = None
+    """Its data centre."""
     call_report_id: str | None = None
+    """The id under which call reports are sent."""
 
 
 @frozen(kw_only=True)
 class ErrorRaised:
-    """``telnyx.error``. The event has the members of the error, too, as in the documented example."""
+    """Something failed. The members of the error stand in the event, too.
+
+    ``original`` of the error is the failure behind it, with the server's own words when it spoke.
+    """
 
     error: TelnyxError
+    """The error, with its causes and solutions."""
     session_id: str | None = field(default=None, repr=False)
     call: CallId | None = None
     recoverable: bool = False
+    """True: `resume_media` or `reject_media` decides how it goes on."""
     retry_deadline: float | None = None
     """Epoch seconds until which `resume_media` may be called, for a recoverable microphone failure."""
     custom_headers: tuple[CustomHeader, ...] = ()
+    """The headers that came with the refusal."""
 
     @property
     def code(self) -> int:
@@ -117,12 +151,14 @@ class ErrorRaised:
 
 @frozen(kw_only=True)
 class WarningRaised:
-    """``telnyx.warning``; ``details`` holds the members that the catalogue names for this code."""
+    """Something is worse than it should be, and goes on."""
 
     warning: TelnyxWarning
+    """The warning, with its causes and solutions."""
     session_id: str | None = field(default=None, repr=False)
     call: CallId | None = None
     details: Mapping[str, Json] = field(factory=dict[str, Json])
+    """What this warning tells besides: figures, ids."""
 
     @property
     def code(self) -> int:
@@ -139,9 +175,13 @@ class WarningRaised:
 
 @frozen
 class CallUpdated:
-    """``telnyx.notification`` of type ``callUpdate``: a state, an id or another visible member changed."""
+    """A call's state, an id or another visible member of it changed: ``telnyx.notification`` of type ``callUpdate``.
+
+    A client's handlers get a `CallNotification`, whose ``call`` has the commands ``answer`` and ``hangup``.
+    """
 
     call: CallInfo
+    """The call as it is now."""
 
     @property
     def type(self) -> Literal["callUpdate"]:
@@ -150,12 +190,15 @@ class CallUpdated:
 
 @frozen
 class ParticipantData:
-    """``telnyx.notification`` of type ``participantData``."""
+    """The server tells who the other end is: ``telnyx.notification`` of type ``participantData``."""
 
     call: CallId
     display_name: str
+    """The name to show."""
     display_number: str
+    """The number to show."""
     display_direction: str
+    """``inbound`` or ``outbound``, as the server tells it."""
 
     @property
     def type(self) -> Literal["participantData"]:
@@ -164,9 +207,10 @@ class ParticipantData:
 
 @frozen
 class ServerEvent:
-    """``telnyx.notification`` of type ``event``: an info or event message, passed through."""
+    """An info or event message of the server, passed through: ``telnyx.notification`` of type ``event``."""
 
     params: JsonView
+    """The message's ``params``, unchanged."""
     call: CallId | None = None
 
     @property
@@ -176,10 +220,11 @@ class ServerEvent:
 
 @frozen
 class UserMediaError:
-    """``telnyx.notification`` of type ``userMediaError``."""
+    """A call has no source of sound, and ends for it: ``telnyx.notification`` of type ``userMediaError``."""
 
     call: CallId
     error: TelnyxError
+    """42001, 42002 or 42003, with its causes and solutions."""
 
     @property
     def type(self) -> Literal["userMediaError"]:
@@ -192,15 +237,18 @@ class MediaRecovery:
 
     call: CallId
     recovered: bool
+    """True: there is a source again. False: the application gave up or the time was over."""
     reason: str = ""
+    """Why not."""
 
 
 @frozen
 class PeerConnectionFailure:
-    """``telnyx.rtc.peerConnectionFailureError``."""
+    """The connection of a call's media failed; it is renewed, or the call ends."""
 
     call: CallId
     warning: TelnyxWarning
+    """The warning that was raised with it."""
 
 
 @frozen
@@ -212,7 +260,7 @@ class MediaStarted:
 
 @frozen(kw_only=True)
 class StatsFrame:
-    """``telnyx.stats.frame``: the quality of a call, every ``callReportInterval`` (quality.md 3.1).
+    """The quality of a call, every ``call_report_interval`` milliseconds.
 
     ``rtt`` and ``jitter`` are milliseconds, ``packet_loss`` is percent since the previous frame, levels are 0 to 1,
     ``mos`` is 1 to 5; counters are the call's, over all its peers. What is unknown is ``None``. ``reading`` has the
@@ -223,20 +271,35 @@ class StatsFrame:
     timestamp: float
     """Epoch seconds."""
     rtt: float | None
+    """Round trip time, milliseconds."""
     jitter: float | None
+    """Of what is received, milliseconds."""
     packet_loss: float | None
+    """Percent of what was sent to us since the previous frame."""
     packets_sent: int | None
+    """Since the call began."""
     packets_received: int | None
+    """Since the call began."""
     packets_lost: int | None
+    """Of those that were sent to us, since the call began."""
     bytes_sent: int | None
+    """Payload, since the call began."""
     bytes_received: int | None
+    """Payload, since the call began."""
     audio_level: float | None
+    """Of what is received, 0 to 1."""
     local_audio_level: float | None
+    """Of what is sent, 0 to 1."""
     mos: float | None
+    """Estimated mean opinion score, 1 to 5."""
     quality: Quality | None
+    """The same in a word."""
     held: bool
+    """True: the call is on hold."""
     muted: bool
+    """True: the call is muted."""
     reading: StatsSnapshot = field(repr=False)
+    """The figures of the peer in use."""
 
     @property
     def inbound_audio(self) -> JsonObject | None:
@@ -264,46 +327,77 @@ class WarningCount:
     """How often a warning was raised in a call; times are epoch seconds."""
 
     code: int
+    """The warning's code."""
     name: str
+    """Its name."""
     count: int
+    """How many times."""
     first_at: float
+    """Epoch seconds."""
     last_at: float
+    """Epoch seconds."""
 
 
 @frozen(kw_only=True)
 class StatsReport:
-    """``telnyx.stats.report``: once for each call that had media, when it ends (quality.md 3.2).
+    """The quality of a whole call: once for each call that had media, when it ends.
 
     Units as in `StatsFrame`; ``duration`` is seconds from the first ``active``, 0 for a call that never was.
     """
 
     call: CallId
     direction: Direction
+    """``inbound`` or ``outbound``."""
     duration: float
+    """Seconds from the first ``active``; 0 for a call that never was."""
     average_rtt: float | None
+    """Milliseconds."""
     least_rtt: float | None
+    """Milliseconds."""
     greatest_rtt: float | None
+    """Milliseconds."""
     average_jitter: float | None
+    """Milliseconds."""
     greatest_jitter: float | None
+    """Milliseconds."""
     average_packet_loss: float | None
+    """Percent."""
     greatest_packet_loss: float | None
+    """Percent, of one frame."""
     average_mos: float | None
+    """1 to 5."""
     least_mos: float | None
+    """1 to 5."""
     quality: Quality | None
+    """The average in a word."""
     packets_sent: int | None
+    """Of the whole call."""
     packets_received: int | None
+    """Of the whole call."""
     packets_lost: int | None
+    """Of the whole call."""
     bytes_sent: int | None
+    """Payload of the whole call."""
     bytes_received: int | None
+    """Payload of the whole call."""
     ended: Cause | None
+    """How the call ended."""
     started_at: float
+    """Epoch seconds."""
     ended_at: float
+    """Epoch seconds."""
     telnyx_session_id: str | None
+    """The server's id of the session of calls."""
     telnyx_leg_id: str | None
+    """The server's id of the leg."""
     call_report_id: str | None
+    """The id under which the call report was sent."""
     recovered_call_id: CallId | None = None
+    """The id of the call of an earlier process that this one continued."""
     warnings: tuple[WarningCount, ...] = ()
+    """Each warning of the call, once."""
     establishment: EstablishmentTimings | None = None
+    """How long each stage of the set-up took."""
     timeline: tuple[JsonObject, ...] | None = field(default=None, repr=False)
     """With ``debug``: what happened, entry by entry."""
     final: bool = True
@@ -322,8 +416,11 @@ class IceServerFailed:
 
     call: CallId
     url: str
+    """The server, as it was configured."""
     code: int
+    """What it said, as 401; 701: it was not reached."""
     reason: str
+    """Its words, or ours."""
 
 
 @frozen
@@ -335,50 +432,61 @@ class DigitReceived:
 
     call: CallId
     digit: str
+    """One of ``0123456789*#ABCD``."""
     duration: float
+    """Seconds that the key was held."""
     via: Literal["rtp", "audio"] = "rtp"
+    """``rtp``: as an event of RFC 4733. ``audio``: as tones."""
 
 
 @frozen
 class ToneChanged:
-    """``telnyx.tone``: the ringtone or the ringback starts or stops."""
+    """The ringtone or the ringback starts or stops."""
 
     call: CallId
     kind: Literal["ringtone", "ringback"]
+    """``ringtone``: a call comes in. ``ringback``: the other end rings."""
     action: Literal["start", "stop"]
+    """``start`` or ``stop``."""
 
 
 @frozen
 class SocketOpen:
-    """``telnyx.socket.open``"""
+    """A WebSocket is open; the login follows."""
 
     socket: SocketId
 
 
 @frozen
 class SocketClose:
-    """``telnyx.socket.close``, once per socket."""
+    """A WebSocket closed, by either end. Once per socket."""
 
     socket: SocketId
     code: int
+    """The close code of RFC 6455, as 1000 or 1006."""
     reason: str
+    """The server's words."""
     was_clean: bool
+    """True: both ends said that they close."""
 
 
 @frozen
 class SocketError:
-    """``telnyx.socket.error``: the transport failed; 45002 precedes it."""
+    """The transport failed; the error 45002 precedes it."""
 
     socket: SocketId
     reason: str
+    """What the transport said."""
 
 
 @frozen
 class SocketMessage:
-    """``telnyx.socket.message``: a frame of ``size`` characters that no request of ours was waiting for."""
+    """A message came that no request of ours was waiting for."""
 
     frame: JsonView = field(repr=False)
+    """The message, unchanged."""
     size: int = field(default=0, eq=False)
+    """In characters."""
 
 
 @frozen
@@ -386,13 +494,15 @@ class FrameIgnored:
     """A frame was ignored: not JSON, not an object, unknown method, or too large. The JS SDK has no such event."""
 
     reason: str
+    """What was wrong with it."""
 
 
 @frozen
 class AiConversation:
-    """``telnyx.ai.conversation``."""
+    """An AI assistant tells something of its conversation, as a transcript or a call of a function."""
 
     params: JsonView
+    """The message's ``params``, unchanged."""
     voice_sdk_id: str | None = field(default=None, repr=False)
     call: CallId | None = None
 
@@ -414,6 +524,7 @@ class SessionClosed:
     """The session has stopped: no socket, no timer, no call. `connect` starts it again."""
 
     reason: CloseReason
+    """Why."""
 
 
 Event: TypeAlias = (

@@ -133,7 +133,7 @@ class CallHandle(Emits["CallNotification"]):
 
     @property
     def ended(self) -> Cause | None:
-        """How the call ended (calls.md section 7), or ``None`` while it has not."""
+        """How the call ended, or ``None`` while it has not."""
         return self._info.ended
 
     @property

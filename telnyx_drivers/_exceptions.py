@@ -14,7 +14,7 @@ class TelnyxClientError(Exception):
     def __init__(self, text: str, *, error: TelnyxError | None = None, failure: Failure | None = None) -> None:
         super().__init__(text)
         self.error = error
-        """The catalogue's entry that the matching ``telnyx.error`` event carried (signaling.md section 6)."""
+        """The catalogue's entry that the matching ``telnyx.error`` event carried."""
         self.failure = failure
         """The cause in the server's or the transport's own words, or ``None``."""
 

@@ -95,19 +95,37 @@ if TYPE_CHECKING:
     from telnyx_drivers._audio.chunks import ChunkDecoder
     from telnyx_drivers._audio.devices import loudspeaker, microphone, speaker
     from telnyx_drivers._audio.frames import AudioFrame
+    from telnyx_drivers._audio.heard import Heard
+    from telnyx_drivers._audio.player import Playback
+    from telnyx_drivers._audio.readers import AudioIn
+    from telnyx_drivers._audio.recorder import Recording
     from telnyx_drivers._audio.rtp.libopus import OpusSettings
+    from telnyx_drivers._audio.rtp.pcap import Capture
+    from telnyx_drivers._audio.sense import Sense, Sensed
     from telnyx_drivers._audio.source_registry import Source
     from telnyx_drivers._audio.tones import Noise, Tone
+    from telnyx_drivers._audio.turns import Turn, Turns
+    from telnyx_drivers._audio.writer import AudioOut
     from telnyx_drivers._webrtc.engine import engine_with
 
     __all__ += [
         "AudioFrame",
+        "AudioIn",
         "AudioInput",
+        "AudioOut",
+        "Capture",
         "ChunkDecoder",
+        "Heard",
         "Noise",
         "OpusSettings",
+        "Playback",
+        "Recording",
+        "Sense",
+        "Sensed",
         "Source",
         "Tone",
+        "Turn",
+        "Turns",
         "engine_with",
         "loudspeaker",
         "microphone",
@@ -116,12 +134,22 @@ if TYPE_CHECKING:
 
 _WITH_NUMPY: Final = {
     "AudioFrame": "telnyx_drivers._audio.frames",
+    "AudioIn": "telnyx_drivers._audio.readers",
+    "AudioInput": "telnyx_drivers._audio.audio_input",
+    "AudioOut": "telnyx_drivers._audio.writer",
+    "Capture": "telnyx_drivers._audio.rtp.pcap",
     "ChunkDecoder": "telnyx_drivers._audio.chunks",
+    "Heard": "telnyx_drivers._audio.heard",
     "Noise": "telnyx_drivers._audio.tones",
     "OpusSettings": "telnyx_drivers._audio.rtp.libopus",
+    "Playback": "telnyx_drivers._audio.player",
+    "Recording": "telnyx_drivers._audio.recorder",
+    "Sense": "telnyx_drivers._audio.sense",
+    "Sensed": "telnyx_drivers._audio.sense",
     "Source": "telnyx_drivers._audio.source_registry",
     "Tone": "telnyx_drivers._audio.tones",
-    "AudioInput": "telnyx_drivers._audio.audio_input",
+    "Turn": "telnyx_drivers._audio.turns",
+    "Turns": "telnyx_drivers._audio.turns",
     "engine_with": "telnyx_drivers._webrtc.engine",
     "loudspeaker": "telnyx_drivers._audio.devices",
     "microphone": "telnyx_drivers._audio.devices",

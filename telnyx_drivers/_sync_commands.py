@@ -170,7 +170,7 @@ class CallCommands(Relayed[CallHandle, N]):
 
     @property
     def ended(self) -> Cause | None:
-        """How the call ended (calls.md section 7), or ``None`` while it has not."""
+        """How the call ended, or ``None`` while it has not."""
         return self._source.ended
 
     @property

@@ -32,7 +32,8 @@ APPLICATION = """
     isMediaRecoveryErrorEvent is_media_recovery_error_event
 """
 WITH_NUMPY = """
-    AudioFrame ChunkDecoder Noise OpusSettings Source Tone AudioInput engine_with loudspeaker microphone speaker
+    AudioFrame AudioIn AudioInput AudioOut Capture ChunkDecoder Heard Noise OpusSettings Playback Recording Sense Sensed
+    Source Tone Turn Turns engine_with loudspeaker microphone speaker
 """
 ASYNC = "CallHandle CallNotification LiveCall TelnyxRTC"
 BLOCKING = "Call CallNotification LiveCall TelnyxRTC"

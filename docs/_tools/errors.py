@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from telnyx_core.catalogue import ERRORS, WARNINGS, ErrorCode, WarningCode, make_error
+from telnyx_core.catalogue import ERRORS, WARNINGS, Entry, ErrorCode, WarningCode, make_error
 
 PAGE = Path(__file__).parents[1] / "reference" / "errors.md"
 
@@ -41,37 +41,41 @@ ERROR_HEAD = """
 recovery](options.md#microphone-recovery) waits for the application, nor when a source or sink breaks off in mid-call or
 another cannot be opened in its place. 46003 is fatal when automatic reconnection is off.
 
-| code | name | fatal | message | meaning | typical causes | what to do |
-|---|---|---|---|---|---|---|
 """
 
-WARNING_HEAD = """
+WARNING_HEAD = """\
 ## Warnings
 
-| code | name | message | meaning | typical causes | what to do |
-|---|---|---|---|---|---|
 """
 
 
-def row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |\n"
+def contents(kind: str, codes: Iterable[ErrorCode | WarningCode]) -> str:
+    rows = (
+        f"| [{int(code)}](#{kind.lower()}-{int(code)}) | `{code.name}` | {entry(code).message} |\n" for code in codes
+    )
+    return f"| code | name | message |\n|---|---|---|\n{''.join(rows)}\n"
 
 
-def error_row(code: ErrorCode) -> str:
-    entry, fatal = ERRORS[code], "yes" if make_error(code).fatal else "no"
-    texts = (entry.message, entry.description, " ".join(entry.causes), " ".join(entry.solutions))
-    return row((str(int(code)), f"`{code.name}`", fatal, *texts))
+def entry(code: ErrorCode | WarningCode) -> Entry:
+    return ERRORS[code] if isinstance(code, ErrorCode) else WARNINGS[code]
 
 
-def warning_row(code: WarningCode) -> str:
-    entry = WARNINGS[code]
-    texts = (entry.message, entry.description, " ".join(entry.causes), " ".join(entry.solutions))
-    return row((str(int(code)), f"`{code.name}`", *texts))
+def section(code: ErrorCode | WarningCode) -> str:
+    """One entry, under a heading that its number finds: ``errors.html#error-45001``."""
+    found = entry(code)
+    kind = "Error" if isinstance(code, ErrorCode) else "Warning"
+    fatal = " Fatal." if isinstance(code, ErrorCode) and make_error(code).fatal else ""
+    parts = [f"### {kind} {int(code)}", f"`{code.name}`: {found.message}{fatal} {found.description}"]
+    for title, texts in (("Typical causes", found.causes), ("What to do", found.solutions)):
+        if texts:
+            parts.append(f"{title}:\n\n" + "\n".join(f"- {text}" for text in texts))
+    return "\n\n".join(parts) + "\n\n"
 
 
 def page() -> str:
-    errors, warnings = map(error_row, ErrorCode), map(warning_row, WarningCode)
-    return "".join((HEAD, ERROR_HEAD, *errors, WARNING_HEAD, *warnings))
+    parts = [HEAD, ERROR_HEAD, contents("Error", ErrorCode), *map(section, ErrorCode)]
+    parts += [WARNING_HEAD, contents("Warning", WarningCode), *map(section, WarningCode)]
+    return "".join(parts).rstrip() + "\n"
 
 
 if __name__ == "__main__":

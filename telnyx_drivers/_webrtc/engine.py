@@ -175,11 +175,13 @@ class AiortcEngine:
 
 
 def engine_with(*, opus: OpusSettings | None = None, silence_suppression: bool = False) -> EngineFactory:
-    """The default engine with other settings, for the client's ``engine``. ::
+    """The default engine with other settings, for the client's ``engine``.
 
-    from telnyx_drivers._webrtc.engine import OpusSettings, engine_with
+    ::
 
-    TelnyxRTC(..., engine=engine_with(opus=OpusSettings(complexity=9, full_band=True)))
+        from telnyx_drivers.asyncio import OpusSettings, TelnyxRTC, engine_with
+
+        TelnyxRTC(..., engine=engine_with(opus=OpusSettings(complexity=9, full_band=True)))
 
     ``silence_suppression``: leave out what is silent, by Opus's own means (DTX) and otherwise with comfort noise (RFC
     3389) where the far end takes it, and ask the far end for the same.

@@ -69,7 +69,7 @@ class Report:
     timings: JsonObject
 
     def document(self) -> JsonObject:
-        """The platform's names (quality.md 8.7), and what is ours: ``signaling``, ``echo``."""
+        """The platform's names, and what is ours: ``signaling``, ``echo``."""
         judgement = self.judgement
         document: JsonObject = {"version": 1, "verdict": judgement.verdict, "timings": self.timings}
         if judgement.reasons:

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from telnyx_core._wire.json_types import JsonObject
+from telnyx_core.catalogue import ERRORS, WARNINGS, ErrorCode, WarningCode
 from telnyx_drivers._tools import cli
 from telnyx_drivers._tools.cli.app import app
 from telnyx_drivers._tools.cli.exits import Exit
@@ -61,12 +62,23 @@ FILES = {
         (["replay", "headless"], "is no journal"),
         (["replay", "dice"], "is no journal"),
         (["replay", "binary"], "is no journal"),
+        (["explain", "HIGH_RATES"], "HIGH_RATES is no code or name"),
     ],
 )
 def test_what_cannot_work_is_a_usage_error(run: Run, arguments: Sequence[str], said: str, tmp_path: Path) -> None:
     for name, content in FILES.items():
         (tmp_path / name).write_bytes(content)
     refused_for_both_readers(run, arguments, said)
+
+
+@pytest.mark.parametrize("code", [*ErrorCode, *WarningCode])
+def test_every_error_and_warning_is_explained_by_its_code_and_its_name(run: Run, code: ErrorCode | WarningCode) -> None:
+    entry = ERRORS[code] if isinstance(code, ErrorCode) else WARNINGS[code]
+    told = document(run("explain", str(int(code)), "--json"))
+    assert (told["ok"], told["code"], told["name"]) == (True, int(code), code.name)
+    assert told["solutions"] == [*entry.solutions]
+    shown = " ".join(run("explain", code.name.lower()).stdout.split())
+    assert all(" ".join(text.split()) in shown for text in (entry.message, entry.description, *entry.solutions))
 
 
 @pytest.mark.parametrize("arguments", [["call", "echo"], ["listen"], ["diagnose"]])

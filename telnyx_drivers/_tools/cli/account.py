@@ -73,7 +73,7 @@ async def logged_in(
     def tell(event: ErrorRaised) -> None:
         # A fatal one ends the command, which then says so; the others, such as a lost connection, have no other sign.
         if not event.fatal:
-            output.warn(f"{event.name}: {event.error.original or event.message}")
+            output.warn(f"{event.code} {event.name}: {event.error.original or event.message}")
 
     client.on(ErrorRaised, tell)
     async with AsyncExitStack() as stack:

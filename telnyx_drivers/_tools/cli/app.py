@@ -8,6 +8,7 @@ from telnyx_core._version import VERSION
 from telnyx_drivers._tools.cli.call import call
 from telnyx_drivers._tools.cli.demo import demo
 from telnyx_drivers._tools.cli.diagnose import diagnose
+from telnyx_drivers._tools.cli.explain import explain
 from telnyx_drivers._tools.cli.gateway import gateway
 from telnyx_drivers._tools.cli.listen import listen
 from telnyx_drivers._tools.cli.prove import prove
@@ -38,5 +39,5 @@ def main(
     """Telnyx WebRTC calls from the shell. Start with: telnyx-rtc demo"""
 
 
-for command in (demo, call, listen, gateway, diagnose, prove, report, replay):
+for command in (demo, call, listen, gateway, diagnose, prove, report, replay, explain):
     app.command()(command)

@@ -35,11 +35,12 @@ def show(output: Output, error: Exception) -> None:
         title = f"{entry.code} {entry.name}"
         if entry.original is not None and str(entry.original) not in lines[0]:
             lines.append(f"[dim]{clean(str(entry.original))}[/]")
-        lines += _bullets("Possible causes", entry.causes) + _bullets("What helps", entry.solutions)
+        lines += bullets("Possible causes", entry.causes) + bullets("What helps", entry.solutions)
     if isinstance(error, DriverFailed):
         lines += [f"[dim]{clean(repr(error.__cause__))}[/]", "", _OURS]
     output.errors.print(Panel("\n".join(lines), title=clean(title), title_align="left", border_style="red"))
 
 
-def _bullets(heading: str, items: tuple[str, ...]) -> list[str]:
+def bullets(heading: str, items: tuple[str, ...]) -> list[str]:
+    """Lines of markup for `Output`: an empty one, the heading, the items; none without items."""
     return ["", f"[bold]{heading}[/]", *(f" • {clean(item)}" for item in items)] if items else []

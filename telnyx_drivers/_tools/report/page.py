@@ -40,7 +40,7 @@ _CHARTS: Final[tuple[tuple[str, str, str, tuple[tuple[str, str], ...], float | N
     ("levels", "Level", "dBFS", (("said", "said"), ("heard", "heard")), None),
     ("rates", "Bit rate", "kbit/s", (("sent", "sent"), ("received", "received")), None),
 )
-"""Name, title, unit, series with their labels, and from where on the core warns (quality.md 5)."""
+"""Name, title, unit, series with their labels, and from where on the core warns."""
 
 
 @frozen
