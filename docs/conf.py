@@ -13,12 +13,15 @@ author = "telnyx-rtc contributors"
 release = version = installed_version("telnyx-rtc")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "state_table"]
+autodoc_class_signature = "separated"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build", "_ext", "_tools"]
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["narrow.css"]
 html_title = f"telnyx-rtc {version}"
 default_role = "code"
 myst_enable_extensions = ["colon_fence"]

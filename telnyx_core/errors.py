@@ -88,14 +88,21 @@ class TelnyxError:
     """One entry of the error catalogue as it happened."""
 
     code: int
+    """The number in the catalogue."""
     name: str
+    """The name in the catalogue."""
     message: str
+    """What happened, in a sentence for the person at the phone."""
     description: str = field(repr=False)
+    """The same for the programmer."""
     causes: tuple[str, ...] = field(repr=False)
+    """What typically leads to it."""
     solutions: tuple[str, ...] = field(repr=False)
+    """What helps."""
     fatal: bool
     """True: what the event names is over and the client does nothing more for it."""
     original: Failure | None = None
+    """The failure behind it, with the server's own words when it spoke."""
 
 
 @frozen
@@ -103,8 +110,14 @@ class TelnyxWarning:
     """One entry of the warning catalogue."""
 
     code: int
+    """The number in the catalogue."""
     name: str
+    """The name in the catalogue."""
     message: str
+    """What happened, in a sentence for the person at the phone."""
     description: str = field(repr=False)
+    """The same for the programmer."""
     causes: tuple[str, ...] = field(repr=False)
+    """What typically leads to it."""
     solutions: tuple[str, ...] = field(repr=False)
+    """What helps."""

@@ -52,9 +52,13 @@ class AnonymousLogin:
     """A login without credentials to one AI assistant."""
 
     target_id: str
+    """The assistant's id."""
     target_type: str = "ai_assistant"
+    """``ai_assistant``, the only type there is."""
     target_version_id: str | None = None
+    """A version of the assistant; ``None``: the current one."""
     target_params: Mapping[str, Json] | None = field(default=None, converter=_target_params, repr=False)
+    """Passed on to the assistant as they are."""
 
     def __attrs_post_init__(self) -> None:
         _ANONYMOUS.types(self)
@@ -77,10 +81,13 @@ class MediaPermissionsRecovery:
     """What to do when the microphone cannot be opened for an incoming call."""
 
     enabled: bool = False
+    """True: wait for the application instead of ending the call."""
     timeout: float = field(default=DEFAULT_RECOVERY_TIMEOUT, converter=_recovery_timeout)
     """Seconds; under the documented name, milliseconds."""
     on_success: Callable[[], object] | None = field(default=None, repr=False, eq=False)
+    """Called without arguments when the retry worked."""
     on_error: Callable[[Exception], object] | None = field(default=None, repr=False, eq=False)
+    """Called with the error when it did not, or when the time was over."""
 
     def __attrs_post_init__(self) -> None:
         _RECOVERY.types(self)

@@ -72,6 +72,13 @@ def _command(
 
 
 class Session:
+    """One client's session with the server: commands, facts and the time in, actions out.
+
+    Every method that changes something takes ``now``, seconds of a monotonic clock; ``rng`` is where all chance comes
+    from, and ``remembered`` what an earlier session of this client wanted kept. A command that cannot be carried out
+    now raises a `LocalProtocolError`, and nothing has changed. What the server or the far end does wrong is an event.
+    """
+
     def __init__(self, options: ClientOptions, *, rng: Random, remembered: JsonView | None = None) -> None:
         self._hub = Hub(options, rng=rng, remembered=remembered)
 
@@ -79,10 +86,12 @@ class Session:
 
     @property
     def state(self) -> SessionState:
+        """The present state."""
         return self._hub.state
 
     @property
     def options(self) -> ClientOptions:
+        """As the session was built, with the present credentials."""
         return self._hub.options
 
     @property
@@ -97,6 +106,7 @@ class Session:
 
     @property
     def session_id(self) -> str | None:
+        """The server's id of the session, or ``None`` before the first login."""
         return self._hub.session_id
 
     @property
@@ -106,14 +116,17 @@ class Session:
 
     @property
     def region(self) -> str | None:
+        """The region that the server tells of itself."""
         return self._hub.region
 
     @property
     def dc(self) -> str | None:
+        """The data centre that the server tells of itself."""
         return self._hub.dc
 
     @property
     def call_report_id(self) -> str | None:
+        """The id under which call reports are sent."""
         return self._hub.call_report_id
 
     @property
@@ -122,6 +135,7 @@ class Session:
         return {ident: call.info() for ident, call in self._hub.calls.items()}
 
     def call(self, call: CallId) -> CallInfo:
+        """A snapshot of a live call; raises `InvalidCallState` if there is none of this id."""
         return self._find(call).info()
 
     @property
@@ -158,6 +172,7 @@ class Session:
         return self._hub.timers.next_at()
 
     def next_timeout_reason(self) -> TimerKey | None:
+        """What the deadline of `next_timeout` is for, or ``None``: for logs and tests."""
         first = self._hub.timers.next()
         return None if first is None else first[1]
 

@@ -50,6 +50,7 @@ class LiveCall(CallInfo):
     """The call of a notification: its state at that time as a snapshot, and the handle's commands."""
 
     handle: "CallHandle" = field(repr=False, eq=False)
+    """The call itself."""
 
     async def answer(self, custom_headers: Headers = ()) -> None:
         """As `CallHandle.answer`."""
@@ -65,6 +66,7 @@ class CallNotification(CallUpdated):
     """The event ``telnyx.notification`` of type ``callUpdate``: ``notification.call.answer()``, as in the documents."""
 
     call: LiveCall
+    """The call as it was then, with the commands of its handle."""
 
 
 def notification(event: CallUpdated, handle: "CallHandle") -> CallNotification:
@@ -111,6 +113,7 @@ class CallHandle(Emits["CallNotification"]):
 
     @property
     def id(self) -> CallId:
+        """The call's id, a UUID."""
         return self._info.id
 
     @property
@@ -120,10 +123,12 @@ class CallHandle(Emits["CallNotification"]):
 
     @property
     def state(self) -> CallState:
+        """The present state."""
         return self._info.state
 
     @property
     def direction(self) -> Direction:
+        """``inbound`` or ``outbound``, as seen from here."""
         return self._info.direction
 
     @property
@@ -284,6 +289,7 @@ class CallHandle(Emits["CallNotification"]):
         self._set_muted(True)
 
     def unmute(self) -> None:
+        """Send again what is played or spoken."""
         self._set_muted(False)
 
     def toggle_mute(self) -> bool:
@@ -297,6 +303,7 @@ class CallHandle(Emits["CallNotification"]):
         self._set_deaf(True)
 
     def undeaf(self) -> None:
+        """Hear again what comes in."""
         self._set_deaf(False)
 
     def toggle_deaf(self) -> bool:

@@ -450,18 +450,22 @@ class Client(Emits[CallNotification]):
 
     @property
     def session_id(self) -> str | None:
+        """The server's id of the session, or ``None`` before the first login."""
         return self._session.session_id
 
     @property
     def region(self) -> str | None:
+        """The region that the server tells of itself, once registered."""
         return self._session.region
 
     @property
     def dc(self) -> str | None:
+        """The data centre that the server tells of itself, once registered."""
         return self._session.dc
 
     @property
     def call_report_id(self) -> str | None:
+        """The id under which call reports are sent, once registered."""
         return self._session.call_report_id
 
     # Calls.

@@ -105,18 +105,22 @@ class ClientCommands(Relayed[Client, N]):
 
     @property
     def session_id(self) -> str | None:
+        """The server's id of the session, or ``None`` before the first login."""
         return self._source.session_id
 
     @property
     def region(self) -> str | None:
+        """The region that the server tells of itself, once registered."""
         return self._source.region
 
     @property
     def dc(self) -> str | None:
+        """The data centre that the server tells of itself, once registered."""
         return self._source.dc
 
     @property
     def call_report_id(self) -> str | None:
+        """The id under which call reports are sent, once registered."""
         return self._source.call_report_id
 
     def register_source(self, source_id: str, factory: "SourceFactory", label: str | None = None) -> None:
@@ -148,6 +152,7 @@ class CallCommands(Relayed[CallHandle, N]):
 
     @property
     def id(self) -> CallId:
+        """The call's id, a UUID."""
         return self._source.id
 
     @property
@@ -157,10 +162,12 @@ class CallCommands(Relayed[CallHandle, N]):
 
     @property
     def state(self) -> CallState:
+        """The present state."""
         return self._source.state
 
     @property
     def direction(self) -> Direction:
+        """``inbound`` or ``outbound``, as seen from here."""
         return self._source.direction
 
     @property
@@ -270,6 +277,7 @@ class CallCommands(Relayed[CallHandle, N]):
         self._do(self._source.mute)
 
     def unmute(self) -> None:
+        """Send again what is played or spoken."""
         self._do(self._source.unmute)
 
     def toggle_mute(self) -> bool:
@@ -281,6 +289,7 @@ class CallCommands(Relayed[CallHandle, N]):
         self._do(self._source.deaf)
 
     def undeaf(self) -> None:
+        """Hear again what comes in."""
         self._do(self._source.undeaf)
 
     def toggle_deaf(self) -> bool:

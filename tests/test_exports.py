@@ -4,8 +4,13 @@ A name that is added or taken away here is a decision about what users may build
 """
 
 import importlib
+import inspect
 import pkgutil
+import re
+from pathlib import Path
+from types import FunctionType
 
+import attrs
 import pytest
 
 import telnyx_core
@@ -84,3 +89,45 @@ def test_behind_the_doors_everything_is_private() -> None:
     assert {name for name in core if not name.startswith("_")} == CORE_MODULES | CORE_ROOMS
     assert {name for name in drivers if not name.startswith("_")} == DRIVER_DOORS
     assert telnyx_rtc.__all__
+
+
+DIRECTIVE = re.compile(r"^\.\. (currentmodule|autoclass|autoexception|autofunction):: (\S+)\n((?:   :.*\n)*)", re.M)
+API = Path(__file__).parents[1] / "docs/reference/api"
+
+
+def of_the_pages() -> dict[str, tuple[object, str]]:
+    """Each name that the pages of the API show, with what it is and the options of its directive."""
+    found: dict[str, tuple[object, str]] = {}
+    for page in API.glob("*.md"):
+        module = None
+        for directive, name, options in DIRECTIVE.findall(page.read_text(encoding="utf-8")):
+            if directive == "currentmodule":
+                module = importlib.import_module(name)
+            else:
+                found[name] = (getattr(module, name), options)
+    return found
+
+
+def test_the_pages_show_every_name_that_an_application_imports() -> None:
+    codes = {"ErrorCode", "WarningCode", "Region", "events", "isMediaRecoveryErrorEvent"}  # on pages of their own
+    assert names(APPLICATION, WITH_NUMPY, ASYNC) - codes - of_the_pages().keys() == set()
+
+
+@pytest.mark.parametrize("name", sorted(of_the_pages()))
+def test_what_the_pages_show_says_what_it_is(name: str) -> None:
+    """Everything public of it has a docstring: a member without is not shown at all."""
+    thing, options = of_the_pages()[name]
+    assert inspect.getdoc(thing)
+    shown = {kind: set(re.findall(r"\w+", text)) for kind, text in re.findall(r":([\w-]+):(.*)", options)}
+    if "members" not in shown or not isinstance(thing, type):
+        return
+    members = shown["members"] or {member for member in dir(thing) if not member.startswith("_")}
+    source = inspect.getsource(thing)
+    fields = set(re.findall(r"^    ([a-z]\w*): .+$", source, re.M)) if attrs.has(thing) else set()
+    mute = {
+        member
+        for member in members - shown.get("exclude-members", set())
+        if (member in fields and not re.search(rf'^    {member}: .*\n    """', source, re.M))
+        or (isinstance(vars(thing).get(member), property | FunctionType) and not getattr(thing, member).__doc__)
+    }
+    assert not mute

@@ -31,8 +31,11 @@ class IceServer:
     """One ``RTCIceServer``. ``urls`` may be given as one string."""
 
     urls: tuple[str, ...] = field(converter=_urls)
+    """As ``stun:host:port`` or ``turn:host:port?transport=udp``."""
     username: str | None = field(default=None, repr=False)
+    """Of a TURN server."""
     credential: str | None = field(default=None, repr=False)
+    """Of a TURN server."""
 
     def __attrs_post_init__(self) -> None:
         _SERVER.types(self)
@@ -43,7 +46,9 @@ class CustomHeader:
     """One SIP header sent with a call, normally ``X-...``. Its value is not shown: it may be a credential."""
 
     name: str
+    """A SIP header's name, as ``X-Order``."""
     value: str = field(repr=False)
+    """Its value, on one line."""
 
     def __attrs_post_init__(self) -> None:
         Checks(OptionsError, "CustomHeader.").types(self)
@@ -54,9 +59,13 @@ class Codec:
     """One entry of ``preferred_codecs``: ``mime_type`` like ``audio/opus``, ``clock_rate`` in hertz."""
 
     mime_type: str
+    """As ``audio/opus``."""
     clock_rate: int
+    """Hz."""
     channels: int | None = None
+    """``None``: as the codec has by default."""
     sdp_fmtp_line: str | None = None
+    """The parameters, as in SDP."""
 
     def __attrs_post_init__(self) -> None:
         checks = Checks(OptionsError, "Codec.")

@@ -33,6 +33,7 @@ class SpeedTestResult:
     up_ms: int
     """Milliseconds; 0: less than one, or the server did not say."""
     down_ms: int
+    """Milliseconds that the server took to send its blocks."""
 
     @property
     def up_bits_per_second(self) -> float | None:
@@ -41,6 +42,7 @@ class SpeedTestResult:
 
     @property
     def down_bits_per_second(self) -> float | None:
+        """``None`` where `down_ms` is 0."""
         return _rate(self.size, self.down_ms)
 
     @classmethod

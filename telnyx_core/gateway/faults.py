@@ -23,8 +23,11 @@ class Drop:
     """
 
     when: Literal["before", "after"] = "before"
+    """``before`` the matching frame has its effect, or ``after`` it."""
     code: int | None = None
+    """The WebSocket's close code; see RFC 6455."""
     reason: str = ""
+    """The words beside it."""
 
 
 @frozen
@@ -37,8 +40,11 @@ class Refuse:
     """Answer the request with this error instead of processing it. Only for ``on="request"``."""
 
     code: int = -32002
+    """The error's code."""
     message: str = "CALL ERROR"
+    """Its words."""
     members: JsonView = field(factory=dict[str, Json])
+    """What the error holds besides."""
 
 
 @frozen
@@ -46,6 +52,7 @@ class Delay:
     """The frame takes effect ``seconds`` later; frames behind it may overtake it."""
 
     seconds: float
+    """How long each matching message is held back."""
 
 
 @frozen
@@ -58,6 +65,7 @@ class Garble:
     """The frame arrives as ``text``, or cut in half."""
 
     text: str | None = None
+    """What is sent in its place."""
 
 
 Effect: TypeAlias = Drop | Swallow | Refuse | Delay | Duplicate | Garble

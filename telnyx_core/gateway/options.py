@@ -93,6 +93,7 @@ class Limits:
     """Bounds on what clients can make the gateway hold."""
 
     sockets: int = 1_000
+    """Open at once."""
     calls: int = 1_000
     """Legs over all clients; media for more does not fit in one process."""
     candidates: int = 64

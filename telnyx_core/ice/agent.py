@@ -165,6 +165,7 @@ class Agent:
 
     @property
     def local_credentials(self) -> Credentials:
+        """What the description for the far end holds: ``ice-ufrag`` and ``ice-pwd``."""
         return self._current.local
 
     @property
@@ -174,6 +175,7 @@ class Agent:
 
     @property
     def gathering_finished(self) -> bool:
+        """True: no more candidates come."""
         return not self._more and self._gatherer.finished
 
     @property
@@ -354,6 +356,7 @@ class Agent:
             self.handle_timeout(now)
 
     def stream_received(self, stream: int, data: bytes, now: float) -> None:
+        """Bytes came on a TCP or TLS connection to a server."""
         relay = self._gatherer.stream(stream)
         if relay is not None:
             self._gatherer.stream_received(relay, data, now)
@@ -367,6 +370,7 @@ class Agent:
             self.handle_timeout(now)
 
     def next_action(self) -> Action | None:
+        """What to do next, or ``None``."""
         return self._actions.popleft() if self._actions else None
 
     def next_timeout(self) -> float | None:

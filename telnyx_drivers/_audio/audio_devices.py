@@ -22,7 +22,9 @@ class AudioDevice:
     id: str
     """The value for ``mic_id`` or ``speaker_id``. It names the same device after others were added or removed."""
     label: str
+    """The name that the system shows."""
     kind: Kind
+    """``audioinput`` or ``audiooutput``, as in the W3C's Media Capture."""
 
 
 class Sink(Protocol):

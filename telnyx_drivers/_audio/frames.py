@@ -31,9 +31,13 @@ class AudioFrame:
     """
 
     data: bytes = field(repr=False)
+    """PCM, 16-bit little-endian, channels interleaved."""
     sample_rate: int
+    """Samples of each channel in a second."""
     channels: int = 1
+    """1 or 2."""
     pts: int = 0
+    """Samples of each channel since the start of the stream."""
 
     @classmethod
     def from_ulaw(cls, data: bytes, sample_rate: int = 8_000, channels: int = 1) -> "AudioFrame":

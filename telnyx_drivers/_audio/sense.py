@@ -60,6 +60,7 @@ class Sensed:
     """What is heard from here on. Times are seconds since the first audio of the call, as it was received."""
 
     kind: Kind
+    """What it is."""
     at: float
     """When it began."""
     until: float | None = None

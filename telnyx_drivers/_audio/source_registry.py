@@ -16,7 +16,9 @@ class Source:
     """An open source: what is mixed into the call, and its name. ``voice`` is closed with the call's last peer."""
 
     voice: AudioInput | None
+    """What is asked for samples."""
     label: str
+    """Its name, as it is shown."""
 
 
 SourceFactory: TypeAlias = Callable[[Mapping[str, Json]], Awaitable[Source]]

@@ -45,6 +45,7 @@ class Tone:
 
     @property
     def ended(self) -> bool:
+        """True once its duration is over."""
         over = self._duration is not None and self._elapsed / FRAMES_PER_SECOND >= self._duration
         return self._closed or over
 

@@ -32,8 +32,11 @@ class Turn:
     """
 
     who: Who
+    """``local``: what this end said. ``remote``: what the far end said."""
     start: float
+    """Seconds since the first frame of the call."""
     end: float
+    """Seconds since the first frame of the call."""
     overlap: float
     """Seconds of it in which the other one spoke too."""
     response: float | None

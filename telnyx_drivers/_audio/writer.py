@@ -216,6 +216,7 @@ class AudioOut:
         self._paused = True
 
     def resume(self) -> None:
+        """Go on after `pause`."""
         self._paused = False
 
     def end(self) -> None:

@@ -40,9 +40,11 @@ class MemoryStore:
         self._values: JsonView | None = None
 
     def load(self) -> "JsonView | None":
+        """What was saved, or an empty mapping."""
         return self._values
 
     def save(self, values: JsonView) -> None:
+        """Replace what was saved."""
         self._values = dict(values)
 
 
@@ -56,6 +58,7 @@ class FileStore:
         self._path = Path(path)
 
     def load(self) -> "JsonView | None":
+        """What was saved, or an empty mapping."""
         self.flush()
         try:
             values = cast(Json, json.loads(_read(self._path)))
@@ -67,6 +70,7 @@ class FileStore:
         return values if isinstance(values, dict) else None
 
     def save(self, values: JsonView) -> None:
+        """Replace what was saved, whole or not at all."""
         try:
             text = json.dumps(dict(values))
         except (ValueError, TypeError, RecursionError) as error:

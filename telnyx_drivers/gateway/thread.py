@@ -48,6 +48,7 @@ class GatewayThread:
 
     @property
     def url(self) -> str:
+        """Where clients connect: ``ws://127.0.0.1:...``."""
         return self._started.result()[1].url
 
     def do(self, what: Callable[[Gateway], T], *, timeout: float = 10.0) -> T:
