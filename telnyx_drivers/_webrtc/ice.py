@@ -16,12 +16,13 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 from aioice import Candidate
-from aioice.ice import get_host_addresses, relayed_candidate, server_reflexive_candidate
+from aioice.ice import relayed_candidate, server_reflexive_candidate
 from aioice.stun import Class, Message, Method, TransactionError
 from aioice.turn import TurnTransport
 from attrs import define, field, frozen
 
 from telnyx_drivers._webrtc import private, sdp
+from telnyx_drivers._webrtc.host_addresses import host_addresses
 from telnyx_drivers._webrtc.ice_agent import Agent
 from telnyx_drivers._webrtc.ice_plan import IcePlan, Server, StunServer, TurnServer
 from telnyx_drivers._webrtc.ice_socket import IceSocket
@@ -79,11 +80,6 @@ class Found:
 
 
 Addresses: TypeAlias = Callable[[], list[str]]
-
-
-def host_addresses() -> list[str]:
-    """Every address of this host but loopback and scoped ones, as aioice finds them."""
-    return get_host_addresses(use_ipv4=True, use_ipv6=True)
 
 
 @define(kw_only=True, eq=False)

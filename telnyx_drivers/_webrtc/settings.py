@@ -10,6 +10,7 @@ from attrs import field, frozen
 from telnyx_drivers._webrtc import ice
 from telnyx_drivers._webrtc.consent import ConsentTiming
 from telnyx_drivers._webrtc.direct_rtp import direct_rtp_path
+from telnyx_drivers._webrtc.host_addresses import host_addresses
 from telnyx_drivers._webrtc.rtp_path import RtpPathFactory
 
 
@@ -26,7 +27,7 @@ class PeerSettings:
     delay: float = 0.0
     """Seconds that each datagram takes more, each way: as if the other end were that far away."""
     consent: ConsentTiming = field(factory=ConsentTiming)
-    addresses: ice.Addresses = ice.host_addresses
+    addresses: ice.Addresses = host_addresses
     turn_tls: ssl.SSLContext | None = None
     """For TURN over TLS; without it the system's authorities and the server's name are checked."""
 

@@ -24,5 +24,6 @@ def test_the_page_has_every_rule() -> None:
 @pytest.mark.parametrize(("rule", "path", "name"), TESTS)
 def test_each_test_exists_and_quotes_its_rule(rule: str, path: str, name: str) -> None:
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    (found,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    (found,) = [node for node in functions if node.name == name]
     assert rule in (ast.get_docstring(found) or "")

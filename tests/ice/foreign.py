@@ -11,6 +11,8 @@ from tests.ice.internet import Internet, Player
 
 HELLO, FINISHED = b"\x16hello", b"\x16finished"
 """Of a handshake of one round trip: a far end that has not heard it drops audio."""
+SILENCE_SECONDS = 6.0
+"""Without a check from where it is, after which a server follows one from elsewhere."""
 
 
 @define(eq=False)
@@ -100,11 +102,13 @@ class Server(Peer):
     """A telephony server with one address (PS-039 to PS-041).
 
     It checks the first candidate that its list allows, goes where the first check from a new address came from, and
-    then where the last nominating one did. Until its handshake is over it drops everything from any other address.
+    then where the last nominating one did. Once its handshake is over it moves only after a long silence. It drops
+    everything from any other address.
     """
 
     at: Address | None = None
     _seen: set[Address] = field(factory=set)
+    _checked: float = 0.0
 
     def learn(self, description: tuple[Credentials, tuple[Candidate, ...]]) -> None:
         first = self.remote is None
@@ -121,11 +125,12 @@ class Server(Peer):
             self.check(self.hosts[0], self.at, nominates=self.controlling)
 
     def checked(self, message: Message, base: Address, source: Address) -> None:
-        if self.shaken and source != self.at:
-            return
-        if source not in self._seen or message.get(Attr.USE_CANDIDATE) is not None:
-            self._seen.add(source)
+        wanted = source not in self._seen or message.get(Attr.USE_CANDIDATE) is not None
+        if self.net.now - self._checked > SILENCE_SECONDS if self.shaken else wanted:
             self.at = source
+        self._seen.add(source)
+        if source == self.at:
+            self._checked = self.net.now
 
     def datagram(self, data: bytes, base: Address, source: Address) -> None:
         if source != self.at:

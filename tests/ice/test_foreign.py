@@ -3,18 +3,26 @@
 import pytest
 
 from telnyx_core.ice import Address, IceState, in_server_order
-from tests.ice.foreign import FINISHED, Browser, FirstCandidate, Peer, Server, shake
-from tests.ice.internet import Internet, Player, TurnNode, player
+from tests.ice.foreign import FINISHED, SILENCE_SECONDS, Browser, FirstCandidate, Peer, Server, shake
+from tests.ice.internet import Internet, Nat, NatKind, Player, TurnNode, player
 
 
 def meet(
-    kind: type[Peer], *, controlling: bool, delay: float = 0.02, loss: float = 0.0, seed: int = 1, turn: bool = False
+    kind: type[Peer],
+    *,
+    controlling: bool,
+    delay: float = 0.02,
+    loss: float = 0.0,
+    seed: int = 1,
+    turn: bool = False,
+    nat: NatKind | None = None,
 ) -> tuple[Internet, Player, Peer]:
     """A caller with two addresses, and perhaps a relay, and a far end. Each learns the other's description at once."""
     net = Internet(seed=seed, delay=delay)
     node = TurnNode(net, Address("192.0.2.1", 3478), "192.0.2.9")
     servers = [node.server()] if turn else []
-    one = player(net, "10.0.0.1", "10.0.0.2", controlling=controlling, servers=list(servers))
+    box = None if nat is None else Nat("198.51.100.1", nat)
+    one = player(net, "10.0.0.1", "10.0.0.2", controlling=controlling, nat=box, servers=list(servers))
     far = kind(net, [Address("10.0.1.1", 9000)], controlling=not controlling)
     one.open()
     net.run(2.0)
@@ -71,6 +79,26 @@ def test_such_a_server_is_not_drawn_away_by_a_restart() -> None:
     net.run(3.0)
     assert [each.restarted for _, each in one.selections] == [False, True]
     assert server.at == at  # type: ignore[attr-defined]
+    assert flows(net, one, server)
+
+
+def test_such_a_server_follows_a_path_that_has_moved_after_a_long_silence() -> None:
+    """PS-041: "Until ICE and DTLS are up it follows valid checks from another address; later only after a long
+    silence". A NAT that forgets is such a move: until then the server drops what comes by the new mapping.
+    """
+    net, one, server = meet(Server, controlling=True, nat=NatKind.PORT_RESTRICTED)
+    assert net.run(5.0, lambda: one.connected)
+    shake(one)
+    assert net.run(4.0, lambda: FINISHED in one.received)
+    net.run(5.0)
+    assert flows(net, one, server)
+    at = server.at  # type: ignore[attr-defined]
+    for nat in net.nats.values():
+        nat.rebind()
+    net.run(SILENCE_SECONDS - 2.0)
+    assert server.at == at  # type: ignore[attr-defined]
+    net.run(6.0)
+    assert server.at != at  # type: ignore[attr-defined]
     assert flows(net, one, server)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from telnyx_core.events import PeerConnectionFailure, SocketClose
+from telnyx_core.events import PeerConnectionFailure, SocketClose, StatsFrame
 from telnyx_core.ids import CallId
 from telnyx_core.testing import Sim, SimClient
 from tests.scenarios.story import ACTIVE, at_the_phone, call_and_talk, talking
@@ -40,6 +40,18 @@ def test_a_far_end_that_sends_nothing_goes_on_hearing_us(moves: bool) -> None:
     assert alice.warnings() == [31006, 32001, 31006, 31006, 31006]
     assert alice.requests("telnyx_rtc.modify") == []
     assert alice.all_of(SocketClose) == []
+
+
+def test_a_server_that_sends_no_rtcp_is_no_fault() -> None:
+    """PS-044: "RTCP may be switched off: round trip then comes from ICE; absence is no warning"."""
+    sim, alice, _ = talking("tone")
+    sim.run(120)
+    frames = alice.all_of(StatsFrame)
+    assert len(frames) >= 20
+    assert {(frame.reading.remote_jitter, frame.reading.remote_round_trip_count) for frame in frames} == {(None, None)}
+    assert {frame.rtt for frame in frames} == {40.0}
+    assert alice.warnings() == []
+    assert len(alice.ledger.peers) == 1
 
 
 def test_one_call_s_dead_path_costs_the_other_nothing(moves: bool) -> None:
