@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from telnyx_core._reports.log_book import CommonLog
-from telnyx_core._reports.segment import ReportEndpoint, Segment
+from telnyx_core._reports.segment import ReportEndpoint
 from telnyx_core._signalling.requests import Purpose
 from telnyx_core._time.timers import TimerTable
+from telnyx_core._uploads import Key, Part
 from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core._wire.redaction import Redactor
 from telnyx_core.actions import Action, Outcome
@@ -138,8 +139,12 @@ class CallHost(Protocol):
         """How the last socket was closed."""
         ...
 
-    def upload(self, segment: Segment) -> None:
-        """Send a part of a call's report, after the earlier ones of that call."""
+    def upload(self, part: Part) -> None:
+        """Send a part of a call's report or recording, after the earlier ones of its queue."""
+        ...
+
+    def uploading(self, queue: Key) -> bool:
+        """An earlier part of this queue is under way, or waits to be."""
         ...
 
     def media_failed(self, call: CallId, reason: str, now: float) -> None:

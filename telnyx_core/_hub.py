@@ -17,7 +17,7 @@ from telnyx_core._call.microphone import SOURCE_ERRORS
 from telnyx_core._call.tombstones import Tombstones
 from telnyx_core._options.address import parse_address
 from telnyx_core._reports.log_book import CommonLog
-from telnyx_core._reports.segment import ReportEndpoint, Segment
+from telnyx_core._reports.segment import ReportEndpoint
 from telnyx_core._signalling import messages as m
 from telnyx_core._signalling.connection import Connection
 from telnyx_core._signalling.identity import CallMarker, Identity
@@ -26,7 +26,7 @@ from telnyx_core._signalling.url import http_url
 from telnyx_core._time import timeouts
 from telnyx_core._time.limits import MAX_LIVE_CALLS
 from telnyx_core._time.timers import Timer, TimerKey, TimerTable
-from telnyx_core._uploads import ReportUploads
+from telnyx_core._uploads import Key, Part, UploadQueues
 from telnyx_core._wire.codec import Request, ServerError
 from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core._wire.redaction import Redactor
@@ -58,11 +58,11 @@ from telnyx_core.facts import (
     PostAnswered,
     PostFailed,
     RecordingFault,
-    ReportWritten,
     SocketClosed,
     SocketOpened,
     SocketRefused,
     TextReceived,
+    UploadWritten,
 )
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.options import CallOptions, ClientOptions
@@ -120,7 +120,7 @@ class Hub:
         self.calls: dict[CallId, Call] = {}
         self.media: dict[MediaId, Call] = {}
         self.tombstones = Tombstones.none()
-        self.uploads = ReportUploads(self.actions.append, self.timers)
+        self.uploads = UploadQueues(self.actions.append, self.timers)
         self._redactor = Redactor()
         self._redactor.learn(options.password, options.login_token, *credentials(options))
         self.common_log = CommonLog(options.debug_log_level, options.debug_log_max_entries)
@@ -183,7 +183,7 @@ class Hub:
                 self._recording_fault(fact)
             case AudioBroke():
                 self._audio_broke(fact)
-            case ReportWritten() | PostAnswered() | PostFailed():
+            case UploadWritten() | PostAnswered() | PostFailed():
                 self.uploads.handle_fact(fact, now)
             case DigitSensed():
                 if fact.call in self.calls:
@@ -440,8 +440,11 @@ class Hub:
             found.warned(code)
         self.act(Notify(WarningRaised(warning=warning, session_id=self.session_id, call=call, details=details or {})))
 
-    def upload(self, segment: Segment) -> None:
-        self.uploads.add(segment, self._now)
+    def upload(self, part: Part) -> None:
+        self.uploads.add(part, self._now)
+
+    def uploading(self, queue: Key) -> bool:
+        return self.uploads.has(queue)
 
     def media_failed(self, call: CallId, reason: str, now: float) -> None:
         self.link.liveness.media_failed(call, reason, now)
@@ -479,6 +482,8 @@ class Hub:
     def _recording_fault(self, fact: RecordingFault) -> None:
         if fact.call in self.calls:
             unavailable = fact.kind == "unavailable"
+            if unavailable:
+                self.calls[fact.call].recording.unavailable()
             code = WarningCode.RECORDING_UNAVAILABLE if unavailable else WarningCode.RECORDING_BUFFER_OVERFLOW
             self.warn(code, call=fact.call, details={"reason": fact.reason} if fact.reason else None)
 

@@ -12,7 +12,7 @@ longer has. What each action is owed in return:
 | `ApplyRemote` | `RemoteApplied` | `RemoteRefused` |
 | `SendDigits` | `DigitsSent` | `DigitsRefused` |
 | `TakeStats` | `StatsTaken` | nothing |
-| `WriteReport` | `ReportWritten` | `ReportWritten` without bodies |
+| `WriteReport`, `WriteRecording` | `UploadWritten` | `UploadWritten` without bodies |
 | `PostBody` | `PostAnswered` | `PostFailed` (the core gives up after its own deadline and sends `AbandonPost`) |
 | everything else | nothing | - |
 
@@ -25,6 +25,7 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from telnyx_core._reports.recording import RecordedPart
 from telnyx_core._reports.segment import Segment
 from telnyx_core._reports.timeline import Entry
 from telnyx_core._wire.json_types import Json, JsonView
@@ -296,17 +297,42 @@ class PostBody:
 
 @frozen
 class AbandonPost:
-    """Break this `PostBody` or `WriteReport` off: nothing more is said of it."""
+    """Break this `PostBody`, `WriteReport` or `WriteRecording` off: nothing more is said of it."""
 
     upload: UploadId
 
 
 @frozen
-class GiveUpReport:
-    """A part of this call's report is lost, which the driver logs: nothing that an application could mend."""
+class GiveUpUpload:
+    """A part of this call's report or recording is lost, which the driver logs: no application could mend it."""
 
     call: CallId
+    what: Literal["report", "recording"]
     reason: str
+
+
+RecordingMode: TypeAlias = Literal["on", "held", "off", "dropped"]
+
+
+@frozen
+class RecordCall:
+    """Record both directions of a call for the platform (``enableCallRecording``), from ``"on"`` to ``"off"``.
+
+    ``"held"``: what we send is recorded as silence. After ``"off"`` what was recorded is kept for one last
+    `WriteRecording` of each track, and after ``"dropped"`` nothing is. Where there is no audio to record,
+    `RecordingFault` says so.
+    """
+
+    call: CallId
+    mode: RecordingMode
+
+
+@frozen
+class WriteRecording:
+    """Write what a track holds by now as JSON, and hold it no longer: what `RecordedPart` describes."""
+
+    upload: UploadId
+    part: RecordedPart
 
 
 @frozen
@@ -351,5 +377,5 @@ MediaAction: TypeAlias = (
 )
 ToneAction: TypeAlias = StartTone | StopTone
 EngineAction: TypeAlias = MediaAction | ToneAction | PrepareMedia
-UploadAction: TypeAlias = WriteReport | PostBody | AbandonPost | GiveUpReport
+UploadAction: TypeAlias = WriteReport | RecordCall | WriteRecording | PostBody | AbandonPost | GiveUpUpload
 Action: TypeAlias = SocketAction | EngineAction | Settle | UploadAction | WriteDebug | Remember | Notify

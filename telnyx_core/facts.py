@@ -226,8 +226,11 @@ class AudioBroke:
 
 
 @frozen
-class ReportWritten:
-    """The bodies of `WriteReport`, in order. None: there is nothing that could send them, or they cannot be written."""
+class UploadWritten:
+    """The bodies of `WriteReport` or `WriteRecording`, in order.
+
+    None: there is nothing to send, nothing that could send it, or it cannot be written.
+    """
 
     upload: UploadId
     bodies: tuple[bytes, ...] = field(repr=False)
@@ -282,5 +285,5 @@ MediaFact: TypeAlias = (
 )
 AudioFact: TypeAlias = RecordingFault | AudioBroke | DigitSensed
 """Facts about a call's audio, not about one of its peers."""
-UploadFact: TypeAlias = ReportWritten | PostAnswered | PostFailed
+UploadFact: TypeAlias = UploadWritten | PostAnswered | PostFailed
 Fact: TypeAlias = SocketFact | MediaFact | AudioFact | UploadFact | NetworkChanged

@@ -18,7 +18,7 @@ from telnyx_core._signalling import messages as m
 from telnyx_core._signalling.requests import Purpose, new_uuid
 from telnyx_core._time.limits import MAX_LIVE_CALLS
 from telnyx_core._time.timers import TimerKey
-from telnyx_core._uploads import ReportUploads
+from telnyx_core._uploads import UploadQueues
 from telnyx_core._wire.json_types import JsonObject, JsonView
 from telnyx_core._wire.redaction import Redactor
 from telnyx_core.actions import (
@@ -149,7 +149,10 @@ class Session:
 
     @property
     def uploading(self) -> bool:
-        """Reports are on their way. After `SessionClosed` this lasts ten seconds at most, and holds no call back."""
+        """Reports or recordings are on their way.
+
+        After `SessionClosed` this lasts ten seconds at most, and holds no call back.
+        """
         return self._hub.uploads.busy
 
     def unsent_reports(self) -> tuple[Segment, ...]:
@@ -157,7 +160,7 @@ class Session:
         now = self._hub.now
         return tuple(part for call in self._hub.calls.values() if (part := call.unsent_report(now)) is not None)
 
-    def hand_uploads_over(self, to: ReportUploads, now: float) -> None:
+    def hand_uploads_over(self, to: UploadQueues, now: float) -> None:
         """Have ``to`` send what would be lost if the process ended now. Changes nothing here."""
         self._hub.uploads.rest_of(self.unsent_reports(), to, now)
 

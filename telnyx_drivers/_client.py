@@ -299,7 +299,6 @@ class Client(Emits[CallNotification]):
             command(now=self._driver.now())
             self._driver.commanded()
         await self._stopped.wait()
-        await self._driver.recordings_sent()
         if isinstance(self._store, FileStore):
             await anyio.to_thread.run_sync(self._store.flush)
         if self._driver.at_rest:

@@ -35,7 +35,7 @@ from telnyx_core.actions import (
     CreateAnswer,
     CreateOffer,
     EngineAction,
-    GiveUpReport,
+    GiveUpUpload,
     MediaAction,
     Notify,
     OpenPeer,
@@ -44,6 +44,7 @@ from telnyx_core.actions import (
     Outcome,
     PostBody,
     PrepareMedia,
+    RecordCall,
     Remember,
     SendDigits,
     SendText,
@@ -57,6 +58,7 @@ from telnyx_core.actions import (
     ToneAction,
     UseMedia,
     WriteDebug,
+    WriteRecording,
     WriteReport,
 )
 from telnyx_core.catalogue import ErrorCode, make_error
@@ -72,11 +74,11 @@ from telnyx_core.facts import (
     PostAnswered,
     PostFailed,
     RecordingFault,
-    ReportWritten,
     SocketClosed,
     SocketOpened,
     SocketRefused,
     TextReceived,
+    UploadWritten,
 )
 from telnyx_core.ids import CallId, SocketId, Ticket
 from telnyx_core.session import Session
@@ -217,7 +219,7 @@ class Driver(ABC):
         self._debug_files: DebugFiles | None = None
         self._last_reports: LastReports | None = None
         self._recordings: Recordings | None = None
-        self.uploads = Uploads(self.spawn, lambda: http_poster(ssl), self.tell)
+        self.uploads = Uploads(self.spawn, lambda: http_poster(ssl), self.tell, lambda: self._recordings)
         self.network = NetworkWatch(lambda change: self.tell(NetworkChanged(change)), self._stranded)
         self.at_rest = True
         """No run loop is needed: the session is closed, or has not been started."""
@@ -316,14 +318,7 @@ class Driver(ABC):
             if options.enable_call_reports and self._last_reports is None:
                 self._last_reports = LastReports(self.session, self.ssl)
             if options.enable_call_recording and self._recordings is None:
-                self._recordings = Recordings(
-                    options,
-                    audio=lambda call: self.engine().audio(call),
-                    home=lambda: self.session.report_home,
-                    uploads=self.uploads,
-                    spawn=self.spawn,
-                    tell=self.tell,
-                )
+                self._recordings = Recordings(options, audio=lambda call: self.engine().audio(call), tell=self.tell)
             if not self._running:
                 self._running = True
                 self._home = self._soon()
@@ -404,10 +399,6 @@ class Driver(ABC):
             self.spawn(self.farewell, done)
 
         self._home(begin)
-
-    async def recordings_sent(self) -> None:
-        if self._recordings is not None:
-            await self._recordings.drain()
 
     def reported(self) -> None:
         """No more reports have to be sent, also not at the end of the process. Idempotent."""
@@ -641,7 +632,7 @@ class Driver(ABC):
             case Settle(ticket, outcome):
                 if (promise := self._promises.pop(ticket, None)) is not None:
                     promise.settle(outcome)
-            case WriteReport() | PostBody() | AbandonPost() | GiveUpReport():
+            case WriteReport() | RecordCall() | WriteRecording() | PostBody() | AbandonPost() | GiveUpUpload():
                 self.uploads.perform(action)
             case WriteDebug():
                 self._write_debug(action)
@@ -651,8 +642,6 @@ class Driver(ABC):
                 if isinstance(event, SessionClosed):
                     self.at_rest = True
                 elif isinstance(event, CallUpdated):
-                    if self._recordings is not None:
-                        self._recordings.note(event.call)
                     self.sinks.note(event.call)
                 self._audience.notify(event)
             case _:
@@ -761,7 +750,7 @@ class Driver(ABC):
                 self._log(logs.signalling, logging.INFO, fact)
             case BinaryReceived() | NetworkChanged() | RecordingFault() | AudioBroke() | DigitSensed():
                 self._log(logs.signalling, logging.DEBUG, fact)
-            case ReportWritten() | PostAnswered() | PostFailed():
+            case UploadWritten() | PostAnswered() | PostFailed():
                 self._log(logs.reports, logging.DEBUG, fact)
             case _:
                 self._log(logs.media, logging.DEBUG, fact)

@@ -29,6 +29,7 @@ from telnyx_core._call.negotiation import (
     Unconnected,
 )
 from telnyx_core._call.parties import Parties
+from telnyx_core._call.recording import CallRecording
 from telnyx_core._call.renewal import RenewalPhase
 from telnyx_core._call_host import CallHost
 from telnyx_core._quality.establishment_marks import Mark
@@ -130,6 +131,7 @@ class Call:
         """The description that was sent last had nothing but host candidates."""
         self._quality = QualityWatch(ident, direction, options, host, rng)
         self.media = MediaPath(ident, options, host, self._quality)
+        self.recording = CallRecording(ident, host)
         self._ending: Ending | None = None
         """Not ``None``: the call is over, and not yet destroyed."""
 
@@ -452,6 +454,8 @@ class Call:
                     self.not_reattached(now)
             case Timer.HOLD_AGAIN:
                 self._next_hold(now)
+            case Timer.RECORDING:
+                self.recording.due()
             case _:
                 self._progress(self.media.timed_out(timer, media, now), media, now)
                 self._next_hold(now)
@@ -582,6 +586,7 @@ class Call:
                 self._host.call_marked(self.id, held=state is CallState.HELD)
             elif state is CallState.HANGUP:
                 self._host.call_unmarked(self.id)
+            self.recording.moved(state)
             self.announce()
 
     def _progress(self, steps: tuple[Progress, ...], media: MediaId | None, now: float) -> None:

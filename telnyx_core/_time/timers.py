@@ -46,6 +46,7 @@ class Timer(IntEnum):
     STATS = auto()
     LAST_READING = auto()
     DIGITS = auto()
+    RECORDING = auto()
     UPLOAD_LIMIT = auto()
     UPLOAD_AGAIN = auto()
     UPLOADS_END = auto()

@@ -31,10 +31,11 @@ from telnyx_core.actions import (
     SendText,
     Settle,
     WriteDebug,
+    WriteRecording,
     WriteReport,
 )
 from telnyx_core.events import CallUpdated, ErrorRaised, WarningRaised
-from telnyx_core.facts import Fact, ReportWritten, StatsTaken, TextReceived
+from telnyx_core.facts import Fact, StatsTaken, TextReceived, UploadWritten
 from telnyx_core.ids import MediaId, SocketId
 from telnyx_core.journal.fits import fits
 from telnyx_core.journal.reading_record import reading_from_record, reading_record
@@ -193,7 +194,7 @@ def fact_record(fact: Fact, scrubber: Scrubber) -> JsonObject:
             return {"is": type(fact).__name__, "socket": socket, "text": scrubber.frame(text)}
         case StatsTaken(media, reading):
             return {"is": type(fact).__name__, "media": media, "reading": reading_record(reading)}
-        case ReportWritten(upload, bodies):
+        case UploadWritten(upload, bodies):
             return {"is": type(fact).__name__, "upload": upload, "bytes": [len(body) for body in bodies]}
         case _:
             return {"is": type(fact).__name__, **cast("JsonObject", scrubber.value(_members(fact)))}
@@ -209,7 +210,7 @@ def fact_from_record(record: JsonView) -> Fact:
     members: dict[str, object] = {name: value for name, value in record.items() if name in known}
     if kind == StatsTaken.__name__:
         members["reading"] = reading_from_record(mapping(record, "reading"))
-    elif kind == ReportWritten.__name__:
+    elif kind == UploadWritten.__name__:
         members["bodies"] = _bodies(record.get("bytes"))
     for attribute in fields(cls):
         if attribute.name in members and not fits(members[attribute.name], attribute.type):
@@ -224,7 +225,7 @@ def _bodies(sizes: Json) -> tuple[bytes, ...]:
     """Stand-ins for the bodies of a report, of which only the size is recorded: nothing else matters to the core."""
     found = [size for size in sizes if isinstance(size, int) and size >= 0] if isinstance(sizes, list) else []
     if sum(found) > _MOST_BYTES:
-        raise ValueError("not a ReportWritten: it is too large")
+        raise ValueError("not a UploadWritten: it is too large")
     return tuple(map(bytes, found))
 
 
@@ -247,6 +248,8 @@ def action_record(action: Action, scrubber: Scrubber) -> JsonObject:
             entries, logs = len(segment.entries), len(segment.logs)
             part: JsonObject = {"call": segment.call.id, "flush": flush, "entries": entries, "logs": logs}
             return {"is": name, "upload": upload, **part, "number": number, "limit": limit}
+        case WriteRecording(upload, piece):
+            return {"is": name, "upload": upload, "call": piece.call, "track": piece.track, "last": piece.last}
         case PostBody(upload, url, _, body):
             return {"is": name, "upload": upload, "url": scrubber.url(url), "bytes": len(body)}
         case PrepareMedia(servers, force_relay):

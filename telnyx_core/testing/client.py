@@ -16,12 +16,13 @@ from telnyx_core.actions import (
     Action,
     ClosePeer,
     CloseSocket,
-    GiveUpReport,
+    GiveUpUpload,
     Notify,
     OpenSocket,
     Outcome,
     PostBody,
     PrepareMedia,
+    RecordCall,
     Remember,
     SendText,
     Settle,
@@ -29,6 +30,7 @@ from telnyx_core.actions import (
     StopTone,
     UseMedia,
     WriteDebug,
+    WriteRecording,
     WriteReport,
 )
 from telnyx_core.errors import LocalProtocolError
@@ -256,7 +258,7 @@ class SimClient(Commands):
                 pass  # The checker keeps the tones; prepared media has no visible effect.
             case Settle(ticket, outcome):
                 self.outcomes[ticket] = outcome
-            case WriteReport() | PostBody() | AbandonPost() | GiveUpReport():
+            case WriteReport() | RecordCall() | WriteRecording() | PostBody() | AbandonPost() | GiveUpUpload():
                 self.reports.perform(action)
             case WriteDebug():
                 pass

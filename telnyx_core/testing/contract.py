@@ -6,6 +6,7 @@ and so does a fact that the contract of `telnyx_core.actions` does not allow for
 """
 
 from enum import Enum
+from typing import TypeAlias
 
 from attrs import define, field, frozen
 
@@ -20,7 +21,7 @@ from telnyx_core.actions import (
     CreateAnswer,
     CreateOffer,
     Failed,
-    GiveUpReport,
+    GiveUpUpload,
     Notify,
     OpenPeer,
     OpenSocket,
@@ -28,6 +29,8 @@ from telnyx_core.actions import (
     PeerConfig,
     PostBody,
     PrepareMedia,
+    RecordCall,
+    RecordingMode,
     Remember,
     SendDigits,
     SendText,
@@ -41,6 +44,7 @@ from telnyx_core.actions import (
     ToneKind,
     UseMedia,
     WriteDebug,
+    WriteRecording,
     WriteReport,
 )
 from telnyx_core.events import CallInfo, CallUpdated, Event, SessionClosed, SocketClose, SocketOpen
@@ -65,7 +69,6 @@ from telnyx_core.facts import (
     RecordingFault,
     RemoteApplied,
     RemoteRefused,
-    ReportWritten,
     SocketClosed,
     SocketFact,
     SocketOpened,
@@ -76,6 +79,7 @@ from telnyx_core.facts import (
     TextReceived,
     TransportStateChanged,
     UploadFact,
+    UploadWritten,
 )
 from telnyx_core.ids import CallId, MediaId, SocketId, Ticket, UploadId
 from telnyx_core.states import CallState
@@ -121,6 +125,9 @@ class PeerBook:
     """Orders to open another source in the place of the one that is open, likewise."""
 
 
+Upload: TypeAlias = WriteReport | WriteRecording | PostBody
+
+
 @define
 class ContractChecker:
     """One for each session. `note` and `heard` are all that a driver calls; `asked` where commands return tickets."""
@@ -134,8 +141,10 @@ class ContractChecker:
     tones: set[tuple[CallId, ToneKind]] = field(factory=lambda: set[tuple[CallId, ToneKind]]())
     tickets: set[Ticket] = field(factory=lambda: set[Ticket]())
     """Not settled yet."""
-    uploads: dict[UploadId, WriteReport | PostBody] = field(factory=dict[UploadId, WriteReport | PostBody])
+    uploads: dict[UploadId, Upload] = field(factory=lambda: dict[UploadId, Upload]())
     """What the driver is writing or posting."""
+    recordings: dict[CallId, RecordingMode] = field(factory=lambda: dict[CallId, RecordingMode]())
+    """Of each call that is recorded, or whose recording is not dropped yet."""
     ended: int = 0
     """Calls that the application has heard end."""
     _last_socket: int = 0
@@ -169,9 +178,11 @@ class ContractChecker:
                 self.tickets.remove(ticket)
             case Notify(event):
                 self._note_event(event)
-            case WriteReport() | PostBody() | AbandonPost():
+            case WriteReport() | WriteRecording() | PostBody() | AbandonPost():
                 return self._note_upload(action)
-            case GiveUpReport() | WriteDebug() | Remember() | PrepareMedia():
+            case RecordCall(call, mode):
+                self._note_recording(call, mode)
+            case GiveUpUpload() | WriteDebug() | Remember() | PrepareMedia():
                 pass
             case OpenPeer():
                 _require(action.media > self._last_media, f"peer {action.media} was there before")
@@ -204,7 +215,19 @@ class ContractChecker:
                 del self.sockets[socket]
         return None
 
-    def _note_upload(self, action: WriteReport | PostBody | AbandonPost) -> OwedReply | None:
+    def _note_recording(self, call: CallId, mode: RecordingMode) -> None:
+        before = self.recordings.get(call)
+        match mode:
+            case "on" | "held":
+                _require(before in (None, "on", "held"), f"call {call} is recorded again after it was {before}")
+            case "off":
+                _require(before in ("on", "held"), f"the recording of call {call} ends, which is {before}")
+            case "dropped":
+                self.recordings.pop(call, None)
+                return
+        self.recordings[call] = mode
+
+    def _note_upload(self, action: WriteReport | WriteRecording | PostBody | AbandonPost) -> OwedReply | None:
         upload = action.upload
         if isinstance(action, AbandonPost):
             _require(upload in self.uploads, f"upload {upload} is abandoned, which is not under way")
@@ -214,8 +237,11 @@ class ContractChecker:
         self._last_upload = upload
         self.uploads[upload] = action
         match action:
+            case WriteRecording(_, part):
+                _require(part.call in self.recordings, f"call {part.call} was never recorded")
+                return OwedReply(action, (UploadWritten(upload, (b"{}",)),), (UploadWritten(upload, ()),))
             case WriteReport():
-                return OwedReply(action, (ReportWritten(upload, (b"{}",)),), (ReportWritten(upload, ()),))
+                return OwedReply(action, (UploadWritten(upload, (b"{}",)),), (UploadWritten(upload, ()),))
             case PostBody():
                 _require(bool(action.body), "an empty report")
                 return OwedReply(action, (PostAnswered(upload, 200),), (PostFailed(upload, "no connection"),))
@@ -332,7 +358,7 @@ class ContractChecker:
                 return True
             case SocketOpened() | SocketRefused() | TextReceived() | BinaryReceived() | SocketClosed():
                 return fact.socket in self.sockets
-            case ReportWritten() | PostAnswered() | PostFailed():
+            case UploadWritten() | PostAnswered() | PostFailed():
                 return fact.upload in self.uploads
             case _:
                 return fact.media in self.peers
@@ -346,15 +372,15 @@ class ContractChecker:
                 self._socket_heard(fact)
             case NetworkChanged() | RecordingFault() | AudioBroke() | DigitSensed():
                 pass
-            case ReportWritten() | PostAnswered() | PostFailed():
+            case UploadWritten() | PostAnswered() | PostFailed():
                 self._upload_heard(fact)
             case _:
                 self._media_heard(fact)
 
     def _upload_heard(self, fact: UploadFact) -> None:
         action = self.uploads.pop(fact.upload)
-        written = isinstance(fact, ReportWritten)
-        _require(written == isinstance(action, WriteReport), f"{type(fact).__name__} for {type(action).__name__}")
+        written = isinstance(fact, UploadWritten)
+        _require(written != isinstance(action, PostBody), f"{type(fact).__name__} for {type(action).__name__}")
 
     def _socket_heard(self, fact: SocketFact) -> None:
         socket = fact.socket

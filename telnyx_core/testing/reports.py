@@ -1,11 +1,20 @@
-"""Where a client's call reports are posted, on the virtual clock."""
+"""Where a client's call reports and recordings are posted, on the virtual clock."""
 
 from collections.abc import Callable
 from typing import Literal, TypeAlias, assert_never
 
-from telnyx_core.actions import AbandonPost, GiveUpReport, PostBody, UploadAction, WriteReport
-from telnyx_core.facts import PostAnswered, PostFailed, ReportWritten, UploadFact
-from telnyx_core.ids import UploadId
+from telnyx_core.actions import (
+    AbandonPost,
+    GiveUpUpload,
+    PostBody,
+    RecordCall,
+    RecordingMode,
+    UploadAction,
+    WriteRecording,
+    WriteReport,
+)
+from telnyx_core.facts import PostAnswered, PostFailed, UploadFact, UploadWritten
+from telnyx_core.ids import CallId, UploadId
 from telnyx_core.testing.clock import VirtualClock
 from telnyx_core.testing.contract import ContractViolation
 
@@ -24,6 +33,7 @@ class ReportServer:
         self.taken: list[bytes] = []
         """Every body that was answered with 200, in order."""
         self.written: list[bytes] = []
+        self.recordings: list[tuple[CallId, RecordingMode]] = []
         self.given_up = 0
         """Parts that the client says it has lost."""
         self._clock = clock
@@ -41,14 +51,20 @@ class ReportServer:
             case WriteReport(upload, segment, number, limit):
                 bodies = segment.bodies(number, list(segment.lines()), limit)
                 self.written += bodies
-                self._clock.after(0.0, lambda: self._tell(ReportWritten(upload, bodies)))
+                self._clock.after(0.0, lambda: self._tell(UploadWritten(upload, bodies)))
+            case WriteRecording(upload, part):
+                body = f"{part.call} {part.track} {upload}".encode()
+                self.written.append(body)
+                self._clock.after(0.0, lambda: self._tell(UploadWritten(upload, (body,))))
+            case RecordCall(call, mode):
+                self.recordings.append((call, mode))
             case PostBody(upload, _, _, body):
                 self._posts[upload] = body
                 if (seconds := _SECONDS.get(self.mood)) is not None:
                     self._clock.after(seconds, lambda: self._answer(upload))
             case AbandonPost(upload):
                 self._posts.pop(upload, None)
-            case GiveUpReport():
+            case GiveUpUpload():
                 self.given_up += 1
             case _:
                 assert_never(action)

@@ -24,6 +24,7 @@ from telnyx_core.actions import (
     SendText,
     Settle,
     TakeStats,
+    WriteRecording,
     WriteReport,
 )
 from telnyx_core.events import CallInfo, CallUpdated, ErrorRaised, Event, WarningRaised
@@ -39,7 +40,6 @@ from telnyx_core.facts import (
     PostAnswered,
     RemoteApplied,
     RemoteRefused,
-    ReportWritten,
     SocketClosed,
     SocketOpened,
     SourceFault,
@@ -47,6 +47,7 @@ from telnyx_core.facts import (
     SourceRefused,
     StatsTaken,
     TextReceived,
+    UploadWritten,
 )
 from telnyx_core.ids import CallId, MediaId, SocketId, Ticket
 from telnyx_core.options import ClientOptions
@@ -411,7 +412,9 @@ class Stage(Commands):
             case TakeStats(media):
                 self._read(media)
             case WriteReport(upload, segment, number, limit) if self.takes_reports:
-                self._facts.append(ReportWritten(upload, segment.bodies(number, list(segment.lines()), limit)))
+                self._facts.append(UploadWritten(upload, segment.bodies(number, list(segment.lines()), limit)))
+            case WriteRecording(upload) if self.takes_reports:
+                self._facts.append(UploadWritten(upload, (b"{}",)))
             case PostBody(upload) if self.takes_reports:
                 self._facts.append(PostAnswered(upload, 200))
             case _:

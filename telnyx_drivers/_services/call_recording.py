@@ -16,6 +16,7 @@ import numpy as np
 from attrs import define, field, frozen
 
 from telnyx_core._reports.published import iso
+from telnyx_core._reports.recording import FRAMES_A_SECOND, PACKET_COST
 from telnyx_core._reports.segment import MAX_BODY, ReportEndpoint
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.ids import CallId
@@ -23,10 +24,6 @@ from telnyx_core.options import RecordedTrack as Side
 from telnyx_drivers._audio.frames import Samples, silence
 from telnyx_drivers._audio.resampler import Resampler
 
-PACKET_COST: Final = 160
-"""Bytes that a packet counts beside its payload (REC-012)."""
-_FRAMES_A_SECOND: Final = 50
-_SMALLEST_PERIOD: Final = 1.0
 _GAP: Final = 4
 """Frames that one direction is behind the other when that counts as silence: both tracks are to stay as long as the
 call.
@@ -105,13 +102,6 @@ class TrackBuffer:
             self._cost, self._overflowed = 0, False
             return packets
 
-    def give_back(self, packets: Sequence[RecordedPacket]) -> None:
-        """Packets that could not be sent go before those added since, as far as there is room (REC-016)."""
-        with self._lock:
-            self._packets.extendleft(reversed(packets))
-            self._cost += sum(packet.cost for packet in packets)
-            self._shrink()
-
     def _shrink(self) -> bool:
         dropped = False
         while self._cost > self.most and len(self._packets) > 1:
@@ -136,14 +126,6 @@ class Heading:
     started_at: float
 
 
-@frozen
-class Body:
-    """A request body, and the packets in it."""
-
-    text: bytes = field(repr=False)
-    packets: tuple[RecordedPacket, ...] = field(repr=False)
-
-
 class CallRecorder:
     """The recorder of one call: a tap of its audio (`CallAudio.add_tap`) with a buffer for each track."""
 
@@ -166,9 +148,6 @@ class CallRecorder:
         self.sides = tuple(sides)
         self.held = False
         """The call is on hold: sent audio is recorded as silence, and the track continues (REC-010)."""
-        self.sending = 0
-        """Segments that are on their way."""
-        """So far."""
         self._rate = rate
         self._overflowed = overflowed
         self._wall = wall
@@ -178,6 +157,13 @@ class CallRecorder:
         self._start: int | None = None
         """Number of the call's frame with which the recording begins."""
         self._ended = False
+        self._open = set(sides)
+        """Tracks whose last segment has not been written."""
+
+    @property
+    def over(self) -> bool:
+        """The last segment of each track is written."""
+        return not self._open
 
     @property
     def ended(self) -> bool:
@@ -195,9 +181,11 @@ class CallRecorder:
         """Take no more audio; what is here can still be sent. Idempotent, any thread."""
         self._ended = True
 
-    def segment(self, side: Side, home: ReportEndpoint, *, final: bool) -> list[Body]:
+    def segment(self, side: Side, home: ReportEndpoint, *, final: bool) -> tuple[bytes, ...]:
         """What there is of one track; empty for nothing (REC-015). Any thread: it takes its time."""
         track = self._tracks[side]
+        if final:
+            self._open.discard(side)
         heading = Heading(
             call=self.call,
             call_report_id=home.call_report_id,
@@ -209,9 +197,6 @@ class CallRecorder:
             started_at=self._started_at,
         )
         return bodies(heading, track.take(), final=final, ended_at=self._wall())
-
-    def give_back(self, side: Side, packets: Sequence[RecordedPacket]) -> None:
-        self._tracks[side].give_back(packets)
 
     def _put(self, side: Side, samples: Samples, rate: int, at: int) -> None:
         if self._ended:
@@ -229,23 +214,15 @@ class CallRecorder:
     def _catch_up(self, track: TrackBuffer, frame: int, rate: int) -> None:
         missing, rate = frame - track.next, track.source_rate or rate
         for _ in range(min(missing, _MOST_SILENT)):
-            self._add(track, silence(rate // _FRAMES_A_SECOND), rate)
+            self._add(track, silence(rate // FRAMES_A_SECOND), rate)
         if missing > _MOST_SILENT:
-            track.skip((missing - _MOST_SILENT) * self._rate // _FRAMES_A_SECOND)
+            track.skip((missing - _MOST_SILENT) * self._rate // FRAMES_A_SECOND)
             track.next = frame
 
     def _add(self, track: TrackBuffer, samples: Samples, rate: int) -> None:
         track.next += 1
         if track.add(samples, rate, self._wall()):
             self._overflowed()
-
-
-def flush_period(wanted: float, most: int, rate: int) -> float:
-    """Seconds between two segments: before half of the buffer is full (REC-013). 0 or less: only at the end."""
-    if wanted <= 0:
-        return 0.0
-    half = most / (rate * 4 + 2 * _FRAMES_A_SECOND * PACKET_COST) * 0.5
-    return min(wanted, max(_SMALLEST_PERIOD, half))
 
 
 def recording_id(call: str, wall: float) -> str:
@@ -255,9 +232,9 @@ def recording_id(call: str, wall: float) -> str:
 
 def bodies(
     heading: Heading, packets: Sequence[RecordedPacket], *, final: bool, ended_at: float, limit: int = MAX_BODY
-) -> list[Body]:
+) -> tuple[bytes, ...]:
     """The packets as JSON, in as many parts as the size of one demands (REC-014, REC-017)."""
-    made: list[Body] = []
+    made: list[bytes] = []
     part: list[RecordedPacket] = []
     size = _ENVELOPE
     for packet in packets:
@@ -269,10 +246,10 @@ def bodies(
         size = grown
     if part:
         made.append(_body(heading, part, final=final, ended_at=ended_at))
-    return made
+    return tuple(made)
 
 
-def _body(heading: Heading, packets: Sequence[RecordedPacket], *, final: bool, ended_at: float) -> Body:
+def _body(heading: Heading, packets: Sequence[RecordedPacket], *, final: bool, ended_at: float) -> bytes:
     envelope: JsonObject = {
         "call_report_id": heading.call_report_id,
         "call_id": heading.call,
@@ -292,7 +269,7 @@ def _body(heading: Heading, packets: Sequence[RecordedPacket], *, final: bool, e
     # In small steps: each step holds the interpreter lock, and another thread has audio to send.
     listed = ",".join(_packet(packet, heading.ssrc) for packet in packets)
     head = json.dumps(envelope, separators=(",", ":"))
-    return Body(f'{head[:-1]},"packets":[{listed}]}}'.encode(), tuple(packets))
+    return f'{head[:-1]},"packets":[{listed}]}}'.encode()
 
 
 def _packet(packet: RecordedPacket, ssrc: int) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from telnyx_core._time.timers import TimerTable
-from telnyx_core._uploads import ReportUploads
+from telnyx_core._uploads import UploadQueues
 from telnyx_core.actions import UploadAction
 from telnyx_core.facts import UploadFact
 from telnyx_core.session import Session
@@ -88,12 +88,12 @@ async def _send(ready: "Sequence[tuple[LastReports, Poster]]") -> None:
         logs.reports.error("the process ends, and not all call reports were sent in time")
 
 
-async def carry(hand_over: Callable[[ReportUploads, float], None], poster: "Poster") -> None:
+async def carry(hand_over: Callable[[UploadQueues, float], None], poster: "Poster") -> None:
     """Send what ``hand_over`` gives, on the loop that runs this: the client's own may have ended."""
     actions: deque[UploadAction] = deque()
     facts: deque[UploadFact] = deque()
     timers = TimerTable()
-    rest = ReportUploads(actions.append, timers)
+    rest = UploadQueues(actions.append, timers)
     news = anyio.Event()
 
     def tell(fact: UploadFact) -> None:

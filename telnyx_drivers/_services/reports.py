@@ -1,4 +1,4 @@
-"""What the core orders for call reports: written as JSON without disturbing the audio, and posted (quality.md 4.4)."""
+"""What the core orders for call reports and recordings: written beside the audio, and posted (quality.md 4.4)."""
 
 import logging
 import ssl as tls
@@ -11,13 +11,22 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from telnyx_core._reports.segment import Line
-from telnyx_core.actions import AbandonPost, GiveUpReport, PostBody, UploadAction, WriteReport
-from telnyx_core.facts import PostAnswered, PostFailed, ReportWritten, UploadFact
-from telnyx_core.ids import CallId, UploadId
+from telnyx_core.actions import (
+    AbandonPost,
+    GiveUpUpload,
+    PostBody,
+    RecordCall,
+    UploadAction,
+    WriteRecording,
+    WriteReport,
+)
+from telnyx_core.facts import PostAnswered, PostFailed, UploadFact, UploadWritten
+from telnyx_core.ids import UploadId
 from telnyx_drivers import _logs as logs
 
 if TYPE_CHECKING:
     from telnyx_drivers._reach.http_post import Poster
+    from telnyx_drivers._services.recordings import Recordings
 
 Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]], Callable[[], None]], object]
 """Runs a function in a task, and calls the second one when that has ended in any way (`Driver.spawn`)."""
@@ -26,8 +35,8 @@ Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]], Callable[[], None]],
 class Uploads:
     """Performs the core's `UploadAction`, and gives what came of it to ``tell``. On the loop's own thread.
 
-    ``make_poster`` is awaited once there is something to send; where it gives ``None``, nothing is sent, ever. Raises
-    nothing: a report is never worth a call.
+    ``make_poster`` is awaited once there is something to send; where it gives ``None``, nothing is sent, ever.
+    ``recordings`` gives what records calls, if they are recorded. Raises nothing: a report is never worth a call.
     """
 
     def __init__(
@@ -35,10 +44,12 @@ class Uploads:
         spawn: Spawn,
         make_poster: "Callable[[], Awaitable[Poster | None]]",
         tell: Callable[[UploadFact], None],
+        recordings: "Callable[[], Recordings | None]" = lambda: None,
     ) -> None:
         self._spawn = spawn
         self._make_poster = make_poster
         self._tell = tell
+        self._recordings = recordings
         self._poster: Poster | None = None
         self._making = anyio.Lock()
         self._told = False
@@ -50,22 +61,28 @@ class Uploads:
     def perform(self, action: UploadAction) -> None:
         match action:
             case WriteReport():
-                self._run(action.upload, lambda: self._write(action), ReportWritten(action.upload, ()))
+                self._run(action.upload, lambda: self._write(action), UploadWritten(action.upload, ()))
+            case RecordCall():
+                if (recordings := self._recordings()) is not None:
+                    recordings.perform(action)
+            case WriteRecording():
+                self._run(action.upload, lambda: self._record(action), UploadWritten(action.upload, ()))
             case PostBody():
                 self._run(action.upload, lambda: self._post(action), PostFailed(action.upload, "it was broken off"))
             case AbandonPost(upload):
                 if (scope := self._posts.pop(upload, None)) is not None:
                     scope.cancel()
-            case GiveUpReport(call, reason):
-                self.failed(f"a part of its report (reason: {reason})", call)
+            case GiveUpUpload():
+                self._give_up(action)
             case _:
                 assert_never(action)
 
-    def failed(self, what: str, call: CallId) -> None:
+    def _give_up(self, action: GiveUpUpload) -> None:
         """Log a warning, but only once: a platform that takes no reports would cause one for every call."""
         level = logging.DEBUG if self._told else logging.WARNING
         self._told = True
-        logs.reports.log(level, "call %s: %s could not be sent (this warning comes once)", call, what)
+        said = "call %s: a part of its %s could not be sent (reason: %s; this warning comes once)"
+        logs.reports.log(level, said, action.call, action.what, action.reason)
 
     async def poster(self) -> "Poster | None":
         async with self._making:
@@ -93,7 +110,7 @@ class Uploads:
                 try:
                     fact = await job()
                 except Exception:  # noqa: BLE001  # a report is never worth a call
-                    logs.reports.exception("a report broke on its way")
+                    logs.reports.exception("an upload broke on its way")
             if self._posts.pop(upload, None) is not None:
                 self._tell(fact)
 
@@ -101,24 +118,30 @@ class Uploads:
 
     async def _write(self, action: WriteReport) -> UploadFact:
         if await self.poster() is None:
-            return ReportWritten(action.upload, ())
+            return UploadWritten(action.upload, ())
         segment = action.segment
         lines: list[Line] = []
         for line in segment.lines():
             lines.append(line)
             await anyio.lowlevel.checkpoint()  # other calls' audio is more urgent
-        return ReportWritten(action.upload, segment.bodies(action.number, lines, action.limit))
+        return UploadWritten(action.upload, segment.bodies(action.number, lines, action.limit))
+
+    async def _record(self, action: WriteRecording) -> UploadFact:
+        recordings = self._recordings()
+        if recordings is None or await self.poster() is None:
+            return UploadWritten(action.upload, ())
+        return UploadWritten(action.upload, await recordings.write(action))
 
     async def _post(self, action: PostBody) -> UploadFact:
         poster = await self.poster()
-        assert poster is not None, "a report was written, so that it can be posted"
+        assert poster is not None, "a body was written, so that it can be posted"
         try:
             answer = await poster.post(action.url, action.headers, action.body)
         except OSError as error:
             reason = str(error) or type(error).__name__
-            logs.reports.debug("no answer to a call report: %s", reason)
+            logs.reports.debug("no answer to an upload: %s", reason)
             return PostFailed(action.upload, reason)
-        logs.reports.debug("a call report of %d bytes was answered with %d", len(action.body), answer.status)
+        logs.reports.debug("an upload of %d bytes was answered with %d", len(action.body), answer.status)
         return PostAnswered(action.upload, answer.status, answer.retry_after)
 
 

@@ -13,9 +13,9 @@ from attrs import evolve
 from telnyx_core._reports.log_book import LogEntry
 from telnyx_core._reports.segment import Flush, Segment
 from telnyx_core._time.timers import Timer, TimerTable
-from telnyx_core._uploads import MOST_AT_ONCE, MOST_WAITING, ReportUploads
-from telnyx_core.actions import AbandonPost, GiveUpReport, PostBody, UploadAction, WriteReport
-from telnyx_core.facts import PostAnswered, PostFailed, ReportWritten, UploadFact
+from telnyx_core._uploads import MOST_AT_ONCE, MOST_WAITING, UploadQueues
+from telnyx_core.actions import AbandonPost, GiveUpUpload, PostBody, UploadAction, WriteReport
+from telnyx_core.facts import PostAnswered, PostFailed, UploadFact, UploadWritten
 from telnyx_core.ids import CallId, UploadId
 from telnyx_core.journal.record import Scrubber, action_record, fact_from_record, fact_record
 from telnyx_core.states import CallState, SessionState
@@ -24,7 +24,7 @@ from telnyx_core.testing.sim import ALICE, Sim
 
 
 class Platform:
-    """`ReportUploads` on a virtual clock. ``statuses`` are answered in order, then 200; ``None``: no connection."""
+    """`UploadQueues` on a virtual clock. ``statuses`` are answered in order, then 200; ``None``: no connection."""
 
     def __init__(self, *statuses: int | None, takes: float = 0.0, retry_after: float | None = None) -> None:
         self.statuses = list(statuses)
@@ -37,7 +37,7 @@ class Platform:
         self.most_at_once = 0
         self.timers = TimerTable()
         self.actions: deque[UploadAction] = deque()
-        self.uploads = ReportUploads(self.actions.append, self.timers)
+        self.uploads = UploadQueues(self.actions.append, self.timers)
         self._serial = itertools.count()
         self._coming: list[tuple[float, int, UploadFact]] = []
         self._bodies: dict[UploadId, bytes] = {}
@@ -77,7 +77,7 @@ class Platform:
         while self.actions:
             match self.actions.popleft():
                 case WriteReport(upload, segment, number, limit):
-                    self._tell(0.0, ReportWritten(upload, segment.bodies(number, list(segment.lines()), limit)))
+                    self._tell(0.0, UploadWritten(upload, segment.bodies(number, list(segment.lines()), limit)))
                 case PostBody(upload, _, headers, body):
                     self.posts.append((self.now, headers, body))
                     self._bodies[upload] = body
@@ -87,7 +87,7 @@ class Platform:
                     self._tell(self.takes, answer)
                 case AbandonPost(upload):
                     self._bodies.pop(upload, None)
-                case GiveUpReport(_, reason):
+                case GiveUpUpload(_, _, reason):
                     self.given_up.append(reason)
 
     def _answer(self, upload: UploadId, status: int) -> PostAnswered:
@@ -301,7 +301,7 @@ def test_a_driver_that_cannot_send_is_asked_for_nothing_more() -> None:
         [order] = platform.actions
         assert isinstance(order, WriteReport)
         platform.actions.clear()
-        platform.uploads.handle_fact(ReportWritten(UploadId(upload), ()), 0.0)
+        platform.uploads.handle_fact(UploadWritten(UploadId(upload), ()), 0.0)
     assert not platform.actions
     assert not platform.uploads.busy
 
@@ -420,7 +420,7 @@ def test_a_process_that_slept_has_not_waited_for_the_answer() -> None:
     rig.clear()
     rig.reply("bye", call=call)
     [write] = [action for action in rig.actions if isinstance(action, WriteReport)]
-    rig.tell(ReportWritten(write.upload, (b"{}",)))
+    rig.tell(UploadWritten(write.upload, (b"{}",)))
     [post] = [action for action in rig.actions if isinstance(action, PostBody)]
     rig.now += 600
     rig.session.handle_timeout(now=rig.now)
@@ -432,11 +432,11 @@ def test_a_process_that_slept_has_not_waited_for_the_answer() -> None:
 
 def test_a_journal_holds_the_size_of_a_report_and_nothing_else_of_it() -> None:
     scrubber = Scrubber()
-    written = ReportWritten(UploadId(3), (b"secret", b"more"))
+    written = UploadWritten(UploadId(3), (b"secret", b"more"))
     record = fact_record(written, scrubber)
-    assert record == {"is": "ReportWritten", "upload": 3, "bytes": [6, 4]}
+    assert record == {"is": "UploadWritten", "upload": 3, "bytes": [6, 4]}
     again = fact_from_record(record)
-    assert isinstance(again, ReportWritten)
+    assert isinstance(again, UploadWritten)
     assert [len(body) for body in again.bodies] == [6, 4]
     home = _SEGMENT.home
     post = action_record(PostBody(UploadId(4), home.url, home.headers(CallId("c")), b"secret"), scrubber)
@@ -445,12 +445,12 @@ def test_a_journal_holds_the_size_of_a_report_and_nothing_else_of_it() -> None:
 
 @pytest.mark.parametrize("sizes", [[1 << 40], None, ["x"]])
 def test_a_broken_journal_does_not_fill_the_memory(sizes: Any) -> None:
-    record = {"is": "ReportWritten", "upload": 3, "bytes": sizes}
+    record = {"is": "UploadWritten", "upload": 3, "bytes": sizes}
     try:
         made = fact_from_record(record)
     except ValueError:
         return
-    assert isinstance(made, ReportWritten)
+    assert isinstance(made, UploadWritten)
     assert made.bodies == ()
 
 

@@ -13,9 +13,9 @@ import pytest
 from attrs import evolve
 
 from telnyx_core._reports.segment import Segment
-from telnyx_core._uploads import ReportUploads
+from telnyx_core._uploads import UploadQueues
 from telnyx_core.actions import AbandonPost, PostBody, WriteReport
-from telnyx_core.facts import PostFailed, ReportWritten, UploadFact
+from telnyx_core.facts import PostFailed, UploadFact, UploadWritten
 from telnyx_core.ids import CallId, UploadId
 from telnyx_drivers._reach.http_post import HttpAnswer
 from telnyx_drivers._services import reports
@@ -67,7 +67,7 @@ def a_report(**options: object) -> Segment:
 
 
 async def send(platform: Platform, *parts: Segment) -> None:
-    def add(uploads: ReportUploads, now: float) -> None:
+    def add(uploads: UploadQueues, now: float) -> None:
         for part in parts:
             uploads.add(part, now)
 
@@ -144,7 +144,7 @@ async def test_without_the_extra_nothing_is_sent_and_nothing_breaks() -> None:
     async with anyio.create_task_group() as group:
         loop = Loop(group, None)
         loop.uploads.perform(WriteReport(UploadId(1), a_report(), 0, 1000))
-    assert loop.facts == [ReportWritten(UploadId(1), ())]
+    assert loop.facts == [UploadWritten(UploadId(1), ())]
     await loop.uploads.aclose()
 
 
@@ -165,8 +165,8 @@ async def test_a_report_that_breaks_is_logged_and_told(caplog: pytest.LogCapture
         loop.uploads.perform(WriteReport(UploadId(1), broken, 0, 1000))
         platform.post = partial(_break, platform)  # type: ignore[method-assign]
         loop.uploads.perform(PostBody(UploadId(2), "http://h/", {}, b"{}"))
-    assert loop.facts == [PostFailed(UploadId(2), "it was broken off"), ReportWritten(UploadId(1), ())] or (
-        loop.facts == [ReportWritten(UploadId(1), ()), PostFailed(UploadId(2), "it was broken off")]
+    assert loop.facts == [PostFailed(UploadId(2), "it was broken off"), UploadWritten(UploadId(1), ())] or (
+        loop.facts == [UploadWritten(UploadId(1), ()), PostFailed(UploadId(2), "it was broken off")]
     )
     assert "broke on its way" in caplog.text
 

@@ -113,7 +113,7 @@ def _fact(fact: JsonObject, time: float) -> LadderRow:
             return LadderRow(time, "server", f"upload {fact.get('upload')} {fact.get('status')}", outward=False)
         case "PostFailed":
             return LadderRow(time, "server", f"upload {fact.get('upload')} failed", outward=False, bad=True)
-        case "ReportWritten":
+        case "UploadWritten":
             return LadderRow(time, "self", f"upload {fact.get('upload')} written", outward=False)
         case "RecordingFault":
             return LadderRow(time, "app", f"recording {fact.get('kind')}", outward=False, bad=True)
@@ -153,7 +153,7 @@ def _action(action: JsonView, time: float) -> LadderRow | None:
             )
         case "StartTone" | "StopTone":
             return LadderRow(time, "media", f"{kind} {action.get('tone')}", outward=True)
-        case "WriteReport" | "WriteDebug" | "GiveUpReport":
+        case "WriteReport" | "WriteRecording" | "RecordCall" | "WriteDebug" | "GiveUpUpload":
             return LadderRow(time, "self", kind, outward=True)
         case "PostBody" | "AbandonPost":
             return LadderRow(time, "server", f"{kind} {action.get('upload')}", outward=True)
