@@ -14,7 +14,7 @@ import atheris
 
 with atheris.instrument_imports(include=["httpcore2", "httpx2", "h11", "telnyx_drivers"]):
     from telnyx_drivers._reach.http_get import fetch
-    from telnyx_drivers._reach.http_post import HttpPoster
+    from telnyx_drivers._reach.http_post import HttpAnswer, HttpPoster
 
 MOST = 1 << 16
 TRUST = ssl.create_default_context()  # made once: it takes longer than everything else
@@ -36,7 +36,7 @@ class Server:
         writer.close()
 
 
-async def outcome(work: Awaitable[int | bytes]) -> None:
+async def outcome(work: Awaitable[HttpAnswer | bytes]) -> None:
     try:
         async with asyncio.timeout(5):
             got = await work
@@ -46,7 +46,11 @@ async def outcome(work: Awaitable[int | bytes]) -> None:
         if "more than" not in str(error):  # `fetch`: the body is too long
             raise
         return
-    assert isinstance(got, int) or len(got) <= MOST
+    if isinstance(got, HttpAnswer):
+        assert 100 <= got.status <= 999
+        assert got.retry_after is None or got.retry_after >= 0
+    else:
+        assert len(got) <= MOST
 
 
 LOOP = asyncio.new_event_loop()

@@ -120,7 +120,7 @@ class Hub:
         self.calls: dict[CallId, Call] = {}
         self.media: dict[MediaId, Call] = {}
         self.tombstones = Tombstones.none()
-        self.uploads = UploadQueues(self.actions.append, self.timers)
+        self.uploads = UploadQueues(self.act, self.timers)
         self._redactor = Redactor()
         self._redactor.learn(options.password, options.login_token, *credentials(options))
         self.common_log = CommonLog(options.debug_log_level, options.debug_log_max_entries)

@@ -6,12 +6,13 @@ If it got any further, it would break code that runs for every call of the clien
 
 import inspect
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from functools import wraps
+from functools import partial, wraps
 from math import isfinite
 from random import Random
 from ssl import SSLContext
+from types import FunctionType, MethodType
 from typing import Final, ParamSpec, TypeAlias, TypeVar, cast
 
 from attrs import AttrsInstance, fields_dict
@@ -111,11 +112,27 @@ def optional(check: Check) -> Check:
     return holds
 
 
-def function(wanted: str, *, optional: bool = False) -> Check:
+def _plain(value: object) -> FunctionType | None:
+    """The function that is called in the end. Other objects are not asked: they may raise whatever they are asked."""
+    while isinstance(value, partial | MethodType):
+        value = cast("object", value.func if isinstance(value, partial) else value.__func__)
+    return value if isinstance(value, FunctionType) else None
+
+
+def function(wanted: str, *, optional: bool = False, awaited: bool = True) -> Check:
+    """``awaited``: what it returns may be an awaitable."""
+
     def check(name: str, value: object) -> None:
-        if not callable(value) and not (value is None and optional):
+        if value is None and optional:
+            return
+        if not callable(value):
             called = " (give the function itself, without calling it)" if inspect.isawaitable(value) else ""
             raise _refuse(name, f"{wanted}{called}" + (" or None" if optional else ""), value)
+        plain = _plain(value)
+        if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+            raise TypeError(f"{name} must be {wanted}, and not one that yields: to call it would run nothing of it")
+        if not awaited and inspect.iscoroutinefunction(plain):
+            raise TypeError(f"{name} must be {wanted}, and not an async one: its answer is needed at once")
 
     return check
 
@@ -127,7 +144,14 @@ def path(name: str, value: object) -> None:
         raise ValueError(f"{name} must be a path without null characters")
 
 
+def _not_used_up(name: str, wanted: str, value: object) -> None:
+    """Refuse what can be iterated only once: to look at it would leave nothing of it."""
+    if _is(value, Iterator):
+        raise _refuse(name, wanted, value)
+
+
 def texts(name: str, value: object) -> None:
+    _not_used_up(name, "a list of strings", value)
     members = Checks(TypeError).sequence(name, value)
     for member in members:
         if not isinstance(member, str):
@@ -153,10 +177,9 @@ def mapping(name: str, value: object) -> None:
 
 
 def states(name: str, value: object) -> None:
-    if not isinstance(value, str) and not hasattr(value, "value"):
-        members = Checks(TypeError).sequence(name, value)
-        if not members:
-            raise ValueError(f"{name} must name at least one state")
+    """The members are looked at where they are read: an iterator can be read only once."""
+    if _is(value, bytes, Mapping) or not (_is(value, Iterable) or hasattr(value, "value")):
+        raise _refuse(name, "a state, such as 'active', or several", value)
 
 
 def event(name: str, value: object) -> None:
@@ -187,8 +210,13 @@ def _client_options(name: str, value: object) -> None:
 
 
 def _store(name: str, value: object) -> None:
-    if value is not None and not (callable(getattr(value, "load", None)) and callable(getattr(value, "save", None))):
+    if value is None:
+        return
+    methods = [getattr(value, method, None) for method in ("load", "save")]
+    if not all(map(callable, methods)):
         raise _refuse(name, "a store with load() and save(), such as FileStore(path)", value)
+    if any(inspect.iscoroutinefunction(_plain(method)) for method in methods):
+        raise TypeError(f"{name} must have a load() and a save() that are not async: their end is not waited for")
 
 
 def _rng(name: str, value: object) -> None:
@@ -310,7 +338,7 @@ ARGUMENTS: Final[Mapping[str, Check]] = {
     "volume": whole(-63, 0, optional=True),
     "wait_for_ready": truth(),
     "what": playable,
-    "where": function("a function that takes the event", optional=True),
+    "where": function("a function that takes the event", optional=True, awaited=False),
 }
 
 

@@ -22,7 +22,7 @@ from telnyx_core.states import LIVE, CallState
 from telnyx_drivers._arguments import checked, checked_with, one_of, text
 from telnyx_drivers._driver import Driver
 from telnyx_drivers._emitter import Broadcast, Emits, EventStream, Handlers
-from telnyx_drivers._exceptions import CallEnded, CallFailed
+from telnyx_drivers._exceptions import CallEnded, CallFailed, MediaUnavailable, TelnyxClientError
 from telnyx_drivers._guard import Handler, Spawn
 
 if TYPE_CHECKING:
@@ -250,7 +250,8 @@ class CallHandle(Emits["CallNotification"]):
         nothing.
         """
         if drain and self.live:
-            await self._drain()
+            with contextlib.suppress(MediaUnavailable):  # nothing is to be heard then
+                await self._drain()
         if self.live:
             await self._driver.ask(
                 lambda now: self._driver.session.hangup(
@@ -626,16 +627,25 @@ class CallHandle(Emits["CallNotification"]):
             await anyio.sleep(_LAST_WORD + self._way)
             group.cancel_scope.cancel()
 
+        failure: TelnyxClientError | None = None
         async with anyio.create_task_group() as group:
             group.start_soon(say)
-            await self._reach(frozenset(CallState) - LIVE)
+            try:
+                await self._reach(frozenset(CallState) - LIVE)
+            except TelnyxClientError as error:
+                failure = error  # raised below: the group would wrap it into one of its own
             group.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
 
 def _states(states: States) -> frozenset[CallState]:
     if isinstance(states, CallState | str):
         states = (states,)
-    return frozenset(CallState(state) for state in states)
+    wanted = frozenset(CallState(state) for state in states)
+    if not wanted:
+        raise ValueError("states must name at least one state")
+    return wanted
 
 
 def _headers(headers: Headers) -> tuple[CustomHeader, ...]:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, Unpack
+from typing import TYPE_CHECKING, Final, Self, Unpack, cast
 
 import anyio
 import anyio.lowlevel
@@ -140,10 +140,7 @@ class Client(Emits[CallNotification]):
             options = ClientOptions.from_mapping(with_stand_in(keywords))
         self.options = options or ClientOptions(**keywords)
         self._store = store
-        remembered: JsonView | None = None
-        if store is not None:
-            with isolated("the store"):
-                remembered = store.load()
+        remembered = self._remembered()
         self._journal = Journal(journal) if journal is not None else None
         self._session = (
             Session(self.options, rng=rng or random.SystemRandom(), remembered=remembered)
@@ -269,12 +266,19 @@ class Client(Emits[CallNotification]):
 
     async def _revive(self) -> None:
         """A fault of this package ended the client: start again with a fresh session, as a new process would."""
-        remembered: JsonView | None = None
+        self._session = Session(self._session.options, rng=random.SystemRandom(), remembered=self._remembered())
+        await self._driver.revive(self._session)
+
+    def _remembered(self) -> JsonView | None:
+        """What the store holds; ``None`` also where it fails, or gives something else than it was given."""
         if self._store is not None:
             with isolated("the store"):
-                remembered = self._store.load()
-        self._session = Session(self._session.options, rng=random.SystemRandom(), remembered=remembered)
-        await self._driver.revive(self._session)
+                values = cast("object", self._store.load())  # it is the application's
+                if isinstance(values, Mapping):
+                    return dict(cast("JsonView", values))
+                if values is not None:
+                    raise TypeError(f"load() returns a mapping or None, not {type(values).__name__}")
+        return None
 
     async def disconnect(self) -> None:
         """Hang up every call and close the socket; returns when all is released, at most some seconds later.

@@ -8,6 +8,7 @@ exception but an `Exception` leaves this module, and that only where the caller 
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar, cast
 
@@ -166,8 +167,11 @@ def _in_task() -> bool:
 
 
 def _label(handler: Handler) -> str:
+    """Never what it was made with: the arguments of a ``functools.partial`` may be secrets."""
+    while isinstance(handler, partial):
+        handler = cast("Handler", handler.func)
     try:
         label: object = getattr(handler, "__qualname__", None)
-        return label if isinstance(label, str) else repr(handler)
     except Exception:  # noqa: BLE001  # an application's object, which may raise whatever it is asked
-        return f"of type {type(handler).__name__}"
+        label = None
+    return label if isinstance(label, str) else f"of type {type(handler).__name__}"

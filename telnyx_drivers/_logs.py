@@ -7,8 +7,9 @@ everything of one client. What is logged has passed through `telnyx_core._wire.r
 
 import logging
 import sys
+import traceback
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Final
 
@@ -16,7 +17,19 @@ _debugging: ContextVar[bool] = ContextVar("telnyx_debugging", default=False)
 """True in the context of a client whose option ``debug`` is on."""
 
 
-class _Logger(logging.Logger):
+class _Guarded(logging.Logger):
+    """Costs its caller nothing where an application's handler or filter raises."""
+
+    def handle(self, record: logging.LogRecord) -> None:
+        try:
+            super().handle(record)
+        except Exception:  # noqa: BLE001  # an application's handler or filter
+            with suppress(Exception):
+                print(_console.format(record), file=sys.stderr)  # noqa: T201
+                traceback.print_exc()
+
+
+class _Logger(_Guarded):
     """Lets everything of a client with ``debug`` through, whatever the level: other clients may run beside it."""
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802
@@ -50,13 +63,22 @@ def _is_set_up(name: str) -> bool:
     return False
 
 
-def _layer(name: str) -> logging.Logger:
+def _made(kind: type[logging.Logger], name: str) -> logging.Logger:
     usual = logging.getLoggerClass()
-    logging.setLoggerClass(_Logger)
+    logging.setLoggerClass(kind)
     try:
-        return logging.getLogger(f"telnyx_drivers.{name}")
+        return logging.getLogger(name)
     finally:
         logging.setLoggerClass(usual)
+
+
+def _layer(name: str) -> logging.Logger:
+    return _made(_Logger, f"telnyx_drivers.{name}")
+
+
+def of_module(name: str) -> logging.Logger:
+    """The logger of a module of this package."""
+    return _made(_Guarded, name)
 
 
 signalling: Final = _layer("signalling")
@@ -64,9 +86,12 @@ media: Final = _layer("media")
 client: Final = _layer("client")
 reports: Final = _layer("reports")
 
-websocket: Final = logging.getLogger("telnyx_drivers.websocket")
+websocket: Final = of_module("telnyx_drivers.websocket")
 """For the WebSocket library of asyncio, which would log the beginning and the end of every frame, logins among them."""
 websocket.setLevel(logging.INFO)
+
+for _library in ("aioice.ice", "aioice.turn", "trio-websocket"):
+    _made(_Guarded, _library)  # it logs in the tasks of a call; it takes the logger of this name that there is
 
 
 @contextmanager

@@ -7,7 +7,8 @@ hidden by each. Everything here errs on the side of hiding:
   that says ``name=value`` or ``"name": "value"``.
 * *User variables* are the application's own, and are hidden as a whole.
 * *Shapes* decide wherever they stand: JSON Web Tokens, HTTP credentials (RFC 9110 section 11.4), the user part of a
-  URL, and SDP lines with key material (RFC 8839 ``ice-pwd``, RFC 4568 ``crypto``, RFC 8866 ``k=``).
+  URL, the password of a SIP address (RFC 3261 section 19.1.1), and SDP lines with key material (RFC 8839 ``ice-pwd``,
+  RFC 4568 ``crypto``, RFC 8866 ``k=``).
 * *Digits* that were dialled may be a card's number or a PIN.
 * *Known* secrets, such as the password that this client logs in with, are hidden where the far end quotes them.
 """
@@ -16,6 +17,7 @@ import json
 import re
 from collections import deque
 from typing import Final, cast
+from urllib.parse import quote
 
 from telnyx_core._wire.json_types import Json
 
@@ -26,14 +28,16 @@ DEPTH: Final = 32
 _NAMES: Final = frozenset({"voice_sdk_id", "voicesdkid", "callreportvoicesdkid", "sessid", "session_id", "sessionid"})
 """Whole names. The session ids let a stranger take a session over."""
 _NAME: Final = re.compile(
-    r"passw|passphrase|passcode|secret|credential|token|auth(?!entication|or(?!i))"
-    r"|(?:api|access|private|signing|encryption|subscription)_?key|ice_?pwd"
-    r"|(?:^|_)(?:pwd|pin|otp|cvv|cvc|jwt|bearer|cookie)(?:_|$)"
+    r"passw|passphrase|passcode|passkey|userpass|secret|credential|token|auth(?!entication|or(?!i))"
+    r"|(?:api|access|account|client|encryption|license|master|private|session|shared|signing|ssh|storage|subscription)_?key"
+    r"|ice_?pwd|(?:^|_)(?:pass|pwd|pin|otp|cvv|cvc|jwt|bearer|cookie|hmac|sig|signature)(?:_|$)"
 )
-"""Parts of names, in lower case and with ``_`` between the words (STATS-235 and more).
+"""Parts of names, in lower case and with ``_`` between the words, or with nothing there (STATS-235 and more).
 
 How a client logs in (``authentication``) is no secret.
 """
+_PAIR: Final = (frozenset({"name", "key", "header", "field"}), frozenset({"value", "val"}))
+"""Members of which one names the other, in lower case."""
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _DIGIT_NAMES: Final = frozenset({"dtmf", "digit", "digits"})
 _OPEN_NAMES: Final = frozenset({"uservariables", "user_variables"})
@@ -46,17 +50,28 @@ _RUN: Final = re.compile(r"[\w.-]{12,}")
 _SDP_KEY: Final = re.compile(r"(a=(?:ice-pwd|crypto|key-mgmt):|\bk=)([^\r\n\\\"]+)", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"\b((?:Bearer|Basic|Digest)[ \t]+)([\w.~+/=-]{6,})", re.IGNORECASE)
 _HEAD: Final = re.compile(
-    r"""(?<![\w-])(?P<name>[A-Za-z][\w-]{1,63})\\?["']?\s{0,8}[=:]\s{0,8}(?:(?:Bearer|Basic|Digest)[ \t]+)?""",
+    r"""(?<![\w-])(?P<flag>--)?(?P<name>[A-Za-z][\w-]{1,63})"""
+    r"""(?:\\?["']?\s{0,8}(?:[=:]|%3[AD])\s{0,8}|["']\s{0,8},\s{0,8}(?=b?["'])|(?(flag)[ \t]{1,8}|(?!)))"""
+    r"""(?:b(?=["']))?(?:(?:Bearer|Basic|Digest)[ \t]+)?""",
     re.IGNORECASE,
 )
+"""A name and what stands before its value: ``name=``, ``"name": ``, ``('name', ``, ``--name ``."""
+_SEPARATOR: Final = re.compile(r"[=:,% ]")
+_HEADER_LINE: Final = re.compile(r"(?:authorization|cookie2?)$", re.IGNORECASE)
+"""Headers of which the whole line is secret, whatever the scheme (RFC 9110 section 11.6.2, RFC 6265 section 4.2)."""
+_LINE: Final = re.compile(r"(?P<bare>[^\s\"'\\][^\r\n\\]*)")
 _VALUE: Final = re.compile(
     r"""\\"(?P<escaped>[^"\\]*)|"(?P<double>(?:[^"\\]|\\.)*)|'(?P<single>(?:[^'\\]|\\.)*)|(?P<bare>[^\s&,;}\]"']+)"""
 )
-_USERINFO: Final = re.compile(r"(?<=://)([^/@\s]+)(?=@)")
+_USERINFO: Final = re.compile(r"(?<=//)([^/\s?#\"<>\\]+)(?=@)")
+"""To the last ``@``: a password may have one, and the server is found all the same."""
+_SIP_PASSWORD: Final = re.compile(r"\b((?:sips?|turns?):[^\s:@/<>\"]{1,128}:)([^\s@<>\"]{1,256})(?=@)", re.IGNORECASE)
 _DIGIT: Final = re.compile(r"[0-9A-Da-d*#]")
 
 _LEAST_KNOWN: Final = 4
 """Characters of a known secret that is looked for in what others say; shorter ones are part of any word."""
+_NO_WORD: Final = 8
+"""Characters from which on one is looked for also within a word, for an escape sequence may stand before it."""
 _MOST_KNOWN: Final = 64
 """The credentials of as many logins."""
 _MOST_IDS: Final = 8
@@ -67,8 +82,8 @@ _KEPT: Final = frozenset({"jsonrpc", "method"})
 
 def is_secret_name(name: str) -> bool:
     """Whether a member of this name holds a secret: without regard to case, ``-``, ``_`` and camelCase."""
-    low = _HUMP.sub("_", name[:128]).lower().replace("-", "_")
-    return low in _NAMES or low.replace("_", "") in _NAMES or _NAME.search(low) is not None
+    words = _HUMP.sub("_", name[:128]).lower().replace("-", "_")
+    return any(form in _NAMES or _NAME.search(form) is not None for form in (words, words.replace("_", "")))
 
 
 class Redactor:
@@ -91,8 +106,7 @@ class Redactor:
         new = [secret for secret in secrets if secret and len(secret) >= _LEAST_KNOWN and secret not in known]
         if new:
             known.extend(new)
-            quoted = sorted((*self._known, *self._ids), key=len, reverse=True)
-            self._quoted = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, quoted))})(?!\w)")
+            self._quoted = re.compile("|".join(map(_quoted, sorted(_forms(*self._known, *self._ids), key=len)[::-1])))
 
     def value(self, value: Json, member: str = "") -> Json:
         """A copy of a JSON value, which is the value of such a ``member``, without its secrets."""
@@ -111,8 +125,10 @@ class Redactor:
     def plain(self, text: str) -> str:
         """As `text`, for what is no JSON."""
         text = _SDP_KEY.sub(lambda found: found[1] + self.hide(found[2]), text)
-        text = _USERINFO.sub(lambda found: self.hide(found[1]), text)
-        if "=" in text or ":" in text:
+        if "@" in text:
+            text = _USERINFO.sub(lambda found: self.hide(found[1]), text)
+            text = _SIP_PASSWORD.sub(lambda found: found[1] + self.hide(found[2]), text)
+        if _SEPARATOR.search(text):
             text = self._pairs(text)
         text = _RUN.sub(lambda found: self.hide(found[0]) if _is_jwt(found[0]) else found[0], text)
         text = _SCHEME.sub(lambda found: found[1] + self.hide(found[2]), text)
@@ -176,13 +192,14 @@ class Redactor:
                 name: item if name in _OURS or isinstance(item, bool | None) else self._whole(item)
                 for name, item in members.items()
             }
-        name = members.get("name", members.get("key"))
-        if isinstance(name, str) and "value" in members and is_secret_name(name):
-            return {
-                inner: self._whole(item) if inner == "value" else self._value(item, inner, depth)
-                for inner, item in members.items()
-            }
-        return {inner: self._value(item, inner, depth) for inner, item in members.items()}
+        names, values = _PAIR
+        named = any(
+            isinstance(item, str) and inner.lower() in names and is_secret_name(item) for inner, item in members.items()
+        )
+        return {
+            inner: self._whole(item) if named and inner.lower() in values else self._value(item, inner, depth)
+            for inner, item in members.items()
+        }
 
     def _whole(self, value: Json) -> Json:
         match value:
@@ -200,12 +217,25 @@ class Redactor:
         for head in _HEAD.finditer(text):
             if head.start() < done or not is_secret_name(head["name"]):
                 continue
-            found = _VALUE.match(text, head.end())
+            line = _LINE.match(text, head.end()) if _HEADER_LINE.search(head["name"]) else None
+            found = line or _VALUE.match(text, head.end())
             if found is not None and found.lastgroup is not None and found[found.lastgroup]:
                 begin, end = found.span(found.lastgroup)
                 parts += (text[done:begin], self.hide(text[begin:end]))
                 done = end
         return "".join((*parts, text[done:]))
+
+
+def _forms(*secrets: str) -> set[str]:
+    """Also as they stand in JSON and in a URL."""
+    return {form for secret in secrets for form in (secret, json.dumps(secret)[1:-1], quote(secret, safe=""))}
+
+
+def _quoted(secret: str) -> str:
+    """The pattern of a secret. A short one, or a number, is looked for as a word of its own."""
+    if len(secret) >= _NO_WORD and not secret.isdecimal():
+        return re.escape(secret)
+    return rf"(?:(?<!\w)|(?<=\\[bfnrt])){re.escape(secret)}(?!\w)"
 
 
 def digits_as_zeros(digits: str) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from telnyx_drivers._audio.frames import AudioFrame, Pcm, Samples, check_rate, from_base64, to_mono
+from telnyx_drivers._audio.frames import AudioFrame, Pcm, Samples, check_channels, check_rate, from_base64, to_mono
 from telnyx_drivers._audio.pcm import WIDTHS, Encoding
 from telnyx_drivers._audio.wav import NotPlainWav, PcmFormat, WavStream, begins_wav
 
@@ -23,9 +23,7 @@ class ChunkDecoder:
     def __init__(self, sample_rate: int, channels: int = 1, encoding: Encoding = "pcm16") -> None:
         if encoding not in WIDTHS:
             raise ValueError(f"encoding {encoding!r}: must be one of {', '.join(WIDTHS)}")
-        if channels < 1:
-            raise ValueError(f"channels must be at least 1, not {channels}")
-        self.given = PcmFormat(encoding, check_rate(sample_rate), channels)
+        self.given = PcmFormat(encoding, check_rate(sample_rate), check_channels(channels))
         self._rest = b""
         """Less than a sample of each channel, or what may become a WAV header."""
         self._wav: WavStream | None = None
@@ -66,14 +64,15 @@ class ChunkDecoder:
 
 
 def length_of(pcm: Pcm, sample_rate: int | None, channels: int) -> float:
-    """Duration in seconds, counted as PCM16; 0 for a value that will be refused anyway."""
+    """Duration in seconds, counted as PCM16; 0 for what is no audio. Raises as `check_rate` and `check_channels`."""
     if isinstance(pcm, AudioFrame):
-        return pcm.duration
-    if not sample_rate or channels < 1:
-        return 0.0
+        return length_of(pcm.data, pcm.sample_rate, pcm.channels)
+    if sample_rate is None or not isinstance(pcm, (bytes, bytearray, memoryview, np.ndarray)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return 0.0  # it will be refused
+    samples = check_rate(sample_rate) * check_channels(channels)
     if isinstance(pcm, np.ndarray):
-        return len(pcm) / (sample_rate * (channels if pcm.ndim == 1 else 1))
-    return len(pcm) / (2 * channels * sample_rate)
+        return len(pcm) / (samples if pcm.ndim == 1 else sample_rate)
+    return len(pcm) / (2 * samples)
 
 
 class Intake:

@@ -13,7 +13,6 @@ A device is named by its ``id`` in the lists, its number, or part of its name; `
 is no echo cancellation: with a loudspeaker in the room, the far end hears itself.
 """
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ import anyio.to_thread
 import numpy as np
 
 from telnyx_core._wire.json_types import Json
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._audio.audio_devices import AudioDevice, SinkFactory
 from telnyx_drivers._audio.drift_buffer import DriftBuffer
 from telnyx_drivers._audio.frames import (
@@ -40,7 +40,7 @@ from telnyx_drivers._audio.source_registry import Source, SourceFactory
 from telnyx_drivers._audio.worker import in_background
 from telnyx_drivers._exceptions import MediaUnavailable
 
-_log = logging.getLogger(__name__)
+_log = logs.of_module(__name__)
 
 DeviceName: TypeAlias = int | str | None
 D = TypeVar("D", bound="_Device")

@@ -2,30 +2,37 @@
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
 
-import anyio.to_thread
-
 from telnyx_drivers._audio.frames import AudioFrame
+from telnyx_drivers._audio.worker import OwnThread
 
 
 async def fetched(frames: Iterable[AudioFrame]) -> AsyncGenerator[AudioFrame, None]:
     """The frames of a list or a generator. Raises ``TypeError`` when the first is no frame, ``ValueError`` for none."""
-    iterator = iter(frames)
-    first = await _next(iterator)
-    if first is None:
-        raise ValueError("the iterator holds no AudioFrame")
-    return _all(first, iterator)
+    thread = OwnThread()
+    try:
+        iterator = iter(frames)
+        first = await _next(iterator, thread)
+        if first is None:
+            raise ValueError("the iterator holds no AudioFrame")
+    except BaseException:
+        thread.close()
+        raise
+    return _all(first, iterator, thread)
 
 
-async def _all(first: AudioFrame, rest: Iterator[AudioFrame]) -> AsyncGenerator[AudioFrame, None]:
-    frame: AudioFrame | None = first
-    while frame is not None:
-        yield frame
-        frame = await _next(rest)
+async def _all(first: AudioFrame, rest: Iterator[AudioFrame], thread: OwnThread) -> AsyncGenerator[AudioFrame, None]:
+    try:
+        frame: AudioFrame | None = first
+        while frame is not None:
+            yield frame
+            frame = await _next(rest, thread)
+    finally:
+        thread.close()
 
 
-async def _next(iterator: Iterator[object]) -> AudioFrame | None:
+async def _next(iterator: Iterator[object], thread: OwnThread) -> AudioFrame | None:
     """``None`` at the end."""
-    item = await anyio.to_thread.run_sync(next, iterator, None, abandon_on_cancel=True)
+    item = await thread.run(lambda: next(iterator, None))
     if item is not None and not isinstance(item, AudioFrame):
         raise TypeError(
             f"an iterator that is played yields AudioFrame, not {type(item).__name__}: "

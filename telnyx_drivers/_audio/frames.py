@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from numbers import Integral
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -99,10 +100,25 @@ Pcm: TypeAlias = bytes | bytearray | memoryview | NDArray[np.int16] | NDArray[np
 
 
 def check_rate(rate: int) -> int:
-    """Return ``rate``, or raise ``ValueError`` when it is not a usable sampling rate in Hz."""
+    """Return ``rate``, or raise ``TypeError`` or ``ValueError`` when it is not a usable sampling rate in Hz."""
+    if not _is_whole(rate):
+        raise TypeError(f"a sample rate must be a whole number of hertz, not {type(rate).__name__}")
     if not LOWEST_RATE <= rate <= HIGHEST_RATE or rate % RATE_STEP:
         raise ValueError(f"sample rate {rate!r} Hz: must be {LOWEST_RATE} to {HIGHEST_RATE}, a multiple of {RATE_STEP}")
     return rate
+
+
+def check_channels(channels: int) -> int:
+    """Return ``channels``, or raise ``TypeError`` or ``ValueError``."""
+    if not _is_whole(channels):
+        raise TypeError(f"channels must be a whole number, not {type(channels).__name__}")
+    if channels < 1:
+        raise ValueError(f"channels must be at least 1, not {channels}")
+    return channels
+
+
+def _is_whole(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Integral)  # numpy's are whole numbers too
 
 
 def to_mono(pcm: Pcm, sample_rate: int | None, channels: int) -> tuple[Samples, int]:
@@ -117,8 +133,7 @@ def to_mono(pcm: Pcm, sample_rate: int | None, channels: int) -> tuple[Samples, 
     if sample_rate is None:
         raise TypeError("raw PCM needs its sample_rate")
     check_rate(sample_rate)
-    if channels < 1:
-        raise ValueError(f"channels must be at least 1, not {channels}")
+    check_channels(channels)
     if isinstance(pcm, np.ndarray):
         return _mono_array(pcm, channels), sample_rate
     if not isinstance(pcm, (bytes, bytearray, memoryview)):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -1,12 +1,12 @@
 """The two inputs with a task or job of their own: files decoded during playback, and sources of an application."""
 
-import logging
 from collections.abc import AsyncIterable, Callable
 from threading import Lock
 from typing import TypeAlias
 
 import anyio
 
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._audio.decode import Decoder
 from telnyx_drivers._audio.frames import AudioFrame, Samples
 from telnyx_drivers._audio.sample_queue import SampleQueue
@@ -14,7 +14,7 @@ from telnyx_drivers._audio.wakeup import CallSoon
 from telnyx_drivers._audio.writer import AudioOut
 from telnyx_drivers._guard import isolated
 
-_log = logging.getLogger(__name__)
+_log = logs.of_module(__name__)
 
 Job: TypeAlias = Callable[[], None]
 Background: TypeAlias = Callable[[Job], object]

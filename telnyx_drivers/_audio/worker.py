@@ -2,11 +2,21 @@
 
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from contextlib import suppress
+from contextvars import copy_context
+from functools import cache, partial
+from queue import SimpleQueue
+from typing import TypeVar
+
+import anyio
 
 from telnyx_drivers import _endings as endings
+from telnyx_drivers._audio.wakeup import here
+
+T = TypeVar("T")
 
 
 @cache
@@ -33,3 +43,41 @@ def in_background(job: Callable[[], None]) -> "Future[None]":
 def in_own_thread(job: Callable[[], None]) -> None:
     """Run a job that may wait for long. It does not keep the process from ending."""
     threading.Thread(target=job, name="telnyx-audio-stream", daemon=True).start()
+
+
+class OwnThread:
+    """A thread for an application's functions, one after the other, until `close`. They may block without end.
+
+    Then they hold up neither other work, as they would in a pool of threads that it shares, nor the end of the process.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self.close = weakref.finalize(self, self._jobs.put, None)
+        """Idempotent; at the latest when this object is dropped."""
+        in_own_thread(partial(_work_off, self._jobs))
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """What it returns or raises, on whichever loop is running. Cancelled, it leaves the function to its end."""
+        outcome: Future[T] = Future()
+        done, call_soon, context = anyio.Event(), here(), copy_context()
+        with suppress(ModuleNotFoundError):  # an anyio that does without
+            from sniffio import current_async_library_cvar
+
+            context.run(current_async_library_cvar.set, None)  # no loop runs in that thread
+
+        def job() -> None:
+            try:
+                outcome.set_result(context.run(function))
+            except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+                outcome.set_exception(error)
+            call_soon(done.set)
+
+        self._jobs.put(job)
+        await done.wait()
+        return outcome.result()
+
+
+def _work_off(jobs: "SimpleQueue[Callable[[], None] | None]") -> None:
+    while (job := jobs.get()) is not None:
+        job()

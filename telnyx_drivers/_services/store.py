@@ -16,6 +16,7 @@ from typing import Final, Protocol, cast
 
 from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_drivers import _logs as logs
+from telnyx_drivers._arguments import path as check_path
 
 LIMIT: Final = 1 << 20
 """Bytes read back at most; a real file holds a few hundred."""
@@ -55,7 +56,10 @@ class FileStore:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        check_path("path", path)
         self._path = Path(path)
+        if not self._path.name:
+            raise ValueError(f"path must name a file, and {os.fspath(path)!r} names none")
 
     def load(self) -> "JsonView | None":
         """What was saved, or an empty mapping."""
@@ -117,7 +121,10 @@ class _Writer:
                     self._running = False
                     return
                 path, text = next(iter(self._texts.items()))
-            _write(path, text)
+            try:
+                _write(path, text)
+            except Exception:  # noqa: BLE001  # whatever it is: others wait for this thread
+                logs.client.exception("the session cannot be stored")
             with self._changed:
                 if self._texts.get(path) is text:
                     del self._texts[path]

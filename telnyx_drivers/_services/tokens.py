@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
 import anyio
-import anyio.to_thread
 from attrs import define, field
 
 from telnyx_core._signalling.token import MAX_TOKEN_CHARS
@@ -19,6 +18,7 @@ from telnyx_core.catalogue import ErrorCode, WarningCode, make_error
 from telnyx_core.errors import Failure, FailureKind, OptionsError, TelnyxError
 from telnyx_core.events import ErrorRaised, Event, Ready, WarningRaised
 from telnyx_drivers import _logs as logs
+from telnyx_drivers._audio.worker import OwnThread
 from telnyx_drivers._exceptions import DriverFailed, TokenProviderFailed
 from telnyx_drivers._guard import isolated
 
@@ -201,8 +201,11 @@ async def _call(provider: TokenProvider) -> object:
     if _is_async(provider):
         answer = provider()
     else:
-        # In a tuple: trio complains about a bare coroutine from a thread.
-        (answer,) = await anyio.to_thread.run_sync(lambda: (provider(),), abandon_on_cancel=True)
+        thread = OwnThread()
+        try:
+            answer = await thread.run(provider)
+        finally:
+            thread.close()
     return await answer if inspect.isawaitable(answer) else answer
 
 

@@ -3,7 +3,6 @@
 It outlives the peers of its call: after a re-attach another peer pulls and pushes, and nothing else changes.
 """
 
-import logging
 import os
 import time
 from collections.abc import AsyncIterable, Callable, Iterable
@@ -19,6 +18,7 @@ from attrs import frozen
 from telnyx_core.facts import AudioBroke, AudioFact, RecordingFault
 from telnyx_core.ids import CallId
 from telnyx_core.stats.snapshot import StatsSnapshot
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._arguments import checked, checked_with, one_of
 from telnyx_drivers._audio.audio_input import AudioInput, Playable
 from telnyx_drivers._audio.audio_patch import AudioPatch
@@ -45,7 +45,7 @@ from telnyx_drivers._audio.worker import in_background, in_own_thread
 from telnyx_drivers._audio.writer import AudioOut
 from telnyx_drivers._guard import isolated
 
-_log = logging.getLogger(__name__)
+_log = logs.of_module(__name__)
 _INT16: Final = np.dtype(np.int16)
 """For comparisons: comparing with the type itself would make a new dtype for each frame."""
 

@@ -1,7 +1,6 @@
 """One call's audio and the peers that may drive it: exactly one of them does at a time (CALL-532)."""
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Final
@@ -31,7 +30,7 @@ from telnyx_drivers._webrtc.readings import Levels
 if TYPE_CHECKING:
     from telnyx_drivers._webrtc.ports import Samples
 
-log = logging.getLogger(__name__)
+log = logs.of_module(__name__)
 
 OPEN_SECONDS: Final = 8.0
 """For a source to open: a device takes one or two, and a caller waits meanwhile."""

@@ -3,7 +3,6 @@ sends 20 ms, in plain calls.
 """
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import numpy as np
 from attrs import define
 
 from telnyx_core.actions import DEFAULT_TONE, DigitTone
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._audio.rtp import pacer, rtcp
 from telnyx_drivers._audio.rtp.codecs import Decoder, Encoder, make_decoder, make_encoder
 from telnyx_drivers._audio.rtp.jitter_buffer import QUANTUM
@@ -23,7 +23,7 @@ from telnyx_drivers._audio.rtp.sender import RtpSender
 from telnyx_drivers._audio.rtp.telephone_event import DigitSender
 from telnyx_drivers._webrtc.rtp_path import AgreedAudio, RtpPath, RtpStats, RtpWiring
 
-_log = logging.getLogger(__name__)
+_log = logs.of_module(__name__)
 
 _REPORT_BEATS: Final = (25, 75)
 """Beats between two reports, at random (RFC 3550 section 6.2): half a second to one and a half."""

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import datetime
 import hashlib
-import logging
 import secrets
 from collections.abc import Callable, Iterable
 from struct import unpack_from
@@ -24,7 +23,9 @@ from OpenSSL.crypto import FILETYPE_ASN1, dump_certificate
 from pylibsrtp import Error as SrtpError
 from pylibsrtp import Policy, Session
 
-log = logging.getLogger(__name__)
+from telnyx_drivers import _logs as logs
+
+log = logs.of_module(__name__)
 
 DtlsState: TypeAlias = Literal["new", "connecting", "connected", "failed", "closed"]
 DtlsRole: TypeAlias = Literal["client", "server"]

@@ -7,7 +7,6 @@ them is the call's own decision: see `Gathering.worth_waiting_for`.
 
 import asyncio
 import ipaddress
-import logging
 import os
 import re
 import socket
@@ -21,13 +20,14 @@ from aioice.stun import Class, Message, Method, TransactionError
 from aioice.turn import TurnTransport
 from attrs import define, field, frozen
 
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._webrtc import private, sdp
 from telnyx_drivers._webrtc.host_addresses import host_addresses
 from telnyx_drivers._webrtc.ice_agent import Agent
 from telnyx_drivers._webrtc.ice_plan import IcePlan, Server, StunServer, TurnServer
 from telnyx_drivers._webrtc.ice_socket import IceSocket
 
-log = logging.getLogger(__name__)
+log = logs.of_module(__name__)
 T = TypeVar("T")
 S = TypeVar("S", StunServer, TurnServer)
 

@@ -8,7 +8,6 @@ Therefore the selected pair is nominated repeatedly until the handshake is over,
 """
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Final, TypeAlias
@@ -17,10 +16,11 @@ from aioice import Candidate, Connection, TransportPolicy
 from aioice.ice import CandidatePair, StunProtocol
 from aioice.stun import Message
 
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._webrtc import private
 from telnyx_drivers._webrtc.ice_socket import Address, Door, IceSocket, open_socket
 
-log = logging.getLogger(__name__)
+log = logs.of_module(__name__)
 
 NOMINATE_SECONDS: Final = 0.1
 """Between two nominations of the selected pair: as long as the server may listen elsewhere."""

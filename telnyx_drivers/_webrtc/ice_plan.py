@@ -1,6 +1,5 @@
 """Which STUN and TURN servers a call may ask, read from their URLs, in the order in which it asks them."""
 
-import logging
 import re
 from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias
@@ -8,8 +7,9 @@ from typing import Final, Literal, TypeAlias
 from attrs import field, frozen
 
 from telnyx_core.options import IceServer
+from telnyx_drivers import _logs as logs
 
-log = logging.getLogger(__name__)
+log = logs.of_module(__name__)
 
 Transport: TypeAlias = Literal["udp", "tcp", "tls"]
 _TURN_ORDER: Final[tuple[Transport, ...]] = ("udp", "tcp", "tls")

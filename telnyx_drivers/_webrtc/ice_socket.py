@@ -10,7 +10,6 @@ all that is not STUN is kept without limit. Here, before any of its code sees it
 """
 
 import asyncio
-import logging
 import socket
 import time
 from collections import Counter, deque
@@ -25,9 +24,10 @@ from aioice.ice import CandidatePair, StunProtocol
 from aioice.stun import Class, Message, parse_message
 from aioice.turn import UDP_SOCKET_BUFFER_SIZE, TurnClientMixin, TurnTransport
 
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._webrtc import private
 
-log = logging.getLogger(__name__)
+log = logs.of_module(__name__)
 
 Address: TypeAlias = tuple[str, int]
 Unwanted: TypeAlias = Literal["empty", "STUN", "DTLS", "media", "other"]

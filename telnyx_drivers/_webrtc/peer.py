@@ -5,7 +5,6 @@ much of the library is still closing.
 """
 
 import asyncio
-import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -45,6 +44,7 @@ from telnyx_core.facts import (
 )
 from telnyx_core.ids import MediaId
 from telnyx_core.stats.snapshot import StatsSnapshot
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._webrtc import bit_rate, local_sdp, preferences, remote_sdp, sdp
 from telnyx_drivers._webrtc.consent import Consent
 from telnyx_drivers._webrtc.dtls import DtlsState
@@ -61,7 +61,7 @@ from telnyx_drivers._webrtc.sdp import RtpMap
 from telnyx_drivers._webrtc.settings import PeerSettings
 from telnyx_drivers._webrtc.srtp import SrtpWire
 
-log = logging.getLogger(__name__)
+log = logs.of_module(__name__)
 
 Order: TypeAlias = OpenSource | CreateOffer | CreateAnswer | ApplyRemote | AddCandidate
 OpenTheSource: TypeAlias = Callable[[OpenSource], Awaitable[MediaFact]]

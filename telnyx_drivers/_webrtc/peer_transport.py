@@ -5,11 +5,11 @@ It can be made before there is a call (`transport_pool`), or together with the p
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from telnyx_core.options import IceServer
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._webrtc import ice_plan, sdp
 from telnyx_drivers._webrtc.dtls import DtlsRole, DtlsState, DtlsTransport, Fingerprint
 from telnyx_drivers._webrtc.ice import Gathering, ServerFailure
@@ -17,7 +17,7 @@ from telnyx_drivers._webrtc.ice_socket import Unwanted
 from telnyx_drivers._webrtc.ice_transport import AioiceTransport, IceParameters, IceState, IceTransport
 from telnyx_drivers._webrtc.settings import PeerSettings
 
-log = logging.getLogger(__name__)
+log = logs.of_module(__name__)
 
 STOP_SECONDS: Final = 1.0
 """For TURN servers to confirm that an allocation is given back."""

@@ -1,6 +1,5 @@
 """A call's preferences: direction and codecs."""
 
-import logging
 from collections.abc import Iterable
 from typing import Final
 
@@ -8,9 +7,10 @@ from attrs import evolve
 
 from telnyx_core.actions import PeerConfig
 from telnyx_core.options import Codec
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._webrtc.sdp import CODECS, Direction, RtpMap
 
-log = logging.getLogger(__name__)
+log = logs.of_module(__name__)
 
 _HELPERS: Final = frozenset({"telephone-event", "cn", "red", "rtx", "ulpfec"})
 """Formats that accompany codecs; listing them in a preference is no mistake (MEDIA-041)."""

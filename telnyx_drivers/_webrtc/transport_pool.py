@@ -1,16 +1,16 @@
 """Candidates gathered before there is a call (MEDIA-023), and kept valid until one uses them."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Final
 
 from telnyx_core.actions import PeerConfig, PrepareMedia
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._webrtc.peer_transport import PeerTransport, complain
 from telnyx_drivers._webrtc.settings import PeerSettings
 
-log = logging.getLogger(__name__)
+log = logs.of_module(__name__)
 
 CHECK_SECONDS: Final = 15.0
 """Between two looks at whether the candidates still hold: NATs may forget a binding after 30 s (RFC 4787)."""

@@ -34,6 +34,7 @@ from telnyx_core.gateway.events import CallRecordingReceived, CallReportReceived
 from telnyx_core.gateway.facts import GatewayFact, SocketAccepted
 from telnyx_core.gateway.options import GatewayOptions
 from telnyx_core.ids import CallId, SocketId
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._emitter import Broadcast, EventStream
 from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.ports import MediaEngine, Report
@@ -51,8 +52,8 @@ HISTORY: Final = 10_000
 MAX_UPLOADED: Final = 64 << 20
 """Bytes of memory for the uploads among them, because any client that reaches the port may send any number."""
 
-_log = logging.getLogger("telnyx_drivers.gateway")
-_websockets_log = logging.getLogger("telnyx_drivers.gateway.websockets")
+_log = logs.of_module("telnyx_drivers.gateway")
+_websockets_log = logs.of_module("telnyx_drivers.gateway.websockets")
 # At the debug level the library logs frames, and logins are among them. A level of the logger's own would let through
 # what the application has asked not to see.
 _websockets_log.addFilter(lambda record: record.levelno > logging.DEBUG)

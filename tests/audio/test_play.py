@@ -1,10 +1,13 @@
 """Playing files, tones and an application's own sources into a call (MEDIA-408, MEDIA-415, MEDIA-416)."""
 
+import subprocess
+import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import av
 import numpy as np
 import pytest
@@ -279,3 +282,47 @@ async def test_a_file_that_breaks_in_the_middle_is_told_and_the_call_goes_on(tmp
         await playback.wait()
     assert faults == [AudioFault("source", broken)]
     assert audio.pull(8_000).size == 160
+
+
+async def test_iterators_that_block_hold_up_nothing_else() -> None:
+    """They took the threads that everything else shares, forty of them."""
+    audio, going_on = call_audio(), threading.Event()
+
+    def frames() -> Iterator[AudioFrame]:
+        yield AudioFrame(bytes(640), 16_000)
+        going_on.wait()
+
+    try:
+        for _ in range(50):
+            await audio.play(frames())
+        await settle()
+        with anyio.fail_after(30):
+            await anyio.to_thread.run_sync(going_on.is_set)
+    finally:
+        going_on.set()
+        audio.close()
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_process_ends_although_an_iterator_blocks(loop: str) -> None:
+    program = f"""
+import threading, anyio
+from telnyx_drivers._webrtc.call_audio import CallAudio
+from telnyx_drivers.asyncio import AudioFrame
+
+def frames():
+    yield AudioFrame(bytes(640), 16_000)
+    threading.Event().wait()
+
+async def main():
+    audio = CallAudio()
+    await audio.play(frames())
+    await anyio.sleep(0.1)
+    audio.close()
+    await anyio.sleep(0.1)
+    print("left")
+
+anyio.run(main, backend="{loop}")
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout.strip()) == (0, "left"), ended.stderr

@@ -1,5 +1,7 @@
 """What a call's report says of the frames of its session: LOG-010, LOG-012, LOG-015 of quality.md."""
 
+from copy import deepcopy
+
 from telnyx_core._reports.log_book import MAX_ENTRIES, CommonLog, LogBook
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.actions import WriteReport
@@ -85,3 +87,11 @@ def test_nothing_is_kept_for_nobody() -> None:
     for _ in range(10):
         rig.request("event", eventChannel="x")
     assert rig.session._hub.common_log.written == 0
+
+
+def test_a_copy_of_a_session_writes_its_own_report() -> None:
+    """The recorder's fuzzer begins with a copy, and its reports were ordered by the first session."""
+    first = reporting()
+    call = first.outbound()
+    assert log_of(deepcopy(first), call)
+    assert first.session.next_action() is None

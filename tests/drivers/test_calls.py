@@ -9,7 +9,7 @@ from telnyx_core.events import CallInfo, CallUpdated, Event
 from telnyx_core.options import CallOptions
 from telnyx_core.states import CallState
 from telnyx_drivers._client import Client
-from telnyx_drivers.asyncio import CallEnded, CallFailed, CallHandle, CallNotification
+from telnyx_drivers.asyncio import CallEnded, CallFailed, CallHandle, CallNotification, DriverFailed
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import SDP, World
 
@@ -384,3 +384,44 @@ async def test_a_handle_survives_the_reattach_of_its_call(make_client: MakeClien
         assert client.call(call.id) is call
         assert call.audio is audio
         assert call.info.recovered_call_id == call.id
+
+
+async def test_states_may_be_given_as_an_iterator(make_client: MakeClient) -> None:
+    """The check of the argument used it up, and the wait had no end."""
+    async with make_client() as client:
+        call = await active(client)
+        assert await call.wait_for_state(state for state in ("held", "active")) is CallState.ACTIVE
+        with pytest.raises(ValueError, match="at least one state"):
+            await call.wait_for_state(iter(()))
+        with pytest.raises(TypeError, match="attachments must be a list of strings"):
+            await call.send_conversation_message("x", iter(["https://x.example/a.png"]))  # type: ignore[arg-type]
+
+
+async def test_a_filter_of_events_that_is_async_is_refused(make_client: MakeClient) -> None:
+    """Every coroutine is true: the first event would do."""
+
+    async def where(event: object) -> bool:
+        return False
+
+    async with make_client() as client:
+        with pytest.raises(TypeError, match="where must be"):
+            await client.wait_for("telnyx.notification", where=where)
+
+
+async def test_a_draining_hang_up_of_a_client_that_fails_raises_that_failure(make_client: MakeClient) -> None:
+    """It was wrapped into an exception group."""
+    client = make_client()
+    await client.connect()
+    call = await active(client)
+    call.audio_out.write_nowait(bytes(32_000), 16_000)
+    async with anyio.create_task_group() as group:
+
+        async def hang_up() -> None:
+            with pytest.raises(DriverFailed):
+                await call.hangup(drain=True)
+
+        group.start_soon(hang_up)
+        await anyio.sleep(0.1)
+        client._driver._fail(ZeroDivisionError())
+        client._driver._audience.stopped(client._driver.failure)
+    await client._driver.aclose()

@@ -249,3 +249,34 @@ async def test_another_region(make_client: MakeClient, world: World) -> None:
             await client.switch_region(7)  # type: ignore[arg-type]
     await client.switch_region("apac")
     assert client.state is SessionState.IDLE
+
+
+@pytest.mark.parametrize("held", [5, "text", ["list"], {1: 2}, {"session": object()}])
+async def test_a_store_that_holds_something_else_counts_as_empty(
+    make_client: MakeClient, faults: list[object], held: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Store:
+        def load(self) -> object:
+            return held
+
+        def save(self, values: object) -> None:
+            pass
+
+    async with make_client(store=Store()) as client:
+        assert client.state is SessionState.READY
+    assert ("load() returns a mapping or None" in caplog.text) == (not isinstance(held, dict))
+
+
+async def test_a_store_with_async_methods_is_refused(make_client: MakeClient) -> None:
+    """What it was given was lost, without a word."""
+
+    class Store:
+        async def load(self) -> None:
+            return None
+
+        def save(self, values: object) -> None:
+            pass
+
+    with pytest.raises(TypeError, match="not async"):
+        make_client(store=Store())
+    await anyio.lowlevel.checkpoint()

@@ -4,6 +4,8 @@ import gc
 import inspect
 import logging
 from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import get_args, get_overloads
 
 import anyio
@@ -22,6 +24,7 @@ from telnyx_core.events import (
     WarningRaised,
 )
 from telnyx_core.states import CallState
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._emitter import _SILENT_NAMES, BACKLOG, Broadcast, Handlers, name_of
 from telnyx_drivers._guard import Handler
 from telnyx_drivers._listening import Heard, On
@@ -392,3 +395,61 @@ async def test_a_handler_that_cannot_be_described_or_closes_itself_costs_nothing
         assert call.live
         assert client._driver.failure is None
     assert "failed" in caplog.text
+
+
+class Broken(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        raise ZeroDivisionError("the log's own handler")
+
+
+async def test_a_handler_or_filter_of_the_log_that_raises_costs_no_call(
+    make_client: MakeClient, faults: list[object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is the application's code too: it raised into whatever said something, and ended the client."""
+    broken = Broken(level=1)
+    logs.ROOT.addHandler(broken)
+    try:
+        async with make_client() as client:
+            call = await client.new_call("+1555")
+            await call.wait_for_state("active")
+            client.on("telnyx.notification", lambda event: 1 / 0)
+            assert await call.hold()
+            assert await call.unhold()
+            assert call.live
+            assert client._driver.failure is None
+    finally:
+        logs.ROOT.removeHandler(broken)
+    said = capsys.readouterr().err
+    assert "the log's own handler" in said
+    assert "handler test_a_handler_or_filter" in said, "what was to be said is not lost"
+
+
+async def test_the_log_names_a_handler_and_not_what_it_was_made_with(
+    make_client: MakeClient, faults: list[object], caplog: pytest.LogCaptureFixture
+) -> None:
+    def handle(key: str, event: Event) -> None:
+        raise KeyError
+
+    async with make_client() as client:
+        client.on("telnyx.notification", partial(handle, "pl4nt3d"))
+        await (await client.new_call("+1555")).wait_for_state("active")
+    assert "handle failed" in caplog.text
+    assert "pl4nt3d" not in caplog.text
+
+
+async def test_a_handler_that_yields_is_refused(make_client: MakeClient) -> None:
+    """To call it runs nothing of it, and nothing was said."""
+
+    def yields(event: object) -> Iterator[int]:
+        yield 1
+
+    async def yields_later(event: object) -> AsyncIterator[int]:
+        yield 1
+
+    client = make_client()
+    for handler in (yields, yields_later, partial(yields)):
+        with pytest.raises(TypeError, match="yields"):
+            client.on("telnyx.ready", handler)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="yields"):
+        await client.serve(yields_later)
+    await anyio.lowlevel.checkpoint()

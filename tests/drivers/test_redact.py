@@ -2,6 +2,7 @@
 
 import json
 import time
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -108,7 +109,9 @@ def test_only_secret_members_change_and_the_shape_stays(value: Json) -> None:
     check(value, json.loads(redact_text(json.dumps(value))))
 
 
-@pytest.mark.parametrize("unit", ["a-", "eyJaaaaa-", 'a="\\', "://", "a=ice-pwd:", "password", "passwd='"])
+@pytest.mark.parametrize(
+    "unit", ["a-", "eyJaaaaa-", 'a="\\', "://", "a=ice-pwd:", "password", "passwd='", "sip:a:", "//a@", "--a "]
+)
 def test_no_text_costs_more_than_a_pass_or_so(unit: str) -> None:
     """Compared with itself: eight times the text may cost about eight times as much, not sixty-four."""
 
@@ -181,3 +184,59 @@ def test_a_known_secret_is_hidden_where_the_far_end_quotes_it() -> None:
         "error": {"message": f'no "{HIDDEN}" for {HIDDEN}, session-1 or abc'},
     }
     assert redactor.text("s3same, s3sames") == f"{HIDDEN}, s3sames"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "proxy http://user:p@{}@proxy.example refused",
+        "//user:{}@host/path",
+        "dial sip:alice:{}@sip.example.com",
+        "From: <sips:bob:{}@h>;tag=1",
+        "Authorization: Token {}",
+        "Authorization: AWS4-HMAC-SHA256 Credential=a/1, Signature={}",
+        "authorization=Negotiate {}",
+        'Authorization: Digest username="a", realm="r", response="{}"',
+        "Cookie: theme=dark; sid={}",
+        "Set-Cookie: theme=dark; Path=/; sid={}",
+        "https://b.example/x.wav?X-Amz-Signature={}&z=1",
+        "https://b.example/x.wav?sv=1&sig={}",
+        "user=a pass={}",
+        '{{"pass": "{}"}}',
+        "passkey={}",
+        "hmac={}",
+        "license-key: {}",
+        "--password {}",
+        "--api-key {}",
+        "b'password': b'{}'",
+        "('password', '{}')",
+        "password%3D{}",
+    ],
+)
+def test_more_ways_to_say_a_secret_in_a_text(text: str) -> None:
+    assert PLANTED not in redact_text(text.format(PLANTED))
+
+
+@pytest.mark.parametrize("name", ["passCode", "passWord", "pass_word", "pass", "userpass", "X-Amz-Signature", "sshKey"])
+def test_a_name_is_secret_however_its_words_are_cut(name: str) -> None:
+    assert is_secret_name(name)
+    assert PLANTED not in json.dumps(redact({"Name": name, "Value": PLANTED}))
+    assert PLANTED not in json.dumps(redact({"header": name, "val": PLANTED}))
+
+
+@pytest.mark.parametrize(
+    "text", ["compass=north", "bypass", "say -- password", "passed: 5", "token", "no such header: X-Y", "sip:bob@h"]
+)
+def test_a_text_without_a_secret_stays(text: str) -> None:
+    assert redact_text(text) == text
+
+
+def test_a_known_secret_is_hidden_beside_an_escape_sequence_and_in_other_spellings() -> None:
+    redactor = Redactor()
+    redactor.learn("s3same", "pa55wört/äö", "12345678")
+    spellings = (repr("a\ns3same"), repr("a\tpa55wört/äö"), json.dumps("pa55wört/äö"), quote("pa55wört/äö", safe=""))
+    for text in spellings:
+        cleaned = redactor.plain(text)
+        assert "55w" not in cleaned
+        assert "s3s" not in cleaned
+    assert redactor.plain("o=- 1234567890") == "o=- 1234567890", "a number is not cut out of another one"

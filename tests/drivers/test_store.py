@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from telnyx_drivers._services import store as store_module
 from telnyx_drivers._services.store import LIMIT
 from telnyx_drivers.asyncio import FileStore, MemoryStore
 
@@ -155,3 +156,28 @@ def test_outside_of_a_loop_it_is_on_the_disk_when_save_returns(tmp_path: Path, m
     monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), real(descriptor)))
     FileStore(tmp_path / "session.json").save(VALUES)
     assert len(synced) == 1
+
+
+@pytest.mark.parametrize("path", ["", "/", "a\0b"])
+def test_a_path_that_names_no_file_is_refused(path: str) -> None:
+    """The thread that writes broke on it, and `disconnect` waited for that thread without end."""
+    with pytest.raises(ValueError, match="path must"):
+        FileStore(path)
+
+
+def test_a_write_that_breaks_is_waited_for_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(path: Path, text: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(store_module, "_write", broken)
+
+    async def saved() -> None:
+        store = FileStore(tmp_path / "session.json")
+        store.save(VALUES)
+        with anyio.fail_after(10):
+            await anyio.to_thread.run_sync(store.flush, abandon_on_cancel=True)
+
+    anyio.run(saved)
+    assert "ZeroDivisionError" in caplog.text

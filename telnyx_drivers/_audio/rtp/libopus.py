@@ -6,7 +6,6 @@ version 1.0.
 
 import ctypes
 import ctypes.util
-import logging
 import weakref
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -17,10 +16,11 @@ import av
 import numpy as np
 from attrs import frozen
 
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._audio.rtp import opus_payload
 
-_log = logging.getLogger(__name__)
+_log = logs.of_module(__name__)
 
 _VOIP: Final = 2_048
 _SET_BITRATE, _SET_COMPLEXITY, _SET_INBAND_FEC, _SET_LOSS_PERCENT = 4_002, 4_010, 4_012, 4_014

@@ -1,12 +1,13 @@
 """One clock for all legs of a loop: every leg is called each 20 ms, without a task or a timer of its own."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from math import ceil
 from typing import Final, TypeAlias
 
-_log = logging.getLogger(__name__)
+from telnyx_drivers import _logs as logs
+
+_log = logs.of_module(__name__)
 
 BEAT: Final = 0.02
 Leg: TypeAlias = Callable[[float, int], None]
