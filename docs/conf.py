@@ -12,7 +12,9 @@ project = "telnyx-rtc"
 author = "telnyx-rtc contributors"
 release = version = installed_version("telnyx-rtc")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "state_table"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx_llms_txt", "state_table"]
+copybutton_exclude = ".linenos, .gp, .go"
+llms_txt_summary = "Phone calls from Python over Telnyx WebRTC, on asyncio, trio or without async."
 autodoc_class_signature = "separated"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

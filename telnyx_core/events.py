@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import field, frozen
 
 from telnyx_core._wire.json_types import Json, JsonObject, JsonView
+from telnyx_core._wire.utc import iso
 from telnyx_core.errors import TelnyxError, TelnyxWarning
 from telnyx_core.facts import PeerState
 from telnyx_core.ids import CallId, SocketId
@@ -321,6 +322,31 @@ class StatsFrame:
         """``remote-outbound-rtp``"""
         return w3c.remote_outbound_rtp(self.reading)
 
+    def to_mapping(self) -> JsonObject:
+        """The same under the names of the documents, as the JavaScript SDK has it; ``timestamp`` is milliseconds."""
+        return {
+            "callId": self.call,
+            "timestamp": round(self.timestamp * 1000),
+            "rtt": self.rtt,
+            "jitter": self.jitter,
+            "packetLoss": self.packet_loss,
+            "packetsSent": self.packets_sent,
+            "packetsReceived": self.packets_received,
+            "packetsLost": self.packets_lost,
+            "bytesSent": self.bytes_sent,
+            "bytesReceived": self.bytes_received,
+            "audioLevel": self.audio_level,
+            "localAudioLevel": self.local_audio_level,
+            "mos": self.mos,
+            "quality": self.quality,
+            "inboundAudio": self.inbound_audio,
+            "outboundAudio": self.outbound_audio,
+            "remoteInboundAudio": self.remote_inbound_audio,
+            "remoteOutboundAudio": self.remote_outbound_audio,
+            "held": self.held,
+            "muted": self.muted,
+        }
+
 
 @frozen
 class WarningCount:
@@ -405,6 +431,55 @@ class StatsReport:
 
     A call that is re-attached in this process stays the same call, with one report for all of it.
     """
+
+    def to_mapping(self) -> JsonObject:
+        """The same under the names of the documents; times are ISO 8601."""
+        ended = self.ended
+        record: JsonObject = {
+            "callId": self.call,
+            "direction": self.direction,
+            "recoveredCallId": self.recovered_call_id,
+            "duration": self.duration,
+            "avgRtt": self.average_rtt,
+            "maxRtt": self.greatest_rtt,
+            "minRtt": self.least_rtt,
+            "avgJitter": self.average_jitter,
+            "maxJitter": self.greatest_jitter,
+            "avgPacketLoss": self.average_packet_loss,
+            "maxPacketLoss": self.greatest_packet_loss,
+            "avgMos": self.average_mos,
+            "minMos": self.least_mos,
+            "quality": self.quality,
+            "packetsSent": self.packets_sent,
+            "packetsReceived": self.packets_received,
+            "packetsLost": self.packets_lost,
+            "bytesSent": self.bytes_sent,
+            "bytesReceived": self.bytes_received,
+            "cause": None if ended is None else ended.cause,
+            "causeCode": None if ended is None else ended.cause_code,
+            "sipCode": None if ended is None else ended.sip_code,
+            "sipReason": None if ended is None else ended.sip_reason,
+            "startTimestamp": iso(self.started_at),
+            "endTimestamp": iso(self.ended_at),
+            "telnyxSessionId": self.telnyx_session_id,
+            "telnyxLegId": self.telnyx_leg_id,
+            "callReportId": self.call_report_id,
+            "warnings": [
+                {
+                    "code": warning.code,
+                    "name": warning.name,
+                    "count": warning.count,
+                    "firstAt": iso(warning.first_at),
+                    "lastAt": iso(warning.last_at),
+                }
+                for warning in self.warnings
+            ],
+            "establishmentTimings": None if self.establishment is None else self.establishment.record(),
+            "final": self.final,
+        }
+        if self.timeline is not None:
+            record["timeline"] = list(self.timeline)
+        return record
 
 
 @frozen

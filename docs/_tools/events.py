@@ -97,6 +97,7 @@ def members(tree: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
                         meaning = COMMON[name]
             case ast.FunctionDef(name=name, returns=ast.expr() as annotation):
                 meaning = ast.get_docstring(node) or COMMON[name]
+                name += "" if node.decorator_list else "()"
             case _:
                 continue
         yield name, ast.unparse(annotation), " ".join(prose(meaning).split())

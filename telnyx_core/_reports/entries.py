@@ -5,8 +5,8 @@ from typing import Final
 
 from attrs import frozen
 
-from telnyx_core._reports.published import iso
 from telnyx_core._wire.json_types import Json, JsonObject
+from telnyx_core._wire.utc import iso
 from telnyx_core.stats import w3c
 from telnyx_core.stats.interval import bitrate
 from telnyx_core.stats.snapshot import StatsSnapshot

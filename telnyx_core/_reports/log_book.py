@@ -12,9 +12,9 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
-from telnyx_core._reports.published import iso
 from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core._wire.redaction import PLAIN, Redactor
+from telnyx_core._wire.utc import iso
 from telnyx_core.options import DebugLogLevel
 
 Level: TypeAlias = DebugLogLevel

@@ -13,10 +13,10 @@ from attrs import field, frozen
 from telnyx_core._reports.client_summary import client_summary
 from telnyx_core._reports.entries import StatsInterval
 from telnyx_core._reports.log_book import LogEntry
-from telnyx_core._reports.published import iso
 from telnyx_core._version import VERSION
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_core._wire.redaction import PLAIN, Redactor
+from telnyx_core._wire.utc import iso
 from telnyx_core.events import CallInfo
 from telnyx_core.facts import SocketClosed
 from telnyx_core.ids import CallId

@@ -5,9 +5,9 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
-from telnyx_core._reports.published import iso
 from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core._wire.redaction import PLAIN, Redactor
+from telnyx_core._wire.utc import iso
 
 Tag: TypeAlias = Literal["getUserMedia", "peer", "connection", "track", "stats", "call", "signaling"]
 """The last two exist only in this client, not in the JS SDK."""

@@ -15,10 +15,10 @@ from typing import Final
 import numpy as np
 from attrs import define, field, frozen
 
-from telnyx_core._reports.published import iso
 from telnyx_core._reports.recording import FRAMES_A_SECOND, PACKET_COST
 from telnyx_core._reports.segment import MAX_BODY, ReportEndpoint
 from telnyx_core._wire.json_types import JsonObject
+from telnyx_core._wire.utc import iso
 from telnyx_core.ids import CallId
 from telnyx_core.options import RecordedTrack as Side
 from telnyx_drivers._audio.frames import Samples, silence

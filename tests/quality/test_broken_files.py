@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from telnyx_core._reports.published import report_record
 from telnyx_core._wire.redaction import redact
 from telnyx_core.events import StatsReport
 from telnyx_drivers._tools.cli.app import app
@@ -48,7 +47,7 @@ def final_report() -> Any:
     rig = debugged.debugging()
     debugged.whole_call(rig)
     [report] = rig.heard_of(StatsReport)
-    return json.loads(json.dumps(report_record(report)))
+    return json.loads(json.dumps(report.to_mapping()))
 
 
 KINDS: dict[str, Callable[[], Any]] = {

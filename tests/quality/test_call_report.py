@@ -8,7 +8,6 @@ from attrs import evolve
 
 from telnyx_core._reports.call_report import CallReport
 from telnyx_core._reports.entries import StatsInterval
-from telnyx_core._reports.published import report_record
 from telnyx_core._reports.segment import Flush, ReportEndpoint, Segment
 from telnyx_core.actions import WriteReport
 from telnyx_core.errors import InvalidCallState
@@ -382,7 +381,7 @@ def test_a_call_that_is_left_to_a_later_process_is_not_over(connected: bool) -> 
     assert payload(upload)["flushReason"] == {"type": "page-unload"}
     [report] = rig.heard_of(StatsReport)
     assert report.final is False
-    assert report_record(report)["final"] is False
+    assert report.to_mapping()["final"] is False
 
 
 def test_a_call_that_nobody_answered_cannot_be_left() -> None:

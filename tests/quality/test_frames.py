@@ -3,7 +3,6 @@
 import pytest
 
 from telnyx_core._quality.summary import next_beat
-from telnyx_core._reports.published import frame_record
 from telnyx_core.actions import TakeStats
 from telnyx_core.catalogue import WarningCode
 from telnyx_core.events import StatsFrame, WarningRaised
@@ -74,7 +73,7 @@ def test_what_a_frame_says() -> None:
     assert (frame.audio_level, frame.local_audio_level) == (0.2, 0.1)
     assert frame.mos == pytest.approx(4.3974, abs=5e-5), "a vector of STATS-040"
     assert frame.quality == "excellent"
-    record = frame_record(frame)
+    record = frame.to_mapping()
     assert record["callId"] == call
     assert record["timestamp"] == round((EPOCH + 5) * 1000)
     assert record["rtt"] == 40.0

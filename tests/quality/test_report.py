@@ -2,7 +2,6 @@
 
 import pytest
 
-from telnyx_core._reports.published import report_record
 from telnyx_core.actions import ClosePeer, Notify, TakeStats
 from telnyx_core.events import CallUpdated, Cause, StatsFrame, StatsReport, WarningRaised
 from telnyx_core.ids import CallId
@@ -39,7 +38,7 @@ def test_what_a_report_says() -> None:
     assert (report.packets_sent, report.bytes_received) == (600, 96_000)
     assert report.average_mos == report.least_mos == pytest.approx(4.3974, abs=5e-5)
     assert report.quality == "excellent"
-    record = report_record(report)
+    record = report.to_mapping()
     assert record["cause"] == "NORMAL_CLEARING"
     assert record["startTimestamp"] == "2027-01-15T08:00:00.000Z"
     assert record["duration"] == 12.0

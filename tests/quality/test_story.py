@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from telnyx_core._reports.published import report_record
 from telnyx_core.events import StatsReport
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
 from telnyx_core.testing.wire import EPOCH
@@ -258,7 +257,7 @@ def test_a_final_report_without_a_timeline_has_totals_and_says_what_is_missing()
     rig.advance(4)
     made.hang_up(rig, call)
     [report] = rig.heard_of(StatsReport)
-    story = story_of(json.loads(json.dumps(report_record(report))))
+    story = story_of(json.loads(json.dumps(report.to_mapping())))
     told = only(story)
     assert told.totals is not None
     assert told.totals.rtt == 40.0
@@ -273,7 +272,7 @@ def test_a_final_report_with_a_timeline_is_as_good_as_a_debug_file() -> None:
     rig.advance(4)
     rig.request("bye", callID=call)
     [report] = rig.heard_of(StatsReport)
-    story = story_of(json.loads(json.dumps(report_record(report))))
+    story = story_of(json.loads(json.dumps(report.to_mapping())))
     assert len(only(story).samples) >= 4
     assert story.remarks == ()
 

@@ -11,10 +11,10 @@ from typing import Final, cast
 
 from attrs import define, field
 
-from telnyx_core._reports.published import iso
 from telnyx_core._version import VERSION
 from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core._wire.redaction import redact
+from telnyx_core._wire.utc import iso
 from telnyx_core.actions import Action, ApplyRemote, ClosePeer, CreateAnswer, CreateOffer, OpenPeer
 from telnyx_core.facts import (
     CandidateError,
