@@ -203,7 +203,7 @@ def main() -> None:
             runs: list[Run] = []
             for index, speech in enumerate(spoken):
                 sent = packets(codec, speech, told)
-                for die in range(given.rng if network != "clean" else 1):
+                for die in range(given.dice if network != "clean" else 1):
                     said.append(speech)
                     runs.append((codec, sent, deliver(random.Random(100 * index + die), len(sent))))
             found = {name: list(scores(codec, said, hear(name, runs))) for name in columns}

@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -85,7 +85,8 @@ class Stalls:
     lengths: list[float]
     waits: list[float]
     """Seconds from the end of a stall until a call was heard, one for each call and stall."""
-    deaf: int = 0
+    deaf: list[int] = field(factory=list[int])
+    """Calls that were not heard soon after each."""
 
     async def throw(self, ears: list[Ear], every: float, until: float) -> None:
         rng = random.Random(7)
@@ -103,7 +104,7 @@ class Stalls:
                     elif ear.loud_at > over:
                         self.waits.append(ear.loud_at - over)
                         del watched[ear]
-            self.deaf += len(watched)
+            self.deaf.append(len(watched))
 
     def say(self) -> None:
         print(
@@ -112,7 +113,10 @@ class Stalls:
         )
         print(f"heard again, after {np.median(self.waits or [0.0]):.2f} s (p50),", end=" ")
         print(f"{max(self.waits, default=0.0):.2f} s (most);", end=" ")
-        print(f"{self.deaf} times not within {SOON:.0f} s")
+        print(f"{sum(self.deaf)} times not within {SOON:.0f} s")
+        worst = [(length, deaf) for length, deaf in zip(self.lengths, self.deaf, strict=True) if deaf]
+        if worst:
+            print("after stalls of", ", ".join(f"{length:.1f} s: {deaf}" for length, deaf in worst))
 
 
 @frozen
@@ -170,24 +174,35 @@ async def treat(call: CallHandle, ear: Ear, rng: random.Random, until: float, do
         done[what] += 1
 
 
-async def record(calls: list[CallHandle], folder: Path) -> list[tuple[Recording, float]]:
-    """And since when."""
-    return [
-        (await call.record(folder / f"{number}.wav", sample_rate=RECORDED), time.monotonic())
-        for number, call in enumerate(calls)
-    ]
+@frozen
+class Recorded:
+    """A recording begins while its caller waits for it: on a busy loop that is some time."""
+
+    recording: Recording
+    asked: float
+    had: float
 
 
-async def differing(recordings: list[tuple[Recording, float]]) -> list[float]:
-    """Seconds by which each is longer than what it recorded."""
+async def record(calls: list[CallHandle], folder: Path) -> list[Recorded]:
+    made: list[Recorded] = []
+    for number, call in enumerate(calls):
+        asked = time.monotonic()
+        recording = await call.record(folder / f"{number}.wav", sample_rate=RECORDED)
+        made.append(Recorded(recording, asked, time.monotonic()))
+    return made
+
+
+async def differing(recordings: list[Recorded]) -> list[float]:
+    """Seconds by which each is longer than it can be, or (negative) shorter than it must be."""
     found: list[float] = []
-    for recording, begun in recordings:
+    for each in recordings:
         await asyncio.sleep(2 * FRAME)  # as above
         ended = time.monotonic()
-        await recording.stop()
-        with wave.open(str(recording.path), "rb") as file:
-            found.append(file.getnframes() / RECORDED - (ended - begun))
-        recording.path.unlink()
+        await each.recording.stop()
+        with wave.open(str(each.recording.path), "rb") as file:
+            length = file.getnframes() / RECORDED
+        found.append(max(length - (ended - each.asked), 0.0) or min(length - (ended - each.had), 0.0))
+        each.recording.path.unlink()
     return found
 
 
@@ -206,7 +221,7 @@ async def main(legs: int, seconds: float, every: float, folder: Path) -> bool:
         await asyncio.sleep(2 * FRAME)  # what is due comes first: the look has held up the loop
         readings = [read(call) for call in calls]
         until = first.at + seconds
-        ears, stalls, recordings = [Ear() for _ in calls], Stalls([], []), list[tuple[Recording, float]]()
+        ears, stalls, recordings = [Ear() for _ in calls], Stalls([], []), list[Recorded]()
         treating = [
             asyncio.create_task(treat(call, ear, random.Random(n), until, done))
             for n, (call, ear) in enumerate(zip(calls, ears, strict=True))
@@ -251,7 +266,7 @@ async def main(legs: int, seconds: float, every: float, folder: Path) -> bool:
         worst = max(longer, key=abs)
         print(f"recordings {1000 * worst:+.0f} ms of the wall clock, the worst of {len(longer)}; ", end="")
         print(f"allowed {1000 * NEAR:.0f} ms")
-        if stalls.deaf or not stalls.waits:
+        if any(stalls.deaf) or not stalls.waits:
             wrong.append("a call was not heard soon after a stall")
         if abs(worst) > NEAR:
             wrong.append("a recording is not as long as its call")

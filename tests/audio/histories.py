@@ -8,7 +8,7 @@ In the suite the examples are few and the same every time; ``WORLD=nightly`` loo
 
 import os
 import random
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import numpy as np
 from attrs import define, field, frozen
@@ -251,6 +251,8 @@ _WHITE: Final = np.random.default_rng(5).normal(0, 3_000, 48_000).astype(np.int1
 @define
 class NumberDecoder:
     """Notes which packets are decoded, and makes noise of them."""
+
+    memoryless: ClassVar = True
 
     sample_rate: int
     decoded: list[int] = field(factory=list[int])

@@ -166,6 +166,39 @@ def test_the_delay_that_copies_need_is_given_back_when_there_are_no_more() -> No
     assert run(arrivals, seconds=15.0).buffer.target_delay == MINIMUM_DELAY
 
 
+@pytest.mark.parametrize("phase", [0.0, 0.005, 0.0101, 0.0199])
+def test_after_a_loss_a_hole_leads_over_to_what_follows_it(phase: float) -> None:
+    """The next packet is waited for, for as long as losses go on, where it can be decoded before its turn."""
+    lost = [*range(20, 400, 30), 200, 201, 202]
+    arrivals = [(number * BEAT + 0.05, packet(number, memoryless=True)) for number in range(500) if number not in lost]
+    listener = run(arrivals, seconds=9.9, phase=phase)
+    holes = [each for each in listener.said if isinstance(each, Conceal)]
+    followed = [number_of(each.then) for each in holes if each.then is not None]
+    assert [each for each in followed if each > 21] == sorted({each + 1 for each in lost[1:]} - {*lost})
+    assert max(listener.delays()) - 0.05 < REPAIR_DELAY + 0.035
+    other = run([(when, packet(number_of(each))) for when, each in arrivals], seconds=9.9, phase=phase)
+    assert all(each.then is None for each in other.said if isinstance(each, Conceal))
+    assert max(other.delays()) - 0.05 < 0.03
+
+
+def test_the_delay_that_losses_need_is_given_back_when_there_are_no_more() -> None:
+    def target_after(seconds: float) -> float:
+        arrivals = [(number * BEAT, packet(number, memoryless=True)) for number in range(1_000) if number != 100]
+        return run(arrivals, seconds=2.0 + seconds).buffer.target_delay
+
+    assert target_after(2.9) == REPAIR_DELAY
+    assert target_after(3.2) == MINIMUM_DELAY
+
+
+def test_a_packet_that_was_overtaken_was_not_lost() -> None:
+    """Nothing is waited for after it: it comes, if too late."""
+    arrivals = [(number * BEAT, packet(number, memoryless=True)) for number in range(300)]
+    arrivals[100] = (102.5 * BEAT, arrivals[100][1])
+    listener = run(arrivals, seconds=2.5)
+    assert listener.buffer.stats.packets_late == 1
+    assert listener.buffer.target_delay < REPAIR_DELAY
+
+
 def test_a_burst_of_delay_is_given_back_within_two_seconds() -> None:
     """The issue: one hiccup must not cost delay for the rest of the call."""
 

@@ -59,17 +59,57 @@ def test_a_hole_at_the_very_beginning_is_silence() -> None:
     assert concealer.good(np.full(160, 5, dtype=np.int16))[-1] == 5
 
 
+@pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
+@pytest.mark.parametrize("level", [0.0, 0.2, 4.0])
+def test_a_hole_leads_over_to_what_is_known_to_follow(rate: int, level: float) -> None:
+    """A voice that changes while it is not heard, or only begins there."""
+    size = rate // 50
+    tone = sine(217.3, rate, 0.22, 8_000).astype(float)
+    tone[: 5 * size] *= level
+    before, missing, after = np.split(tone.astype(np.int16), [5 * size, 6 * size])
+    led, alone = Concealer(rate), Concealer(rate)
+    for concealer in (led, alone):
+        for start in range(0, before.size, size):
+            concealer.good(before[start : start + size])
+    made, guessed = led.lead_to(size, after[:size]), alone.conceal(size)
+    assert made.size == size
+
+    def wrong(filled: Samples) -> float:
+        second_half = slice(size // 2, size)
+        return float(np.abs(filled[second_half].astype(float) - missing[second_half]).mean())
+
+    assert wrong(made) < 0.5 * wrong(guessed)
+    assert not led.active
+    heard = np.concatenate((before, made, led.good(after)))
+    assert np.array_equal(heard[6 * size :], after), "what follows is heard as it is"
+    assert steepest(heard) < 1.6 * steepest(tone.astype(np.int16))
+
+
+@pytest.mark.parametrize("size", [0, 10, 80, 120, 480])
+def test_what_follows_a_hole_may_be_of_any_length(size: int) -> None:
+    concealer, tone = Concealer(8_000), sine(200, 8_000, 1.0)
+    concealer.good(tone[:800])
+    assert concealer.lead_to(160, tone[960 : 960 + size]).size == 160
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from([8_000, 16_000, 48_000]),
-    st.lists(st.tuples(st.booleans(), st.integers(0, 400)), max_size=40),
+    st.lists(st.tuples(st.sampled_from(["good", "lost", "led"]), st.integers(0, 400)), max_size=40),
     st.integers(0, 2**32 - 1),
 )
-def test_any_pattern_of_holes_keeps_the_length(rate: int, pieces: list[tuple[bool, int]], seed: int) -> None:
+def test_any_pattern_of_holes_keeps_the_length(rate: int, pieces: list[tuple[str, int]], seed: int) -> None:
     rng, concealer = np.random.default_rng(seed), Concealer(rate)
-    for lost, count in pieces:
+    for kind, count in pieces:
         piece = rng.integers(-32_768, 32_768, count).astype(np.int16)
-        assert (concealer.conceal(count) if lost else concealer.good(piece)).size == count
+        match kind:
+            case "good":
+                made = concealer.good(piece)
+            case "lost":
+                made = concealer.conceal(count)
+            case _:
+                made = concealer.lead_to(count, piece)
+        assert made.size == count
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])

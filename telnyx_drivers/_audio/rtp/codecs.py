@@ -45,6 +45,11 @@ class Decoder(Protocol):
     @property
     def clock_rate(self) -> int: ...
 
+    @property
+    def memoryless(self) -> bool:
+        """A payload may be decoded before its turn, or twice: it means the same at any time."""
+        ...
+
     def decode(self, payload: bytes) -> Samples:
         """Mono audio at ``sample_rate``; none at all for a payload that is broken."""
         ...

@@ -36,6 +36,7 @@ class G711:
 
     sample_rate = 8_000
     clock_rate = 8_000
+    memoryless = True
 
     def __init__(self, encode: NDArray[np.uint8], decode: Samples) -> None:
         self._encode = encode

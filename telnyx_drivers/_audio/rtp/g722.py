@@ -28,6 +28,7 @@ class G722Decoder:
 
     sample_rate = 16_000
     clock_rate = 8_000
+    memoryless = False
 
     def __init__(self) -> None:
         self.reset()

@@ -34,6 +34,8 @@ class MediaPacket:
     """The sender will be silent after it: packets missing then are not lost."""
     repairs: bool = False
     """It carries a copy of the frame before it (Opus in-band FEC)."""
+    memoryless: bool = False
+    """It can be decoded before its turn, so that a hole before it can lead over to it."""
 
 
 class Pace(Enum):
@@ -60,6 +62,8 @@ class Conceal:
     """Continue what was heard last, for ``duration`` clock units."""
 
     duration: int
+    then: MediaPacket | None = None
+    """What is played next, where that is known already and can be decoded before its turn."""
 
 
 @frozen(slots=True)
@@ -107,9 +111,12 @@ class JitterStats:
 MINIMUM_DELAY: Final = 0.006
 MAXIMUM_DELAY: Final = 0.400
 REPAIR_DELAY: Final = 0.025
-"""The least when packets carry copies of the frame before: the next packet must be there when one is missing."""
+"""The least where the next packet must be there when one is missing: when packets carry copies of the frame before, or
+when some were lost and a hole can lead over to what follows it."""
 _COPIES_REMEMBERED: Final = 10.0
 """Seconds without such a packet after which that delay is given back; of silence Opus makes no copies."""
+_LOSS_REMEMBERED: Final = 3.0
+"""The same without a loss. Beats keep their delay for some seconds more: losses at 1 % keep it all the time."""
 _MOST_PACKETS: Final = 100
 _FEW: Final = 8
 """So many packets cannot hold `MOST_BEHIND`, nor much less, whatever their length."""
@@ -138,7 +145,9 @@ MOST_BEHIND: Final = 1.0
 """Seconds beyond the target: what is older is dropped. Speech that late is worth hearing, but in a conversation no
 more than can be caught up with in a few seconds."""
 _LATE_NOT_LOST: Final = 10.0
-"""Seconds after a packet was lost in which one that is missing is not waited for: it will be lost too."""
+"""Seconds after a packet was lost in which one that is missing is not waited for: it will be lost too. They end with a
+packet that was only late.
+"""
 _LEAP_ABOVE: Final = 0.04
 """With so much delay to spare, a gap is left out instead of filled."""
 
@@ -164,8 +173,10 @@ class JitterBuffer:
         self._shortened = False
         self._excess_since: float | None = None
         self._calm_since: float | None = None
-        self._lost_until = -inf
-        """Packets that are missing are taken for lost until then, not for late."""
+        self._lost_at = -inf
+        """When packets were missing last that were taken for lost, and not for late."""
+        self._hole = range(0)
+        """Their timestamps."""
         self._young_until = -inf
         self._copied_at = -inf
         """When a packet with a copy came last."""
@@ -193,6 +204,7 @@ class JitterBuffer:
         self._packets.clear()
         self._unwrapper = Unwrapper(32)
         self._next = None
+        self._hole = range(0)
         self._last_sequence = -1
         self._starved = self._unsure = 0
         self._concealing = self._paused = self._shortened = False
@@ -211,10 +223,13 @@ class JitterBuffer:
         estimator.add(transit, now)
         if packet.repairs:
             self._copied_at = now
-            estimator.require(REPAIR_DELAY)
-        elif estimator.minimum > MINIMUM_DELAY and now - self._copied_at > _COPIES_REMEMBERED:
-            estimator.require(MINIMUM_DELAY)
+        repaired = now - self._copied_at <= _COPIES_REMEMBERED or (
+            packet.memoryless and now - self._lost_at <= _LOSS_REMEMBERED
+        )
+        estimator.require(REPAIR_DELAY if repaired else MINIMUM_DELAY)
         if self._next is not None and timestamp < self._next:
+            if timestamp in self._hole:
+                self._lost_at = -inf  # Late, and not lost.
             self.stats.packets_late += 1
             self.stats.packets_discarded += 1
         elif timestamp in self._packets:
@@ -246,7 +261,7 @@ class JitterBuffer:
         than filling a hole with something made up, which makes the packet itself late by as much.
         """
         held = self._next is None or bool(self._packets)
-        return not (held or self._paused or self._starved or now < self._lost_until)
+        return not (held or self._paused or self._starved or now - self._lost_at < _LATE_NOT_LOST)
 
     @property
     def filling(self) -> bool:
@@ -356,6 +371,7 @@ class JitterBuffer:
     def _bridge(self, upcoming: int, first: int, now: float) -> Instruction:
         """What should come next is missing, or time has been filled already, and later packets are there."""
         packet, _ = self._packets[first]
+        before = upcoming
         filled = min(self._starved, first - upcoming)
         self._starved -= filled
         upcoming += filled
@@ -364,7 +380,8 @@ class JitterBuffer:
             upcoming = first
             self._unsure = 0
         else:
-            self._lost_until = now + _LATE_NOT_LOST
+            self._lost_at = now
+            self._hole = range(self._hole.start if self._hole.stop == first else before, first)
         self._next = upcoming
         gap = first - upcoming
         if gap == 0 or self._paused:
@@ -381,7 +398,7 @@ class JitterBuffer:
             return FecFrom(packet, gap)
         piece = min(gap, self._frame)
         self._next = upcoming + piece
-        return self._conceal(piece)
+        return self._conceal(piece, packet if piece == gap and packet.memoryless else None)
 
     def _resume(self, first: int, now: float) -> Instruction:
         """Continue with ``first`` when its time has come: a hole is the chance to get the delay right."""
@@ -391,12 +408,12 @@ class JitterBuffer:
         self._starved += self._frame
         return Silence(self._frame) if self._paused else self._conceal(self._frame)
 
-    def _conceal(self, duration: int) -> Conceal:
+    def _conceal(self, duration: int, then: MediaPacket | None = None) -> Conceal:
         self.stats.concealed_samples += duration
         if not self._concealing:
             self._concealing = True
             self.stats.concealment_events += 1
-        return Conceal(duration)
+        return Conceal(duration, then)
 
     def _lead(self, timestamp: int, now: float) -> float:
         return now - timestamp / self._clock - self._estimator.base

@@ -160,6 +160,7 @@ class OpusEncoder:
 class OpusDecoder:
     sample_rate = opus_payload.CLOCK_RATE
     clock_rate = opus_payload.CLOCK_RATE
+    memoryless = False
 
     def __init__(self, library: Library) -> None:
         error = ctypes.c_int()

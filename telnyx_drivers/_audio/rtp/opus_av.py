@@ -31,6 +31,7 @@ class AvOpusDecoder:
 
     sample_rate = opus_payload.CLOCK_RATE
     clock_rate = opus_payload.CLOCK_RATE
+    memoryless = False
 
     def __init__(self) -> None:
         self.reset()

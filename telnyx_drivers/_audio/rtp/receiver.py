@@ -134,8 +134,19 @@ class RtpReceiver:
             self._other_clock = False
             duration, pauses, repairs = decoder.describe(payload)
             if duration:
-                media = MediaPacket(packet.sequence, packet.timestamp, duration, payload, payload_type, pauses, repairs)
-                self._buffer.put(media, now)
+                self._buffer.put(
+                    MediaPacket(
+                        packet.sequence,
+                        packet.timestamp,
+                        duration,
+                        payload,
+                        payload_type,
+                        pauses,
+                        repairs,
+                        decoder.memoryless,
+                    ),
+                    now,
+                )
         elif is_noise:
             self._buffer.put(MediaPacket(packet.sequence, packet.timestamp, 0, payload, payload_type, True), now)
         else:
@@ -182,7 +193,7 @@ class RtpReceiver:
                 self._begun = True
                 return self._play(instruction)
             case Conceal():
-                return self._conceal(self._samples(instruction.duration))
+                return self._conceal(self._samples(instruction.duration), instruction.then)
             case FecFrom():
                 count = self._samples(instruction.duration)
                 repaired = self._decoder.decode_repair(instruction.packet.payload, count)
@@ -219,7 +230,9 @@ class RtpReceiver:
         self._inserted += max(paced.size - samples.size, 0)
         return paced
 
-    def _conceal(self, count: int) -> Samples:
+    def _conceal(self, count: int, then: MediaPacket | None = None) -> Samples:
+        if then is not None and then.payload_type == self._payload_type:
+            return self._concealer.lead_to(count, self._decoder.decode(then.payload))
         guess = self._decoder.conceal(count)
         if guess is None or guess.size != count:
             return self._concealer.conceal(count)
