@@ -371,7 +371,7 @@ def test_an_upload_keeps_time_over_stalls_for_which_it_holds_no_silence() -> Non
             for body in recorder.segment(
                 side, ReportEndpoint("https://gw.example.org", "gw.example.org", "r", None), final=True
             ):
-                packets += json.loads(body.text)["packets"]
+                packets += json.loads(body)["packets"]
             stamps = [packet["rtp_ts"] / 8_000 for packet in packets]
             assert stamps[-1] + 0.02 == pytest.approx(ended - begun, abs=0.06)
             steps = np.diff(stamps)
