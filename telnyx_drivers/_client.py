@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, Self, Unpack, cast
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 
 from telnyx_core._signalling.speed import SpeedTestResult
 from telnyx_core._signalling.token import expiry
@@ -54,6 +53,7 @@ from telnyx_drivers._services.tokens import TokenProvider, Tokens, is_mistake, w
 from telnyx_drivers._services.tones import Loudspeaker, TonePlayer, ToneSink
 from telnyx_drivers._serving import DRAIN, Serve, Service
 from telnyx_drivers._webrtc.ports import EngineFactory, EngineSetup, MediaEngine
+from telnyx_drivers._worker_threads import in_thread
 
 if TYPE_CHECKING:
     from telnyx_drivers._audio.source_registry import SourceFactory
@@ -259,10 +259,12 @@ class Client(Emits[CallNotification]):
         raise self._too_late()
 
     def _too_late(self) -> ConnectionFailed:
-        return ConnectionFailed(
-            f"not registered within {self._connect_timeout:g} seconds at {self._driver.url}{_because(self._error)}",
-            error=self._error,
-        )
+        where = f" at {self._driver.url}" if self._driver.url else ""
+        why = _because(self._error)
+        if not where and self._tokens is not None:
+            why = ": the token provider has not answered"
+        within = "" if self._connect_timeout is None else f" within {self._connect_timeout:g} seconds"
+        return ConnectionFailed(f"not registered{within}{where}{why}", error=self._error)
 
     async def _revive(self) -> None:
         """A fault of this package ended the client: start again with a fresh session, as a new process would."""
@@ -304,7 +306,7 @@ class Client(Emits[CallNotification]):
             self._driver.commanded()
         await self._stopped.wait()
         if isinstance(self._store, FileStore):
-            await anyio.to_thread.run_sync(self._store.flush)
+            await in_thread(self._store.flush)
         if self._driver.at_rest:
             self._driver.reported()
 

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, assert_never
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 
 from telnyx_core._time.limits import MAX_FRAME_CHARS
 from telnyx_core._wire.json_types import JsonView
@@ -96,6 +95,7 @@ from telnyx_drivers._services.sinks import CallSinks
 from telnyx_drivers._services.tones import TonePlayer
 from telnyx_drivers._stalls import Sleep, Stall
 from telnyx_drivers._webrtc.ports import AnyLoop, EngineFactory, EngineSetup, MediaEngine
+from telnyx_drivers._worker_threads import in_thread
 
 if TYPE_CHECKING:
     from telnyx_drivers._audio.source_registry import SourceFactory
@@ -516,7 +516,7 @@ class Driver(ABC):
         try:
             with contextlib.suppress(ImportError):  # raised with a remedy where the engine is needed
                 for module in self.preload:
-                    await anyio.to_thread.run_sync(import_module, module, abandon_on_cancel=True)
+                    await in_thread(partial(import_module, module), abandon_on_cancel=True)
         finally:
             loaded.set()
 

@@ -35,7 +35,7 @@ class isolated:  # noqa: N801  # read as a word: ``with isolated("the store"): .
     entered again, after it was left, where making another one each time would cost too much.
     """
 
-    def __init__(self, what: str, *, expected: tuple[type[Exception], ...] = (), awaits: bool = True) -> None:
+    def __init__(self, what: str, *, expected: tuple[type[BaseException], ...] = (), awaits: bool = True) -> None:
         self.fault: Exception | None = None
         self._what = what
         self._expected = expected
@@ -59,7 +59,8 @@ class isolated:  # noqa: N801  # read as a word: ``with isolated("the store"): .
             return False
         self.fault = ApplicationFault(f"{type(error).__name__}: {reason_of(error)}")
         self.fault.__cause__ = error
-        tell(self._what, error)
+        if not isinstance(error, self._expected):
+            tell(self._what, error)
         if isinstance(error, SystemExit | KeyboardInterrupt):
             leave(error)
         return True

@@ -4,15 +4,14 @@ Behind it runs the asyncio client, in a thread of its own. Every method waits fo
 the other in a second thread, where they may wait and command like any other code.
 """
 
-import math
 import os
 import random
 import ssl as tls
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
-from anyio import CapacityLimiter, to_thread
 from anyio.from_thread import start_blocking_portal
 from attrs import evolve, field, fields, frozen
 
@@ -38,6 +37,7 @@ from telnyx_drivers._serving import DRAIN
 from telnyx_drivers._sync_commands import CallCommands, ClientCommands
 from telnyx_drivers._threads import Threads
 from telnyx_drivers._webrtc.ports import EngineFactory
+from telnyx_drivers._worker_threads import in_thread
 
 if TYPE_CHECKING:
     from telnyx_drivers._audio.audio_input import Playable
@@ -243,10 +243,9 @@ class TelnyxRTC(ClientCommands["CallNotification"]):
 
         See `telnyx_drivers.asyncio.TelnyxRTC.serve`; the handler itself must notice that its call has ended.
         """
-        threads = CapacityLimiter(math.inf)
 
         async def one(call: CallHandle) -> None:
-            await to_thread.run_sync(handler, Call(self._threads, call), abandon_on_cancel=True, limiter=threads)
+            await in_thread(partial(handler, Call(self._threads, call)), abandon_on_cancel=True)
 
         self._threads.run(
             lambda: self._source.serve(one, limit=limit, drain=drain, decline=decline, recovered=recovered)

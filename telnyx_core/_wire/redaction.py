@@ -25,8 +25,10 @@ HIDDEN: Final = "***"
 DEPTH: Final = 32
 """Nesting beyond this is hidden as a whole: no real frame comes near it."""
 
-_NAMES: Final = frozenset({"voice_sdk_id", "voicesdkid", "callreportvoicesdkid", "sessid", "session_id", "sessionid"})
-"""Whole names. The session ids let a stranger take a session over."""
+_NAMES: Final = frozenset(
+    {"voice_sdk_id", "voicesdkid", "callreportvoicesdkid", "sessid", "session_id", "sessionid", "clientstate"}
+)
+"""Whole names. The session ids let a stranger take a session over; the client state is the application's own."""
 _NAME: Final = re.compile(
     r"passw|passphrase|passcode|passkey|userpass|secret|credential|token|auth(?!entication|or(?!i))"
     r"|(?:api|access|account|client|encryption|license|master|private|session|shared|signing|ssh|storage|subscription)_?key"

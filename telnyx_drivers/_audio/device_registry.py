@@ -1,11 +1,11 @@
 """The audio sources and sinks that a client knows by name: the application's own, and this machine's."""
 
+from functools import partial
 from typing import TYPE_CHECKING
-
-import anyio.to_thread
 
 from telnyx_drivers._audio.audio_devices import AudioDevice, Kind, Sink, SinkFactory
 from telnyx_drivers._exceptions import MediaUnavailable
+from telnyx_drivers._worker_threads import in_thread
 
 if TYPE_CHECKING:
     from telnyx_drivers._audio.source_registry import SourceFactory
@@ -43,7 +43,7 @@ class AudioDevices:
         if factory is None:
             from telnyx_drivers._audio.devices import loudspeaker_of
 
-            factory = await anyio.to_thread.run_sync(loudspeaker_of, sink_id)
+            factory = await in_thread(partial(loudspeaker_of, sink_id))
         if factory is None:
             raise LookupError(f"no audio sink is registered as {sink_id!r}")
         return await factory()
@@ -59,7 +59,7 @@ class AudioDevices:
             return get_audio_in_devices() if kind == "audioinput" else get_audio_out_devices()
 
         try:
-            found = await anyio.to_thread.run_sync(find)
+            found = await in_thread(find)
         except MediaUnavailable:
             if not ours:
                 raise

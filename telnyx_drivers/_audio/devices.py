@@ -19,7 +19,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import ClassVar, Final, Literal, TypeAlias, TypeVar, cast
 
-import anyio.to_thread
 import numpy as np
 
 from telnyx_core._wire.json_types import Json
@@ -39,6 +38,7 @@ from telnyx_drivers._audio.portaudio import DeviceStream, Direction, PortAudio, 
 from telnyx_drivers._audio.source_registry import Source, SourceFactory
 from telnyx_drivers._audio.worker import in_background
 from telnyx_drivers._exceptions import MediaUnavailable
+from telnyx_drivers._worker_threads import in_thread
 
 _log = logs.of_module(__name__)
 
@@ -267,4 +267,4 @@ async def _open(kind: type[D], device: DeviceName, portaudio: PortAudio | None) 
             _log.warning("%s: taking %r instead", error, instead.label)
             return instead
 
-    return await anyio.to_thread.run_sync(open_it)
+    return await in_thread(open_it)

@@ -6,13 +6,13 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import anyio
-import anyio.to_thread
 import httpx2
 
 from telnyx_drivers._audio.inputs import PATIENCE, ForwardReader, is_address
 from telnyx_drivers._audio.spawn import Spawn
 from telnyx_drivers._audio.wakeup import CallSoon, Wakeup
 from telnyx_drivers._exceptions import UnplayableAudio
+from telnyx_drivers._worker_threads import in_thread
 
 _AHEAD: Final = 256 * 1024
 """Bytes that may wait to be decoded, 16 s of 128 kbit/s; a server that sends faster waits."""
@@ -100,7 +100,7 @@ class _Body(ForwardReader):
                 self._changed.notify_all()
 
     async def _fetch(self) -> None:
-        client = await anyio.to_thread.run_sync(_client)
+        client = await in_thread(_client)
         url = self._url
         async with client:
             for _ in range(_REDIRECTIONS + 1):

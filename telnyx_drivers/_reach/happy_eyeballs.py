@@ -7,9 +7,12 @@ import asyncio
 import socket
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
 from ipaddress import ip_address
 from itertools import zip_longest
 from typing import Final, TypeAlias
+
+from telnyx_drivers._worker_threads import in_thread
 
 HEAD_START: Final = 0.25
 """Seconds before the next address is tried beside those that have not answered (RFC 8305 section 5)."""
@@ -19,7 +22,7 @@ _Info: TypeAlias = "tuple[socket.AddressFamily, socket.SocketKind, int, str, tup
 
 async def connect_tcp(host: str, port: int) -> socket.socket:
     """A connected socket. Raises ``OSError``: that of the first address, where none answers."""
-    found = _literal(host, port) or await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = _literal(host, port) or await in_thread(partial(_look_up, host, port), abandon_on_cancel=True)
     if not found:
         raise OSError(f"{host} has no address")
     if len(found) == 1:
@@ -57,6 +60,10 @@ async def _connect(info: _Info) -> socket.socket:
         made.close()
         raise
     return made
+
+
+def _look_up(host: str, port: int) -> list[_Info]:
+    return [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def _literal(host: str, port: int) -> list[_Info]:

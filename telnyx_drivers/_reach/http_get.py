@@ -4,8 +4,9 @@ import ssl as tls
 from typing import Final
 
 import anyio
-import anyio.to_thread
 import httpx2
+
+from telnyx_drivers._worker_threads import in_thread
 
 _AS_IT_IS: Final = {"accept-encoding": "identity"}
 """A small compressed body may become a million times as large when it is unpacked (RFC 9110 section 12.5.3)."""
@@ -24,7 +25,7 @@ async def fetch(url: str, *, most: int, ssl: tls.SSLContext | None = None) -> by
         return httpx2.AsyncClient(verify=verify, timeout=None, trust_env=False)  # bounded as a whole, here below
 
     body = bytearray()
-    client = await anyio.to_thread.run_sync(make)
+    client = await in_thread(make)
     try:
         with anyio.move_on_after(SECONDS) as patience:
             async with client, client.stream("GET", url, headers=_AS_IT_IS) as response:

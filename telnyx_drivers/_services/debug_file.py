@@ -7,14 +7,14 @@ import json
 import os
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Final
-
-import anyio.to_thread
 
 from telnyx_core._wire.redaction import PLAIN, Redactor
 from telnyx_core.actions import WriteDebug
 from telnyx_drivers import _logs as logs
+from telnyx_drivers._worker_threads import in_thread
 
 _STAMP: Final = 1000
 
@@ -42,7 +42,7 @@ class DebugFiles:
 
         async def run() -> None:
             try:
-                await anyio.to_thread.run_sync(self._write, action)
+                await in_thread(partial(self._write, action))
             finally:
                 self._pending.pop(action.report, None)
 

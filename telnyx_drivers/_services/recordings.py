@@ -7,14 +7,13 @@ from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING, TypeAlias
 
-import anyio.to_thread
-
 from telnyx_core.actions import RecordCall, WriteRecording
 from telnyx_core.facts import RecordingFault
 from telnyx_core.ids import CallId
 from telnyx_core.options import ClientOptions
 from telnyx_drivers import _logs as logs
 from telnyx_drivers._exceptions import MediaUnavailable
+from telnyx_drivers._worker_threads import in_thread
 
 if TYPE_CHECKING:
     from telnyx_drivers._services.call_recording import CallRecorder
@@ -50,7 +49,7 @@ class Recordings:
         recorder = self._recorders.get(part.call)
         if recorder is None:
             return ()
-        bodies = await anyio.to_thread.run_sync(partial(recorder.segment, part.track, part.home, final=part.last))
+        bodies = await in_thread(partial(recorder.segment, part.track, part.home, final=part.last))
         if part.last and recorder.over:
             self._recorders.pop(part.call, None)
         return bodies

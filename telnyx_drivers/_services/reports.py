@@ -3,12 +3,11 @@
 import logging
 import ssl as tls
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 
 from telnyx_core._reports.segment import Line
 from telnyx_core.actions import (
@@ -23,6 +22,7 @@ from telnyx_core.actions import (
 from telnyx_core.facts import PostAnswered, PostFailed, UploadFact, UploadWritten
 from telnyx_core.ids import UploadId
 from telnyx_drivers import _logs as logs
+from telnyx_drivers._worker_threads import in_thread
 
 if TYPE_CHECKING:
     from telnyx_drivers._reach.http_post import Poster
@@ -150,7 +150,7 @@ async def http_poster(ssl: tls.SSLContext | None) -> "Poster | None":
 
     Made in a thread: importing it and reading certificates would be heard in other calls.
     """
-    return await anyio.to_thread.run_sync(make_poster, ssl)
+    return await in_thread(partial(make_poster, ssl))
 
 
 def make_poster(ssl: tls.SSLContext | None, address: str | None = None) -> "Poster | None":

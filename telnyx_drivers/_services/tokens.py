@@ -20,7 +20,7 @@ from telnyx_core.events import ErrorRaised, Event, Ready, WarningRaised
 from telnyx_drivers import _logs as logs
 from telnyx_drivers._audio.worker import OwnThread
 from telnyx_drivers._exceptions import DriverFailed, TokenProviderFailed
-from telnyx_drivers._guard import isolated
+from telnyx_drivers._guard import ApplicationFault, isolated
 
 TokenProvider: TypeAlias = Callable[[], str | Awaitable[str]]
 """Returns a login token; always of the same user. One that is not ``async`` may block: it runs in a thread."""
@@ -184,10 +184,11 @@ def _accepted(outcome: Outcome) -> bool:
 async def _token(provider: TokenProvider) -> str:
     """Raises `TokenProviderFailed` for whatever is no token. What the provider says goes into no log: it has keys."""
     token: object = None
-    with isolated("the token provider", expected=(Exception,)) as asking, anyio.move_on_after(PATIENCE) as patience:
+    with isolated("the token provider", expected=(BaseException,)) as asking, anyio.move_on_after(PATIENCE) as patience:
         token = await _call(provider)
     if asking.fault is not None:
-        raise _failure(f"it raised {type(asking.fault).__name__}") from asking.fault
+        raised = asking.fault.__cause__ if isinstance(asking.fault, ApplicationFault) else asking.fault
+        raise _failure(f"it raised {type(raised).__name__}") from asking.fault
     if patience.cancelled_caught:
         raise _failure(f"no answer within {PATIENCE:g} s")
     if not isinstance(token, str):

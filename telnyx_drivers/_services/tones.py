@@ -6,12 +6,12 @@ They are no part of a call: an error here is logged, and the call continues.
 import ssl as tls
 import tempfile
 from collections.abc import Awaitable, Callable
+from functools import partial
 from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
 import anyio
-import anyio.to_thread
 from attrs import define, field
 
 from telnyx_core.actions import StartTone, StopTone, ToneAction, ToneKind
@@ -20,6 +20,7 @@ from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_drivers import _logs as logs
 from telnyx_drivers._exceptions import MediaUnavailable, UnplayableAudio
 from telnyx_drivers._guard import isolated
+from telnyx_drivers._worker_threads import in_thread
 
 if TYPE_CHECKING:
     from telnyx_drivers._audio.devices import Speaker
@@ -105,7 +106,7 @@ def in_a_thread(sink: ToneSink) -> ToneSink:
     write = _writer(sink)
 
     async def written(frame: "AudioFrame") -> None:
-        await anyio.to_thread.run_sync(write, frame)
+        await in_thread(partial(write, frame))
 
     return written
 
@@ -221,7 +222,7 @@ class TonePlayer:
 async def _sound(file: str, ssl: tls.SSLContext | None) -> "Samples":
     """Mono at `RATE`. Raises ``OSError``, ``ValueError``, ``TimeoutError``."""
     if not file.lower().startswith(("http://", "https://")):
-        return await anyio.to_thread.run_sync(_decode, Path(file))
+        return await in_thread(partial(_decode, Path(file)))
     from telnyx_drivers._reach.http_get import fetch
 
     body = await fetch(file, most=MOST_BYTES, ssl=ssl)
@@ -232,7 +233,7 @@ async def _sound(file: str, ssl: tls.SSLContext | None) -> "Samples":
             path.write_bytes(body)
             return _decode(path)
 
-    return await anyio.to_thread.run_sync(decode)
+    return await in_thread(decode)
 
 
 def _decode(path: Path) -> "Samples":
@@ -259,8 +260,8 @@ def _decode(path: Path) -> "Samples":
 
 
 def _name(file: str) -> str:
-    """A URL's query may be a signature, and its user part a password."""
-    return Path(file.partition("?")[0]).name
+    """A URL's query may be a signature, and what stands before its host a password."""
+    return Path(file.partition("?")[0].partition("#")[0].rpartition("@")[2]).name
 
 
 def _nothing() -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Final, Literal, Protocol, TypeAlias
 
-import anyio.to_thread
 import numpy as np
 from attrs import frozen
 
@@ -44,6 +43,7 @@ from telnyx_drivers._audio.way import Way, WayMeter
 from telnyx_drivers._audio.worker import in_background, in_own_thread
 from telnyx_drivers._audio.writer import AudioOut
 from telnyx_drivers._guard import isolated
+from telnyx_drivers._worker_threads import in_thread
 
 _log = logs.of_module(__name__)
 _INT16: Final = np.dtype(np.int16)
@@ -341,7 +341,7 @@ class CallAudio:
                 next_frame=lambda: self._timeline.next_at(self._clock()),
             )
 
-        recording = await anyio.to_thread.run_sync(create)
+        recording = await in_thread(create)
         self.add_tap(recording)
         return recording
 
@@ -390,7 +390,7 @@ class CallAudio:
                 on_gap=self._teller("capture", home, gap=True),
             )
 
-        capture = await anyio.to_thread.run_sync(create)
+        capture = await in_thread(create)
         with self._lock:
             closed = self._closed
             if not closed:
@@ -494,7 +494,7 @@ class CallAudio:
             return voice
 
         try:
-            return await anyio.to_thread.run_sync(open_it, abandon_on_cancel=waits)
+            return await in_thread(open_it, abandon_on_cancel=waits)
         except BaseException:
             source.stop()
             raise

@@ -1,7 +1,7 @@
 """One call's audio and the peers that may drive it: exactly one of them does at a time (CALL-532)."""
 
-import asyncio
 from collections.abc import Mapping
+from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,7 @@ from telnyx_drivers._guard import isolated, reason_of, room_for, tell
 from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.ports import AudioPort
 from telnyx_drivers._webrtc.readings import Levels
+from telnyx_drivers._worker_threads import in_thread
 
 if TYPE_CHECKING:
     from telnyx_drivers._webrtc.ports import Samples
@@ -115,7 +116,7 @@ async def _open(order: OpenSource, factories: Mapping[str, SourceFactory]) -> ob
         # Loaded only for calls that ask for a device.
         from telnyx_drivers._audio.devices import microphone_of
 
-        factory = await asyncio.to_thread(microphone_of, order.source)
+        factory = await in_thread(partial(microphone_of, order.source))
     if factory is None:
         raise LookupError(f"no audio source is registered as {order.source!r}")
     opened: object = factory(*(order.constraints,)[: room_for(factory, 1)])

@@ -33,6 +33,13 @@ def test_a_header_that_could_be_misread_is_refused(text: str) -> None:
         parse_headers([text])
 
 
+@pytest.mark.parametrize("text", ["Authorization pl4nt3d", "Bad Name: pl4nt3d", "X-Auth: pl4nt3d\a"])
+def test_a_refused_header_is_not_repeated(text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_headers([text])
+    assert "pl4nt3d" not in str(refused.value)
+
+
 @pytest.mark.parametrize("digits", ["1", "0123456789*#ABCDabcd", "1,2w3W"])
 def test_digits_of_call_135(digits: str) -> None:
     assert parse_digits(digits) == digits

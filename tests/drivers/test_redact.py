@@ -217,7 +217,9 @@ def test_more_ways_to_say_a_secret_in_a_text(text: str) -> None:
     assert PLANTED not in redact_text(text.format(PLANTED))
 
 
-@pytest.mark.parametrize("name", ["passCode", "passWord", "pass_word", "pass", "userpass", "X-Amz-Signature", "sshKey"])
+@pytest.mark.parametrize(
+    "name", ["clientState", "passCode", "passWord", "pass_word", "pass", "userpass", "X-Amz-Signature", "sshKey"]
+)
 def test_a_name_is_secret_however_its_words_are_cut(name: str) -> None:
     assert is_secret_name(name)
     assert PLANTED not in json.dumps(redact({"Name": name, "Value": PLANTED}))

@@ -399,3 +399,30 @@ async def test_plain_functions_run_in_a_thread(make_client: MakeClient, world: W
     async with make_client(login_token=None, token_provider=kinds[kind]):
         assert tokens_sent(world) == ["t-1"]
     assert (threads[0] is loop_thread) is (kind == "lambda over a coroutine")
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_what_a_provider_raises_is_not_in_the_log_whatever_it_is(
+    make_client: MakeClient, faults: list[object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """On real clocks, as above."""
+
+    class Broken(BaseException):
+        pass
+
+    def provider() -> str:
+        raise Broken("the key pl4nt3d")
+
+    client = make_client(login_token=None, token_provider=provider)
+    with pytest.raises(TokenProviderFailed, match="it raised Broken"):
+        await client.connect()
+    await client.disconnect()
+    assert "pl4nt3d" not in caplog.text
+    assert not faults
+
+
+async def test_a_provider_that_does_not_answer_in_time_is_said_to_be_waited_for(make_client: MakeClient) -> None:
+    client = make_client(login_token=None, token_provider=anyio.sleep_forever, connect_timeout=5)
+    with pytest.raises(ConnectionFailed, match="not registered within 5 seconds: the token provider has not answered"):
+        await client.connect()
+    await client.disconnect()

@@ -381,7 +381,7 @@ async def test_a_server_that_gives_no_file(
 ) -> None:
     monkeypatch.setattr(tones, "MOST_BYTES", 1_000)
     monkeypatch.setattr(http_get, "SECONDS", 1.0)
-    url = serve_file(status, b"x" * size, delay)
+    url = serve_file(status, b"x" * size, delay).replace("://", "://me:p@pl4nt3d@")
     async with make_client(ringtone_file=url + "ring.wav?key=k3y", tone_sink=Sink()) as client:
         world.server.ring("in-1")
         call = await anext(client.incoming())
@@ -392,3 +392,5 @@ async def test_a_server_that_gives_no_file(
     (line,) = [record.getMessage() for record in caplog.records if "cannot be played" in record.getMessage()]
     assert said in line
     assert "k3y" not in caplog.text
+    assert "pl4nt3d" not in caplog.text
+    assert tones._name("https://me:p@pl4nt3d@host.example?sig=k3y") == "host.example"

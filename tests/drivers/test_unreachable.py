@@ -139,8 +139,7 @@ def test_an_address_is_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def connect() -> str:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            loop = asyncio.get_running_loop()
-            monkeypatch.setattr(loop, "getaddrinfo", lambda *arguments, **more: pytest.fail("looked up"))
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **more: pytest.fail("looked up"))
             made = await connect_tcp("127.0.0.1", server.getsockname()[1])
             with made:
                 return str(made.getpeername()[0])

@@ -1,10 +1,16 @@
 """What is handed on names nobody, and is still a journal that can be replayed."""
 
+import zipfile
+from pathlib import Path
+
 import pytest
 
 from telnyx_core._wire.json_types import Json
+from telnyx_core.options import ClientOptions
 from telnyx_drivers._tools.prove import bundle
-from telnyx_drivers._tools.prove.bundle import Strangers, where_to_send
+from telnyx_drivers._tools.prove.bundle import Proof, Strangers, where_to_send, write_bundle
+from telnyx_drivers._tools.prove.evidence import Evidence
+from telnyx_drivers._tools.prove.plan import Plan
 
 FRAME = (
     '{"method":"telnyx_rtc.invite","params":{"login":"alice99","sdp":"c=IN IP4 203.0.113.9\\r\\n",'
@@ -73,3 +79,17 @@ def test_it_says_where_to_send_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(bundle, "metadata", metadata)
     assert where_to_send() == "Attach it to an issue at https://example.com/issues"
+
+
+def test_why_a_step_failed_is_told_without_secrets_or_people(tmp_path: Path) -> None:
+    """The page for people had it as it was raised."""
+    failure = "refused by 10.1.2.3: password=pl4nt3d of sip:bob9@sip.example.com, +15551230000"
+    plan = Plan(options=ClientOptions(login="bob9", password="pl4nt3d"), destination="+15559990000")
+    proof = Proof(plan=plan, evidence=(Evidence(step="talk", failure=failure),), findings=(), complete=True)
+    write_bundle(tmp_path / "it.zip", proof)
+    with zipfile.ZipFile(tmp_path / "it.zip") as file:
+        texts = {name: file.read(name).decode() for name in file.namelist()}
+    assert "Step talk did not come to its end: refused by 198.51.100.1" in texts["README.txt"]
+    for name, text in texts.items():
+        for planted in ("pl4nt3d", "bob9", "10.1.2.3", "5551230000"):
+            assert planted not in text, name

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from telnyx_core._wire.redaction import redact_url
 from telnyx_core.options import Codec, CustomHeader
 from telnyx_drivers._tools.cli.exits import UsageError
 
@@ -44,7 +45,8 @@ def parse_headers(texts: Sequence[str]) -> tuple[CustomHeader, ...]:
 def _header(text: str) -> CustomHeader:
     name, colon, value = (part.strip() for part in text.partition(":"))
     if not colon or not _TOKEN.fullmatch(name):
-        raise UsageError(f"--header {text!r}: expected 'Name: value'.")
+        # The value may be a secret, so it is not repeated.
+        raise UsageError(f"--header {(name if colon else '...')!r}: expected 'Name: value'.")
     if not value.isprintable():
         raise UsageError(f"--header {name!r}: the value holds a character that cannot be printed.")
     return CustomHeader(name, value)
@@ -52,7 +54,8 @@ def _header(text: str) -> CustomHeader:
 
 def parse_digits(text: str) -> str:
     if not _DIGITS.fullmatch(text):
-        raise UsageError(f"--dtmf {text!r}: digits are 0-9 * # A-D, and ',' or 'w' for a pause.")
+        # They may be the digits of a card, so they are not repeated.
+        raise UsageError("--dtmf: digits are 0-9 * # A-D, and ',' or 'w' for a pause.")
     return text
 
 
@@ -64,7 +67,7 @@ def check_playable(what: str) -> str:
 
     if is_address(what):
         if find_spec("httpx2") is None:
-            raise UsageError(f"--play {what}: a URL needs the http extra: pip install 'telnyx-rtc[http]'.")
+            raise UsageError(f"--play {redact_url(what)}: a URL needs the http extra: pip install 'telnyx-rtc[http]'.")
         return what
     try:
         open_decoder(Path(what)).close()

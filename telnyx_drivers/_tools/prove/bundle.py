@@ -185,8 +185,11 @@ def _readme(proof: Proof, document: JsonObject) -> str:
     ]
     if not proof.complete:
         lines += ["It was interrupted: some steps are missing.", ""]
-    for each in proof.failures:
-        lines.append(f"Step {each.step} did not come to its end: {each.failure}")
+    steps = document["steps"]
+    assert isinstance(steps, list), "the document has them"
+    for step in steps:  # of the document, where secrets and people are hidden
+        if isinstance(step, dict) and step["failure"] is not None:
+            lines.append(f"Step {step['step']} did not come to its end: {step['failure']}")
     for verdict in verdicts:
         if isinstance(verdict, dict):
             lines.append("{rule}  {verdict:8}{claim}: {seen}".format(**{k: str(v) for k, v in verdict.items()}))
