@@ -76,7 +76,7 @@ def test_silence_from_the_moment_the_socket_opened() -> None:
     assert lost - at == pytest.approx(1)
 
 
-@pytest.mark.parametrize("latency", [1.0, 2.0, 2.5, 4.0, 4.9])
+@pytest.mark.parametrize("latency", [1.0, 2.0, 2.5, 4.0, 5.0])
 def test_slow_but_alive_must_survive(latency: float) -> None:
     """So many seconds each way, from one moment to the next: what takes ten seconds to come back is not dead."""
     sim, alice, call = talking()
@@ -162,11 +162,17 @@ def test_a_bye_that_nobody_answers_costs_the_socket() -> None:
 
 
 def test_a_hold_that_nobody_answers_costs_the_socket_but_not_the_call() -> None:
-    """SIG-538: one 36003, 44001 for the command, and the call recovers."""
+    """SIG-538: one 36003, 44001 for the command, and the call recovers. What the server made of it is doubtful, so the
+    hold is taken back, and not on the socket that is being closed.
+    """
     sim, alice, call = talking()
     sim.gateway.add_fault(Fault(do=Swallow(), method="telnyx_rtc.modify"), now=sim.now)
     alice.hold(call)
     sim.run(20)
+    assert [params["action"] for params in alice.requests("telnyx_rtc.modify")] == ["hold", "unhold"]
+    (closed,) = [when for when, event in alice.events if isinstance(event, SocketClose)]
+    (taken_back,) = [frame.at for frame in alice.wire.log if frame.way == "up" and '"unhold"' in frame.text]
+    assert taken_back > closed
     assert [source for _, source in recoveries(alice)] == ["request"]
     assert 44001 in alice.errors()
     assert alice.state_of(call) is ACTIVE
