@@ -27,6 +27,10 @@ class TokenProviderFailed(LoginFailed):
     """The application's ``token_provider`` raised (``__cause__``), took too long, or returned no token: 46002."""
 
 
+class AccountFailed(TelnyxClientError):
+    """Telnyx's REST API refused a request, as for a wrong API key or an id of another account, or was not reached."""
+
+
 class ConnectionFailed(TelnyxClientError):
     """The session is not connected and will not be by itself, or not in time."""
 

@@ -26,6 +26,7 @@ from telnyx_core.options import AnonymousLogin, Codec, CustomHeader, IceServer, 
 from telnyx_core.states import CallState, SessionState
 from telnyx_drivers._audio.audio_devices import AudioDevice, Sink
 from telnyx_drivers._exceptions import (
+    AccountFailed,
     CallEnded,
     CallFailed,
     ConnectionFailed,
@@ -44,8 +45,10 @@ from telnyx_drivers._recovery import (
     isMediaRecoveryErrorEvent,
 )
 from telnyx_drivers._services.store import FileStore, MemoryStore, Store
+from telnyx_drivers._services.telnyx_api import TelnyxTokenProvider
 
 __all__: list[str] = [
+    "AccountFailed",
     "AnonymousLogin",
     "AudioDevice",
     "Busy",
@@ -81,6 +84,7 @@ __all__: list[str] = [
     "Store",
     "TelnyxClientError",
     "TelnyxError",
+    "TelnyxTokenProvider",
     "TelnyxWarning",
     "TokenProviderFailed",
     "UnplayableAudio",

@@ -50,9 +50,20 @@ def test_a_file_wins_over_the_environment(tmp_path: Path) -> None:
     assert found == Credentials(login="alice", password=f"{SECRET} = x")
 
 
-def test_a_name_that_is_none_is_not_repeated(tmp_path: Path) -> None:
-    file = private(tmp_path / "credentials", f"{USERNAME}=alice\n{SECRET}=x\n")
-    with pytest.raises(UsageError, match="none of") as refused:
+def test_a_file_is_read_as_people_write_it(tmp_path: Path) -> None:
+    """A program's whole ``.env``: other names, comments behind values, quotes of either kind, ``export``."""
+    lines = [
+        f"{USERNAME}=alice # the night bot",
+        "DATABASE_URL=postgres://db/x",
+        f"export {PASSWORD}='{SECRET} # x' # y",
+    ]
+    file = private(tmp_path / ".env", "\n".join(lines))
+    assert find_credentials(file, environ={}, warn=silent) == Credentials(login="alice", password=f"{SECRET} # x")
+
+
+def test_names_that_are_none_of_ours_are_not_repeated(tmp_path: Path) -> None:
+    file = private(tmp_path / "credentials", f"{SECRET}=x\n")
+    with pytest.raises(UsageError, match="No credentials in") as refused:
         find_credentials(file, environ={}, warn=silent)
     assert SECRET not in str(refused.value)
 

@@ -38,16 +38,13 @@ def find_credentials(file: Path | None, *, environ: Mapping[str, str], warn: Cal
 
 
 def read_credentials(file: Path, *, warn: Callable[[str], None]) -> dict[str, str]:
-    """The credentials in a file of `read_pairs`, under the names that they have in the environment."""
+    """The credentials among the pairs of a file, under the names that they have in the environment."""
     found = read_pairs(file, warn=warn)
-    if not found.keys() <= set(NAMES):
-        # The unknown name may be a secret in the wrong place, so it is not repeated.
-        raise UsageError(f"{file} holds a name that is none of {', '.join(NAMES)}.")
-    return found
+    return {name: found[name] for name in NAMES if name in found}
 
 
 def read_pairs(file: Path, *, warn: Callable[[str], None]) -> dict[str, str]:
-    """The lines ``NAME=value`` of a file; blank lines, ``#`` comments and quotes around a value are understood."""
+    """The lines ``NAME=value`` of a file; blank lines, ``export``, ``#`` comments and quotes are understood."""
     found: dict[str, str] = {}
     for number, line in enumerate(_read_private(file, warn=warn).splitlines(), 1):
         text = line.strip().removeprefix("export ")
@@ -57,10 +54,15 @@ def read_pairs(file: Path, *, warn: Callable[[str], None]) -> dict[str, str]:
         if not equals or not name:
             # The line itself may be a secret, so it is not repeated.
             raise UsageError(f"{file}, line {number}: expected a name, '=' and a value.")
-        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-            value = value[1:-1]
-        found[name] = value
+        found[name] = _unquoted(value)
     return found
+
+
+def _unquoted(value: str) -> str:
+    """A value as a shell reads it: what stands in quotes, or what goes before a comment."""
+    if value[:1] in ("'", '"') and (end := value.find(value[0], 1)) > 0:
+        return value[1:end]
+    return value.split(" #")[0].rstrip()
 
 
 def _read_private(file: Path, *, warn: Callable[[str], None]) -> str:
