@@ -174,6 +174,21 @@ def test_beats_are_whole_packets_again_after_one_of_another_length(more: int) ->
     assert not any(np.ptp(beat) for beat in ear.heard[-100:])
 
 
+@pytest.mark.parametrize(("word", "removed"), [(500, 0), (400, 30)])
+def test_the_rest_of_a_packet_is_given_back_in_a_pause_and_not_in_a_word(word: int, removed: int) -> None:
+    """``word`` is with which packet the word ends."""
+    ear, arrivals, tone, timestamp = Ear(), list[tuple[float, bytes]](), Tone(300), 0
+    for number in range(500):
+        size = 160 + 30 * (number == 20)
+        voiced = tone.read(8_000) if number < word else None
+        samples = np.resize(silence(size) if voiced is None else voiced, size)
+        data = RtpPacket(0, False, number, timestamp, 1, PCMU.encode(samples)).serialize()
+        arrivals.append((timestamp / 8_000 + 0.03, data))
+        timestamp += size
+    network(iter(arrivals), ear, seconds=9.9)
+    assert ear.receiver.stats.removed_samples == removed
+
+
 def test_another_stream_takes_over_without_a_click() -> None:
     """SSRC change: sequence numbers, timestamps and jitter buffer start anew, the ear notices nothing."""
     ear = Ear()

@@ -44,6 +44,8 @@ class Pace(Enum):
     NORMAL = "normal"
     SHORTEN = "shorten"
     """Shorten where it cannot be heard."""
+    TRIM = "trim"
+    """Shorten in a pause only."""
     CUT = "cut"
     """Shorten even where it can be heard."""
     LENGTHEN = "lengthen"
@@ -137,6 +139,8 @@ _INSTANT: Final = 0.0005
 _SPARE: Final = 0.0045
 """A little delay too much, which is given back only when it has been too much for `_CALM_SECONDS`."""
 _CALM_SECONDS: Final = 5.0
+_NO_PAUSE_SECONDS: Final = 15.0
+"""After so long it is not speech."""
 _YOUNG_SECONDS, _YOUNG_CALM_SECONDS = 4.0, 1.0
 """A stream begins while its call is still busy with itself, and its first packets are late for that and never again."""
 _CUT_AFTER: Final = 1.0
@@ -326,8 +330,11 @@ class JitterBuffer:
             # Where a packet is a beat, audio that waits for the rest of one is delay which nothing needs, and every
             # beat must be put together from two pieces.
             wasted = as_a_beat and ahead > 0
-            calm = self._calm_since is not None and now - self._calm_since > _CALM_SECONDS
-            return (Pace.SHORTEN, ahead) if wasted and calm else (Pace.NORMAL, 0.0)
+            calm = 0.0 if self._calm_since is None else now - self._calm_since
+            if not wasted or calm <= _CALM_SECONDS:
+                return Pace.NORMAL, 0.0
+            # So little is no reason to touch speech, as long as a pause may come.
+            return (Pace.TRIM if calm < _NO_PAUSE_SECONDS else Pace.SHORTEN), ahead
         if self._excess_since is None:
             self._excess_since = now
         if now - self._excess_since > _CUT_AFTER:

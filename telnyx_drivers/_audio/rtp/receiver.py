@@ -25,7 +25,7 @@ from telnyx_drivers._audio.rtp.jitter_buffer import (
 from telnyx_drivers._audio.rtp.packet import RtpPacket
 from telnyx_drivers._audio.rtp.reception_statistics import ReceptionStatistics, ReceptionTotals
 from telnyx_drivers._audio.rtp.telephone_event import DigitReceiver, HeardDigit
-from telnyx_drivers._audio.rtp.waveform import Concealer, Fader, lengthen, shorten
+from telnyx_drivers._audio.rtp.waveform import Concealer, Fader, is_quiet, lengthen, shorten
 
 _MOST_PAYLOAD: Final = 1_500
 _OLD_STREAM_SECONDS: Final = 0.5
@@ -287,6 +287,8 @@ def change_pace(samples: Samples, rate: int, pace: Pace, spare: float) -> Sample
     """One pitch period less, or more, in each 20 ms; at most ``spare`` seconds less."""
     if pace is Pace.LENGTHEN:
         return lengthen(samples, rate)
+    if pace is Pace.TRIM and not is_quiet(samples):
+        return samples
     pieces: list[Samples] = []
     left, size = round(spare * rate), rate // FRAMES_PER_SECOND
     for start in range(0, samples.size, size):
