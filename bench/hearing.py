@@ -1,6 +1,6 @@
 """What a listener makes of speech over a bad network: our receiver beside aiortc's and NetEq, on the same packets.
 
-    pip install -e '.[bench]'; python bench/hearing.py [--sentences 3]
+    pip install -e '.[bench]'; python bench/hearing.py [--sentences 3] [--codec PCMU]
 
 Sentences of espeak-ng are sent by our encoders; the same packets are lost, late or early for both receivers. Ours runs
 whole, jitter buffer, repair and changes of pace, on a virtual clock; aiortc's jitter buffer and decoder get the packets
@@ -187,6 +187,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=3)
     parser.add_argument("--dice", type=int, default=3)
     parser.add_argument("--only", choices=[*sorted(RECEIVERS), NETEQ])
+    parser.add_argument("--codec", choices=[*TYPES])
     given = parser.parse_args()
     names = [given.only] if given.only else [*RECEIVERS, NETEQ]
     if NETEQ in names and not neteq.INSTALLED:
@@ -196,7 +197,7 @@ def main() -> None:
         spoken = [read(path) for voice, path in speak(Path(folder)) if "espeak" in voice][: given.sentences]
     print("| codec | network |", " | ".join(names), "|")
     print("|---" * (len(names) + 2) + "|")
-    for codec in TYPES:
+    for codec in [given.codec] if given.codec else TYPES:
         columns = list(names)
         for network, (deliver, told) in NETWORKS.items():
             said: list[Samples] = []

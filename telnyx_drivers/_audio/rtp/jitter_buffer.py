@@ -114,11 +114,11 @@ MINIMUM_DELAY: Final = 0.006
 MAXIMUM_DELAY: Final = 0.400
 REPAIR_DELAY: Final = 0.025
 """The least where the next packet must be there when one is missing: when packets carry copies of the frame before, or
-when some were lost and a hole can lead over to what follows it."""
+when some were lost again and a hole can lead over to what follows it."""
 _COPIES_REMEMBERED: Final = 10.0
 """Seconds without such a packet after which that delay is given back; of silence Opus makes no copies."""
-_LOSS_REMEMBERED: Final = 3.0
-"""The same without a loss. Beats keep their delay for some seconds more: losses at 1 % keep it all the time."""
+_LOSSES_REMEMBERED: Final = 3.0
+"""The same after a loss that was not the only one. Beats keep their delay for some seconds more."""
 _MOST_PACKETS: Final = 100
 _FEW: Final = 8
 """So many packets cannot hold `MOST_BEHIND`, nor much less, whatever their length."""
@@ -179,6 +179,8 @@ class JitterBuffer:
         self._calm_since: float | None = None
         self._lost_at = -inf
         """When packets were missing last that were taken for lost, and not for late."""
+        self._losing_at = -inf
+        """When that happened last shortly after it had happened before."""
         self._hole = range(0)
         """Their timestamps."""
         self._young_until = -inf
@@ -228,12 +230,12 @@ class JitterBuffer:
         if packet.repairs:
             self._copied_at = now
         repaired = now - self._copied_at <= _COPIES_REMEMBERED or (
-            packet.memoryless and now - self._lost_at <= _LOSS_REMEMBERED
+            packet.memoryless and now - self._losing_at <= _LOSSES_REMEMBERED
         )
         estimator.require(REPAIR_DELAY if repaired else MINIMUM_DELAY)
         if self._next is not None and timestamp < self._next:
             if timestamp in self._hole:
-                self._lost_at = -inf  # Late, and not lost.
+                self._lost_at = self._losing_at = -inf  # Late, and not lost.
             self.stats.packets_late += 1
             self.stats.packets_discarded += 1
         elif timestamp in self._packets:
@@ -387,8 +389,11 @@ class JitterBuffer:
             upcoming = first
             self._unsure = 0
         else:
+            if self._hole.stop != first:
+                if now - self._lost_at < _LATE_NOT_LOST:
+                    self._losing_at = now
+                self._hole = range(before, first)
             self._lost_at = now
-            self._hole = range(self._hole.start if self._hole.stop == first else before, first)
         self._next = upcoming
         gap = first - upcoming
         if gap == 0 or self._paused:
