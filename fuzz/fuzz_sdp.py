@@ -90,7 +90,7 @@ def read(spoken: Spoken, kind: DescriptionKind) -> None:
             assert media.ice.usernameFragment == END.ice_ufrag
     for line in spoken.early + spoken.late:
         if (candidate := sdp.parse_candidate(line)) is not None:
-            candidate_from_sdp(str(candidate))
+            candidate_from_sdp(str(candidate).removeprefix("candidate:"))
 
 
 class Bench(logging.Handler):

@@ -48,8 +48,8 @@ BLOCKING = "Call CallNotification LiveCall TelnyxRTC"
 
 ICE = """
     Action Address Agent Candidate CandidateError CandidateGathered CandidateType CloseStream Credentials DataReceived
-    GatheringFinished IceError IceState OpenStream PairSelected RestartFailed ServerFailed StateChanged StunServer
-    Timing Transmit TransmitStream TurnServer in_server_order
+    Dropped GatheringFinished IceError IceState OpenStream PairSelected RestartFailed ServerFailed StateChanged
+    StunServer Timing Transmit TransmitStream TurnServer in_server_order
 """
 
 

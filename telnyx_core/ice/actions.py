@@ -61,6 +61,8 @@ class CandidateGathered:
 
     candidate: Candidate
     ufrag: str
+    server: str = ""
+    """The name of the server that gave it."""
 
 
 @frozen
@@ -105,6 +107,16 @@ class DataReceived:
     data: bytes = field(repr=False)
 
 
+@frozen
+class Dropped:
+    """A datagram that was not for this agent, or from nobody who has shown that he knows the password."""
+
+    data: bytes = field(repr=False)
+    base: Address
+    """The socket, or the relayed address, that it came to."""
+    source: Address
+
+
 Action: TypeAlias = (
     Transmit
     | OpenStream
@@ -117,4 +129,5 @@ Action: TypeAlias = (
     | PairSelected
     | RestartFailed
     | DataReceived
+    | Dropped
 )

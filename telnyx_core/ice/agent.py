@@ -25,6 +25,7 @@ from telnyx_core.ice.actions import (
     Action,
     CandidateGathered,
     DataReceived,
+    Dropped,
     GatheringFinished,
     IceError,
     IceState,
@@ -78,15 +79,17 @@ class _Search(Enum):
 
 
 @frozen
-class _Early:
+class HeardCheck:
     base: Address
     source: Address
     priority: int
     nominates: bool
+    conflicts: bool
+    """It was refused, because both ends take themselves for controlling."""
 
 
 @define(eq=False)
-class _Generation:
+class Generation:
     """What one pair of credentials brings: it ends with an ICE restart (RFC 8445 section 2.4)."""
 
     local: Credentials
@@ -106,13 +109,13 @@ class _Generation:
     """The way of the pair that worked before a restart."""
     hasty: bool = False
     """A selected pair is gone: the next that answers is used at once, whoever nominates."""
-    early: list[_Early] = field(factory=list[_Early])
+    early: list[HeardCheck] = field(factory=list[HeardCheck])
 
 
 @frozen
 class _Sent:
     pair: Pair
-    generation: _Generation
+    generation: Generation
     at: float
     controlling: bool
 
@@ -146,9 +149,9 @@ class Agent:
         self._bases: dict[Address, Base] = {}
         self._hosts_added = 0
         self._current = self._generation()
-        self._previous: _Generation | None = None
+        self._previous: Generation | None = None
         self._previous_until: float | None = None
-        self._path: _Generation | None = None
+        self._path: Generation | None = None
         """The generation whose pair is in use."""
         self._consent: Consent | None = None
         self._confirmed = False
@@ -185,6 +188,22 @@ class Agent:
         return None if pair is None else (self._local_of(pair), pair.remote)
 
     @property
+    def path(self) -> tuple[Address, Address] | None:
+        """The base and the remote address of the pair in use. A base that is no socket of this host is the relay's."""
+        pair = None if self._path is None else self._path.pair
+        return None if pair is None else pair.way
+
+    @property
+    def relayed(self) -> bool:
+        """Whether a TURN server holds an allocation for this agent."""
+        return self._gatherer.relay is not None
+
+    @property
+    def remote_candidates(self) -> tuple[Candidate, ...]:
+        """Those of the far end that are known, told and learned."""
+        return tuple(self._current.remotes.values())
+
+    @property
     def restarting(self) -> bool:
         """Whether the pair of an earlier generation is in use while one of the new is looked for."""
         return self._path is not None and self._path is not self._current
@@ -196,11 +215,20 @@ class Agent:
 
     # What the caller asks
 
-    def gather(self, hosts: Iterable[Address], servers: Iterable[Server], now: float, *, more: bool = False) -> None:
+    def gather(
+        self,
+        hosts: Iterable[Address],
+        servers: Iterable[Server],
+        now: float,
+        *,
+        more: bool = False,
+        outlets: Iterable[Address] = (),
+    ) -> None:
         """Use these sockets, each named by the address that it is bound to, and ask these servers.
 
-        The first address is preferred. ``more``: another call follows, for instance when names have been resolved;
-        until then gathering is not finished.
+        The first address is preferred. ``outlets`` are sockets from which nothing but TURN servers is asked, and they
+        from there alone if there is one: bound to no address, such a socket goes by the routes of this host. ``more``:
+        another call follows, for instance when names have been resolved; until then gathering is not finished.
         """
         self._open()
         self._more, self._told_finished = more, False
@@ -214,8 +242,22 @@ class Agent:
                 self._tell(candidate, host)
             self._hosts_added += 1
             self._gatherer.add_host(host, now)
+        for outlet in outlets:
+            if outlet not in self._gatherer.outlets and len(self._gatherer.outlets) < MAX_HOSTS:
+                self._gatherer.outlets.append(outlet)
         self._gatherer.add_servers(tuple(servers), now)
         self.handle_timeout(now)
+
+    def end_gathering(self, now: float) -> None:
+        """Ask no server any more for what it has not given yet."""
+        self._more = False
+        self._gatherer.stop(now)
+        self._tell_finished()
+
+    def ask_again(self, now: float) -> None:
+        """Ask the servers whether what they have given still holds. What does not is told by another
+        `CandidateGathered`, or by `ServerFailed`."""
+        self._gatherer.ask_again(now)
 
     def remove_host(self, host: Address, now: float) -> None:
         """The socket, or its address, is gone. What used it ends; where another pair exists, it is looked for."""
@@ -243,27 +285,31 @@ class Agent:
             self._set_state(IceState.CHECKING)
         early, generation.early = generation.early, []
         for each in early:
-            pair = self._pair_of(generation, each.base, each.source, each.priority, now)
-            if pair is not None:
-                self._checked_by(generation, pair, now, nominates=each.nominates)
+            self._learn(generation, each, now)
         self.handle_timeout(now)
 
-    def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
-        """One of the far end's, from its description or trickled. Passed over: another component, TCP, too many."""
+    def take_role(self, *, controlling: bool) -> None:
+        """Before the checks begin, where the role was not known when the agent was made."""
+        self._take_role(controlling=controlling)
+
+    def add_remote_candidate(self, candidate: Candidate, now: float) -> bool:
+        """One of the far end's, from its description or trickled. False: passed over, because it is one too many, of
+        another component, or TCP."""
         self._open()
         generation = self._current
         if candidate.component != 1 or candidate.transport != "udp" or candidate.address.port == 0:
-            return
+            return False
         if not generation.ended:
             generation.news_at = now
         known = generation.remotes.get(candidate.address)
         if known is None and len(generation.remotes) >= MAX_REMOTE:
-            return
+            return False
         if known is None or known.type is CandidateType.PEER_REFLEXIVE:
             generation.remotes[candidate.address] = candidate
             for base in self._bases.values():
                 self._pair_up(generation, base, candidate, now)
         self.handle_timeout(now)
+        return True
 
     def end_of_remote_candidates(self, now: float) -> None:
         """``a=end-of-candidates`` (RFC 8838): from the last news on, the patience of the checks is counted.
@@ -338,7 +384,10 @@ class Agent:
 
     def receive(self, data: bytes, base: Address, source: Address, now: float) -> None:
         """A datagram that has come to the socket bound to ``base``. Anything may be in it."""
-        if self.state is IceState.CLOSED or self._gatherer.answered(data, base, source, now):
+        if self.state is IceState.CLOSED:
+            return
+        is_stun = bool(data) and data[0] < 4
+        if is_stun and self._gatherer.answered(data, base, source, now):
             self._tell_finished()
             return
         relay = self._gatherer.server_at(base, source)
@@ -346,7 +395,13 @@ class Agent:
             self._gatherer.relayed(relay, data, now)
         else:
             self._received(data, base, source, now)
-        self.handle_timeout(now)
+        if is_stun:
+            self.handle_timeout(now)
+
+    def heard(self, at: float) -> None:
+        """Something authentic has come on the pair in use that was not passed through here: SRTP, for instance."""
+        if self._path is not None and self._path.pair is not None:
+            self._hear(self._path.pair, at)
 
     def stream_opened(self, stream: int, now: float) -> None:
         """The connection that `OpenStream` ordered is there, TLS included."""
@@ -401,12 +456,11 @@ class Agent:
         patience = self._patience_at()
         if patience is not None and now >= patience:
             self._give_up(now)
-        decision = self._decision_at()
-        best = self._current.checklist.best()
-        if decision is not None and now >= decision and best is not None:
-            self._select(self._current, best, now)
         if self._current.follow is not None and now >= self._current.follow_until:
             self._current.follow = None
+        decision, best = self._decision_at(), self._best
+        if decision is not None and now >= decision and best is not None:
+            self._select(self._current, best, now)
         while not self._dead:
             pair = self._current.checklist.take(self._wanted, now)
             if pair is None:
@@ -416,23 +470,26 @@ class Agent:
 
     # Candidates and pairs
 
-    def _generation(self) -> _Generation:
-        return _Generation(Credentials.fresh(self._rng), Checklist(self.timing))
+    def _generation(self) -> Generation:
+        return Generation(Credentials.fresh(self._rng), Checklist(self.timing))
 
-    def _found(self, kind: CandidateType, address: Address, related: Address, server: Address, now: float) -> None:
+    def _found(self, kind: CandidateType, address: Address, related: Address, server: Server, now: float) -> None:
         """A server has given a candidate."""
+        host = server.address.host
         if kind is CandidateType.RELAYED:
             # Below a host address of the same type preference there is none: each relay has the first place.
-            candidate = local_candidate(kind, address, related, 65_535, server=server.host, hidden=self.relay_only)
+            candidate = local_candidate(kind, address, related, 65_535, server=host, hidden=self.relay_only)
             self._add_base(Base(candidate, 65_535), now)
-            self._tell(candidate, address)
+            self._tell(candidate, address, server.name)
         elif not any(candidate.address == address for candidate, _ in self._candidates):
+            # In place of what a server saw before: a NAT gives one at a time.
+            self._candidates = [each for each in self._candidates if each[1] != related or each[0].type is not kind]
             preference = self._bases[related].preference
-            self._tell(local_candidate(kind, address, related, preference, server=server.host), related)
+            self._tell(local_candidate(kind, address, related, preference, server=host), related, server.name)
 
-    def _tell(self, candidate: Candidate, base: Address) -> None:
+    def _tell(self, candidate: Candidate, base: Address, server: str = "") -> None:
         self._candidates.append((candidate, base))
-        self._actions.append(CandidateGathered(candidate, self._current.local.ufrag))
+        self._actions.append(CandidateGathered(candidate, self._current.local.ufrag, server))
 
     def _tell_finished(self) -> None:
         if self.gathering_finished and not self._told_finished:
@@ -452,7 +509,7 @@ class Agent:
             for way in [way for way in pairs if way[0] == address]:
                 self._drop_pair(generation, pairs.pop(way), now)
 
-    def _drop_pair(self, generation: _Generation, pair: Pair, now: float) -> None:
+    def _drop_pair(self, generation: Generation, pair: Pair, now: float) -> None:
         pair.state = PairState.FAILED
         if generation.follow is pair:
             generation.follow = None
@@ -478,7 +535,7 @@ class Agent:
                     self._drop_pair(generation, pair, now)
                     pair.state = PairState.FAILED
 
-    def _pair_up(self, generation: _Generation, base: Base, remote: Candidate, now: float) -> Pair | None:
+    def _pair_up(self, generation: Generation, base: Base, remote: Candidate, now: float) -> Pair | None:
         if base.address.version != remote.address.version:
             return None
         pair = generation.checklist.pairs.get((base.address, remote.address))
@@ -495,7 +552,7 @@ class Agent:
         return pair
 
     def _pair_of(
-        self, generation: _Generation, base: Address, source: Address, priority: int, now: float
+        self, generation: Generation, base: Address, source: Address, priority: int, now: float
     ) -> Pair | None:
         """The pair that a check has come on, made if need be (RFC 8445 section 7.3.1.3)."""
         pair = generation.checklist.pairs.get((base, source))
@@ -519,7 +576,7 @@ class Agent:
         return next((each for each, _ in fits if each.address == pair.mapped), pair.base.candidate)
 
     @property
-    def _generations(self) -> tuple[_Generation, ...]:
+    def _generations(self) -> tuple[Generation, ...]:
         return (self._current,) if self._previous is None else (self._current, self._previous)
 
     # Checks
@@ -540,12 +597,12 @@ class Agent:
         follow = self._current.follow
         return follow is not None and self._current.pair is None and follow.state is not PairState.FAILED
 
-    def _follow(self, generation: _Generation, pair: Pair, now: float) -> None:
+    def _follow(self, generation: Generation, pair: Pair, now: float) -> None:
         if not pair.followed and generation.follow is None:
             pair.followed = True
             generation.follow, generation.follow_until = pair, now + self.timing.follow
 
-    def _check(self, generation: _Generation, pair: Pair, now: float) -> None:
+    def _check(self, generation: Generation, pair: Pair, now: float) -> None:
         """Send a check. It nominates the pair that is selected, or that the far end has chosen by its own check."""
         if generation.remote is None:
             return
@@ -576,26 +633,29 @@ class Agent:
 
     def _received(self, data: bytes, base: Address, source: Address, now: float) -> None:
         """A datagram of the far end, or in its name; ``base`` may be a relayed address."""
-        if self._dead or base not in self._bases:
+        if not self._dead and base in self._bases and self._taken(data, base, source, now):
             return
+        self._actions.append(Dropped(data, base, source))
+
+    def _taken(self, data: bytes, base: Address, source: Address, now: float) -> bool:
+        """Whether it was for this agent."""
         if not data or data[0] > 3:
             pairs = (generation.checklist.pairs.get((base, source)) for generation in self._generations)
-            for pair in pairs:
-                if pair is not None and pair.heard:
-                    self._hear(pair, now)
-                    self._actions.append(DataReceived(data))
-                    return
-            return
+            pair = next((each for each in pairs if each is not None and each.heard), None)
+            if pair is None or not data:
+                return False
+            self._hear(pair, now)
+            self._actions.append(DataReceived(data))
+            return True
         try:
             message = stun.decode(data)
-            if message.method is not Method.BINDING:
-                return
+            if message.method is not Method.BINDING or message.kind is Kind.INDICATION:
+                return False
             if message.kind is Kind.REQUEST:
-                self._asked(message, base, source, now)
-            elif message.kind is not Kind.INDICATION:
-                self._answered(message, base, source, now)
+                return self._asked(message, base, source, now)
+            return self._answered(message, base, source, now)
         except StunError:
-            return
+            return False
 
     def _hear(self, pair: Pair, now: float) -> None:
         if self._consent is not None and self._path is not None and self._path.pair is pair:
@@ -603,11 +663,12 @@ class Agent:
             if self.state is IceState.DISCONNECTED and now < self._consent.suspect_at:
                 self._set_state(IceState.CONNECTED)
 
-    def _asked(self, message: Message, base: Address, source: Address, now: float) -> None:
+    def _asked(self, message: Message, base: Address, source: Address, now: float) -> bool:
+        """Whether the request is signed by who may ask."""
         name = (message.get(Attr.USERNAME) or b"").partition(b":")[0]
         generation = next((each for each in self._generations if each.local.ufrag.encode() == name), None)
         if generation is None or not message.verify(generation.local.password.encode()):
-            return
+            return False
         priority = message.number(Attr.PRIORITY)
         unknown = message.unknown(_KNOWN)
         if unknown:
@@ -615,27 +676,39 @@ class Agent:
             self._answer(message, Kind.ERROR, refusal, generation, base, source, now)
         elif priority is None or not 0 < priority < 1 << 31:
             self._answer(message, Kind.ERROR, [stun.error_code(400, "Bad Request")], generation, base, source, now)
-        elif self._conflicts(message):
-            self._answer(message, Kind.ERROR, [stun.error_code(487, "Role Conflict")], generation, base, source, now)
         else:
-            nominates = message.get(Attr.USE_CANDIDATE) is not None
-            if generation.remote is None:
-                if len(generation.early) < MAX_EARLY:
-                    generation.early.append(_Early(base, source, priority, nominates))
+            conflicts = self._conflicts(message)
+            nominates = message.get(Attr.USE_CANDIDATE) is not None and not conflicts
+            # Ahead of the answer: by it the far end may learn that it has chosen well, and go no further.
+            self._learn(generation, HeardCheck(base, source, priority, nominates, conflicts), now)
+            if conflicts:
+                refusal = [stun.error_code(487, "Role Conflict")]
+                self._answer(message, Kind.ERROR, refusal, generation, base, source, now)
             else:
-                pair = self._pair_of(generation, base, source, priority, now)
-                if pair is not None:
-                    # Ahead of the answer: by it the far end may learn that it has chosen well, and go no further.
-                    self._checked_by(generation, pair, now, nominates=nominates)
-            mapped = [stun.xor_address(Attr.XOR_MAPPED_ADDRESS, source, message.transaction_id)]
-            self._answer(message, Kind.SUCCESS, mapped, generation, base, source, now)
+                mapped = [stun.xor_address(Attr.XOR_MAPPED_ADDRESS, source, message.transaction_id)]
+                self._answer(message, Kind.SUCCESS, mapped, generation, base, source, now)
+        return True
+
+    def _learn(self, generation: Generation, check: HeardCheck, now: float) -> None:
+        """Of a check of the far end, as soon as its description is known."""
+        if generation.remote is None:
+            if len(generation.early) < MAX_EARLY:
+                generation.early.append(check)
+            return
+        pair = self._pair_of(generation, check.base, check.source, check.priority, now)
+        if pair is None:
+            return
+        if check.conflicts:
+            self._listens(generation, pair, now)
+        else:
+            self._checked_by(generation, pair, now, nominates=check.nominates)
 
     def _answer(
         self,
         request: Message,
         kind: Kind,
         attributes: list[stun.Attribute],
-        generation: _Generation,
+        generation: Generation,
         base: Address,
         source: Address,
         now: float,
@@ -662,22 +735,18 @@ class Agent:
                 for pair in generation.checklist:
                     pair.rank(controlling=controlling)
 
-    def _checked_by(self, generation: _Generation, pair: Pair, now: float, *, nominates: bool) -> None:
+    def _checked_by(self, generation: Generation, pair: Pair, now: float, *, nominates: bool) -> None:
         """The far end has checked this pair (RFC 8445 sections 7.3.1.4 and 7.3.1.5)."""
-        first, pair.heard = not pair.heard, True
         self._hear(pair, now)
         if self.controlling:
-            if generation.pair is None and not pair.relayed:
-                self._follow(generation, pair, now)
-            nominee = generation.pair or (generation.follow if self._follows else None)
-            if first and nominee is not None and not self._confirmed:
-                self._check(generation, nominee, now)
+            self._listens(generation, pair, now)
         elif nominates:
-            pair.nominated_at = now
+            pair.heard, pair.nominated_at = True, now
             if pair.state is PairState.SUCCEEDED:
                 self._nominated(generation, pair, now)
             elif generation.pair is None:
                 self._follow(generation, pair, now)
+        pair.heard = True
         wanted = self._wanted(pair) if generation is self._current else generation.pair is None
         again = pair.checked_at is None or now - pair.checked_at >= _AGAIN
         if pair.state is not PairState.SUCCEEDED and again and (wanted or (nominates and not self.controlling)):
@@ -685,16 +754,28 @@ class Agent:
                 pair.state = PairState.WAITING
             self._check(generation, pair, now)
 
-    def _answered(self, message: Message, base: Address, source: Address, now: float) -> None:
+    def _listens(self, generation: Generation, pair: Pair, now: float) -> None:
+        """A check of the far end, in whichever role, shows this controlling agent where it listens."""
+        first, pair.heard = not pair.heard, True
+        # One that has no relay of its own is a server as a rule: if it checks our relay, it is there.
+        relays = any(each.type is CandidateType.RELAYED for each in generation.remotes.values())
+        if generation.pair is None and not (relays and pair.relayed):
+            self._follow(generation, pair, now)
+        nominee = generation.pair or (generation.follow if self._follows else None)
+        if first and nominee is not None and not self._confirmed:
+            self._check(generation, nominee, now)
+
+    def _answered(self, message: Message, base: Address, source: Address, now: float) -> bool:
+        """Whether it is the answer to a check, from where that went."""
         sent = self._sent.get(message.transaction_id)
         if sent is None or sent.pair.way != (base, source) or sent.generation.remote is None:
-            return
+            return False
         generation, pair = sent.generation, sent.pair
         if not message.verify(sent.generation.remote.password.encode()) or message.unknown(_KNOWN):
-            return
+            return False
         del self._sent[message.transaction_id]
         if generation not in self._generations or generation.checklist.pairs.get(pair.way) is not pair:
-            return
+            return True
         error = message.error
         if message.kind is Kind.SUCCESS:
             pair.mapped = message.address(Attr.XOR_MAPPED_ADDRESS)
@@ -706,8 +787,9 @@ class Agent:
             pair.state = PairState.WAITING if pair.state is not PairState.SUCCEEDED else pair.state
         elif pair is not generation.pair:
             pair.state = PairState.FAILED
+        return True
 
-    def _succeeded(self, generation: _Generation, pair: Pair, now: float, round_trip: float) -> None:
+    def _succeeded(self, generation: Generation, pair: Pair, now: float, round_trip: float) -> None:
         pair.state, pair.answered_at, pair.heard = PairState.SUCCEEDED, now, True
         if generation.success_at is None:
             generation.success_at = now
@@ -726,17 +808,24 @@ class Agent:
 
     # The selected pair
 
-    def _nominated(self, generation: _Generation, pair: Pair, now: float) -> None:
+    def _nominated(self, generation: Generation, pair: Pair, now: float) -> None:
         """The far end nominates a pair that works. Where it nominates several, the best of those that it insists on."""
         chosen = generation.pair
         left = chosen is None or chosen.nominated_at is None or now - chosen.nominated_at > _UNINSISTED
         if chosen is not pair and (left or chosen is None or pair.priority > chosen.priority):
             self._select(generation, pair, now)
 
+    @property
+    def _best(self) -> Pair | None:
+        """The pair to select: while other pairs wait for one, nothing but that one."""
+        generation = self._current
+        if self.controlling and self._follows and not generation.hasty:
+            return generation.follow if generation.follow and generation.follow.state is PairState.SUCCEEDED else None
+        return generation.checklist.best()
+
     def _decision_at(self) -> float | None:
         """When the best pair that works is selected without more ado."""
-        generation = self._current
-        best = generation.checklist.best()
+        generation, best = self._current, self._best
         if generation.pair is not None or best is None or generation.success_at is None or self._dead:
             return None
         if generation.hasty:
@@ -751,7 +840,7 @@ class Agent:
         waits = generation.remote is not None and generation.pair is None and not self._dead
         return generation.news_at + self.timing.patience if waits else None
 
-    def _select(self, generation: _Generation, pair: Pair, now: float) -> None:
+    def _select(self, generation: Generation, pair: Pair, now: float) -> None:
         restarted = self._path is not None and self._path is not generation
         if restarted:
             self._previous_until = now + self.timing.consent_expires

@@ -3,6 +3,7 @@
 What a far end says is untrusted text: it is bounded, and either read into a value or refused by a `CandidateError`.
 """
 
+import contextlib
 import ipaddress
 import re
 import zlib
@@ -18,13 +19,10 @@ from telnyx_core.ice.stun import Address
 MAX_LINE: Final = 1_024
 """Characters of a candidate line. Browsers' have about 120; extensions are allowed, but not without an end."""
 _ICE_CHARS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_UFRAG: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
-_PASSWORD: Final = re.compile(r"[A-Za-z0-9+/]{22,256}")
-_LINE: Final = re.compile(
-    r"(?:a=)?candidate:(?P<foundation>[A-Za-z0-9+/]{1,32}) (?P<component>[0-9]{1,3}) (?P<transport>[A-Za-z0-9-]{1,16})"
-    r" (?P<priority>[0-9]{1,10}) (?P<host>[^ ]{1,255}) (?P<port>[0-9]{1,5}) typ (?P<type>host|srflx|prflx|relay)"
-    r"(?: raddr (?P<raddr>[^ ]{1,255}) rport (?P<rport>[0-9]{1,5}))?(?: (?P<extensions>.*))?"
-)
+_UFRAG: Final = re.compile(r"[!-9;-~]{1,256}")
+_PASSWORD: Final = re.compile(r"[!-~]{1,256}")
+_FOUNDATION: Final = re.compile(r"[A-Za-z0-9+/_.-]{1,64}")
+_TRANSPORT: Final = re.compile(r"[A-Za-z0-9-]{1,16}")
 
 
 class CandidateError(ValueError):
@@ -55,16 +53,20 @@ _PREFERENCES: Final = {
 
 @frozen
 class Credentials:
-    """A username fragment and a password (RFC 8839 section 5.4). Raises `CandidateError` for what is neither."""
+    """A username fragment and a password (RFC 8839 section 5.4). Raises `CandidateError` for what is neither.
+
+    Other characters and lengths than the standard's are taken, as far as a check can carry them: how hard its password
+    is to guess is the far end's own affair.
+    """
 
     ufrag: str
     password: str = field(repr=False)
 
     def __attrs_post_init__(self) -> None:
         if not _UFRAG.fullmatch(self.ufrag):
-            raise CandidateError("ice-ufrag: 4 to 256 letters, digits, + and /")
+            raise CandidateError("ice-ufrag: 1 to 256 visible characters, and no colon")
         if not _PASSWORD.fullmatch(self.password):
-            raise CandidateError("ice-pwd: 22 to 256 letters, digits, + and /")
+            raise CandidateError("ice-pwd: 1 to 256 visible characters")
 
     @classmethod
     def fresh(cls, rng: Random) -> "Credentials":
@@ -89,30 +91,34 @@ class Candidate:
 
     @classmethod
     def parse(cls, line: str) -> "Candidate":
-        """Read ``candidate:...``, with or without ``a=``. Raises `CandidateError`.
+        """Read ``candidate:...``, with or without ``a=``, and the value alone. Raises `CandidateError`.
 
         Extensions are passed over. A host name, as browsers use to hide an address (``….local``), is for the caller to
-        resolve: it is refused here.
+        resolve: it is refused here. A priority may have all its 32 bits: some set the highest.
         """
         line = line.strip()
-        found = _LINE.fullmatch(line) if len(line) <= MAX_LINE else None
-        if found is None:
+        if len(line) > MAX_LINE or not line.isprintable():
             raise CandidateError("no candidate line")
-        component, priority = int(found["component"]), int(found["priority"])
-        if not 1 <= component <= 256:
+        words = line.removeprefix("a=").removeprefix("candidate:").split()
+        if (
+            len(words) < 8
+            or words[6] != "typ"
+            or not (_FOUNDATION.fullmatch(words[0]) and _TRANSPORT.fullmatch(words[2]))
+        ):
+            raise CandidateError("no candidate line")
+        component, priority = _number(words[1], 256), _number(words[3], (1 << 32) - 1)
+        if not component:
             raise CandidateError("a component is 1 to 256")
-        if not 1 <= priority < 1 << 31:
-            raise CandidateError("a priority is 1 to 2147483647")
         try:
-            address = Address.of(found["host"], int(found["port"]))
+            kind = CandidateType(words[7])
         except ValueError:
-            raise CandidateError("not an IP address and a port") from None
-        try:
-            related = Address.of(found["raddr"], int(found["rport"])) if found["raddr"] else None
-        except ValueError:
-            related = None  # it is for diagnosis alone, and some write a name there
-        kind = CandidateType(found["type"])
-        return cls(found["foundation"], component, found["transport"].lower(), priority, address, kind, related)
+            raise CandidateError("no such type") from None
+        address = _address(words[4], words[5])
+        named = dict(zip(words[8::2], words[9::2], strict=False))
+        related: Address | None = None
+        with contextlib.suppress(CandidateError):  # it is for diagnosis alone, and some write a name there
+            related = _address(named.get("raddr", ""), named.get("rport", ""))
+        return cls(words[0], component, words[2].lower(), priority, address, kind, related)
 
     def __str__(self) -> str:
         """The line, without ``a=``, as a description or a trickled candidate has it."""
@@ -126,6 +132,23 @@ class Candidate:
     def routable(self) -> bool:
         """Whether it is worth sending to from the internet: no private, link-local, carrier-grade or special range."""
         return ipaddress.ip_address(self.address.host).is_global
+
+
+def _number(text: str, highest: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= highest):
+        raise CandidateError(f"not a number up to {highest}")
+    return int(text)
+
+
+def _address(host: str, port: str) -> Address:
+    """Without a zone: another host's zones mean nothing here."""
+    number = _number(port, 0xFFFF)
+    try:
+        if "%" in host:
+            raise ValueError(host)
+        return Address.of(host, number)
+    except ValueError:
+        raise CandidateError("no IP address") from None
 
 
 def priority_of(kind: CandidateType, local_preference: int, component: int = 1) -> int:

@@ -4,6 +4,7 @@ Servers of a kind follow each other with a short head start each, because one th
 seconds; the first that answers ends the race. When the relay is lost later, there is another race.
 """
 
+import ipaddress
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final, TypeAlias
@@ -44,7 +45,7 @@ class StunServer:
 
 
 Server: TypeAlias = StunServer | TurnServer
-Found: TypeAlias = Callable[[CandidateType, Address, Address, Address, float], None]
+Found: TypeAlias = Callable[[CandidateType, Address, Address, Server, float], None]
 """The kind of a candidate, its address, its base (the mapped address for a relay), the server, and the time."""
 Arrived: TypeAlias = Callable[[bytes, Address, Address, float], None]
 """A datagram, the relayed address that it came to, the peer that sent it, and the time."""
@@ -62,26 +63,26 @@ class _Query:
 class _Race:
     """Which server of a kind is asked when: each has a head start over the next."""
 
-    servers: Sequence[Server]
+    servers: list[Server]
     head_start: float
-    due: float | None
+    ready_at: float
+    """For the next one."""
     asked: int = 0
+    over: bool = False
+
+    @property
+    def due(self) -> float | None:
+        return None if self.over or self.asked >= len(self.servers) else self.ready_at
 
     def take(self, now: float) -> Server | None:
         if self.due is None or now < self.due:
             return None
-        server = self.servers[self.asked] if self.asked < len(self.servers) else None
-        self.asked += 1
-        self.due = now + self.head_start if self.asked < len(self.servers) else None
-        return server
+        self.asked, self.ready_at = self.asked + 1, now + self.head_start
+        return self.servers[self.asked - 1]
 
     def hurry(self, now: float) -> None:
         """One has failed: the next is asked at once."""
-        if self.due is not None:
-            self.due = now
-
-    def won(self) -> None:
-        self.due = None
+        self.ready_at = now
 
 
 @define(eq=False)
@@ -106,10 +107,12 @@ class Gatherer:
     _gone: Callable[[Address | None, str | None, float], None]
     """A relay that is lost, or a host that it refuses."""
     hosts: list[Address] = field(factory=list[Address], init=False)
+    outlets: list[Address] = field(factory=list[Address], init=False)
+    """Sockets that have no candidate; TURN servers are asked from them."""
     relay: _Relay | None = field(default=None, init=False)
     """The winner."""
     _stuns: list[StunServer] = field(factory=list[StunServer], init=False)
-    _turns: list[TurnServer] = field(factory=list[TurnServer], init=False)
+    _turns: list[Server] = field(factory=list[Server], init=False)
     _races: dict[Address, _Race] = field(factory=dict[Address, _Race], init=False)
     _turn_race: _Race | None = field(default=None, init=False)
     _queries: dict[bytes, _Query] = field(factory=dict[bytes, _Query], init=False)
@@ -142,9 +145,26 @@ class Gatherer:
             elif isinstance(server, TurnServer) and len(self._turns) < MAX_SERVERS:
                 self._turns.append(server)
         for host in self.hosts:
-            if not any(query.host == host for query in self._queries.values()):
-                self._race_from(host, now)
+            self._race_from(host, now)
         self._race_turn(now)
+
+    def stop(self, now: float) -> None:
+        """Leave what is not answered yet."""
+        for race in self._all_races:
+            race.over = True
+        self.stop_asking()
+        for relay in tuple(self._relays):
+            self._release(relay, now)
+        self._relays.clear()
+
+    def stop_asking(self) -> None:
+        self._queries = {key: query for key, query in self._queries.items() if query.mapped is not None}
+
+    def ask_again(self, now: float) -> None:
+        for query in self._queries.values():
+            if query.mapped is not None:
+                query.transaction.due, query.transaction.deadline = now, now + self.timing.server
+        self.refresh(now)
 
     def remove_host(self, host: Address, now: float) -> None:
         self.hosts.remove(host)
@@ -170,7 +190,7 @@ class Gatherer:
         except StunError:
             return True
         if message.kind is Kind.SUCCESS and mapped is not None and mapped.port and mapped.version == base.version:
-            race.won()
+            race.over = True
             for key, other in tuple(self._queries.items()):
                 if other is not query and other.host == base:
                     del self._queries[key]
@@ -178,7 +198,7 @@ class Gatherer:
             query.transaction.deadline = now + self.timing.keepalive + self.timing.server
             if query.mapped != mapped:
                 query.mapped = mapped
-                self._found(CandidateType.SERVER_REFLEXIVE, mapped, base, source, now)
+                self._found(CandidateType.SERVER_REFLEXIVE, mapped, base, query.server, now)
         elif query.mapped is None:
             del self._queries[data[8:20]]
             try:
@@ -253,8 +273,7 @@ class Gatherer:
         for key, query in tuple(self._queries.items()):
             if now >= query.transaction.deadline:
                 del self._queries[key]
-                if query.mapped is None:
-                    self._act(ServerFailed(query.server.address, query.server.name, NOT_REACHED, "no answer"))
+                self._act(ServerFailed(query.server.address, query.server.name, NOT_REACHED, "no answer"))
             elif now >= query.transaction.due:
                 self._act(Transmit(query.host, query.server.address, query.transaction.sent(now)))
         server = None if self._turn_race is None else self._turn_race.take(now)
@@ -267,14 +286,17 @@ class Gatherer:
                 self._pump(relay, now)
 
     def _race_from(self, host: Address, now: float) -> None:
-        servers = [each for each in self._stuns if each.address.version == host.version]
-        if self.reflexive and servers:
+        servers: list[Server] = [each for each in self._stuns if _reaches(host, each.address)]
+        if host in self._races:
+            self._races[host].servers = servers
+        elif self.reflexive and servers:
             self._races[host] = _Race(servers, self.timing.stun_head_start, now)
 
     def _race_turn(self, now: float) -> None:
-        if self.relay is None and not self._relays and self._turns and self._allowed:
+        running = self._turn_race is not None and self._turn_race.due is not None
+        if self.relay is None and not self._relays and not running and self._turns and self._allowed:
             self._allowed -= 1
-            self._turn_race = _Race(tuple(self._turns), self.timing.turn_head_start, now)
+            self._turn_race = _Race(self._turns, self.timing.turn_head_start, now)
 
     def _query(self, host: Address, server: StunServer, now: float) -> None:
         transaction_id = fresh_id(self.rng)
@@ -286,7 +308,8 @@ class Gatherer:
     def _ask_relay(self, server: TurnServer, redirects: int, now: float) -> None:
         client = TurnClient(server, self.rng, self.timing)
         if server.transport == "udp":
-            host = next((each for each in self.hosts if each.version == server.address.version), None)
+            sockets = (*self.outlets, *self.hosts)
+            host = next((each for each in sockets if each.version == server.address.version), None)
             taken = host is not None and self.server_at(host, server.address) is not None
             if host is None or taken:
                 self._act(ServerFailed(server.address, server.name, NOT_REACHED, "no socket to ask it from"))
@@ -325,11 +348,11 @@ class Gatherer:
         self._relays.remove(relay)
         self.relay = relay
         if self._turn_race is not None:
-            self._turn_race.won()
+            self._turn_race.over = True
         for other in tuple(self._relays):
             self._release(other, now)
         self._relays.clear()
-        self._found(CandidateType.RELAYED, relayed, mapped or relayed, relay.client.server.address, now)
+        self._found(CandidateType.RELAYED, relayed, mapped or relayed, relay.client.server, now)
 
     def _redirected(self, relay: _Relay, address: Address, now: float) -> None:
         self._drop(relay)
@@ -370,3 +393,9 @@ class Gatherer:
         if relay.stream is not None:
             self._act(CloseStream(relay.stream))
             relay.stream = None
+
+
+def _reaches(host: Address, server: Address) -> bool:
+    """What is bound to loopback stays there."""
+    loopback = [ipaddress.ip_address(each.host).is_loopback for each in (host, server)]
+    return host.version == server.version and not (loopback[0] and not loopback[1])

@@ -11,9 +11,10 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
+from telnyx_core.ice import Candidate
 from telnyx_drivers._webrtc import bit_rate, sdp
 from telnyx_drivers._webrtc.remote_sdp import RemoteDescription, Setup
-from telnyx_drivers._webrtc.sdp import Candidate, Direction, RtpMap
+from telnyx_drivers._webrtc.sdp import Direction, RtpMap
 
 PACKET_TIME: Final = 20
 """Milliseconds of audio in a packet that we send."""
@@ -118,10 +119,10 @@ def by_likelihood(candidates: Iterable[Candidate], style: Style) -> tuple[Candid
     """
 
     def rank(candidate: Candidate) -> tuple[int, int, int]:
-        address = ipaddress.ip_address(candidate.address)
+        address = ipaddress.ip_address(candidate.address.host)
         scope = 2 if address.is_loopback else 1 if address.is_link_local else 0
         types: tuple[str, ...] = ("srflx", "relay", "host") if style.reflexive_first else ("host", "srflx", "relay")
-        return scope, types.index(candidate.type), address.version
+        return scope, types.index(candidate.type.value), address.version
 
     return tuple(sorted(candidates, key=rank))
 
@@ -143,8 +144,8 @@ def _audio(
     port, connection = 9, _UNROUTED
     if described.candidates:
         likeliest = described.candidates[0]
-        port = likeliest.port
-        connection = f"IN IP{ipaddress.ip_address(likeliest.address).version} {likeliest.address}"
+        port = likeliest.address.port
+        connection = f"IN IP{likeliest.address.version} {likeliest.address.host}"
     protocol = "UDP/TLS/RTP/SAVPF" if remote is None else remote.audio.protocol
     yield f"m=audio {port} {protocol} {' '.join(str(entry.payload_type) for entry in formats)}"
     yield f"c={connection}"
@@ -165,7 +166,7 @@ def _audio(
     yield f"a=ptime:{PACKET_TIME}"
     if style.trickle:
         yield "a=ice-options:trickle"
-    yield from (f"a=candidate:{candidate}" for candidate in described.candidates)
+    yield from (f"a={candidate}" for candidate in described.candidates)
     if complete:
         yield "a=end-of-candidates"
 

@@ -12,8 +12,9 @@ from typing import Final, Literal, TypeAlias
 from attrs import field, frozen
 
 from telnyx_core.actions import DescriptionKind
+from telnyx_core.ice import Address, Candidate, CandidateError, Credentials
 from telnyx_drivers._webrtc import bit_rate, sdp
-from telnyx_drivers._webrtc.sdp import Candidate, Direction, Document, RtpMap, SdpError, Section
+from telnyx_drivers._webrtc.sdp import Direction, Document, RtpMap, SdpError, Section
 
 Setup: TypeAlias = Literal["active", "passive", "actpass"]
 
@@ -21,7 +22,6 @@ _CLOCK_RATES: Final = {each.name.lower(): each.clock_rate for each in sdp.CODECS
 _DIGEST_SIZES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 """Bytes, for the hashes that count; weaker ones are no protection (RFC 8122 section 5)."""
 _MID: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,32}")
-_ICE_TEXT: Final = re.compile(r"[!-~]{1,256}")
 _FINGERPRINT: Final = re.compile(r"([A-Za-z0-9-]{1,16}) +([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*)")
 
 
@@ -68,6 +68,7 @@ def parse_remote(text: str, kind: DescriptionKind) -> RemoteDescription:
     codecs = tuple(_first_of_each(maps))
     if not codecs:
         raise SdpError(f"no codec in common: the far end speaks {_names(maps) or 'none that it names'}")
+    ufrag, pwd = _credentials(document, audio)
     mid = audio.first("mid")
     if mid is not None and not _MID.fullmatch(mid):
         mid = None
@@ -83,8 +84,8 @@ def parse_remote(text: str, kind: DescriptionKind) -> RemoteDescription:
         candidates=_candidates(audio),
         candidates_complete=audio.has("end-of-candidates"),
         ice_lite=document.has("ice-lite") or audio.has("ice-lite"),
-        ice_ufrag=_ice_text(document, audio, "ice-ufrag"),
-        ice_pwd=_ice_text(document, audio, "ice-pwd"),
+        ice_ufrag=ufrag,
+        ice_pwd=pwd,
         fingerprints=_fingerprints(document, audio),
         setup=_setup(document, audio, kind),
         max_bit_rate=bit_rate.asked_of_us(audio),
@@ -134,21 +135,23 @@ def _direction(document: Document, audio: Section) -> Direction:
 
 
 def _candidates(audio: Section) -> tuple[Candidate, ...]:
-    found: dict[tuple[str, int], Candidate] = {}
+    found: dict[Address, Candidate] = {}
     for value in audio.values("candidate"):
         candidate = sdp.parse_candidate(value)
         if candidate is not None and len(found) < sdp.MAX_CANDIDATES:
-            found.setdefault((candidate.address, candidate.port), candidate)
+            found.setdefault(candidate.address, candidate)
     return tuple(found.values())
 
 
-def _ice_text(document: Document, audio: Section, name: str) -> str:
-    value = audio.first(name) or next(document.values(name), None)
-    if value is None:
-        raise SdpError(f"no a={name}: the far end does not speak ICE")
-    if not _ICE_TEXT.fullmatch(value):
-        raise SdpError(f"a={name} is malformed")
-    return value
+def _credentials(document: Document, audio: Section) -> tuple[str, str]:
+    ufrag, pwd = (audio.first(name) or next(document.values(name), None) for name in ("ice-ufrag", "ice-pwd"))
+    if ufrag is None or pwd is None:
+        raise SdpError(f"no a=ice-{'ufrag' if ufrag is None else 'pwd'}: the far end does not speak ICE")
+    try:
+        Credentials(ufrag, pwd)
+    except CandidateError as error:
+        raise SdpError(f"a={str(error).partition(':')[0]} is malformed") from None
+    return ufrag, pwd
 
 
 def _fingerprints(document: Document, audio: Section) -> tuple[tuple[str, str], ...]:

@@ -11,6 +11,8 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from telnyx_core.ice import Candidate, CandidateError, CandidateType
+
 Direction: TypeAlias = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 DIRECTIONS: Final[tuple[Direction, ...]] = ("sendrecv", "sendonly", "recvonly", "inactive")
 REVERSED: Final[Mapping[Direction, Direction]] = {
@@ -21,8 +23,6 @@ REVERSED: Final[Mapping[Direction, Direction]] = {
 }
 """As the other end sees it."""
 DEFAULT_MID: Final = "0"
-CandidateType: TypeAlias = Literal["host", "srflx", "relay"]
-CANDIDATE_TYPES: Final[tuple[CandidateType, ...]] = ("host", "srflx", "relay")
 
 MAX_LENGTH: Final = 65_536
 """Characters. A browser's offer with audio and video has about 8 000."""
@@ -72,27 +72,6 @@ CODECS: Final[tuple[RtpMap, ...]] = (
     RtpMap(8, "PCMA", 8_000),
 )
 """What can be spoken, as it is offered (MEDIA-042): the clock is that of RTP timestamps (RFC 3551, RFC 7587)."""
-
-
-@frozen
-class Candidate:
-    """One ICE candidate (RFC 8839) that this client can pair with: component 1, UDP, an address, no name."""
-
-    foundation: str
-    priority: int
-    address: str
-    port: int
-    type: CandidateType
-    related: tuple[str, int] | None = None
-    """``raddr`` and ``rport``: the address behind a reflexive or relayed one."""
-
-    @property
-    def where(self) -> tuple[str, int]:
-        return self.address, self.port
-
-    def __str__(self) -> str:
-        related = "" if self.related is None else f" raddr {self.related[0]} rport {self.related[1]}"
-        return f"{self.foundation} 1 udp {self.priority} {self.address} {self.port} typ {self.type}{related}"
 
 
 @frozen
@@ -182,41 +161,17 @@ def rtp_maps(section: Section) -> tuple[RtpMap, ...]:
     return tuple(named[n] for n in numbers if n in named and n < 128 and n not in _RTCP_COLLISION)
 
 
-_FOUNDATION: Final = re.compile(r"[A-Za-z0-9+/_.-]{1,64}")
-
-
 def parse_candidate(text: str) -> Candidate | None:
     """Read a candidate, with or without ``a=`` and ``candidate:`` (MEDIA-111); ``None`` when it is of no use here.
 
     Of no use: component 2 (RTCP is multiplexed; SRV-003), TCP, a name instead of an address, peer-reflexive, and what
     does not parse.
     """
-    words = text.strip().removeprefix("a=").removeprefix("candidate:").split()
-    if len(words) < 8 or words[1] != "1" or words[2].lower() != "udp" or words[6] != "typ":
-        return None
-    foundation, priority, address, port = words[0], words[3], words[4], words[5]
-    if not (_FOUNDATION.fullmatch(foundation) and _is_number(priority, 2**32 - 1) and _is_number(port, 65_535)):
-        return None
-    ip = _address(address)
-    kind: CandidateType | None = next((known for known in CANDIDATE_TYPES if known == words[7]), None)
-    if ip is None or ip.is_unspecified or ip.is_multicast or int(port) == 0 or kind is None:
-        return None
-    return Candidate(foundation, int(priority), str(ip), int(port), kind, _related(words[8:]))
-
-
-def _related(words: list[str]) -> tuple[str, int] | None:
-    named = dict(zip(words[::2], words[1::2], strict=False))
-    ip, port = _address(named.get("raddr", "")), named.get("rport", "")
-    return (str(ip), int(port)) if ip is not None and _is_number(port, 65_535) else None
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """An address without a zone: another host's zones mean nothing here."""
     try:
-        return None if "%" in text else ipaddress.ip_address(text)
-    except ValueError:
+        found = Candidate.parse(text)
+    except CandidateError:
         return None
-
-
-def _is_number(text: str, highest: int) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= highest
+    ip = ipaddress.ip_address(found.address.host)
+    usable = found.component == 1 and found.transport == "udp" and found.address.port != 0
+    told = found.type is not CandidateType.PEER_REFLEXIVE
+    return found if usable and told and not (ip.is_unspecified or ip.is_multicast) else None

@@ -45,8 +45,8 @@ class Observed:
         match fact:
             case CandidateFound(_, text, url=url):
                 if (found := parse_candidate(text)) is not None:
-                    vpn = found.address in self._vpn
-                    candidate = Candidate(address=found.address, port=found.port, kind=found.type, url=url, vpn=vpn)
+                    (host, port), kind = found.address, found.type.value
+                    candidate = Candidate(address=host, port=port, kind=kind, url=url, vpn=host in self._vpn)
                     self.candidates.append(candidate)
             case LocalDescribed(complete=True):
                 self.gathering_complete = True

@@ -61,8 +61,8 @@ MUTANTS: Final = (
     Mutant(
         "the pair that the far end has checked gets no precedence",
         "ice/agent.py",
-        "            if generation.pair is None and not pair.relayed:\n                self._follow",
-        "            if False:\n                self._follow",
+        "        if generation.pair is None and not (relays and pair.relayed):\n            self._follow",
+        "        if False:\n            self._follow",
     ),
     Mutant(
         "a restart lets the old pair go",
@@ -85,8 +85,8 @@ MUTANTS: Final = (
     Mutant(
         "with relays alone STUN servers are asked",
         "ice/gathering.py",
-        "        if self.reflexive and servers:",
-        "        if servers:",
+        "        elif self.reflexive and servers:",
+        "        elif servers:",
     ),
     Mutant(
         "with relays alone the host's own addresses are used",
@@ -97,8 +97,8 @@ MUTANTS: Final = (
     Mutant(
         "with relays alone the description shows the mapped address",
         "ice/agent.py",
-        "server=server.host, hidden=self.relay_only)",
-        "server=server.host)",
+        "server=host, hidden=self.relay_only)",
+        "server=host)",
     ),
     Mutant(
         "a role conflict is not settled",
@@ -121,8 +121,8 @@ MUTANTS: Final = (
     Mutant(
         "data is taken from whoever sends it",
         "ice/agent.py",
-        "                if pair is not None and pair.heard:",
-        "                if pair is not None:",
+        "if each is not None and each.heard), None)",
+        "if each is not None), None)",
     ),
     Mutant(
         "checks that come before the description are forgotten",

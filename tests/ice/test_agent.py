@@ -9,9 +9,11 @@ from telnyx_core.ice import (
     Address,
     Agent,
     Candidate,
+    CandidateGathered,
     CandidateType,
     Credentials,
     DataReceived,
+    Dropped,
     GatheringFinished,
     IceError,
     IceState,
@@ -315,7 +317,8 @@ def test_strangers_hear_nothing(how: str) -> None:
     agent.set_remote(CREDENTIALS, 0.0)
     agent.receive(data, HERE, THERE, 0.1)
     agent.receive(b"\x80audio", HERE, THERE, 0.1)
-    assert [each for each in drain(agent) if not isinstance(each, StateChanged)] == []
+    told = [each for each in drain(agent) if not isinstance(each, StateChanged)]
+    assert told == [Dropped(data, HERE, THERE), Dropped(b"\x80audio", HERE, THERE)]
     assert agent._current.remotes == {}
 
 
@@ -931,8 +934,10 @@ def test_a_binding_is_kept_while_the_far_end_is_ringing_and_a_new_one_is_told() 
     net.run(20.0)
     nat.rebind()
     net.run(20.0)
-    ports = {each.address.port for each in one.agent.local_candidates if each.type is CandidateType.SERVER_REFLEXIVE}
-    assert len(ports) == 2
+    told = [each.candidate for _, each in one.told if isinstance(each, CandidateGathered)]
+    reflexive = [each for each in told if each.type is CandidateType.SERVER_REFLEXIVE]
+    assert len({each.address.port for each in reflexive}) == 2
+    assert [each for each in one.agent.local_candidates if each in reflexive] == reflexive[1:], "the first is no more"
     assert len(one.sent) == 3
 
 
@@ -944,3 +949,102 @@ def test_a_server_that_lies_does_no_harm() -> None:
     call(one, other)
     assert net.run(5.0, lambda: one.connected and other.connected)
     assert both_ways(one, other)
+
+
+OTHER = Address("10.0.0.9", 1000)
+
+
+def two_bases(tie_breaker: int = 1 << 63) -> tuple[Agent, dict[Address, stun.Message]]:
+    """A controlling agent that has checked the far end from both of its addresses."""
+    agent = Agent(controlling=True, rng=Random(1), tie_breaker=tie_breaker)
+    agent.gather([HERE, OTHER], [], 0.0)
+    agent.set_remote(CREDENTIALS, 0.0)
+    agent.add_remote_candidate(remote(), 0.0)
+    agent.handle_timeout(0.02)
+    return agent, {each.base: stun.decode(each.data) for each in transmissions(agent)}
+
+
+def test_while_others_wait_for_the_pair_of_the_far_end_none_of_them_is_selected() -> None:
+    """PS-039: a server that has been answered goes away with the next check from elsewhere, for a second."""
+    agent, sent = two_bases()
+    agent.receive(request(agent), HERE, THERE, 0.05)
+    again = [stun.decode(each.data) for each in transmissions(agent) if each.data[:2] == b"\0\1"]
+    agent.receive(answer(sent[OTHER]), OTHER, THERE, 0.06)
+    assert agent.path is None
+    agent.receive(answer(again[0]), HERE, THERE, 0.07)
+    assert agent.path == (HERE, THERE)
+
+
+def test_the_pair_of_the_far_end_that_does_not_answer_is_waited_for_and_no_longer() -> None:
+    agent, sent = two_bases()
+    agent.receive(request(agent), HERE, THERE, 0.05)
+    agent.receive(answer(sent[OTHER]), OTHER, THERE, 0.06)
+    agent.handle_timeout(1.54)
+    assert agent.path is None
+    agent.handle_timeout(1.55)
+    assert agent.path == (OTHER, THERE)
+    due = agent.next_timeout()
+    assert due is not None
+    assert due > 1.55
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_check_in_the_wrong_role_shows_where_the_far_end_listens(early: bool) -> None:
+    """It is refused, and other addresses wait all the same."""
+    agent = Agent(controlling=True, rng=Random(1), tie_breaker=1 << 63)
+    agent.gather([HERE, OTHER], [], 0.0)
+    wrong = request(agent, role=Attr.ICE_CONTROLLING)
+    if early:
+        agent.receive(wrong, OTHER, THERE, 0.0)
+        assert [stun.decode(each.data).kind for each in transmissions(agent)] == [Kind.ERROR]
+    agent.set_remote(CREDENTIALS, 0.0)
+    if not early:
+        agent.receive(wrong, OTHER, THERE, 0.0)
+    agent.add_remote_candidate(remote(), 0.0)
+    for tick in range(20):
+        agent.handle_timeout(tick / 20)
+    checks = [each for each in transmissions(agent) if stun.decode(each.data).kind is Kind.REQUEST]
+    assert {each.base for each in checks} == {OTHER}
+    assert all(stun.decode(each.data).get(Attr.USE_CANDIDATE) is not None for each in checks)
+
+
+def test_a_server_whose_name_is_known_late_joins_the_race() -> None:
+    net = Internet()
+    dead, good = StunNode(net, Address("192.0.2.1", 3478), "dead"), StunNode(net, Address("192.0.2.2", 3478))
+    one = player(net, "10.0.0.1", controlling=True, servers=[dead.server])
+    one.open()
+    net.run(0.1)
+    one.agent.gather([], [good.server], net.now)
+    one.pump()
+    net.run(0.4)
+    assert one.agent.gathering_finished
+    assert not [each for _, each in one.told if isinstance(each, ServerFailed)]
+
+
+def test_gathering_can_be_ended_and_what_was_given_be_asked_for_again() -> None:
+    net = Internet()
+    node = StunNode(net, Address("192.0.2.1", 3478))
+    nat = Nat("203.0.113.1", NatKind.FULL_CONE)
+    one = player(net, "10.0.0.1", controlling=True, nat=nat, servers=[node.server])
+    one.open()
+    net.run(0.2)
+    nat.rebind()
+    one.agent.ask_again(net.now)
+    one.pump()
+    net.run(0.2)
+    reflexive = [each for each in one.agent.local_candidates if each.type is CandidateType.SERVER_REFLEXIVE]
+    assert [each.address.port for each in reflexive] == [30_002]
+    silent = StunNode(net, Address("192.0.2.2", 3478), "dead")
+    other = player(net, "10.0.1.1", controlling=True, servers=[silent.server])
+    other.open()
+    net.run(0.2)
+    assert not other.agent.gathering_finished
+    other.agent.end_gathering(net.now)
+    assert other.agent.gathering_finished
+
+
+def test_nothing_is_asked_from_loopback_of_a_server_elsewhere() -> None:
+    agent = Agent(controlling=True, rng=Random(1))
+    agent.gather([Address("127.0.0.1", 9)], [StunNode(Internet(), Address("192.0.2.1", 3478)).server], 0.0)
+    assert transmissions(agent) == []
+    assert agent.gathering_finished

@@ -5,18 +5,21 @@ from aiortc.sdp import SessionDescription
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telnyx_core.ice import Address, Candidate, CandidateType
 from telnyx_drivers._webrtc import sdp
 from telnyx_drivers._webrtc.local_sdp import LocalDescription, LocalEnd, Style, by_likelihood, write
 from telnyx_drivers._webrtc.preferences import in_common
 from telnyx_drivers._webrtc.remote_sdp import RemoteDescription, parse_remote
-from telnyx_drivers._webrtc.sdp import CODECS, Candidate, Direction, RtpMap, Section
+from telnyx_drivers._webrtc.sdp import CODECS, Direction, RtpMap, Section
 from tests.media.test_sdp_remote import DIGEST, USABLE, kind_of, read, remote
 
 END = LocalEnd(
     session_id=77, ice_ufrag="Qw3E", ice_pwd="tY6uI8oP0aS2dF4gH6jK8l", fingerprint=DIGEST, ssrc=715203948, cname="us"
 )
-HOST = Candidate("h", 9, "192.0.2.79", 40404, "host")
-REFLEXIVE = Candidate("s", 8, "198.51.100.8", 5555, "srflx", ("192.0.2.79", 40404))
+HOST = Candidate("h", 1, "udp", 9, Address("192.0.2.79", 40404), CandidateType.HOST)
+REFLEXIVE = Candidate(
+    "s", 1, "udp", 8, Address("198.51.100.8", 5555), CandidateType.SERVER_REFLEXIVE, Address("192.0.2.79", 40404)
+)
 
 
 def finished(
@@ -114,10 +117,10 @@ def test_what_has_been_found_is_shown_and_whether_that_is_all() -> None:
     description, for the server takes no others (PS-043).
     """
     begun = audio(finished(HOST, complete=False))
-    assert list(begun.values("candidate")) == [str(HOST)]
+    assert list(begun.values("candidate")) == [str(HOST).removeprefix("candidate:")]
     assert not begun.has("end-of-candidates")
     done = audio(finished(HOST, REFLEXIVE))
-    assert list(done.values("candidate")) == [str(REFLEXIVE), str(HOST)]
+    assert list(done.values("candidate")) == [str(each).removeprefix("candidate:") for each in (REFLEXIVE, HOST)]
     assert done.has("end-of-candidates")
 
 
@@ -200,8 +203,15 @@ def test_an_answer_does_no_more_than_was_offered(name: str) -> None:
 
 
 ADDRESSES = st.sampled_from(["127.0.0.1", "::1", "169.254.3.4", "fe80::1", "10.0.0.1", "192.0.2.1", "2001:db8::1"])
+TYPES = (CandidateType.HOST, CandidateType.SERVER_REFLEXIVE, CandidateType.RELAYED)
 CANDIDATES = st.builds(
-    Candidate, st.just("f"), st.just(1), ADDRESSES, st.integers(1, 9), st.sampled_from(sdp.CANDIDATE_TYPES)
+    Candidate,
+    st.just("f"),
+    st.just(1),
+    st.just("udp"),
+    st.just(1),
+    st.builds(Address, ADDRESSES, st.integers(1, 9)),
+    st.sampled_from(TYPES),
 )
 
 
@@ -211,19 +221,21 @@ def test_loopback_and_link_local_never_stand_before_a_routable_candidate(
 ) -> None:
     """SRV-006."""
     ordered = by_likelihood(candidates, Style(reflexive_first=reflexive_first))
-    unroutable = [each.address.startswith(("127.", "::1", "169.254.", "fe80:")) for each in ordered]
+    unroutable = [each.address.host.startswith(("127.", "::1", "169.254.", "fe80:")) for each in ordered]
     assert unroutable == sorted(unroutable)
     assert sorted(map(str, ordered)) == sorted(map(str, candidates))
     routable = [each for each, skip in zip(ordered, unroutable, strict=True) if not skip]
-    if reflexive_first and any(each.type == "srflx" for each in routable):
-        assert routable[0].type == "srflx"
+    if reflexive_first and any(each.type is CandidateType.SERVER_REFLEXIVE for each in routable):
+        assert routable[0].type is CandidateType.SERVER_REFLEXIVE
 
 
 @given(st.lists(CANDIDATES))
 def test_an_ipv6_address_stands_behind_the_ipv4_addresses_of_its_kind(candidates: list[Candidate]) -> None:
     """PS-042: a server without an IPv6 media address drops such candidates, and of the others it takes the first."""
     ordered = by_likelihood(candidates, Style(reflexive_first=True))
-    for kind in sdp.CANDIDATE_TYPES:
-        routable = [each for each in ordered if each.type == kind and not each.address.startswith(("127.", "::1"))]
-        versions = [":" in each.address for each in routable if not each.address.startswith(("169.254.", "fe80:"))]
+    for kind in TYPES:
+        routable = [each for each in ordered if each.type == kind and not each.address.host.startswith(("127.", "::1"))]
+        versions = [
+            ":" in each.address.host for each in routable if not each.address.host.startswith(("169.254.", "fe80:"))
+        ]
         assert versions == sorted(versions)
