@@ -20,8 +20,9 @@ from aioice.stun import Class, Message, Method, TransactionError
 from aioice.turn import TurnTransport
 from attrs import define, field, frozen
 
+from telnyx_core.ice import Candidate as IceCandidate
 from telnyx_drivers import _logs as logs
-from telnyx_drivers._webrtc import private, sdp
+from telnyx_drivers._webrtc import private
 from telnyx_drivers._webrtc.host_addresses import host_addresses
 from telnyx_drivers._webrtc.ice_agent import Agent
 from telnyx_drivers._webrtc.ice_plan import IcePlan, Server, StunServer, TurnServer
@@ -137,10 +138,10 @@ class Gathering:
         answered = {each.server for each in self.found}
         return tuple(failure for server, failure in self._failures.items() if server not in answered)
 
-    def url_of(self, candidate: sdp.Candidate) -> str | None:
+    def url_of(self, candidate: IceCandidate) -> str | None:
         """Of the server that gave it."""
-        given = (each for each in self.found if (each.candidate.host, each.candidate.port) == candidate.where)
-        return next((each.server.url for each in given if each.candidate.type == candidate.type), None)
+        given = (each for each in self.found if (each.candidate.host, each.candidate.port) == candidate.address)
+        return next((each.server.url for each in given if each.candidate.type == candidate.type.value), None)
 
     async def still_true(self) -> bool:
         """Whether this host still has the addresses, and the servers still see them as they did.

@@ -9,13 +9,13 @@ from aioice.ice import CandidatePair
 from aioice.turn import TurnTransport
 from attrs import field, frozen
 
+from telnyx_core.ice import Candidate
 from telnyx_core.stats.snapshot import CandidateStats, PairStats
 from telnyx_drivers._webrtc import private, sdp
 from telnyx_drivers._webrtc.ice import Gathering
 from telnyx_drivers._webrtc.ice_agent import Agent
 from telnyx_drivers._webrtc.ice_serving import ServingAgent
 from telnyx_drivers._webrtc.ice_socket import Address, Relay, Unwanted, sender_of
-from telnyx_drivers._webrtc.sdp import Candidate
 
 IceState: TypeAlias = Literal["new", "checking", "completed", "failed", "closed"]
 
@@ -178,7 +178,7 @@ class AioiceTransport:
         elif self.agent.door.full:
             return False
         else:
-            await self.agent.add_remote_candidate(LibraryCandidate.from_sdp(str(candidate)))
+            await self.agent.add_remote_candidate(LibraryCandidate.from_sdp(str(candidate).removeprefix("candidate:")))
         return True
 
     def carry(self, dtls: Callable[[bytes], None]) -> None:

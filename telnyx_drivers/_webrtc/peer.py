@@ -42,6 +42,7 @@ from telnyx_core.facts import (
     TransportLayer,
     TransportStateChanged,
 )
+from telnyx_core.ice import Candidate
 from telnyx_core.ids import MediaId
 from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_drivers import _logs as logs
@@ -237,7 +238,7 @@ class Peer:
 
     async def _trickle(self) -> None:
         """Tell candidates as they are found (MEDIA-101), until no more can come or none is needed any more."""
-        told: set[sdp.Candidate] = set()
+        told: set[Candidate] = set()
         while True:
             more = self._ground.asking
             found = self._description().candidates
@@ -256,11 +257,11 @@ class Peer:
         self._report(LocalDescribed(self.media, self._local.sdp, complete=True))
         await self._pass_end()
 
-    def _tell_candidates(self, candidates: Iterable[sdp.Candidate]) -> None:
+    def _tell_candidates(self, candidates: Iterable[Candidate]) -> None:
         assert self._local is not None, "described"
         index = 0 if self._remote is None else self._remote.audio_index
         for candidate in candidates:
-            text, mid, url = f"candidate:{candidate}", self._local.mid, self._ground.gathering.url_of(candidate)
+            text, mid, url = str(candidate), self._local.mid, self._ground.gathering.url_of(candidate)
             self._report(CandidateFound(self.media, text, sdp_mid=mid, sdp_m_line_index=index, url=url))
 
     def _description(self) -> LocalDescription:

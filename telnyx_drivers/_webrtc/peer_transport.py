@@ -8,9 +8,10 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from telnyx_core.ice import Candidate
 from telnyx_core.options import IceServer
 from telnyx_drivers import _logs as logs
-from telnyx_drivers._webrtc import ice_plan, sdp
+from telnyx_drivers._webrtc import ice_plan
 from telnyx_drivers._webrtc.dtls import DtlsRole, DtlsState, DtlsTransport, Fingerprint
 from telnyx_drivers._webrtc.ice import Gathering, ServerFailure
 from telnyx_drivers._webrtc.ice_socket import Unwanted
@@ -95,7 +96,7 @@ class PeerTransport:
             self._asking.cancel()
 
     @property
-    def candidates(self) -> tuple[sdp.Candidate, ...]:
+    def candidates(self) -> tuple[Candidate, ...]:
         """What has been found so far."""
         return self.ice.candidates
 
