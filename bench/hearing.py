@@ -1,6 +1,6 @@
 """What a listener makes of speech over a bad network: our receiver beside aiortc's and NetEq, on the same packets.
 
-    pip install -e '.[bench]'; python bench/hearing.py [--sentences 3] [--codec PCMU]
+    pip install -e '.[bench]'; python bench/hearing.py [--sentences 3] [--codec PCMU] [--recorded FOLDER]
 
 Sentences of espeak-ng are sent by our encoders; the same packets are lost, late or early for both receivers. Ours runs
 whole, jitter buffer, repair and changes of pace, on a virtual clock; aiortc's jitter buffer and decoder get the packets
@@ -34,7 +34,7 @@ from pesq import NoUtterancesError, pesq
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import neteq
-from bench.quality import RATE, read, speak
+from bench.quality import RATE, read, recorded, speak
 from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._audio.resampler import Resampler
 from telnyx_drivers._audio.rtp.codecs import make_decoder, make_encoder
@@ -187,6 +187,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=3)
     parser.add_argument("--dice", type=int, default=3)
     parser.add_argument("--only", choices=[*sorted(RECEIVERS), NETEQ])
+    parser.add_argument("--recorded", type=Path, metavar="FOLDER", help="people instead: see bench/quality.py")
     parser.add_argument("--codec", choices=[*TYPES])
     given = parser.parse_args()
     names = [given.only] if given.only else [*RECEIVERS, NETEQ]
@@ -194,7 +195,12 @@ def main() -> None:
         print(neteq.MISSING)
         names.remove(NETEQ)
     with tempfile.TemporaryDirectory() as folder:
-        spoken = [read(path) for voice, path in speak(Path(folder)) if "espeak" in voice][: given.sentences]
+        if given.recorded is None:
+            files = [path for voice, path in speak(Path(folder)) if "espeak" in voice]
+        else:
+            files = [path for _, path in recorded(given.recorded)]
+            files = files[:: max(len(files) // given.sentences, 1)]
+        spoken = [read(path) for path in files[: given.sentences]]
     print("| codec | network |", " | ".join(names), "|")
     print("|---" * (len(names) + 2) + "|")
     for codec in [given.codec] if given.codec else TYPES:

@@ -1,8 +1,9 @@
 """Fifty calls that are treated roughly for ten minutes: does anything leak, does anything drift?
 
-``python bench/legs_soak.py [LEGS] [SECONDS] [--stalls EVERY]``. Every call is held, muted, interrupted in the middle
-of a sentence and dialled in, at random, and hears itself: the gateway, in a process of its own, answers with an echo.
-Both ends are real peers with real sockets. The second table is each call's audio beside the wall clock, at its worst.
+``python bench/legs_soak.py [LEGS] [SECONDS] [--stalls EVERY] [--codec PCMU]``. Every call is held, muted, interrupted
+in the middle of a sentence and dialled in, at random, and hears itself: the gateway, in a process of its own, answers
+with an echo. Both ends are real peers with real sockets. The second table is each call's audio beside the wall clock,
+at its worst.
 
 With ``--stalls 15`` the client's loop is blocked as well, every 15 s or so, for 0.2 to 3 s, and every call is recorded:
 it must be heard again within a second after each stall, and its recording must be as long as the call.
@@ -24,8 +25,9 @@ from attrs import define, field, frozen
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.rig import voice
+from bench.rig import CODECS, voice
 from bench.soak import STEP, Look, Looks, differences, gateway
+from telnyx_core.options import Codec
 from telnyx_drivers._audio.frames import Samples
 from telnyx_drivers._audio.recorder import Recording
 from telnyx_drivers.asyncio import CallFailed, CallHandle, TelnyxRTC, Tone
@@ -206,12 +208,12 @@ async def differing(recordings: list[Recorded]) -> list[float]:
     return found
 
 
-async def main(legs: int, seconds: float, every: float, folder: Path) -> bool:
+async def main(legs: int, seconds: float, every: float, codecs: list[Codec], folder: Path) -> bool:
     looks, done, begun = Looks(), Counter[str](), time.monotonic()
     async with gateway() as (url, password), TelnyxRTC(login="soak", password=password, env=url) as client:
         await asyncio.sleep(1)
         before = looks.take()
-        calls = [await client.new_call("echo") for _ in range(legs)]
+        calls = [await client.new_call("echo", preferred_codecs=codecs) for _ in range(legs)]
         for call in calls:
             await call.wait_for_state("active", timeout=30)
         await asyncio.sleep(WARM_UP)
@@ -301,6 +303,8 @@ if __name__ == "__main__":
     parser.add_argument("legs", type=int, nargs="?", default=50)
     parser.add_argument("seconds", type=float, nargs="?", default=600.0)
     parser.add_argument("--stalls", type=float, default=0.0, help="seconds between two stalls (default: none)")
+    parser.add_argument("--codec", choices=[*CODECS], help="instead of the one that both ends prefer")
     given = parser.parse_args()
+    codecs = [CODECS[given.codec]] if given.codec else []
     with tempfile.TemporaryDirectory() as made:
-        sys.exit(0 if asyncio.run(main(given.legs, given.seconds, given.stalls, Path(made))) else 1)
+        sys.exit(0 if asyncio.run(main(given.legs, given.seconds, given.stalls, codecs, Path(made))) else 1)
