@@ -4,8 +4,7 @@
 """
 
 from collections import deque
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from itertools import islice
 from random import Random
 from typing import Literal
@@ -111,10 +110,27 @@ _MEDIA_TIMERS = frozenset({Timer.GATHER_WINDOW, Timer.GATHER_SAFETY})
 _UPLOAD_TIMERS = frozenset({Timer.UPLOAD_LIMIT, Timer.UPLOAD_AGAIN, Timer.UPLOADS_END})
 
 
+class _Input:
+    """What `Hub.at` gives: a generator would cost as much as what a small frame is about."""
+
+    __slots__ = ("_hub",)
+
+    def __init__(self, hub: "Hub") -> None:
+        self._hub = hub
+
+    def __enter__(self) -> float:
+        return self._hub.now
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._hub.done()
+
+
 class Hub:
     def __init__(self, options: ClientOptions, *, rng: Random, remembered: JsonView | None = None) -> None:
         self.rng = rng
         self._now = float("-inf")
+        self._input = _Input(self)
         self.actions: deque[Action] = deque()
         self.timers = TimerTable()
         self.calls: dict[CallId, Call] = {}
@@ -227,7 +243,7 @@ class Hub:
             case m.ATTACH:
                 self._attached(request, now)
             case m.INFO:
-                self._server_event(params)
+                self._server_event(request)
                 self.link.acknowledge(request)
             case m.EVENT | m.WEBRTC_EVENT:
                 self._channel_event(params)
@@ -470,14 +486,15 @@ class Hub:
 
     # Inside.
 
-    @contextmanager
-    def at(self, now: float) -> Generator[float]:
-        """Set the time for one input: it never runs backwards. Afterwards the values for a later process are stored."""
-        self._now = now = max(now, self._now)
-        yield now
+    def at(self, now: float) -> "_Input":
+        """The time of one input: it never runs backwards. Afterwards the values for a later process are stored."""
+        self._now = max(now, self._now)
+        return self._input
+
+    def done(self) -> None:
         identity = self.link.identity
         if identity.dirty:
-            self.act(Remember(identity.record(self.marked.values(), now, self.link.wall(now))))
+            self.act(Remember(identity.record(self.marked.values(), self._now, self.link.wall(self._now))))
 
     def _recording_fault(self, fact: RecordingFault) -> None:
         if fact.call in self.calls:
@@ -511,7 +528,7 @@ class Hub:
         """An ``invite`` makes a new call. A repeated one only adds ids, and one without a call id is ignored, because
         the server would not know an id of our own making (CALL-340 to CALL-342).
         """
-        ident = m.call_id(request.params)
+        ident = request.call
         if ident is None:
             self.act(Notify(FrameIgnored("an invite without a call id")))
         elif ident in self.calls:
@@ -531,7 +548,7 @@ class Hub:
         earlier process is rebuilt; an unknown one is refused; a live one takes the new offer.
         """
         params = request.params
-        ident = m.call_id(params)
+        ident = request.call
         self.link.acknowledge(request)
         if ident is None or self._bye_again(ident, now, always=True):
             return
@@ -579,7 +596,7 @@ class Hub:
         return call
 
     def _call_message(self, request: Request, now: float) -> None:
-        ident = m.call_id(request.params)
+        ident = request.call
         call = None if ident is None else self.calls.get(ident)
         if call is not None:
             call.heard(request.method, request.params, now)
@@ -589,10 +606,10 @@ class Hub:
         else:
             self.act(Notify(FrameIgnored(f"{request.method} for an unknown call")))
 
-    def _server_event(self, params: JsonView) -> None:
+    def _server_event(self, request: Request) -> None:
         """Pass every event on to the application, with its call if that is known (SIG-164)."""
-        ident = m.call_id(params)
-        members: JsonObject = dict(params)
+        ident = request.call
+        members: JsonObject = dict(request.params)
         if "type" in members:
             members["originalType"] = members["type"]
         members["type"] = "event"

@@ -32,6 +32,9 @@ class SessionState(Enum):
     BACKOFF = "backoff"
     EXHAUSTED = "exhausted"
 
+    # The enumeration's own is written in Python, and sets of states are asked with every frame.
+    __hash__ = object.__hash__
+
 
 class SessionInput(Enum):
     """What moves a session; the numbers in comments are the rows of signaling.md 4.2."""
@@ -53,6 +56,8 @@ class SessionInput(Enum):
     LOST_REJECTED = "lost after rejected credentials"  # T35
     RETRY = "retry"  # T39, T40
     DISCONNECT = "disconnect"  # T30
+
+    __hash__ = object.__hash__
 
 
 _S, _I = SessionState, SessionInput
@@ -126,6 +131,8 @@ class CallState(Enum):
     DESTROY = "destroy"
     PURGE = "purge"
 
+    __hash__ = object.__hash__
+
 
 class CallInput(Enum):
     """What moves a call; the ids in comments are rows of calls.md section 6."""
@@ -146,6 +153,8 @@ class CallInput(Enum):
     END = "hang-up, bye or failure"  # CALL-420, CALL-430
     PURGE = "the session ends"  # CALL-370, CALL-371
     ENDED = "everything released"  # CALL-391
+
+    __hash__ = object.__hash__
 
 
 _C, _N = CallState, CallInput

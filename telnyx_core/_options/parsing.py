@@ -5,6 +5,7 @@ An error names the option and the type of what was given. It never repeats a tex
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from math import isfinite
 from typing import Final, TypeAlias, TypeVar, cast
 
@@ -47,6 +48,17 @@ class Name:
     read: Reader = as_given
 
 
+@cache
+def _plain_members(cls: type[AttrsInstance]) -> tuple[tuple[str, type, bool], ...]:
+    """Those of a plain type, and whether ``None`` is one as well."""
+    return tuple(
+        (attribute.name, plain, attribute.type != plain)
+        for attribute in cast("tuple[Attribute[object], ...]", fields(cls))
+        for plain in _PLAIN_TYPES
+        if attribute.type in (plain, plain | None)
+    )
+
+
 @frozen
 class Checks:
     """Checks and readers that refuse with one class of error, naming the option under ``path``."""
@@ -61,12 +73,12 @@ class Checks:
 
     def types(self, instance: AttrsInstance) -> None:
         """Hold an attrs object's members to their annotations, as far as these are ``bool``, ``str`` or ``int``."""
-        for attribute in cast("tuple[Attribute[object], ...]", fields(type(instance))):
-            value: object = getattr(instance, attribute.name)
-            for plain, words in _PLAIN_TYPES.items():
-                asked = attribute.type == plain or (attribute.type == plain | None and value is not None)
-                if asked and (not isinstance(value, plain) or (plain is int and isinstance(value, bool))):
-                    raise self.refuse(attribute.name, f"must be {words}, not {kind(value)}")
+        for name, plain, optional in _plain_members(type(instance)):
+            value: object = getattr(instance, name)
+            if type(value) is plain or (optional and value is None):
+                continue
+            if not isinstance(value, plain) or (plain is int and isinstance(value, bool)):
+                raise self.refuse(name, f"must be {_PLAIN_TYPES[plain]}, not {kind(value)}")
 
     def range(self, name: str, number: int | None, low: int, high: int | None = None) -> None:
         if number is not None and (number < low or (high is not None and number > high)):

@@ -306,7 +306,7 @@ class Connection:
         """Reply that a server request arrived (SIG-060). A notification has no id, so no reply is possible."""
         if request.id is not None and self._socket is not None and self.connected:
             ack: JsonObject = {"jsonrpc": "2.0", "id": request.id, "result": {"method": request.method}}
-            self._send(ack, m.call_id(request.params))
+            self._send(ack, request.call)
 
     def _send(self, frame: JsonObject, call: CallId | None) -> None:
         self._put(frame, encode(frame), call)
@@ -642,7 +642,7 @@ class Connection:
         self._settle(pending, failure, reply.error, reply.result, now)
 
     def _request_came(self, request: Request, size: int, now: float) -> None:
-        self.owner.saw_frame("RECV", request.frame, size, m.call_id(request.params))
+        self.owner.saw_frame("RECV", request.frame, size, request.call)
         self._take_token(request.voice_sdk_id)
         self.liveness.dispatched = True
         pending = self._requests.take(request.id)

@@ -268,15 +268,6 @@ def conversation_params(item_id: str, text: str, image_urls: Iterable[str]) -> J
 # Messages that are received.
 
 
-def call_id(params: JsonView) -> CallId | None:
-    """The call a message speaks of (SIG-103)."""
-    ident = string(params, "callID")
-    if ident is None:
-        dialog = mapping(params, "dialogParams")
-        ident = string(dialog, "callID") or string(dialog, "callId")
-    return CallId(ident) if ident is not None and len(ident) <= MAX_NAME_CHARS else None
-
-
 @frozen
 class Offered:
     """``invite`` or ``attach`` of the server (SIG-107, SIG-145)."""

@@ -51,6 +51,9 @@ class Timer(IntEnum):
     UPLOAD_AGAIN = auto()
     UPLOADS_END = auto()
 
+    # The enumeration's own is written in Python, and deadlines are looked up with every frame.
+    __hash__ = int.__hash__
+
 
 Owner: TypeAlias = Hashable
 

@@ -15,11 +15,14 @@ from telnyx_core._time.limits import (
     MAX_WORDS_CHARS,
 )
 from telnyx_core._wire.json_types import Json, JsonObject, JsonView
+from telnyx_core.ids import CallId
 
 ServerId: TypeAlias = int | str
 """The server numbers its requests and names its AI frames; both are echoed with their type (SIG-056)."""
 
 NOT_JSON: Final = "not JSON"
+_BLANKS: Final = " \t\n\r"
+"""White space around JSON (RFC 8259 section 2)."""
 
 # Escaping everything beyond ASCII keeps a lone surrogate in a header or a name from breaking the socket's encoder.
 _encoder: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, check_circular=False, allow_nan=False)
@@ -65,6 +68,12 @@ class Request:
     params: JsonObject = field(repr=False)
     voice_sdk_id: str | None = field(repr=False)
     frame: JsonObject = field(repr=False)
+    call: CallId | None = field(init=False, repr=False)
+    """The call that it speaks of."""
+
+    @call.default
+    def _its_call(self) -> CallId | None:
+        return call_id(self.params)
 
 
 @frozen
@@ -95,11 +104,14 @@ def parse(text: str) -> Json:
     if (parts := text.count("[") + text.count("{") + text.count(",")) > MAX_FRAME_PARTS:
         raise ValueError(f"frame of {parts} parts")
     try:
-        return cast("Json", _decoder.decode(text))
+        value, end = _decoder.raw_decode(text := text.strip(_BLANKS))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except ValueError:
         raise ValueError(NOT_JSON) from None
+    if end != len(text):
+        raise ValueError(NOT_JSON)
+    return cast("Json", value)
 
 
 def decode(text: str) -> Frame:
@@ -152,6 +164,14 @@ def _server_error(value: Json) -> ServerError | None:
         message[:MAX_WORDS_CHARS] if isinstance(message, str) else "",
         value,
     )
+
+
+def call_id(params: JsonView) -> CallId | None:
+    """The call that a message speaks of (SIG-103)."""
+    ident = string(params, "callID")
+    if ident is None and isinstance(dialog := params.get("dialogParams"), dict):
+        ident = string(dialog, "callID") or string(dialog, "callId")
+    return CallId(ident) if ident is not None and len(ident) <= MAX_NAME_CHARS else None
 
 
 def string(members: JsonView, name: str) -> str | None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from attrs import evolve
 
-from telnyx_core._signalling.messages import CAUSE_CODES, CAUSES, INFO, bye_cause, call_id, custom_headers
+from telnyx_core._signalling.messages import CAUSE_CODES, CAUSES, INFO, bye_cause, custom_headers
 from telnyx_core._time.limits import MAX_NAME_CHARS
 from telnyx_core._time.timers import Timer
 from telnyx_core._wire.codec import Request, integer, mapping, string
@@ -36,7 +36,7 @@ class Dialogs:
 
     def _leg(self, line: ClientSocket, request: Request) -> Leg | None:
         """The call a request speaks of, if it is one of this client's; otherwise the request is refused."""
-        ident = call_id(request.params)
+        ident = request.call
         if ident is None:
             missing = "CallID missing" if mapping(request.params, "dialogParams") else "Dialog data missing"
             self._lines.refuse(line, request, CALL_FAILED, missing)
@@ -169,7 +169,7 @@ class Dialogs:
             self._peers.open(leg, Purpose.UPDATE, sdp).request = (line, request)
 
     def info(self, line: ClientSocket, request: Request) -> None:
-        ident = call_id(request.params)
+        ident = request.call
         leg = None if ident is None else self._calls.legs.get(ident)
         if leg is None or leg.session is not line.session:
             self._lines.reply(line, request, sessid(line))  # No error: what is missing is SENT (PS-020).

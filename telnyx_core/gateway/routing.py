@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from telnyx_core._signalling.messages import call_id, client_state, custom_headers
+from telnyx_core._signalling.messages import client_state, custom_headers
 from telnyx_core._wire.codec import Request, mapping, string
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.errors import NotConnected
@@ -44,7 +44,7 @@ class Routing:
         """A client calls. The call is accepted first and may fail afterwards."""
         session = logged_in(line)
         params, dialog = request.params, mapping(request.params, "dialogParams")
-        call, sdp = call_id(params), string(params, "sdp")
+        call, sdp = request.call, string(params, "sdp")
         if not dialog:
             self._refuse(line, request, "Dialog data missing")
         elif call is None:
@@ -76,7 +76,7 @@ class Routing:
         members: JsonObject = {}
         if failure is not None:
             why = cause(failure)
-            members = {"callID": call_id(request.params), "cause": why.cause, "causeCode": why.cause_code}
+            members = {"callID": request.call, "cause": why.cause, "causeCode": why.cause_code}
         self._lines.refuse(line, request, CALL_FAILED, message, members)
 
     def _connect(self, line: ClientSocket, request: Request, leg: Leg, sdp: str) -> None:

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from attrs import evolve
 
-from telnyx_core._signalling.messages import call_id
 from telnyx_core._wire.codec import Request, decode
 from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_core.actions import (
@@ -218,7 +217,7 @@ class SimClient(Commands):
             case SendText(_, text) if '"updateMedia"' in text:
                 for call, (heard, is_heard) in self._directions().items():
                     peer = self.media.peer_in_use(call)
-                    asked = isinstance(frame := decode(text), Request) and call_id(frame.params) == call
+                    asked = isinstance(frame := decode(text), Request) and frame.call == call
                     if asked and peer is not None and peer.state == "connected" and heard and is_heard:
                         raise ContractViolation(f"a path of call {call} that works is renewed")
                 yield

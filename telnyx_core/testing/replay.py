@@ -23,7 +23,7 @@ from attrs import field, frozen
 
 from telnyx_core._options.parsing import build
 from telnyx_core._signalling import messages as m
-from telnyx_core._wire.codec import encode, integer, mapping, string
+from telnyx_core._wire.codec import call_id, encode, integer, mapping, string
 from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.actions import AbandonSocket, Action, ApplyRemote, CloseSocket, OpenSource, SendDigits, SendText
 from telnyx_core.errors import LocalProtocolError
@@ -271,7 +271,7 @@ class _Player:
     def _describe(self, frame: JsonObject) -> None:
         """What the recorded client's engine had found when this frame was sent."""
         rig, params = self.rig, mapping(frame, "params")
-        call = m.call_id(params)
+        call = call_id(params)
         media = next(reversed(rig.peers.get(call, [])), None) if call is not None else None
         book = None if media is None else rig.ledger.peers.get(media)
         if media is None or book is None:
@@ -341,7 +341,7 @@ class _Player:
         """Under the id that the recorded client gave the call: so it need not be mapped in every frame."""
         named = set(self._calls.values())
         invites = (line.frame for line in self._expected if title(line.frame) == m.INVITE)
-        idents = (m.call_id(mapping(frame, "params")) for frame in invites)
+        idents = (call_id(mapping(frame, "params")) for frame in invites)
         given = CallOptions.from_mapping({**options, "id": next((it for it in idents if it not in named), None)})
         self._calls[name] = self.rig.session.new_call(given, now=self.rig.now)
         self.rig.drain()

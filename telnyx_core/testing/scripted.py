@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import Final, Self, TypeAlias, TypeVar, cast
 
-from telnyx_core._signalling.messages import call_id
 from telnyx_core._wire.codec import Frame, Plain, Reply, Request, decode, encode
 from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core.actions import (
@@ -444,7 +443,7 @@ class Stage(Commands):
 
     def _take(self, method: str, call: CallId | None = None) -> str:
         for ident, request in self._waiting.items():
-            if request.method == _full(method) and call in (None, call_id(request.params)):
+            if request.method == _full(method) and call in (None, request.call):
                 del self._waiting[ident]
                 return ident
         waiting = sorted(request.method for request in self._waiting.values())

@@ -6,7 +6,7 @@ from typing import Final, cast, get_args
 
 from attrs import define, evolve, field
 
-from telnyx_core._signalling.messages import call_id
+from telnyx_core._wire.codec import call_id
 from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_drivers._tools.cli.ladder import frame_label
