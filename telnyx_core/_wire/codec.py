@@ -4,7 +4,7 @@ import json
 from math import isfinite
 from typing import Final, TypeAlias, cast
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from telnyx_core._time.limits import (
     MAX_FRAME_CHARS,
@@ -59,6 +59,10 @@ class Reply:
     frame: JsonObject = field(repr=False)
 
 
+def _its_call(request: "Request") -> CallId | None:
+    return call_id(request.params)
+
+
 @frozen
 class Request:
     """A request or a notification (``id`` is ``None``) of the server."""
@@ -68,12 +72,8 @@ class Request:
     params: JsonObject = field(repr=False)
     voice_sdk_id: str | None = field(repr=False)
     frame: JsonObject = field(repr=False)
-    call: CallId | None = field(init=False, repr=False)
+    call: CallId | None = field(init=False, repr=False, default=Factory(_its_call, takes_self=True))
     """The call that it speaks of."""
-
-    @call.default
-    def _its_call(self) -> CallId | None:
-        return call_id(self.params)
 
 
 @frozen
