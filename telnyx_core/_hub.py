@@ -61,6 +61,8 @@ from telnyx_core.facts import (
     SocketOpened,
     SocketRefused,
     TextReceived,
+    TokenProvided,
+    TokenRefused,
     UploadWritten,
 )
 from telnyx_core.ids import CallId, MediaId, Ticket
@@ -83,6 +85,7 @@ _CONNECTION_TIMERS = frozenset(
         Timer.GATEWAY_RETRY,
         Timer.RECONNECT,
         Timer.TOKEN_EXPIRY,
+        Timer.TOKEN_ASK,
         Timer.LOGIN_AGAIN,
         Timer.SPEED_TEST,
     }
@@ -201,6 +204,8 @@ class Hub:
                 self._audio_broke(fact)
             case UploadWritten() | PostAnswered() | PostFailed():
                 self.uploads.handle_fact(fact, now)
+            case TokenProvided() | TokenRefused():
+                self.link.token_came(fact, now)
             case DigitSensed():
                 if fact.call in self.calls:
                     self.act(Notify(DigitReceived(fact.call, fact.digit, fact.duration, via="audio")))

@@ -14,6 +14,7 @@ longer has. What each action is owed in return:
 | `TakeStats` | `StatsTaken` | nothing |
 | `WriteReport`, `WriteRecording` | `UploadWritten` | `UploadWritten` without bodies |
 | `PostBody` | `PostAnswered` | `PostFailed` (the core gives up after its own deadline and sends `AbandonPost`) |
+| `AskToken` | `TokenProvided` | `TokenRefused` |
 | everything else | nothing | - |
 
 `PeerStateChanged`, `TransportStateChanged`, `CandidateFound`, `CandidateError`, `MediaHeard` and `DigitHeard` may come
@@ -31,7 +32,7 @@ from telnyx_core._reports.timeline import Entry
 from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_core.errors import Failure
 from telnyx_core.events import Event
-from telnyx_core.ids import CallId, MediaId, SocketId, Ticket, UploadId
+from telnyx_core.ids import CallId, MediaId, SocketId, Ticket, TokenRequest, UploadId
 from telnyx_core.options import Codec, IceServer
 
 DescriptionKind: TypeAlias = Literal["offer", "answer"]
@@ -336,6 +337,16 @@ class WriteRecording:
 
 
 @frozen
+class AskToken:
+    """Ask the application for a login token of the same user, as it promised (`Session.provide_tokens`).
+
+    The driver bounds the time. One request is under way at a time.
+    """
+
+    request: TokenRequest
+
+
+@frozen
 class WriteDebug:
     """Write the timeline of a peer into a debug file. ``at`` is epoch seconds."""
 
@@ -378,4 +389,4 @@ MediaAction: TypeAlias = (
 ToneAction: TypeAlias = StartTone | StopTone
 EngineAction: TypeAlias = MediaAction | ToneAction | PrepareMedia
 UploadAction: TypeAlias = WriteReport | RecordCall | WriteRecording | PostBody | AbandonPost | GiveUpUpload
-Action: TypeAlias = SocketAction | EngineAction | Settle | UploadAction | WriteDebug | Remember | Notify
+Action: TypeAlias = SocketAction | EngineAction | Settle | AskToken | UploadAction | WriteDebug | Remember | Notify

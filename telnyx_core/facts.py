@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
-from telnyx_core.ids import CallId, MediaId, SocketId, UploadId
+from telnyx_core.ids import CallId, MediaId, SocketId, TokenRequest, UploadId
 from telnyx_core.stats.snapshot import StatsSnapshot
 
 SourceFault: TypeAlias = Literal["permission", "not_found", "other"]
@@ -257,6 +257,22 @@ class PostFailed:
 
 
 @frozen
+class TokenProvided:
+    """The application's answer to `AskToken`."""
+
+    request: TokenRequest
+    token: str = field(repr=False)
+
+
+@frozen
+class TokenRefused:
+    """The application has no token: its provider raised, was too slow, or returned none. ``reason`` holds no secret."""
+
+    request: TokenRequest
+    reason: str
+
+
+@frozen
 class DigitSensed:
     """The tones of a digit were found in the audio itself (ITU-T Q.23). ``duration`` in seconds."""
 
@@ -286,4 +302,5 @@ MediaFact: TypeAlias = (
 AudioFact: TypeAlias = RecordingFault | AudioBroke | DigitSensed
 """Facts about a call's audio, not about one of its peers."""
 UploadFact: TypeAlias = UploadWritten | PostAnswered | PostFailed
-Fact: TypeAlias = SocketFact | MediaFact | AudioFact | UploadFact | NetworkChanged
+TokenFact: TypeAlias = TokenProvided | TokenRefused
+Fact: TypeAlias = SocketFact | MediaFact | AudioFact | UploadFact | TokenFact | NetworkChanged

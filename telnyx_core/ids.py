@@ -18,5 +18,8 @@ CallId = NewType("CallId", str)
 UploadId = NewType("UploadId", int)
 """A part of a call's report that is being written, or one attempt to post it."""
 
+TokenRequest = NewType("TokenRequest", int)
+"""One request to the application for a login token."""
+
 Ticket = NewType("Ticket", int)
 """A receipt for a command whose outcome comes later, in exactly one `Settle` action."""

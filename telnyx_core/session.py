@@ -105,6 +105,11 @@ class Session:
         return self._hub.usable
 
     @property
+    def renewing(self) -> bool:
+        """Another login token is awaited, or is being tried: a refusal of the former one is not the last word."""
+        return self._hub.link.renewal.hopeful
+
+    @property
     def session_id(self) -> str | None:
         """The server's id of the session, or ``None`` before the first login."""
         return self._hub.session_id
@@ -233,6 +238,14 @@ class Session:
             ticket = self._hub.ticket()
             self._hub.link.login.use(options, ticket, now, same_user=same_user)
             return ticket
+
+    @_command()
+    def provide_tokens(self, *, now: float) -> None:
+        """Promise to answer `AskToken`: before the login token ends, and once when credentials are refused, the session
+        asks for another one and logs in with it. Idempotent.
+        """
+        with self._hub.at(now):
+            self._hub.link.renewal.possible = True
 
     @_command()
     def switch_region(self, region: str, *, now: float) -> None:

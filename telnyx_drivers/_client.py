@@ -17,7 +17,7 @@ import anyio.lowlevel
 from telnyx_core._signalling.speed import SpeedTestResult
 from telnyx_core._signalling.token import expiry
 from telnyx_core._wire.json_types import Json, JsonView
-from telnyx_core.actions import Done, Failed, Outcome
+from telnyx_core.actions import AskToken, Done, Failed, Outcome
 from telnyx_core.catalogue import ErrorCode, make_error
 from telnyx_core.errors import Failure, FailureKind, InvalidCredentials, TelnyxError
 from telnyx_core.events import (
@@ -238,6 +238,8 @@ class Client(Emits[CallNotification]):
                 self._stopped = anyio.Event()
             self._calls.open()
             self._driver.start()
+            if self._tokens is not None:
+                self._session.provide_tokens(now=self._driver.now())
             self._session.connect(now=self._driver.now())
             self._driver.commanded()
             await self._until_ready(stream)
@@ -250,7 +252,7 @@ class Client(Emits[CallNotification]):
                 case Ready():
                     return
                 case ErrorRaised() if event.code in _LOGIN_ERRORS and not is_mistake(event):
-                    if self._tokens is None or not await self._tokens.renewed():
+                    if not (self._session.renewing or self._session.state is SessionState.READY):
                         raise self._login_failed(event.message, event.error, event.error.original)
                 case SessionClosed(reason):
                     raise self._refusal(reason)
@@ -354,8 +356,7 @@ class Client(Emits[CallNotification]):
             self.options.login_token,
             use=use,
             spawn=self._driver.spawn,
-            report=self._report,
-            registered=lambda: self.state is SessionState.READY,
+            tell=self._driver.tell,
         )
 
     @checked
@@ -646,8 +647,6 @@ class Client(Emits[CallNotification]):
         spawn = self._driver.spawn
         while self._undelivered:
             event, handle = self._undelivered.popleft()
-            if self._tokens is not None:
-                self._tokens.heard(event)
             if isinstance(event, MediaRecovery):
                 call_back(self.options.media_permissions_recovery, event, spawn)
             if handle is not None and handle.on_notification is not None and name_of(event) == "telnyx.notification":
@@ -661,6 +660,10 @@ class Client(Emits[CallNotification]):
         if self._store is not None:
             with isolated("the store"):
                 self._store.save(values)
+
+    def ask_token(self, action: AskToken) -> None:
+        assert self._tokens is not None, "the session was promised tokens"
+        self._tokens.perform(action)
 
     async def farewell(self) -> None:
         await self._shut_down()

@@ -29,6 +29,7 @@ from telnyx_core.actions import (
     Action,
     AddCandidate,
     ApplyRemote,
+    AskToken,
     ClosePeer,
     CloseSocket,
     CreateAnswer,
@@ -77,6 +78,8 @@ from telnyx_core.facts import (
     SocketOpened,
     SocketRefused,
     TextReceived,
+    TokenProvided,
+    TokenRefused,
     UploadWritten,
 )
 from telnyx_core.ids import CallId, SocketId, Ticket
@@ -197,6 +200,8 @@ class Audience(Protocol):
         ...
 
     def remember(self, values: JsonView) -> None: ...
+
+    def ask_token(self, action: AskToken) -> None: ...
 
     async def farewell(self) -> None:
         """Close as at the end of ``async with``, when the application does not."""
@@ -634,6 +639,8 @@ class Driver(ABC):
                     promise.settle(outcome)
             case WriteReport() | RecordCall() | WriteRecording() | PostBody() | AbandonPost() | GiveUpUpload():
                 self.uploads.perform(action)
+            case AskToken():
+                self._audience.ask_token(action)
             case WriteDebug():
                 self._write_debug(action)
             case Remember(values):
@@ -750,6 +757,8 @@ class Driver(ABC):
                 self._log(logs.signalling, logging.INFO, fact)
             case BinaryReceived() | NetworkChanged() | RecordingFault() | AudioBroke() | DigitSensed():
                 self._log(logs.signalling, logging.DEBUG, fact)
+            case TokenProvided() | TokenRefused():
+                self._log(logs.client, logging.DEBUG, fact)
             case UploadWritten() | PostAnswered() | PostFailed():
                 self._log(logs.reports, logging.DEBUG, fact)
             case _:

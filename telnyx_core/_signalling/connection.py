@@ -14,6 +14,7 @@ from telnyx_core._signalling.login import Login
 from telnyx_core._signalling.registrar import Registrar
 from telnyx_core._signalling.requests import CALL_PURPOSES, DISTRUSTED, Pending, Purpose, RequestTable, new_uuid
 from telnyx_core._signalling.speed import SpeedTest
+from telnyx_core._signalling.token_renewal import TokenRenewal
 from telnyx_core._signalling.url import build_url
 from telnyx_core._time import timeouts
 from telnyx_core._time.limits import MAX_SENT_BYTES, MAX_UNATTENDED
@@ -41,6 +42,7 @@ from telnyx_core.facts import (
     SocketOpened,
     SocketRefused,
     TextReceived,
+    TokenFact,
 )
 from telnyx_core.ids import CallId, SocketId, Ticket
 from telnyx_core.options import ClientOptions
@@ -77,6 +79,7 @@ class Connection:
         self.login = Login(self)
         self.registrar = Registrar(self)
         self.liveness = Liveness(self)
+        self.renewal = TokenRenewal(self)
         self._speed = SpeedTest(self)
         self._requests = RequestTable(timers)
         self._unattended: dict[Json, None] = {}
@@ -351,6 +354,9 @@ class Connection:
                 self._retry(now)
             case Timer.TOKEN_EXPIRY:
                 self.owner.report_warning(WarningCode.TOKEN_EXPIRING_SOON, {})
+                self.renewal.expiring(now)
+            case Timer.TOKEN_ASK:
+                self.renewal.ask()
             case Timer.LOGIN_AGAIN:
                 self.login.again(now)
             case Timer.SPEED_TEST:
@@ -572,6 +578,7 @@ class Connection:
         self._attempts = self._hurried = 0
         self.timers.stop(Timer.RECONNECT)
         self.timers.stop(Timer.TOKEN_EXPIRY)
+        self.renewal.stop()
         # A later login must not resume this session: it may be another user's by then (SIG-235, SIG-291).
         if reason in (CloseReason.DISCONNECTED, CloseReason.PUNTED):
             self.identity.forget_session(token=reason is CloseReason.PUNTED)
@@ -754,7 +761,20 @@ class Connection:
 
     def ready(self, now: float) -> None:
         self._ready_at = now
+        self.renewal.ready()
         self.liveness.registered(now)
+
+    def credentials_refused(self) -> None:
+        self.renewal.refused()
+
+    def logged_in_anew(self) -> None:
+        self.renewal.ready()
+
+    def token_came(self, fact: TokenFact, now: float) -> None:
+        options = self.renewal.handle_fact(fact, now)
+        if options is not None:
+            self.owner.redactor.learn(options.login_token)
+            self.login.use(options, None, now, same_user=True)
 
     def registered(self) -> None:
         self._attempts = self._hurried = 0

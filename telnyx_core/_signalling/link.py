@@ -141,6 +141,14 @@ class Link(Protocol):
 
     def move(self, given: SessionInput) -> None: ...
 
+    def credentials_refused(self) -> None:
+        """The server has refused what we log in with."""
+        ...
+
+    def logged_in_anew(self) -> None:
+        """The login on a registered socket was renewed."""
+        ...
+
     def ready(self, now: float) -> None:
         """READY: the keepalive begins."""
         ...

@@ -66,7 +66,7 @@ class Login:
         self._tickets, self._asked = self._tickets + self._asked, []
         self._settle(Failed(failure))
 
-    def use(self, options: ClientOptions, ticket: Ticket, now: float, *, same_user: bool) -> None:
+    def use(self, options: ClientOptions, ticket: Ticket | None, now: float, *, same_user: bool) -> None:
         """New credentials; on a live socket they are used at once (SIG-245, SIG-246)."""
         link = self._link
         if not options.same_credentials(link.options):
@@ -75,13 +75,15 @@ class Login:
                 link.identity.forget_session(token=True)  # the session belongs to the former user (SIG-235)
         link.options = options
         self.rejected = False
-        if link.state is SessionState.CONNECTING:
+        live = link.connected and not link.draining
+        if ticket is None:
+            pass  # nobody waits for the outcome
+        elif live or link.state is SessionState.CONNECTING:
             self._asked.append(ticket)
-        elif not link.connected or link.draining:
+        else:
             failure = Failure(FailureKind.NOT_CONNECTED, "there is no socket", method=m.LOGIN)
             link.owner.act(Settle(ticket, Failed(failure)))
-        else:
-            self._asked.append(ticket)
+        if live:
             self.repeat(now)
 
     def repeat(self, now: float) -> None:
@@ -121,6 +123,8 @@ class Login:
         self._settle(Done(result))
         if purpose is Purpose.LOGIN:
             self._link.move(SessionInput.LOGGED_IN)
+        elif self._link.state is SessionState.READY:
+            self._link.logged_in_anew()
 
     def failed(self, purpose: Purpose, failure: Failure, now: float) -> None:
         if failure.kind is FailureKind.STALE_REQUEST:
@@ -138,6 +142,8 @@ class Login:
         timed_out = failure.kind is FailureKind.REQUEST_TIMEOUT
         self._settle(Failed(failure))
         link.owner.report_error(ErrorCode.LOGIN_FAILED, original=failure, fatal=False if timed_out else None)
+        if not timed_out:  # its socket is replaced, and the credentials are not at fault
+            link.credentials_refused()
         if purpose is Purpose.LOGIN and not timed_out:  # T10, T11; after a timeout the socket goes (T12)
             self.rejected = rejected
             self.succeeded = False  # an earlier login, perhaps of another user, no longer counts
@@ -152,6 +158,7 @@ class Login:
         """
         link = self._link
         link.owner.report_error(ErrorCode.AUTHENTICATION_REQUIRED, original=failure, fatal=not link.auto_reconnect)
+        link.credentials_refused()
         if self._sent is None and link.connected and not link.draining:
             due = self._repeated_at + timeouts.REQUEST
             if now < due:

@@ -18,6 +18,7 @@ CLOSE_SILENT: Final = 1.0  # SIG-277: for the closing of a socket that is silent
 STALL: Final = 1.0  # SIG-482: later than this, and we were the ones who did not listen
 RECENT: Final = 3.0  # since the last frame within which a socket counts as healthy (SIG-461)
 TOKEN_NOTICE: Final = 120.0  # before a token expires: warning 34001 (SIG-251)
+TOKEN_PAUSE: Final = 30.0  # between two requests for a token because one expires: it may live shorter than the notice
 LOGIN_NOTICE: Final = 30.0  # PS-012: so long before a login ends it is renewed
 SESSION_FRESH: Final = 120.0  # after which a session id is too old to be resumed (SIG-464)
 MARKER_AGE: Final = 900.0  # after which a call marker is dropped (SIG-465)

@@ -26,6 +26,7 @@ class Timer(IntEnum):
     GATEWAY_RETRY = auto()
     RECONNECT = auto()
     TOKEN_EXPIRY = auto()
+    TOKEN_ASK = auto()
     LOGIN_AGAIN = auto()
     SPEED_TEST = auto()
     BYE_GUARD = auto()

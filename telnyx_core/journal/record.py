@@ -35,7 +35,7 @@ from telnyx_core.actions import (
     WriteReport,
 )
 from telnyx_core.events import CallUpdated, ErrorRaised, WarningRaised
-from telnyx_core.facts import Fact, StatsTaken, TextReceived, UploadWritten
+from telnyx_core.facts import Fact, StatsTaken, TextReceived, TokenProvided, UploadWritten
 from telnyx_core.ids import MediaId, SocketId
 from telnyx_core.journal.fits import fits
 from telnyx_core.journal.reading_record import reading_from_record, reading_record
@@ -192,6 +192,9 @@ def fact_record(fact: Fact, scrubber: Scrubber) -> JsonObject:
     match fact:
         case TextReceived(socket, text):
             return {"is": type(fact).__name__, "socket": socket, "text": scrubber.frame(text)}
+        case TokenProvided(request, token):
+            scrubber.learn(token)
+            return {"is": type(fact).__name__, "request": request, "token": scrubber.name(token)}
         case StatsTaken(media, reading):
             return {"is": type(fact).__name__, "media": media, "reading": reading_record(reading)}
         case UploadWritten(upload, bodies):

@@ -13,6 +13,7 @@ from telnyx_core.actions import (
     AbandonPost,
     AbandonSocket,
     Action,
+    AskToken,
     ClosePeer,
     CloseSocket,
     GiveUpUpload,
@@ -34,9 +35,9 @@ from telnyx_core.actions import (
 )
 from telnyx_core.errors import LocalProtocolError
 from telnyx_core.events import CallInfo, CallUpdated, Cause, ErrorRaised, Event, WarningRaised
-from telnyx_core.facts import Fact, NetworkChange, NetworkChanged
+from telnyx_core.facts import Fact, NetworkChange, NetworkChanged, TokenProvided, TokenRefused
 from telnyx_core.gateway.facts import GatewayFact
-from telnyx_core.ids import CallId, Ticket
+from telnyx_core.ids import CallId, Ticket, TokenRequest
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.session import Session
 from telnyx_core.states import LIVE, CallState, SessionState
@@ -84,6 +85,8 @@ class SimClient(Commands):
         self.remembered: JsonView | None = remembered
         """The values that a store would have written last."""
         self.reports = ReportServer(clock, self.tell)
+        self.tokens: list[str] = []
+        """What its token provider gives, in order; then nothing."""
         self.gone = False
         """Its process has ended."""
         self.spares_what_works = True
@@ -259,6 +262,8 @@ class SimClient(Commands):
                 self.outcomes[ticket] = outcome
             case WriteReport() | RecordCall() | WriteRecording() | PostBody() | AbandonPost() | GiveUpUpload():
                 self.reports.perform(action)
+            case AskToken(request):
+                self._ask_for_token(request)
             case WriteDebug():
                 pass
             case Remember(values):
@@ -267,6 +272,10 @@ class SimClient(Commands):
                 self.events.append((self._clock.now, event))
             case _:
                 self.media.perform(action)
+
+    def _ask_for_token(self, request: TokenRequest) -> None:
+        fact = TokenProvided(request, self.tokens.pop(0)) if self.tokens else TokenRefused(request, "it has no more")
+        self._clock.after(1.0, lambda: self.tell(fact))
 
     def _ask(self, command: Callable[[float], _T]) -> _T:
         before = snapshot(self.session) if self._strict else None

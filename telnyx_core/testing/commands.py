@@ -27,6 +27,9 @@ class Commands(Asking):
     def login(self, credentials: Mapping[str, object], *, same_user: bool = False) -> Ticket:
         return self._ticket(lambda now: self.session.login(credentials, same_user=same_user, now=now))
 
+    def provide_tokens(self) -> None:
+        self._ask(lambda now: self.session.provide_tokens(now=now))
+
     def switch_region(self, region: str) -> None:
         self._ask(lambda now: self.session.switch_region(region, now=now))
 

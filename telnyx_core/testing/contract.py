@@ -16,6 +16,7 @@ from telnyx_core.actions import (
     Action,
     AddCandidate,
     ApplyRemote,
+    AskToken,
     ClosePeer,
     CloseSocket,
     CreateAnswer,
@@ -77,11 +78,13 @@ from telnyx_core.facts import (
     SourceRefused,
     StatsTaken,
     TextReceived,
+    TokenProvided,
+    TokenRefused,
     TransportStateChanged,
     UploadFact,
     UploadWritten,
 )
-from telnyx_core.ids import CallId, MediaId, SocketId, Ticket, UploadId
+from telnyx_core.ids import CallId, MediaId, SocketId, Ticket, TokenRequest, UploadId
 from telnyx_core.states import CallState
 from telnyx_core.stats.snapshot import StatsSnapshot
 
@@ -145,12 +148,15 @@ class ContractChecker:
     """What the driver is writing or posting."""
     recordings: dict[CallId, RecordingMode] = field(factory=lambda: dict[CallId, RecordingMode]())
     """Of each call that is recorded, or whose recording is not dropped yet."""
+    token_request: TokenRequest | None = None
+    """The newest that the application has not answered yet."""
     ended: int = 0
     """Calls that the application has heard end."""
     _last_socket: int = 0
     _last_media: int = 0
     _last_ticket: int = 0
     _last_upload: int = 0
+    _last_request: int = 0
     _announced: set[SocketId] = field(factory=lambda: set[SocketId]())
 
     # What the core orders.
@@ -178,6 +184,11 @@ class ContractChecker:
                 self.tickets.remove(ticket)
             case Notify(event):
                 self._note_event(event)
+            case AskToken(request):
+                _require(request > self._last_request, f"token request {request} was there before")
+                self.token_request = request
+                self._last_request = request
+                return OwedReply(action, (TokenProvided(request, "another.token"),), (TokenRefused(request, "none"),))
             case WriteReport() | WriteRecording() | PostBody() | AbandonPost():
                 return self._note_upload(action)
             case RecordCall(call, mode):
@@ -360,6 +371,8 @@ class ContractChecker:
                 return fact.socket in self.sockets
             case UploadWritten() | PostAnswered() | PostFailed():
                 return fact.upload in self.uploads
+            case TokenProvided() | TokenRefused():
+                return fact.request == self.token_request
             case _:
                 return fact.media in self.peers
 
@@ -374,6 +387,8 @@ class ContractChecker:
                 pass
             case UploadWritten() | PostAnswered() | PostFailed():
                 self._upload_heard(fact)
+            case TokenProvided() | TokenRefused():
+                self.token_request = None
             case _:
                 self._media_heard(fact)
 

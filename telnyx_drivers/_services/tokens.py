@@ -1,9 +1,4 @@
-"""Login tokens that the application provides when they are needed (signaling.md 4.7, 4.8).
-
-The provider is asked before connecting, when the token in use is about to end (34001), and when credentials are
-refused (46xxx); only one request runs at a time, whatever causes it. A token goes to `Session.login`: on a live socket
-it renews the login and leaves the calls alone; without a socket it is kept for the next one.
-"""
+"""The application's provider of login tokens: asked before connecting, and when the session says so (`AskToken`)."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,10 +8,12 @@ import anyio
 from attrs import define, field
 
 from telnyx_core._signalling.token import MAX_TOKEN_CHARS
-from telnyx_core.actions import Done, Failed, Outcome
-from telnyx_core.catalogue import ErrorCode, WarningCode, make_error
-from telnyx_core.errors import Failure, FailureKind, OptionsError, TelnyxError
-from telnyx_core.events import ErrorRaised, Event, Ready, WarningRaised
+from telnyx_core.actions import AskToken, Outcome
+from telnyx_core.catalogue import ErrorCode, make_error
+from telnyx_core.errors import Failure, FailureKind, OptionsError
+from telnyx_core.events import ErrorRaised
+from telnyx_core.facts import TokenFact, TokenProvided, TokenRefused
+from telnyx_core.ids import TokenRequest
 from telnyx_drivers import _logs as logs
 from telnyx_drivers._audio.worker import OwnThread
 from telnyx_drivers._exceptions import DriverFailed, TokenProviderFailed
@@ -29,12 +26,9 @@ Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]], Callable[[], None]],
 
 PATIENCE: Final = 30.0
 """Seconds for one answer of the provider."""
-PAUSE: Final = 30.0
-"""Seconds at least between two renewals before the end: a token may be given out with less life than the notice."""
 
 _METHODS: Final = ("login_token", "login", "password", "passwd", "anonymous_login")
 _STAND_IN: Final = "token-provider"
-_REFUSALS: Final = frozenset({ErrorCode.LOGIN_FAILED, ErrorCode.INVALID_CREDENTIALS, ErrorCode.AUTHENTICATION_REQUIRED})
 
 
 def with_stand_in(options: Mapping[str, object]) -> Mapping[str, object]:
@@ -45,16 +39,16 @@ def with_stand_in(options: Mapping[str, object]) -> Mapping[str, object]:
 @define(eq=False)
 class _Question:
     done: anyio.Event = field(factory=anyio.Event)
-    urgent: anyio.Event = field(factory=anyio.Event)
     awaited: bool = False
     """A caller waits and gets the failure."""
-    answered: bool = False
-    accepted: bool = False
+    request: TokenRequest | None = None
+    """The session waits as well."""
+    token: str | None = None
     failure: Exception | None = None
 
 
 class Tokens:
-    """``use`` gives a token to the session; ``report`` raises an error event; ``registered`` tells the state.
+    """``use`` gives the first token to the session, and ``tell`` the answers to what it asks for later.
 
     Raises `OptionsError` when ``first``, the login token of the options, is missing: another login method was chosen.
     """
@@ -66,8 +60,7 @@ class Tokens:
         *,
         use: Use,
         spawn: Spawn,
-        report: Callable[[TelnyxError], None],
-        registered: Callable[[], bool],
+        tell: Callable[[TokenFact], None],
     ) -> None:
         if first is None:
             raise OptionsError("choose one login method: token_provider goes alone, or with a first login_token")
@@ -76,15 +69,8 @@ class Tokens:
         """The token in use, or the lack of one, is the provider's."""
         self._use = use
         self._spawn = spawn
-        self._report = report
-        self._registered = registered
+        self._tell = tell
         self._question: _Question | None = None
-        self._last: _Question | None = None
-        self._answered_at: float | None = None
-        self._again: float | None = None
-        """There is reason for a further question, after such a pause."""
-        self._refused = False
-        """Credentials were refused, and since then no login has led to a registration."""
 
     async def before_connect(self) -> None:
         """Have the session hold a token. Raises `TokenProviderFailed`."""
@@ -97,88 +83,42 @@ class Tokens:
         if question.failure is not None:
             raise question.failure
 
-    async def renewed(self) -> bool:
-        """After credentials were refused: whether the provider gave others that were accepted."""
-        while self._question is not None:
-            await self._question.done.wait()
-        return self._last is not None and self._last.accepted
+    def perform(self, action: AskToken) -> None:
+        self._ask().request = action.request
 
-    def heard(self, event: Event) -> None:
-        """Every event of the session, in order: some of them are reasons to ask."""
-        match event:
-            case Ready():
-                self._refused = False
-            case WarningRaised() if event.code == WarningCode.TOKEN_EXPIRING_SOON:
-                self._ask(PAUSE)
-            case ErrorRaised() if event.code in _REFUSALS and not _late(event) and not is_mistake(event):
-                if self._question is None:
-                    self._last = None
-                if not self._refused:
-                    self._refused = True
-                    self._ask()
-            case _:
-                pass
-
-    def _ask(self, pause: float = 0.0) -> _Question:
+    def _ask(self) -> _Question:
+        """One at a time, whatever causes it."""
         question = self._question
         if question is None:
             question = self._question = _Question()
-            self._spawn(lambda: self._answer(question, pause), lambda: self._over(question))
-        elif question.answered:
-            self._again = pause  # it is about what the answer has led to
-        if not pause:
-            question.urgent.set()
+            self._spawn(lambda: self._answer(question), lambda: self._over(question))
         return question
 
-    async def _answer(self, question: _Question, pause: float) -> None:
-        if self._answered_at is not None:
-            with anyio.move_on_at(self._answered_at + pause):
-                await question.urgent.wait()
+    async def _answer(self, question: _Question) -> None:
         try:
-            token = await _token(self._provider)
-            question.answered, self._answered_at = True, anyio.current_time()
-            outcome = await self._use(token)
-        except TokenProviderFailed as failure:
+            question.token = await _token(self._provider)
+            if question.awaited:
+                await self._use(question.token)
+        except (TokenProviderFailed, DriverFailed) as failure:
             question.failure = failure
-            if not question.awaited and failure.error is not None:
-                logs.client.error("%s", failure)  # else `connect` raises it
-                self._report(failure.error)
-        except DriverFailed as failure:
-            question.failure = failure  # everybody is told already
-        else:
-            question.accepted = _accepted(outcome)
-            if isinstance(outcome, Done) and self._registered():
-                self._refused = False
 
     def _over(self, question: _Question) -> None:
-        if not question.answered and question.failure is None:
+        self._question = None
+        if question.token is None and question.failure is None:
             question.failure = _failure("the client was closed before it answered")
-        self._question, self._last = None, question
-        again, self._again = self._again, None
-        if again is not None and question.failure is None:
-            self._ask(again)
+        if question.request is not None and question.token is not None:
+            self._tell(TokenProvided(question.request, question.token))
+        elif question.request is not None:
+            assert question.failure is not None, "neither is impossible"
+            logs.client.error("%s", question.failure)
+            self._tell(TokenRefused(question.request, _reason(question.failure)))
         question.done.set()
-
-
-def _late(event: ErrorRaised) -> bool:
-    """The server has not answered: its socket is replaced, and the credentials are not at fault."""
-    original = event.error.original
-    return original is not None and original.kind is FailureKind.REQUEST_TIMEOUT
 
 
 def is_mistake(event: ErrorRaised) -> bool:
     """The application gave unusable credentials: those in use are still good."""
     original = event.error.original
     return original is not None and original.kind is FailureKind.INVALID_CREDENTIALS
-
-
-def _accepted(outcome: Outcome) -> bool:
-    """Without a socket the session has stored them (SIG-246), which is all that was wanted."""
-    match outcome:
-        case Done():
-            return True
-        case Failed(failure):
-            return failure.kind is FailureKind.NOT_CONNECTED
 
 
 async def _token(provider: TokenProvider) -> str:
@@ -212,6 +152,11 @@ async def _call(provider: TokenProvider) -> object:
 
 def _is_async(provider: object) -> bool:
     return inspect.iscoroutinefunction(provider) or inspect.iscoroutinefunction(type(provider).__call__)
+
+
+def _reason(failure: Exception) -> str:
+    known = failure.failure if isinstance(failure, TokenProviderFailed) else None
+    return str(failure) if known is None else known.text
 
 
 def _failure(text: str) -> TokenProviderFailed:

@@ -40,6 +40,7 @@ OTHERS: dict[str, Callable[[Rig], object]] = {
     "login": lambda rig: rig.login({"login_token": "x.y.z"}),
     "switch_region": lambda rig: rig.switch_region("eu"),
     "is_registered": lambda rig: rig.is_registered(),
+    "provide_tokens": lambda rig: rig.provide_tokens(),
     "clear_reconnect_token": lambda rig: rig.clear_reconnect_token(),
     "subscribe": lambda rig: rig.subscribe("news"),
     "unsubscribe": lambda rig: rig.unsubscribe("news"),

@@ -12,12 +12,13 @@ from typing import Any
 import anyio
 import pytest
 
+from telnyx_core._time.timeouts import TOKEN_PAUSE as PAUSE
 from telnyx_core.errors import FailureKind, InvalidCredentials, OptionsError
 from telnyx_core.events import ErrorRaised, Event, Ready, WarningRaised
 from telnyx_core.options import ClientOptions
 from telnyx_core.states import SessionState
 from telnyx_drivers._client import Client
-from telnyx_drivers._services.tokens import PATIENCE, PAUSE
+from telnyx_drivers._services.tokens import PATIENCE
 from telnyx_drivers._webrtc.ports import AnyLoop
 from telnyx_drivers.asyncio import ConnectionFailed, LoginFailed, MemoryStore, TokenProviderFailed
 from tests.drivers.conftest import MakeClient

@@ -115,6 +115,10 @@ def _fact(fact: JsonObject, time: float) -> LadderRow:
             return LadderRow(time, "server", f"upload {fact.get('upload')} failed", outward=False, bad=True)
         case "UploadWritten":
             return LadderRow(time, "self", f"upload {fact.get('upload')} written", outward=False)
+        case "TokenProvided":
+            return LadderRow(time, "app", "token provided", outward=False)
+        case "TokenRefused":
+            return LadderRow(time, "app", f"no token: {fact.get('reason')}", outward=False, bad=True)
         case "RecordingFault":
             return LadderRow(time, "app", f"recording {fact.get('kind')}", outward=False, bad=True)
         case "AudioBroke":
@@ -155,6 +159,8 @@ def _action(action: JsonView, time: float) -> LadderRow | None:
             return LadderRow(time, "media", f"{kind} {action.get('tone')}", outward=True)
         case "WriteReport" | "WriteRecording" | "RecordCall" | "WriteDebug" | "GiveUpUpload":
             return LadderRow(time, "self", kind, outward=True)
+        case "AskToken":
+            return LadderRow(time, "app", kind, outward=True)
         case "PostBody" | "AbandonPost":
             return LadderRow(time, "server", f"{kind} {action.get('upload')}", outward=True)
         case _:
