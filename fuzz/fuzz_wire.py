@@ -18,7 +18,6 @@ def one_input(data: bytes) -> None:
     frame = decode(text)
     match frame:
         case Request(params=params):
-            messages.call_id(params)
             messages.offered(params)
             messages.bye_cause(params, Cause("NORMAL_CLEARING", 16))
             messages.gateway_report(params)

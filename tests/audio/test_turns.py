@@ -64,6 +64,21 @@ def test_a_pause_between_two_words_does_not_end_speech() -> None:
     assert [edge.at for edge in edges] == pytest.approx([1, 2], abs=0.01)
 
 
+def test_another_rate_ends_nothing_and_loses_nothing() -> None:
+    """A codec that changes: what was collected at the old rate is looked at before the first frame of the new one."""
+    slow = timeline(3, (1.0, 1.9))
+    fast = np.repeat(slow, 2)
+    for cut in range(48, 70):
+        detector, edges = SpeechDetector(), list[Edge]()
+        for index in range(150):
+            rate, heard = (RATE, slow) if index < cut else (2 * RATE, fast)
+            size = rate // 50
+            edges += detector.feed(heard[index * size : (index + 1) * size], rate, index / 50) or ()
+        edges += detector.end()
+        assert [edge.speaking for edge in edges] == [True, False]
+        assert [edge.at for edge in edges] == pytest.approx([1.0, 1.9], abs=0.03)
+
+
 @pytest.mark.parametrize("level", [30, 300, 3_000])
 def test_noise_that_comes_suddenly_is_no_speech(level: float) -> None:
     noise = np.zeros(RATE * 4)

@@ -3,7 +3,8 @@
 import pytest
 
 from telnyx_core._signalling import messages as m
-from telnyx_core._time.limits import MAX_NAME_CHARS
+from telnyx_core._time.limits import MAX_HEADERS_CHARS, MAX_NAME_CHARS
+from telnyx_core._wire.codec import call_id
 from telnyx_core._wire.json_types import Json, JsonObject
 from telnyx_core.events import Cause
 from telnyx_core.ids import CallId
@@ -30,7 +31,7 @@ BUSY = Cause("USER_BUSY", 17)
 )
 def test_which_call_a_message_speaks_of(params: JsonObject, call: str | None) -> None:
     """SIG-103: older servers and candidates name it inside the dialog parameters."""
-    assert m.call_id(params) == call
+    assert call_id(params) == call
 
 
 def test_an_offer_is_read_with_care() -> None:
@@ -145,5 +146,13 @@ def test_a_bye_says_what_is_known_and_leaves_out_what_is_not() -> None:
 
 
 def test_the_call_ids_of_both_kinds_are_texts() -> None:
-    assert isinstance(m.call_id({"callID": "a"}), str)
-    assert m.call_id({"callID": "a"}) == CallId("a")
+    assert isinstance(call_id({"callID": "a"}), str)
+    assert call_id({"callID": "a"}) == CallId("a")
+
+
+def test_headers_may_fill_the_room_that_there_is() -> None:
+    """One character more, and the last of them is left out."""
+    headers: list[Json] = [{"name": "X-A", "value": "b" * (MAX_HEADERS_CHARS - 6)}, {"name": "X-B", "value": ""}]
+    assert [header.name for header in m.custom_headers({"dialogParams": {"custom_headers": headers}})] == ["X-A", "X-B"]
+    headers[1] = {"name": "X-B", "value": "c"}
+    assert [header.name for header in m.custom_headers({"dialogParams": {"custom_headers": headers}})] == ["X-A"]

@@ -102,6 +102,8 @@ async def test_a_refused_call_says_why(make_client: MakeClient, world: World) ->
         assert caught.value.error is not None
         assert caught.value.error.code == 40005
         assert call.error == caught.value.error
+        assert "before it was active: 40005" in str(caught.value)
+        assert "CALL ERROR" in str(caught.value), "the server's own words"
 
 
 async def test_inbound_is_handed_out_once_and_answered(make_client: MakeClient, world: World) -> None:

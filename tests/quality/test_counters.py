@@ -10,12 +10,15 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telnyx_core._quality.alarms import BREACHES
 from telnyx_core._quality.summary import Summary
 from telnyx_core._reports.entries import StatsInterval
-from telnyx_core.events import CallInfo
+from telnyx_core.catalogue import WarningCode
+from telnyx_core.events import CallInfo, WarningCount
 from telnyx_core.ids import CallId
 from telnyx_core.states import CallState
 from telnyx_core.stats.snapshot import StatsSnapshot
+from telnyx_core.stats.timings import EstablishmentTimings
 
 CALL = CallInfo(
     id=CallId("c"),
@@ -101,6 +104,46 @@ def numbers(value: Any) -> list[float]:
 
 def rate(entry: Any, where: str, name: str) -> float:
     return float(entry["audio"].get(where, {}).get(name, 0))
+
+
+def test_a_warning_is_counted_each_time_with_its_first_and_its_last() -> None:
+    summary = Summary(1.0, 0.0)
+    summary.warned(WarningCode.HIGH_RTT, 3.0)
+    summary.warned(WarningCode.HIGH_JITTER, 4.0)
+    summary.warned(WarningCode.HIGH_RTT, 7.0)
+    report = summary.report(
+        CALL,
+        9.0,
+        100.0,
+        call_report_id=None,
+        establishment=EstablishmentTimings("trickle", "outbound", 0.0, ()),
+        timeline=None,
+        final=True,
+    )
+    assert report.warnings == (
+        WarningCount(WarningCode.HIGH_RTT, "HIGH_RTT", 2, 103.0, 107.0),
+        WarningCount(WarningCode.HIGH_JITTER, "HIGH_JITTER", 1, 104.0, 104.0),
+    )
+
+
+def test_a_hold_between_two_readings_begins_the_count_of_silent_ones_anew() -> None:
+    """STATS-312: a held call has no audio, and what came of it before says nothing of what comes after."""
+
+    def warned_at(hold_after: int | None) -> int:
+        summary = Summary(1.0, 0.0)
+        summary.start(0.0)
+        for number in range(20):
+            if number == hold_after:
+                summary.held_changed()
+            reading = StatsSnapshot(packets_received=500, bytes_received=80_000)
+            interval = summary.take(reading, float(number))
+            codes = summary.judge(reading, interval, float(number), held=False, muted=False, watched=True)
+            if WarningCode.LOW_BYTES_RECEIVED in codes:
+                return number
+        raise AssertionError("never warned")
+
+    usual = warned_at(None)
+    assert warned_at(usual) == usual + BREACHES - 1
 
 
 def test_a_reset_is_no_loss_and_no_outage() -> None:
