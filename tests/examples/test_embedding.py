@@ -22,7 +22,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.mark.parametrize("script", ["with_selectors.py", "with_twisted.py"])
+@pytest.mark.parametrize("script", ["smallest.py", "with_selectors.py", "with_twisted.py"])
 async def test_the_doorman_turns_a_caller_away(script: str) -> None:
     if "twisted" in script:
         pytest.importorskip("twisted")
