@@ -51,7 +51,7 @@ _NOT_CALLED = frozenset(
 )
 _FOR_EACH_OTHER = frozenset(
     {"pull", "push", "packet", "source_broke", "close", "end", "read", "set_muted", "set_deaf", "on_fault"}
-    | {"notify", "deliver", "remember", "stopped", "note", "note_error", "publish", "give_up", "call"}
+    | {"notify", "deliver", "remember", "ask_token", "stopped", "note", "note_error", "publish", "give_up", "call"}
 )
 
 
