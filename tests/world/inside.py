@@ -57,7 +57,7 @@ def no_timer_without_owner(session: Session) -> None:
         if timer is Timer.REQUEST:
             assert owner in pending, f"the deadline of a request that is settled: {owner}"
         elif timer in _OF_UPLOADS:
-            assert owner.call in session._hub.uploads._working, f"{timer.name} of a call that uploads nothing"
+            assert owner.key in session._hub.uploads._working, f"{timer.name} of a call that uploads nothing"
         elif timer is Timer.UPLOADS_END:
             assert session.uploading, "a limit for reports of which none is on its way"
         elif timer in _OF_PEERS:
