@@ -58,10 +58,6 @@ def _key(part: Part) -> Key:
     return part.call.id if isinstance(part, Segment) else (part.call, part.track)
 
 
-def _url(part: Part) -> str:
-    return part.home.url if isinstance(part, Segment) else part.url
-
-
 @frozen
 class _Owner:
     """Of a deadline. Not the call's id, which owns the deadlines of the call itself."""
@@ -227,7 +223,7 @@ class UploadQueues:
         body, part = (queue.kept or queue.bodies)[0], queue.newest
         upload = self._new_upload(key, queue)
         self._timers.set(Timer.UPLOAD_LIMIT, now + ATTEMPT, _Owner(key))
-        self._act(PostBody(upload, _url(part), part.home.headers(_call(part)), body))
+        self._act(PostBody(upload, part.url, part.home.headers(_call(part)), body))
 
     def _answered(self, key: Key, queue: _Queue, status: int, retry_after: float | None, now: float) -> None:
         part = queue.part

@@ -113,6 +113,10 @@ class Segment:
     """Removes the client's secrets: a server may quote them in the reason of a close, or in a name."""
 
     @property
+    def url(self) -> str:
+        return self.home.url
+
+    @property
     def final(self) -> bool:
         """The call is over."""
         return self.flush is None

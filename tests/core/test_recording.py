@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 
 import pytest
-from attrs import evolve
 
 from telnyx_core.actions import AbandonPost, GiveUpUpload, PostBody, RecordCall, UploadAction, WriteRecording
 from telnyx_core.facts import PostAnswered, PostFailed, RecordingFault, UploadWritten
 from telnyx_core.ids import CallId
-from telnyx_core.states import CallState
 from telnyx_core.testing.rig import Rig
-from telnyx_core.testing.sim import ALICE, Sim
 
 FAILURES = 4
 """Attempts, and then a body has failed (STATS-242)."""
@@ -259,20 +256,3 @@ def test_what_is_left_of_a_recording_can_be_sent_by_another() -> None:
     [post] = actions
     assert isinstance(post, PostBody)
     assert line.numbers([post.body]) == [1]
-
-
-def test_a_sim_s_platform_gets_every_part_once_whatever_its_mood() -> None:
-    sim = Sim(evolve(ALICE, enable_call_recording=True, enable_call_reports=False, call_recording_flush_interval=1.0))
-    client = sim.ready()
-    for mood in ("slow", "busy", "down", "silent", "well"):
-        call = client.new_call()
-        sim.run_until(lambda: client.state_of(call) is CallState.ACTIVE)  # noqa: B023
-        client.reports.mood = mood  # type: ignore[assignment]
-        sim.run(3)
-        client.hangup(call)
-        sim.run(20)
-    client.reports.mood = "well"
-    sim.run(100)
-    assert len(client.reports.taken) > 12
-    assert client.reports.missing == client.reports.given_up
-    assert [mode for _, mode in client.reports.recordings] == ["on", "off"] * 5

@@ -18,6 +18,7 @@ from telnyx_core.actions import AbandonPost, GiveUpUpload, PostBody, UploadActio
 from telnyx_core.facts import PostAnswered, PostFailed, UploadFact, UploadWritten
 from telnyx_core.ids import CallId, UploadId
 from telnyx_core.journal.record import Scrubber, action_record, fact_from_record, fact_record
+from telnyx_core.options import ClientOptions
 from telnyx_core.states import CallState, SessionState
 from telnyx_core.testing.rig import Rig
 from telnyx_core.testing.sim import ALICE, Sim
@@ -454,8 +455,18 @@ def test_a_broken_journal_does_not_fill_the_memory(sizes: Any) -> None:
     assert made.bodies == ()
 
 
-def test_a_sim_s_platform_gets_every_part_once_whatever_its_mood() -> None:
-    sim = Sim(evolve(ALICE, call_report_interval=1.0))
+REPORTS = evolve(ALICE, call_report_interval=1.0)
+RECORDINGS = evolve(ALICE, enable_call_recording=True, enable_call_reports=False, call_recording_flush_interval=1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "more_than", "modes"),
+    [pytest.param(REPORTS, 0, [], id="reports"), pytest.param(RECORDINGS, 12, ["on", "off"] * 5, id="recordings")],
+)
+def test_a_sim_s_platform_gets_every_part_once_whatever_its_mood(
+    options: ClientOptions, more_than: int, modes: list[str]
+) -> None:
+    sim = Sim(options)
     client = sim.ready()
     for mood in ("slow", "busy", "down", "silent", "well"):
         call = client.new_call()
@@ -466,7 +477,8 @@ def test_a_sim_s_platform_gets_every_part_once_whatever_its_mood() -> None:
         sim.run(20)
     client.reports.mood = "well"
     sim.run(100)
-    assert client.reports.taken
+    assert len(client.reports.taken) > more_than
     assert client.reports.missing == client.reports.given_up
+    assert [mode for _, mode in client.reports.recordings] == modes
     assert not client.session.uploading
     assert Timer.UPLOAD_LIMIT not in {key for key, _ in client.session._hub.timers._at}

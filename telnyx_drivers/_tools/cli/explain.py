@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from telnyx_core._wire.json_types import Json, JsonObject
+from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.catalogue import ErrorCode, WarningCode, make_error, make_warning
 from telnyx_core.errors import TelnyxError, TelnyxWarning
 from telnyx_drivers._tools.cli.exits import Exit, UsageError
-from telnyx_drivers._tools.cli.failures import bullets
+from telnyx_drivers._tools.cli.failures import advice, members
 from telnyx_drivers._tools.cli.output import Output, clean
 from telnyx_drivers._tools.cli.running import finish
 
@@ -22,13 +22,9 @@ def explain(
 
     def work(document: JsonObject) -> Exit:
         entry = find(what)
-        causes: list[Json] = [*entry.causes]
-        solutions: list[Json] = [*entry.solutions]
-        document |= {"code": entry.code, "name": entry.name, "message": entry.message}
-        document |= {"description": entry.description, "causes": causes, "solutions": solutions}
+        document |= {**members(entry), "message": entry.message, "description": entry.description}
         lines = [f"[bold]{entry.code} {entry.name}[/]", clean(entry.message), "", clean(entry.description)]
-        lines += bullets("Possible causes", entry.causes) + bullets("What helps", entry.solutions)
-        output.console.print("\n".join(lines))
+        output.console.print("\n".join([*lines, *advice(entry)]))
         return Exit.OK
 
     finish(output, work)

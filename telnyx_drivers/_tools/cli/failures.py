@@ -3,7 +3,7 @@
 from rich.panel import Panel
 
 from telnyx_core._wire.json_types import Json, JsonObject
-from telnyx_core.errors import LocalProtocolError
+from telnyx_core.errors import LocalProtocolError, TelnyxError, TelnyxWarning
 from telnyx_drivers._exceptions import CallEnded, DriverFailed, TelnyxClientError
 from telnyx_drivers._tools.cli.output import Output, clean
 
@@ -17,9 +17,7 @@ def describe(error: Exception) -> JsonObject:
     """The members ``type`` and ``message``, and from the catalogue ``code``, ``name``, ``causes`` and ``solutions``."""
     document: JsonObject = {"type": type(error).__name__, "message": str(error)}
     if isinstance(error, TelnyxClientError) and (entry := error.error) is not None:
-        causes: list[Json] = [*entry.causes]
-        solutions: list[Json] = [*entry.solutions]
-        document |= {"code": entry.code, "name": entry.name, "causes": causes, "solutions": solutions}
+        document |= members(entry)
         if entry.original is not None:
             document["original"] = str(entry.original)
     if isinstance(error, CallEnded):
@@ -35,12 +33,23 @@ def show(output: Output, error: Exception) -> None:
         title = f"{entry.code} {entry.name}"
         if entry.original is not None and str(entry.original) not in lines[0]:
             lines.append(f"[dim]{clean(str(entry.original))}[/]")
-        lines += bullets("Possible causes", entry.causes) + bullets("What helps", entry.solutions)
+        lines += advice(entry)
     if isinstance(error, DriverFailed):
         lines += [f"[dim]{clean(repr(error.__cause__))}[/]", "", _OURS]
     output.errors.print(Panel("\n".join(lines), title=clean(title), title_align="left", border_style="red"))
 
 
-def bullets(heading: str, items: tuple[str, ...]) -> list[str]:
-    """Lines of markup for `Output`: an empty one, the heading, the items; none without items."""
+def members(entry: TelnyxError | TelnyxWarning) -> JsonObject:
+    """What a document says of an entry of the catalogue."""
+    causes: list[Json] = [*entry.causes]
+    solutions: list[Json] = [*entry.solutions]
+    return {"code": entry.code, "name": entry.name, "causes": causes, "solutions": solutions}
+
+
+def advice(entry: TelnyxError | TelnyxWarning) -> list[str]:
+    """The causes of an entry of the catalogue and what helps, as lines of markup for `Output`."""
+    return _bullets("Possible causes", entry.causes) + _bullets("What helps", entry.solutions)
+
+
+def _bullets(heading: str, items: tuple[str, ...]) -> list[str]:
     return ["", f"[bold]{heading}[/]", *(f" • {clean(item)}" for item in items)] if items else []
