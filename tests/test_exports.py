@@ -39,8 +39,8 @@ APPLICATION = """
     isMediaRecoveryErrorEvent is_media_recovery_error_event
 """
 WITH_NUMPY = """
-    AudioFrame AudioIn AudioInput AudioOut Capture ChunkDecoder Heard Noise OpusSettings Playback Recording Sense Sensed
-    Source Tone Turn Turns engine_with loudspeaker microphone speaker
+    AudioFrame AudioIn AudioInput AudioOut Bridge Capture ChunkDecoder Conference Heard Noise OpusSettings Playback
+    Recording Sense Sensed Source Tone Turn Turns bridge engine_with loudspeaker microphone speaker
 """
 ASYNC = "CallHandle CallNotification LiveCall TelnyxRTC"
 BLOCKING = "Call CallNotification LiveCall TelnyxRTC"

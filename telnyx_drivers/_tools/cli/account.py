@@ -10,6 +10,7 @@ import typer
 
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.events import ErrorRaised
+from telnyx_core.options import AnonymousLogin
 from telnyx_drivers._services.store import FileStore
 from telnyx_drivers._tools.cli.arguments import check_writable
 from telnyx_drivers._tools.cli.credentials import Credentials
@@ -58,12 +59,14 @@ async def logged_in(
     *,
     journal: Path | None = None,
     store: Path | None = None,
+    anonymous: AnonymousLogin | None = None,
 ) -> AsyncGenerator[TelnyxRTC, None]:
     """A registered client for the length of the block; ``registered_ms`` in the document is how long that took."""
     client = TelnyxRTC(
         login_token=credentials.login_token,
         login=credentials.login,
         password=credentials.password,
+        anonymous_login=anonymous,
         env=url,
         connect_timeout=CONNECT_TIMEOUT,
         journal=None if journal is None else check_writable(journal, "--journal"),

@@ -14,6 +14,7 @@ from telnyx_drivers._tools.cli.listen import listen
 from telnyx_drivers._tools.cli.prove import prove
 from telnyx_drivers._tools.cli.replay import replay
 from telnyx_drivers._tools.cli.report import report
+from telnyx_drivers._tools.cli.talk import talk
 from telnyx_drivers._tools.cli.token import token
 
 app = typer.Typer(
@@ -40,5 +41,5 @@ def main(
     """Telnyx WebRTC calls from the shell. Start with: telnyx-rtc demo"""
 
 
-for command in (demo, call, listen, gateway, diagnose, prove, report, replay, token, explain):
+for command in (demo, call, talk, listen, gateway, diagnose, prove, report, replay, token, explain):
     app.command()(command)

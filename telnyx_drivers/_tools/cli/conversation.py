@@ -46,6 +46,8 @@ class Plan:
     duration: float | None = None
     """Seconds after which to hang up; ``None``: after playing, or when the other side does."""
     checks: Checks = field(factory=Checks)
+    voiceless: bool = False
+    """What is said may be in writing alone: silence is no fault."""
 
 
 class Conversation:
@@ -262,6 +264,8 @@ class Conversation:
     def _listen_back(self, audio: "CallAudio") -> None:
         """Report silence as a fault, unless something was played to a far end that only listens."""
         loudness = self._loudness
+        if self._plan.voiceless:
+            return
         if self._plan.play is not None and not self._played:
             return  # reported already, and over before anything could be heard
         if self._plan.play is not None and not loudness.sent_anything:
