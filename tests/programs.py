@@ -29,15 +29,19 @@ class Ended:
 
 @asynccontextmanager
 async def running(
-    *arguments: str, user: str, password: str, url: str, cwd: Path | None = None
+    *arguments: str, user: str, password: str, url: str, cwd: Path | None = None, **variables: str
 ) -> AsyncGenerator[asyncio.subprocess.Process, None]:
-    """A Python program as ``user`` of the gateway at ``url``; killed on the way out if it still runs."""
+    """A Python program as ``user`` of the gateway at ``url``; killed on the way out if it still runs.
+
+    ``variables`` are further ones of its environment.
+    """
     environment = {
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "TELNYX_RTC_URL": url,
         "TELNYX_SIP_USERNAME": user,
         "TELNYX_SIP_PASSWORD": password,
+        **variables,
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *arguments),

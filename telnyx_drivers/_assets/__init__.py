@@ -6,3 +6,8 @@ from typing import Final
 
 HELLO: Final[Traversable] = files(__name__) / "hello.wav"
 """One spoken sentence, about four seconds: mono, 16 bit, 16 kHz."""
+
+
+def sound(name: str) -> Traversable:
+    """One of the sentences of `telnyx-rtc demo --bot`."""
+    return files(__name__) / f"{name}.ogg"
