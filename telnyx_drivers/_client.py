@@ -167,6 +167,8 @@ class Client(Emits[CallNotification]):
         )
         self._broadcast = Broadcast[Event]()
         self._handlers = Handlers()
+        self._watchers = Handlers()
+        """Hear every event before the application does, also those of calls with ``on_notification``: telemetry."""
         self._undelivered: deque[tuple[Event, CallHandle | None]] = deque()
         self._stopped: anyio.Event | None = None
         self._error: TelnyxError | None = None
@@ -722,6 +724,7 @@ class Client(Emits[CallNotification]):
         while self._undelivered:
             event, handle = self._undelivered.popleft()
             self._functions.hear(event)
+            self._watchers.call(event, spawn)
             if isinstance(event, MediaRecovery):
                 call_back(self.options.media_permissions_recovery, event, spawn)
             if handle is not None and handle.on_notification is not None and name_of(event) == "telnyx.notification":

@@ -19,7 +19,7 @@ import telnyx_rtc
 
 CORE_MODULES = {"actions", "catalogue", "errors", "events", "facts", "ids", "options", "session", "states"}
 CORE_ROOMS = {"gateway", "ice", "journal", "stats", "testing"}
-DRIVER_DOORS = {"asyncio", "trio", "sync", "gateway", "adapters", "diagnose"}
+DRIVER_DOORS = {"asyncio", "trio", "sync", "gateway", "adapters", "diagnose", "telemetry", "testing"}
 
 CORE = """
     Action AnonymousLogin Busy CallId CallInfo CallOptions CallState Cause ClientOptions CloseReason Codec
@@ -53,6 +53,16 @@ ICE = """
 """
 
 
+KIT = """
+    Artifacts BargeIn Bot Caller Calling Conversation HangUp Listen Lose Pause Press Say Step VirtualCaller
+"""
+
+TELEMETRY = """
+    Alarm Alarms INSTRUMENTS Instrument Meter OpenTelemetryMeter OpenTelemetryTracer PrometheusMeter Tracer Webhook
+    observe observe_gateway verify
+"""
+
+
 def names(*groups: str) -> set[str]:
     return {name for group in groups for name in group.split()}
 
@@ -64,6 +74,11 @@ def test_the_door_of_the_core() -> None:
 def test_the_door_of_the_ice_agent() -> None:
     """Its modules are open too, as those of the other rooms; these names stay."""
     assert set(importlib.import_module("telnyx_core.ice").__all__) == names(ICE)
+
+
+@pytest.mark.parametrize(("module", "group"), [("testing", KIT), ("telemetry", TELEMETRY)])
+def test_the_doors_of_the_kits(module: str, group: str) -> None:
+    assert set(importlib.import_module(f"telnyx_drivers.{module}").__all__) == names(group)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
@@ -17,6 +17,9 @@ from telnyx_drivers._tools.cli.credentials import Credentials
 from telnyx_drivers._tools.cli.output import Output
 from telnyx_drivers._tools.cli.timeline import milliseconds
 from telnyx_drivers.asyncio import TelnyxRTC
+
+if TYPE_CHECKING:
+    from telnyx_drivers.telemetry import Meter
 
 CONNECT_TIMEOUT: Final = 20.0
 """Seconds: several attempts, and not longer than a person waits without a word."""
@@ -60,6 +63,7 @@ async def logged_in(
     journal: Path | None = None,
     store: Path | None = None,
     anonymous: AnonymousLogin | None = None,
+    meters: "tuple[Meter, ...]" = (),
 ) -> AsyncGenerator[TelnyxRTC, None]:
     """A registered client for the length of the block; ``registered_ms`` in the document is how long that took."""
     client = TelnyxRTC(
@@ -79,6 +83,10 @@ async def logged_in(
             output.warn(f"{event.code} {event.name}: {event.error.original or event.message}")
 
     client.on(ErrorRaised, tell)
+    if meters:
+        from telnyx_drivers.telemetry import observe
+
+        observe(client, *meters)
     async with AsyncExitStack() as stack:
         started = time.monotonic()
         with output.working("Logging in"):

@@ -11,6 +11,7 @@ from telnyx_drivers._tools.cli.diagnose import diagnose
 from telnyx_drivers._tools.cli.explain import explain
 from telnyx_drivers._tools.cli.gateway import gateway
 from telnyx_drivers._tools.cli.listen import listen
+from telnyx_drivers._tools.cli.load import load
 from telnyx_drivers._tools.cli.prove import prove
 from telnyx_drivers._tools.cli.replay import replay
 from telnyx_drivers._tools.cli.report import report
@@ -41,5 +42,5 @@ def main(
     """Telnyx WebRTC calls from the shell. Start with: telnyx-rtc demo"""
 
 
-for command in (demo, call, talk, listen, gateway, diagnose, prove, report, replay, token, explain):
+for command in (demo, call, talk, listen, load, gateway, diagnose, prove, report, replay, token, explain):
     app.command()(command)

@@ -18,6 +18,7 @@ from telnyx_drivers._tools.cli.conversation import Conversation, Plan
 from telnyx_drivers._tools.cli.credentials import find_credentials
 from telnyx_drivers._tools.cli.exits import Exit, UsageError
 from telnyx_drivers._tools.cli.failures import EXPECTED, show
+from telnyx_drivers._tools.cli.metrics import MetricsOption, measured
 from telnyx_drivers._tools.cli.output import Output, clean
 from telnyx_drivers._tools.cli.running import perform
 from telnyx_drivers.asyncio import TelnyxRTC
@@ -44,6 +45,7 @@ def listen(
     url: UrlOption = None,
     credentials_file: CredentialsOption = None,
     journal: JournalOption = None,
+    metrics: MetricsOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Answer calls, side by side if need be, and record each. Ctrl-C ends it."""
@@ -56,8 +58,11 @@ def listen(
         credentials = find_credentials(credentials_file, environ=os.environ, warn=output.warn)
         conversations: list[Conversation] = []
         try:
-            async with logged_in(credentials, url, output, document, journal=journal, store=store) as client:
-                await _serve(client, plan, folder, count, output, conversations)
+            with measured(metrics, output, document) as meters:
+                async with logged_in(
+                    credentials, url, output, document, journal=journal, store=store, meters=meters
+                ) as client:
+                    await _serve(client, plan, folder, count, output, conversations)
         finally:
             for each in conversations:
                 await each.finish()
