@@ -13,6 +13,7 @@ from telnyx_drivers._audio.rtp.packet import is_rtcp
 from telnyx_drivers._tools.cli.app import app
 from telnyx_drivers._tools.cli.exits import Exit
 from telnyx_drivers.gateway import Gateway
+from tests.audio.helpers import sine, write_wav
 from tests.cli.test_end_to_end import command, finished, with_gateway
 from tests.programs import end_of
 from tests.quality.journals import keep_journal
@@ -37,6 +38,33 @@ def test_a_page_of_a_journal(journal: Path) -> None:
     assert "number 1" in text
     for secret in (PLANTED, "15551230000", "198.51.100.2"):
         assert secret not in text
+
+
+def test_a_folder_becomes_an_index_with_a_page_of_each(journal: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no call")
+    write_wav(tmp_path / "it.wav", sine(440, 8_000, 1.0), 8_000)
+    done = CliRunner().invoke(app, ["report", str(tmp_path), "--audio", "--json"])
+    assert done.exit_code == Exit.OK, done.output
+    document = json.loads(done.stdout.splitlines()[-1])
+    assert (len(document["calls"]), document["passed_over"]) == (1, ["notes.txt"])
+    index = Path(document["page"])
+    assert index == tmp_path / "index.html"
+    assert stat.S_IMODE(index.stat().st_mode) == 0o600
+    assert 'href="it.journal.html"' in index.read_text()
+    assert "15551230000" not in index.read_text()
+    assert "data:audio/webm" in (tmp_path / "it.journal.html").read_text()
+    again = CliRunner().invoke(app, ["report", str(tmp_path), "--show-people", "--json"])
+    assert json.loads(again.stdout.splitlines()[-1])["calls"] == document["calls"], "pages are no reports"
+    assert "+15551230000" in index.read_text()
+    assert "data:audio" not in (tmp_path / "it.journal.html").read_text(), "only where it is asked for"
+
+
+@pytest.mark.parametrize("line", ["it.journal --audio", ". --recording it.wav", ". --webrtc-internals dump.json"])
+def test_options_that_make_no_sense_together(journal: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(journal.parent)
+    done = CliRunner().invoke(app, ["report", *line.split()])
+    assert done.exit_code == Exit.USAGE
+    assert "Error:" in done.stderr
 
 
 def test_people_are_shown_where_that_is_wanted(journal: Path, tmp_path: Path) -> None:

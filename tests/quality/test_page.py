@@ -4,15 +4,20 @@ import html
 import json
 import re
 import wave
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from attrs import evolve
 
+from telnyx_core.catalogue import ERRORS, ErrorCode
 from telnyx_drivers._tools.report.call_timeline import CallTimeline, Change, Fact, Message, Note, Sample, Story
 from telnyx_drivers._tools.report.lanes import lanes, window
 from telnyx_drivers._tools.report.page import MOST_ROWS, render
+from telnyx_drivers._tools.report.sound import embedded
 from telnyx_drivers._tools.report.waveform import outline
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
@@ -67,7 +72,8 @@ def test_nothing_that_somebody_else_wrote_is_markup() -> None:
         cause=EVIL,
         facts=(Fact(EVIL, EVIL),),
         changes=(Change(100.0, "call", EVIL),),
-        notes=(Note(103.0, "warning", 31001, EVIL),),
+        notes=(Note(103.0, "warning", 31001, EVIL, EVIL),),
+        ended_by=EVIL,
         candidates=(EVIL,),
     )
     rows = (Message(99.0, "server", EVIL, True, detail=json.dumps({"x": EVIL})), Message(99.0, "app", EVIL, False))
@@ -134,6 +140,31 @@ def test_people_can_be_hidden_on_the_screen_where_they_are_in_the_page() -> None
 def test_a_call_that_never_came_about() -> None:
     page = render(story(call(active_at=None, samples=(), changes=(), notes=(), ended_at=None, started_at=None)))
     assert "never answered" in page
+
+
+def test_an_unanswered_call_leads_with_the_reason_and_what_helps() -> None:
+    busy = call(active_at=None, samples=(), cause="USER_BUSY", ended_by="USER_BUSY (17), SIP 486 Busy Here")
+    page = render(story(busy))
+    reason = re.search(r'<section class="card verdict".*?</section>', page, re.S)
+    assert reason is not None
+    for said in ("Busy", "declined as busy", "USER_BUSY (17), SIP 486 Busy Here"):
+        assert said in reason[0]
+    assert reason.start() < page.index('<details class="told') < page.index("Course of the call")
+    assert 'class="tiles"' not in page, "figures of a call that carried no audio"
+    assert page.count('<details class="told') == 1
+    assert 'class="card verdict"' not in render(story(call()))
+
+
+def test_what_the_catalogue_knows_stands_under_each_warning_and_error() -> None:
+    error = Note(104.0, "error", 45002, "WEBSOCKET_ERROR", "1006 <script>")
+    page = render(story(call(notes=(error, Note(105.0, "warning", 99999, "NEWER_THAN_WE")))))
+    first, second = re.findall(r'<details class="told (.*?)</details>', page, re.S)
+    assert first.startswith('error"')
+    assert "1006 &lt;script&gt;" in first
+    entry = ERRORS[ErrorCode.WEBSOCKET_ERROR]
+    shown = html.unescape(first)
+    assert all(text in shown for text in (entry.description, *entry.causes, *entry.solutions))
+    assert "does not know it" in second
 
 
 def test_a_file_without_a_call() -> None:
@@ -205,6 +236,31 @@ def test_a_long_recording_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.
     whole = outline(path, columns=100)
     monkeypatch.setattr("telnyx_drivers._tools.report.waveform._BLOCK", 1000)
     assert outline(path, columns=100) == whole
+
+
+def test_a_recording_is_carried_as_what_every_browser_plays(tmp_path: Path) -> None:
+    seconds = np.arange(16_000) / 8_000
+    tone = (9_000 * np.sin(2 * np.pi * 440 * seconds)).astype(np.int16)
+    sound = embedded(record(tmp_path / "it.wav", np.column_stack((tone, np.zeros_like(tone))), 2))
+    kind, _, data = sound.partition(";base64,")
+    assert kind == "data:audio/webm"
+    assert len(data) < 30_000
+    with av.open(BytesIO(b64decode(data))) as file:
+        assert file.streams.audio[0].codec_context.name == "opus"
+        frames = [frame.to_ndarray() for frame in file.decode(audio=0)]
+    heard = np.concatenate(frames, axis=1)
+    assert heard.shape[1] / 48_000 == pytest.approx(2.0, abs=0.05)
+    left, right = (float(np.abs(side).max()) for side in heard)
+    assert left > 0.2 > 5 * right, "said stays left, heard stays right"
+    page = render(story(call()), outline=outline(tmp_path / "it.wav"), sound=sound)
+    assert f'<audio controls preload="metadata" src="{sound}">' in page
+    assert "<audio" not in render(story(call()), outline=outline(tmp_path / "it.wav"))
+
+
+def test_what_cannot_be_played_is_not_carried(tmp_path: Path) -> None:
+    (tmp_path / "it.wav").write_bytes(b"no audio at all " * 40)
+    with pytest.raises(ValueError, match="no recording"):
+        embedded(tmp_path / "it.wav")
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"no wave at all" * 10])

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import pytest
+from attrs import evolve
 
 from telnyx_drivers._tools.report.call_timeline import (
     CallTimeline,
@@ -23,9 +24,12 @@ from telnyx_drivers._tools.report.call_timeline import (
     Sample,
     Step,
     Story,
+    Totals,
 )
 from telnyx_drivers._tools.report.call_timeline import Path as Route
+from telnyx_drivers._tools.report.index import render_index, rows_of
 from telnyx_drivers._tools.report.page import render
+from telnyx_drivers._tools.report.sound import embedded
 from telnyx_drivers._tools.report.waveform import outline
 from tests.quality.test_page import record
 
@@ -120,7 +124,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     time = np.arange(80_000)
     tone = (9000 * np.sin(time / 9) * np.sin(time / 4000)).astype(np.int16)
     wave = record(folder / "it.wav", np.column_stack((tone, -tone)), 2)
-    return render(long_call(), outline=outline(wave), hidden=False)
+    return render(long_call(), outline=outline(wave), sound=embedded(wave), hidden=False)
 
 
 @pytest.fixture
@@ -197,6 +201,8 @@ def test_the_switches(browse: Browse, page: str) -> None:
         const root = document.documentElement;
         const rows = [...document.querySelectorAll(".rung:not(.heads)")];
         const shown = () => rows.filter((row) => row.offsetParent).length;
+        root.dataset.main = shown();
+        document.querySelector('[data-show="all"]').click();
         root.dataset.all = shown();
         document.querySelector('[data-show="server"]').click();
         root.dataset.server = shown();
@@ -211,7 +217,8 @@ def test_the_switches(browse: Browse, page: str) -> None:
         """,
     )
     assert attribute(document, "error") is None
-    assert (attribute(document, "all"), attribute(document, "server"), attribute(document, "bad")) == ("40", "16", "5")
+    rows = [attribute(document, name) for name in ("main", "all", "server", "bad")]
+    assert rows == ["19", "40", "16", "5"], "internals only where all is asked for"
     assert (attribute(document, "once"), attribute(document, "theme")) == ("dark", "light")
     assert attribute(document, "blur") == "blur(5px)"
     assert attribute(document, "pressed") == "true"
@@ -227,6 +234,78 @@ def test_a_frame_opens(browse: Browse, page: str) -> None:
         """,
     )
     assert attribute(document, "open") == "true true"
+
+
+def test_the_recording_plays_and_a_line_over_every_chart_says_where(browse: Browse, page: str) -> None:
+    """The call became active after one second of the page's 301; the recording of 10 s is at its fourth second."""
+    document = browse(
+        page,
+        """
+        const audio = document.querySelector("audio"), root = document.documentElement;
+        const told = () => {
+          const track = document.querySelector(".track");
+          const at = (holder) => parseFloat(holder.querySelector(".playhead").style.left);
+          root.dataset.length = audio.duration.toFixed(1);
+          root.dataset.lane = (at(track) / track.clientWidth * 301).toFixed(1);
+          const wave = document.querySelector(".wave");
+          root.dataset.wave = (at(wave) / wave.clientWidth).toFixed(2);
+          root.dataset.heads = document.querySelectorAll(".u-over .playhead").length;
+        };
+        const begin = () => {
+          const wave = document.querySelector(".wave"), box = wave.getBoundingClientRect();
+          wave.dispatchEvent(new MouseEvent("click", { clientX: box.left + 0.4 * box.width }));
+          told();
+        };
+        setInterval(() => { if (audio.readyState && !root.dataset.lane) begin(); }, 50);
+        """,
+    )
+    assert attribute(document, "error") is None
+    assert (attribute(document, "length"), attribute(document, "heads")) == ("10.0", "6")
+    assert (attribute(document, "lane"), attribute(document, "wave")) == ("5.0", "0.40")
+
+
+@pytest.mark.parametrize("width", [1180, 390])
+def test_an_index_filters_and_says_how_the_figures_are_spread(browse: Browse, tmp_path: Path, width: int) -> None:
+    whole = long_call()
+    (call,) = whole.calls
+    rows = []
+    for number in range(1, 21):
+        made = evolve(call, id=f"c{number}", totals=Totals(mos=5 - number / 10, rtt=10.0 * number), notes=())
+        rows += rows_of(evolve(whole, calls=(made,)), tmp_path / f"{number}.html", tmp_path, hidden=False)
+    busy = evolve(call, id="busy", active_at=None, cause="USER_BUSY", remote_number="+15550100")
+    rows += rows_of(evolve(whole, calls=(busy,)), tmp_path / "a b.html", tmp_path, hidden=False)
+    document = browse(
+        render_index("calls", rows, hidden=False),
+        """
+        const root = document.documentElement;
+        const figures = (name) => [...document.querySelectorAll(`[data-figure="${name}"] td`)]
+          .map((cell) => cell.textContent).join(" ");
+        const filter = (id, value) => {
+          const field = document.getElementById(id);
+          field.value = value;
+          field.dispatchEvent(new Event("input"));
+        };
+        root.dataset.count = document.getElementById("count").textContent;
+        root.dataset.mos = figures("mos");
+        root.dataset.rtt = figures("rtt");
+        filter("trouble", "mos");
+        root.dataset.low = document.getElementById("count").textContent + ": " + figures("rtt");
+        filter("trouble", "");
+        filter("search", "+15550100");
+        root.dataset.found = document.getElementById("count").textContent;
+        root.dataset.link = document.querySelector("[data-row]:not([hidden]) a").getAttribute("href");
+        root.dataset.overflow = document.scrollingElement.scrollWidth - innerWidth;
+        """,
+        width=width,
+    )
+    assert attribute(document, "error") is None
+    assert attribute(document, "count") == "21 calls, 20 answered"
+    assert attribute(document, "mos") == "4.00 3.20 3.10 3.00 3.00 20"
+    assert attribute(document, "rtt") == "100 180 190 200 200 20"
+    assert attribute(document, "low") == "5 of 21 calls, 5 answered: 180 200 200 200 200 5"
+    assert attribute(document, "found") == "1 of 21 calls, 0 answered"
+    assert attribute(document, "link") == "a%20b.html"
+    assert int(attribute(document, "overflow") or 1) <= 0
 
 
 def test_pictures_of_the_page(tmp_path: Path, page: str) -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from rich.panel import Panel
 from rich.table import Table
 
-from telnyx_core.events import Cause
 from telnyx_drivers._tools.cli.conversation import Conversation
 from telnyx_drivers._tools.cli.output import Output, clean
 from telnyx_drivers._tools.report.call_timeline import responses
+from telnyx_drivers._tools.report.facts import cause_text
 
 if TYPE_CHECKING:
     from telnyx_drivers.diagnose.echo import Echo
@@ -41,20 +41,10 @@ def show_summary(
     if conversation.digits:
         table.add_row("Pressed", clean(conversation.digits))
     if call.ended is not None:
-        table.add_row("Hung up", clean(_wording(call.ended)))
+        table.add_row("Hung up", clean(cause_text(call.ended)))
     if conversation.recording is not None:
         table.add_row("Recording", f"{clean(str(conversation.recording))} [dim](left: you, right: the far end)[/]")
     colour = "yellow" if conversation.faults else "green"
     output.console.print(Panel(table, title=title, title_align="left", border_style=colour, expand=False))
     for fault in conversation.faults:
         output.warn(fault)
-
-
-def _wording(cause: Cause) -> str:
-    """``USER_BUSY (17), SIP 486 Busy Here``, as much of it as is known."""
-    text = cause.cause or "without a reason"
-    if cause.cause_code is not None:
-        text += f" ({cause.cause_code})"
-    if cause.sip_code is not None:
-        text += f", SIP {cause.sip_code} {cause.sip_reason or ''}".rstrip()
-    return text

@@ -55,6 +55,8 @@ class Note:
     level: Level
     code: int | None
     name: str
+    said: str = field(default="", repr=False)
+    """The server's or the transport's own words."""
 
 
 @frozen
@@ -132,6 +134,8 @@ class CallTimeline:
     active_at: float | None = None
     ended_at: float | None = None
     cause: str | None = None
+    ended_by: str = ""
+    """The cause with its numbers, as much of it as is known: ``USER_BUSY (17), SIP 486 Busy Here``."""
     recovered: bool = False
     totals: Totals | None = None
     """``None``: to be taken from the samples."""

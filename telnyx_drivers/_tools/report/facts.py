@@ -1,6 +1,6 @@
 """Rows for the table of facts."""
 
-from telnyx_core.events import StatsReport
+from telnyx_core.events import Cause, StatsReport
 from telnyx_drivers._tools.report.call_timeline import Fact, Totals
 
 
@@ -20,6 +20,16 @@ def report_facts(report: StatsReport) -> list[Fact]:
         Fact("SIP", "" if ended is None or ended.sip_code is None else f"{ended.sip_code} {ended.sip_reason or ''}"),
         Fact("Call report", report.call_report_id or ""),
     ]
+
+
+def cause_text(ended: Cause) -> str:
+    """``USER_BUSY (17), SIP 486 Busy Here``, as much of it as is known."""
+    text = ended.cause or "without a reason"
+    if ended.cause_code is not None:
+        text += f" ({ended.cause_code})"
+    if ended.sip_code is not None:
+        text += f", SIP {ended.sip_code} {ended.sip_reason or ''}".rstrip()
+    return text
 
 
 def report_totals(report: StatsReport) -> Totals:

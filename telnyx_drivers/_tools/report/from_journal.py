@@ -22,7 +22,7 @@ from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_drivers._tools.cli.ladder import all_rungs
 from telnyx_drivers._tools.report.call_timeline import CallTimeline, Change, Message, Note, Path, Sample, Step, Story
 from telnyx_drivers._tools.report.call_timeline import Fact as Row
-from telnyx_drivers._tools.report.facts import report_facts, report_totals
+from telnyx_drivers._tools.report.facts import cause_text, report_facts, report_totals
 from telnyx_drivers._tools.report.fold import folded
 from telnyx_drivers._tools.report.json_reading import number
 from telnyx_drivers._tools.report.paths import path
@@ -61,6 +61,7 @@ class _Call:
             active_at=self.active_at,
             ended_at=self.ended_at,
             cause=None if info.ended is None else info.ended.cause,
+            ended_by="" if info.ended is None else cause_text(info.ended),
             recovered=any(change.state == "recovering" for change in self.changes),
             totals=None if report is None else report_totals(report),
             facts=_facts(info, report),
@@ -152,7 +153,8 @@ class _Player:
                     call.notes.append(Note(at, "warning", warning.code, warning.name))
             case ErrorRaised(error=error, call=ident):
                 for call in self._concerned(ident):
-                    call.notes.append(Note(at, "error", error.code, error.name))
+                    said = "" if error.original is None else str(error.original)
+                    call.notes.append(Note(at, "error", error.code, error.name, said))
             case StatsReport(call=ident) if ident in self.calls:
                 self.calls[ident].report = event
             case _:

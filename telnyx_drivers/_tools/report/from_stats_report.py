@@ -30,6 +30,7 @@ def read_stats_report(report: JsonObject) -> Story:
         active_at=active,
         ended_at=ended,
         cause=text(report, "cause") or None,
+        ended_by=_ended_by(report),
         recovered=bool(text(report, "recoveredCallId")),
         totals=Totals(
             mos=number(report, "avgMos"),
@@ -65,8 +66,13 @@ def _notes(report: JsonObject) -> list[Note]:
     return notes
 
 
-def _facts(report: JsonObject) -> tuple[Fact, ...]:
+def _ended_by(report: JsonObject) -> str:
     cause, code = text(report, "cause"), text(report, "causeCode")
+    sip, reason = text(report, "sipCode"), text(report, "sipReason")
+    return (f"{cause} ({code})" if cause else "") + (f", SIP {sip} {reason}".rstrip() if cause and sip else "")
+
+
+def _facts(report: JsonObject) -> tuple[Fact, ...]:
     rows = (
         Fact("Duration", shown(number(report, "duration"), "s", 1)),
         Fact("Round trip", spread(number(report, "avgRtt"), number(report, "minRtt"), number(report, "maxRtt"), "ms")),
@@ -75,7 +81,7 @@ def _facts(report: JsonObject) -> tuple[Fact, ...]:
         Fact("MOS", spread(number(report, "avgMos"), number(report, "minMos"), None, "", 2)),
         Fact("Sent", counted(whole(report, "packetsSent"), whole(report, "bytesSent"))),
         Fact("Received", counted(whole(report, "packetsReceived"), whole(report, "bytesReceived"))),
-        Fact("Ended by", f"{cause} ({code})" if cause else ""),
+        Fact("Ended by", _ended_by(report)),
         Fact("Telnyx session", text(report, "telnyxSessionId")),
         Fact("Telnyx leg", text(report, "telnyxLegId")),
         Fact("Call report", text(report, "callReportId")),

@@ -175,6 +175,8 @@ def _call(call: CallTimeline, stand: Pseudonyms) -> CallTimeline:
         local_number=stand.name("number", call.local_number),
         remote_number=stand.name("number", call.remote_number),
         facts=tuple(evolve(fact, value=stand.text(fact.value)) for fact in call.facts),
+        notes=tuple(evolve(note, said=stand.text(note.said)) for note in call.notes),
+        ended_by=stand.text(call.ended_by),
         paths=tuple(_path(path, stand) for path in call.paths),
         candidates=tuple(stand.text(candidate) for candidate in call.candidates),
     )

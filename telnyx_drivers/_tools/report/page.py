@@ -15,10 +15,12 @@ from markupsafe import Markup, escape
 
 from telnyx_core._version import VERSION
 from telnyx_core._wire.json_types import Json, JsonObject
+from telnyx_core.catalogue import ERRORS, WARNINGS
 from telnyx_core.stats.mos import quality
 from telnyx_drivers._tools.report.call_timeline import (
     CallTimeline,
     Message,
+    Note,
     Sample,
     Step,
     Story,
@@ -26,6 +28,7 @@ from telnyx_drivers._tools.report.call_timeline import (
     responses,
 )
 from telnyx_drivers._tools.report.lanes import LaneRow, lanes, window
+from telnyx_drivers._tools.report.verdict import Verdict, verdict_of
 from telnyx_drivers._tools.report.waveform import Outline
 
 MOST_ROWS: Final = 3_000
@@ -73,8 +76,20 @@ class Pip:
 
 
 @frozen
+class Advice:
+    """What the catalogue knows about a warning or an error."""
+
+    message: str
+    causes: tuple[str, ...]
+    solutions: tuple[str, ...]
+
+
+@frozen
 class CallView:
     call: CallTimeline
+    verdict: Verdict | None
+    """Why it was never answered."""
+    notes: tuple[tuple[Note, Advice | None], ...]
     title: str
     began: str
     lasted: str
@@ -89,8 +104,11 @@ class CallView:
     """Name and title of those that have something to show."""
 
 
-def render(story: Story, *, outline: Outline | None = None, hidden: bool = True) -> str:
-    """The page. ``hidden``: people have been taken out of the story, so that there is no switch to hide them."""
+def render(story: Story, *, outline: Outline | None = None, sound: str = "", hidden: bool = True) -> str:
+    """The page. ``hidden``: people have been taken out of the story, so that there is no switch to hide them.
+
+    ``sound`` is the recording as a ``data:`` URL. It is taken to begin when the first call became active.
+    """
     calls = tuple(_view(call) for call in story.calls)
     begin = min((call.started_at for call in story.calls if call.started_at is not None), default=0.0)
     data: JsonObject = {"calls": [_data(view) for view in calls]}
@@ -99,23 +117,28 @@ def render(story: Story, *, outline: Outline | None = None, hidden: bool = True)
             "seconds": outline.seconds,
             "channels": [[list(high), list(low)] for high, low in outline.channels],
         }
-    return _template().render(
+    return template("report.html.j2").render(
         story=story,
         calls=calls,
         begin=_begin(story, begin),
         rows=story.messages[:MOST_ROWS],
         left_out=max(0, len(story.messages) - MOST_ROWS),
         outline=outline,
+        sound=sound,
         hidden=hidden,
         version=VERSION,
         data=data,
-        styles=[Markup(_static(name)) for name in ("uPlot.min.css", "report.css")],  # noqa: S704  # our own files
-        scripts=[Markup(_static(name)) for name in ("uPlot.iife.min.js", "report.js")],  # noqa: S704
+        styles=[static(name) for name in ("uPlot.min.css", "report.css")],
+        scripts=[static(name) for name in ("uPlot.iife.min.js", "report.js")],
     )
 
 
+def template(name: str) -> Template:
+    return _environment().get_template(name)
+
+
 @cache
-def _template() -> Template:
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("telnyx_drivers._tools.report"),
         autoescape=True,
@@ -130,11 +153,12 @@ def _template() -> Template:
         "pretty": _pretty,
         "breakable": _breakable,
     }
-    return environment.get_template("report.html.j2")
+    return environment
 
 
-def _static(name: str) -> str:
-    return files("telnyx_drivers._tools.report").joinpath("static", name).read_text(encoding="utf-8")
+def static(name: str) -> Markup:
+    """A file of our own, as it stands."""
+    return Markup(files("telnyx_drivers._tools.report").joinpath("static", name).read_text(encoding="utf-8"))  # noqa: S704
 
 
 def _begin(story: Story, begin: float) -> float:
@@ -152,10 +176,12 @@ def _view(call: CallTimeline) -> CallView:
     )
     return CallView(
         call=call,
+        verdict=verdict_of(call),
+        notes=tuple((note, _advice(note.code)) for note in call.notes),
         title=call.remote_number or call.id,
-        began=_began(call),
-        lasted=_lasted(call),
-        tiles=_tiles(call),
+        began=began(call),
+        lasted=lasted(call),
+        tiles=_tiles(call) if call.active_at is not None or call.samples else (),
         lanes=lanes(call, first, last),
         pips=tuple(
             Pip(
@@ -172,14 +198,19 @@ def _view(call: CallTimeline) -> CallView:
     )
 
 
-def _began(call: CallTimeline) -> str:
+def _advice(code: int | None) -> Advice | None:
+    entry = next((each for codes in (ERRORS, WARNINGS) for known, each in codes.items() if int(known) == code), None)
+    return None if entry is None else Advice(entry.description, entry.causes, entry.solutions)
+
+
+def began(call: CallTimeline) -> str:
     try:
         return "" if call.started_at is None else f"{datetime.fromtimestamp(call.started_at, UTC):{_DATE}}".lstrip("0")
     except (ValueError, OverflowError, OSError):
         return ""  # a clock that told no time
 
 
-def _lasted(call: CallTimeline) -> str:
+def lasted(call: CallTimeline) -> str:
     if call.active_at is None:
         return "never answered"
     if call.ended_at is None:
@@ -189,7 +220,7 @@ def _lasted(call: CallTimeline) -> str:
 
 
 def _tiles(call: CallTimeline) -> tuple[Tile, ...]:
-    totals = call.totals or _totals(call)
+    totals = totals_of(call)
     word = quality(totals.mos) or "unknown"
     warnings = sum(note.level == "warning" for note in call.notes)
     errors = sum(note.level == "error" for note in call.notes)
@@ -212,8 +243,10 @@ def _tiles(call: CallTimeline) -> tuple[Tile, ...]:
     )
 
 
-def _totals(call: CallTimeline) -> Totals:
-    """Without a final report: means and extremes of what was measured each second."""
+def totals_of(call: CallTimeline) -> Totals:
+    """As reported; without a final report means and extremes of what was measured each second."""
+    if call.totals is not None:
+        return call.totals
     mos, rtt, jitter, loss = (_values(call, member) for member in ("mos", "rtt", "jitter", "loss"))
     return Totals(
         mos=_mean(mos),
@@ -302,6 +335,7 @@ def _data(view: CallView) -> JsonObject:
     return {
         "begin": begin,
         "length": end - begin,
+        "active": 0.0 if call.active_at is None else round(call.active_at - begin, 3),
         "times": [round(sample.at - begin, 3) for sample in call.samples],
         "charts": charts,
         "notes": [

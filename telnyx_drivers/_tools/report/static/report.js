@@ -151,10 +151,35 @@
   });
   document.querySelectorAll("[data-show]").forEach((button) => button.addEventListener("click", () => {
     document.querySelectorAll("[data-show]").forEach((each) => each.setAttribute("aria-pressed", String(each === button)));
-    const wanted = button.dataset.show;
-    document.querySelectorAll(".rung:not(.heads)").forEach((row) => {
-      row.style.display = wanted === "all" || row.classList.contains(wanted) ? "" : "none";
-    });
+    document.getElementById("ladder").dataset.shown = button.dataset.show;
   }));
+
+  /* One line over everything that has a time, where the recording is; a click anywhere goes there. */
+  const audio = document.querySelector("audio");
+  if (audio) {
+    const article = audio.closest("article"), call = data.calls[Number(article.dataset.call)];
+    const line = (holder, place, time) => {
+      const head = document.createElement("i");
+      head.className = "playhead";
+      holder.append(head);
+      holder.addEventListener("click", (event) => {
+        audio.currentTime = Math.max(0, time(event.clientX - holder.getBoundingClientRect().left));
+        move();
+      });
+      return (now) => { head.style.left = place(now) + "px"; };
+    };
+    const scaled = (holder, length, begin) => line(
+      holder, (now) => ((now + begin) / length) * holder.clientWidth, (x) => (x / holder.clientWidth) * length - begin);
+    const heads = plots.filter(([, holder]) => article.contains(holder)).map(([plot]) => line(
+      plot.over, (now) => plot.valToPos(now + call.active, "x"), (x) => plot.posToVal(x, "x") - call.active));
+    article.querySelectorAll(".track:not([data-axis])").forEach((track) => heads.push(scaled(track, call.length, call.active)));
+    heads.push(scaled(wave, data.wave.seconds, 0));
+    const move = () => heads.forEach((head) => head(audio.currentTime));
+    const follow = () => { move(); if (!audio.paused) requestAnimationFrame(follow); };
+    audio.addEventListener("play", follow);
+    audio.addEventListener("timeupdate", move);
+    audio.addEventListener("seeked", move);
+    move();
+  }
   document.documentElement.dataset.drawn = String(plots.length);
 })();
