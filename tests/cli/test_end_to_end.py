@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from telnyx_core.gateway import Assistant
 from telnyx_core.gateway.events import (
     CallAnswered,
     CallEnded,
@@ -64,7 +63,7 @@ def test_the_demo_shows_a_whole_call(tmp_path: Path) -> None:
     told = ended.document
     assert ended.status == Exit.OK, ended.err
     assert told["ok"] is True
-    for name in ("registered_ms", "setup_ms", "first_audio_ms", "packets_sent", "packets_received"):
+    for name in ("connected_ms", "registered_ms", "setup_ms", "first_audio_ms", "packets_sent", "packets_received"):
         assert told[name] > 0, name
     assert told["echo"]["correlation"] >= 0.9
     assert told["echo"]["delay_ms"] > 0
@@ -251,6 +250,20 @@ def test_a_listener_answers_plays_and_records(tmp_path: Path) -> None:
     with_gateway(story)
 
 
+def test_a_listener_that_declines_and_keeps_no_file(tmp_path: Path) -> None:
+    async def story(gateway: Gateway) -> None:
+        listen = ("listen", "--reject", "--count", "1", "--record-dir", str(tmp_path), "--json")
+        async with command("bob", gateway.url, *listen) as listener:
+            await gateway.wait_for(StateTold, lambda event: event.user == "bob")
+            called, declined = await finished("alice", gateway.url, "call", "bob", "--json"), await end_of(listener)
+        assert called.document["hangup"]["cause"] == "CALL_REJECTED"
+        assert (declined.status, declined.document["calls"][0]["answered"]) == (Exit.OK, False), declined.err
+        assert "Declined" in declined.err
+
+    with_gateway(story)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_gateway_of_its_own_tells_where_it_is(tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.write_text(f"alice={USERS['alice']}\n")
@@ -289,26 +302,3 @@ def test_a_listener_that_is_told_to_end_hangs_up(tmp_path: Path, told: signal.Si
         assert (await gateway.wait_for(CallEnded)).by == "client"
 
     with_gateway(story)
-
-
-def test_an_assistant_is_talked_to_and_its_words_are_shown() -> None:
-    async def story() -> Ended:
-        assistant = Assistant(greeting="Good morning.", replies={"open": "From 9 to 5."})
-        async with Gateway(assistants={"shop": assistant}) as gateway:
-            said = ("--say", "Are you open?", "--say", "Thanks")
-            arguments = ("-m", "telnyx_drivers", "talk", "shop", *said, "--json")
-            async with running(*arguments, user="", password="", url=gateway.url) as process:
-                return await end_of(process)
-
-    ended = asyncio.run(story())
-    assert ended.status == Exit.OK, ended.err
-    told = [(item["role"], item["content"], item["partial"]) for item in ended.document["transcript"]]
-    assert told == [
-        ("assistant", "Good morning.", False),
-        ("user", "Are you open?", False),
-        ("assistant", "From 9 to 5.", False),
-        ("user", "Thanks", False),
-        ("assistant", "Thanks", False),
-    ]
-    assert "From 9 to 5." in ended.err
-    assert ended.document["hangup"]["cause"] == "NORMAL_CLEARING"

@@ -3,19 +3,27 @@
 import importlib.metadata
 import json
 import os
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 from typer.testing import CliRunner, Result
 
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.catalogue import ERRORS, WARNINGS, ErrorCode, WarningCode
+from telnyx_core.options import ClientOptions, IceServer
+from telnyx_drivers import _logs as logs
 from telnyx_drivers._tools import cli
+from telnyx_drivers._tools.cli import account, extras
 from telnyx_drivers._tools.cli.app import app
+from telnyx_drivers._tools.cli.examples import USAGES
 from telnyx_drivers._tools.cli.exits import Exit
+from telnyx_drivers.asyncio import TelnyxRTC
 
 Run = Callable[..., Result]
 
@@ -111,6 +119,138 @@ def test_what_the_parser_refuses_has_the_same_status(run: Run, arguments: Sequen
     assert run(*arguments).exit_code == Exit.USAGE
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("call --json", "DEST"),
+        ("call echo --duration 0 --json", "--duration"),
+        ("call echo --json --codec mp3", "mp3"),
+        ("report missing --json", "missing"),
+        ("--json", "--json"),
+        ("--profile nowhere call echo --json", "nowhere.env"),
+        ("--profile ../x call echo --json", "no name of a profile"),
+    ],
+)
+def test_a_script_has_its_document_where_the_parser_refuses(
+    line: str, said: str, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["telnyx-rtc", *line.split()])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    written = capsys.readouterr()
+    (only,) = written.out.splitlines()
+    told = json.loads(only)
+    assert (left.value.code, told["ok"], told["status"]) == (Exit.USAGE, False, "usage")
+    assert said in told["error"]["message"]
+    assert written.err
+
+
+@pytest.fixture
+def quiet_again() -> Iterator[None]:
+    handlers, level = logs.ROOT.handlers[:], logs.ROOT.level
+    yield
+    logs.ROOT.handlers[:] = handlers
+    logs.ROOT.setLevel(level)
+
+
+@pytest.mark.parametrize("name", USAGES)
+def test_help_ends_with_examples_that_can_be_typed_and_the_exit_statuses(
+    name: str, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quiet_again: None
+) -> None:
+    shown = " ".join(run(name, "-h").stdout.split())
+    assert "Exit status 0 done" in shown
+    assert all(f"{status.value} " in shown for status in USAGES[name].exits)
+    keep_profile(tmp_path, monkeypatch, "TELNYX_RTC_URL=ws://127.0.0.1:2\n")
+    (tmp_path / "call.journal").touch()
+    group = typer.main.get_command(app)
+    given: list[dict[str, object]] = []
+    monkeypatch.setattr(group.commands[name], "callback", lambda **options: given.append(options))
+    for example in USAGES[name].examples:
+        assert example in shown
+        line = shlex.split(example.removeprefix('eval "$(').removesuffix(')"'))
+        assert line[0] == "telnyx-rtc"
+        group.main(line[1:], prog_name="telnyx-rtc", standalone_mode=False)  # raises for what cannot be typed
+    assert len(given) == len(USAGES[name].examples)
+
+
+def keep_profile(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    monkeypatch.setenv("APPDATA", str(folder))
+    monkeypatch.setattr("typer.get_app_dir", lambda name: str(folder / name))
+    file = folder / "telnyx-rtc" / "staging.env"
+    file.parent.mkdir()
+    file.write_text(text)
+    file.chmod(0o600)
+
+
+def test_a_profile_is_another_account_and_another_server(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its login replaces the one that is set, of whatever kind; names of other programs are none of its business."""
+    monkeypatch.setenv("TELNYX_LOGIN_TOKEN", "another")
+    monkeypatch.setenv("HOSTILE", "kept")
+    lines = "TELNYX_SIP_USERNAME=carol # me\nTELNYX_SIP_PASSWORD='x y'\nTELNYX_RTC_REGION=eu\nHOSTILE=1\n"
+    keep_profile(tmp_path, monkeypatch, lines)
+    for name in ("TELNYX_SIP_USERNAME", "TELNYX_SIP_PASSWORD", "TELNYX_RTC_REGION"):
+        monkeypatch.setenv(name, "")
+    options = reaching(monkeypatch, run, "--profile", "staging", "call", "echo")
+    assert (options.login, options.password, options.login_token) == ("carol", "x y", None)
+    assert (options.region, options.env) == ("eu", "ws://127.0.0.1:1")
+    assert os.environ["HOSTILE"] == "kept"
+
+
+def reaching(monkeypatch: pytest.MonkeyPatch, run: Run, *line: str) -> ClientOptions:
+    """With which options a client is made, by a command that then does not get to its server."""
+    made: list[ClientOptions] = []
+
+    def make(options: ClientOptions, **more: Any) -> TelnyxRTC:
+        made.append(options)
+        return TelnyxRTC(options, **more)
+
+    monkeypatch.setattr(account, "TelnyxRTC", make)
+    result = run(*line, "--connect-timeout", "0.1", "--json")
+    assert result.exit_code == Exit.FAILED
+    assert "within 0.1 seconds" in document(result)["error"]["message"]
+    return made[0]
+
+
+@pytest.mark.parametrize("arguments", [["call", "echo"], ["listen"]])
+def test_the_way_is_chosen_on_the_command_line(
+    run: Run, arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELNYX_LOGIN_TOKEN", "t")
+    monkeypatch.setenv("TELNYX_ICE_USERNAME", "ice")
+    monkeypatch.setenv("TELNYX_ICE_CREDENTIAL", "secret")
+    usual = reaching(monkeypatch, run, *arguments)
+    assert (usual.region, usual.force_relay_candidate, usual.trickle_ice, usual.ice_servers) == (
+        None,
+        False,
+        False,
+        None,
+    )
+    way = ("--region", "apac", "--relay", "--trickle", "--ice-server", "turn:127.0.0.1:3478")
+    chosen = reaching(monkeypatch, run, *arguments, *way)
+    assert (chosen.region, chosen.force_relay_candidate, chosen.trickle_ice) == ("apac", True, True)
+    assert chosen.ice_servers == (IceServer("turn:127.0.0.1:3478", "ice", "secret"),)
+    refused_for_both_readers(run, [*arguments, "--ice-server", "http://x"], "--ice-server")
+
+
+def test_v_logs_what_happens_to_standard_error(run: Run, monkeypatch: pytest.MonkeyPatch, quiet_again: None) -> None:
+    monkeypatch.setenv("TELNYX_LOGIN_TOKEN", "t")
+    told = run("call", "echo", "-v", "--connect-timeout", "0.1", "--json")
+    assert "telnyx_drivers.signalling: opening socket" in told.stderr
+    assert len(told.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--mic", "--speaker"])
+@pytest.mark.parametrize("arguments", [["call", "echo"], ["listen"]])
+def test_devices_that_cannot_be_had_are_told_before_the_login(
+    run: Run, arguments: Sequence[str], option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    refused_for_both_readers(run, [*arguments, option, "default"], "pip install 'telnyx-rtc[devices]'")
+
+
 def test_no_option_takes_a_secret(run: Run) -> None:
     for command in ("demo", "call", "listen", "gateway"):
         described = run(command, "--help").stdout
@@ -141,6 +281,15 @@ sys.meta_path.insert(0, Absent())
 from telnyx_drivers._tools.cli import main
 main()
 """
+
+
+@pytest.mark.parametrize("line", ["demo", "call echo", "listen", "diagnose --local", "prove --local"])
+def test_what_calls_need_is_asked_for_before_anything_is_tried(
+    run: Run, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not after the login, which is not tried here for want of credentials."""
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "av" else object())
+    refused_for_both_readers(run, line.split(), "av")
 
 
 def test_a_missing_media_extra_is_named_with_its_cure(tmp_path: Path) -> None:

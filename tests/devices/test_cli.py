@@ -1,5 +1,6 @@
 """``telnyx-rtc call --mic --speaker`` on a fake PortAudio, to the embedded gateway's echo."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from telnyx_core.gateway.events import CallAnswered, CallEnded, StateTold
 from telnyx_drivers._audio import devices
 from telnyx_drivers._tools.cli.app import app
 from telnyx_drivers._tools.cli.exits import Exit
@@ -26,14 +28,19 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakePortAudio:
 
 
 @pytest.fixture
-def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+def servers() -> Iterator[Servers]:
     servers = Servers()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture
+def gateway(monkeypatch: pytest.MonkeyPatch, servers: Servers) -> Gateway:
     gateway: Gateway = servers.enter(Gateway(users={"alice": "secret"}))
     monkeypatch.setenv("TELNYX_RTC_URL", gateway.url)
     monkeypatch.setenv("TELNYX_SIP_USERNAME", "alice")
     monkeypatch.setenv("TELNYX_SIP_PASSWORD", "secret")
-    yield gateway
-    servers.close()
+    return gateway
 
 
 def test_what_the_microphone_hears_comes_back_through_the_loudspeaker(fake: FakePortAudio, gateway: Gateway) -> None:
@@ -49,6 +56,28 @@ def test_what_the_microphone_hears_comes_back_through_the_loudspeaker(fake: Fake
         "input": "Built-in",
         "output": "USB Headset",
     }
+
+
+def test_a_listener_speaks_and_hears_one_caller_while_others_hear_that_it_is_busy(
+    fake: FakePortAudio, servers: Servers, gateway: Gateway
+) -> None:
+    async def ring() -> CallEnded:
+        await gateway.wait_for(StateTold)
+        gateway.call_user("alice", from_number="+15550101")
+        await gateway.wait_for(CallAnswered)
+        second = gateway.call_user("alice", from_number="+15550102")
+        return await gateway.wait_for(CallEnded, lambda event: event.call == second)
+
+    ringing = asyncio.run_coroutine_threadsafe(ring(), servers.loop)
+    line = ["listen", "--mic", "default", "--speaker", "USB", "--no-record", "--count", "2", "--duration", "1.5"]
+    with fake.vibrating(600.0) as said:
+        result = CliRunner().invoke(app, [*line, "--json"])
+    assert result.exit_code == Exit.OK, result.output
+    first, second = json.loads(result.stdout.splitlines()[-1])["calls"]
+    assert (first["answered"], first["recording"], first["dead_air"]) == (True, None, [])
+    assert (second["answered"], ringing.result(1).cause.cause) == (False, "USER_BUSY")
+    loud = [block for block in said if np.abs(block).max() > 1000]
+    assert dominant_frequency(np.concatenate(loud[5:25]), 48_000) == pytest.approx(600, abs=5)
 
 
 def test_a_loudspeaker_that_is_not_there_is_a_usage_error(fake: FakePortAudio, gateway: Gateway) -> None:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from telnyx_core.gateway.events import CallEnded, CallStarted, MediaConnected
 from telnyx_drivers._tools.cli.app import app
-from telnyx_drivers._tools.cli.diagnose import ICE_CREDENTIAL, ICE_USERNAME
+from telnyx_drivers._tools.cli.arguments import ICE_CREDENTIAL, ICE_USERNAME
 from telnyx_drivers._tools.cli.exits import Exit
 from telnyx_drivers.gateway import Gateway
 from tests.network.coturn import CREDENTIAL, LISTENS_ON, USER, Coturn

@@ -12,7 +12,7 @@ from aioice.ice import StunProtocol
 from attrs import evolve
 
 from telnyx_core.states import CallState
-from telnyx_drivers._tools.cli.diagnose import ICE_CREDENTIAL, ICE_USERNAME
+from telnyx_drivers._tools.cli.arguments import ICE_CREDENTIAL, ICE_USERNAME
 from telnyx_drivers._tools.cli.exits import Exit
 from telnyx_drivers._webrtc import ice_serving, private
 from telnyx_drivers._webrtc.engine import AiortcEngine

@@ -1,20 +1,29 @@
 """What people type, turned into options of a call; `UsageError` says what is wrong with it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from telnyx_core._wire.redaction import redact_url
-from telnyx_core.options import Codec, CustomHeader
+from telnyx_core.options import Codec, CustomHeader, IceServer
 from telnyx_drivers._tools.cli.exits import UsageError
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 """A SIP header name: ``token`` of RFC 3261 section 25.1."""
 _DIGITS: Final = re.compile(r"[0-9A-Da-d*#,wW]+")
 """What a ``dtmf`` command accepts (CALL-135): the twelve keys, A to D, and pauses."""
+
+
+ICE_USERNAME: Final = "TELNYX_ICE_USERNAME"
+ICE_CREDENTIAL: Final = "TELNYX_ICE_CREDENTIAL"
+
+
+class DigitsWay(StrEnum):
+    INFO = "info"
+    RTP = "rtp"
 
 
 class CodecName(StrEnum):
@@ -57,6 +66,20 @@ def parse_digits(text: str) -> str:
         # They may be the digits of a card, so they are not repeated.
         raise UsageError("--dtmf: digits are 0-9 * # A-D, and ',' or 'w' for a pause.")
     return text
+
+
+def parse_ice_servers(urls: Sequence[str] | None, environ: Mapping[str, str]) -> tuple[IceServer, ...] | None:
+    """The servers to use. Raises `UsageError` for one that is unusable: the user named it, so it is not skipped."""
+    from telnyx_drivers._webrtc.ice_plan import parse_url
+
+    if not urls:
+        return None
+    username, credential = environ.get(ICE_USERNAME) or None, environ.get(ICE_CREDENTIAL) or None
+    for url in urls:
+        complaint = parse_url(url, username, credential)
+        if isinstance(complaint, str):
+            raise UsageError(f"--ice-server {url}: {complaint}.")
+    return tuple(IceServer(url, username, credential) for url in urls)
 
 
 def check_playable(what: str) -> str:

@@ -13,20 +13,37 @@ from attrs import frozen
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.events import ErrorRaised, WarningRaised
 from telnyx_core.options import Codec, CustomHeader
-from telnyx_drivers._tools.cli.account import CredentialsOption, JournalOption, JsonFlag, UrlOption, logged_in
+from telnyx_drivers._tools.cli.account import (
+    CONNECT_TIMEOUT,
+    ConnectTimeoutOption,
+    CredentialsOption,
+    IceServerOption,
+    JournalOption,
+    JsonFlag,
+    RegionOption,
+    RelayFlag,
+    TrickleFlag,
+    UrlOption,
+    VerboseFlag,
+    Way,
+    logged_in,
+)
 from telnyx_drivers._tools.cli.arguments import (
     CodecName,
+    DigitsWay,
     check_playable,
     check_writable,
     parse_codecs,
     parse_digits,
     parse_headers,
+    parse_ice_servers,
 )
 from telnyx_drivers._tools.cli.checks import Checks, parse_codes
 from telnyx_drivers._tools.cli.conversation import Conversation, Plan
 from telnyx_drivers._tools.cli.credentials import find_credentials
 from telnyx_drivers._tools.cli.devices import loudspeaker, register_microphone
 from telnyx_drivers._tools.cli.exits import Exit
+from telnyx_drivers._tools.cli.extras import need_devices, need_media
 from telnyx_drivers._tools.cli.output import Output, clean
 from telnyx_drivers._tools.cli.report import check_extras, make_page
 from telnyx_drivers._tools.cli.running import perform
@@ -55,6 +72,9 @@ def call(
     dtmf: Annotated[
         str | None, typer.Option(metavar="DIGITS", help="Press these keys once the call is active.")
     ] = None,
+    dtmf_via: Annotated[
+        DigitsWay, typer.Option("--dtmf-via", help="Send them as messages, or as events in the audio stream.")
+    ] = DigitsWay.INFO,
     duration: Annotated[
         float | None, typer.Option(min=0.1, help="Hang up after so many seconds; otherwise the far end does.")
     ] = None,
@@ -77,6 +97,11 @@ def call(
     ] = None,
     url: UrlOption = None,
     credentials_file: CredentialsOption = None,
+    region: RegionOption = None,
+    relay: RelayFlag = False,
+    ice_server: IceServerOption = None,
+    trickle: TrickleFlag = False,
+    connect_timeout: ConnectTimeoutOption = CONNECT_TIMEOUT,
     journal: JournalOption = None,
     report: Annotated[Path | None, typer.Option(help="Make an HTML page of the call, people hidden.")] = None,
     pcap: Annotated[
@@ -95,12 +120,15 @@ def call(
         list[str] | None,
         typer.Option(metavar="CODE", help="Status 3 when this error or warning is told; may be repeated."),
     ] = None,
+    verbose: VerboseFlag = 0,
     json: JsonFlag = False,
 ) -> None:
     """Place a call: play a file, record, press keys, speak and listen."""
     output = Output(json=json)
 
     async def work(document: JsonObject) -> Exit:
+        need_media()
+        await need_devices(mic, speaker)
         dialling = Dialling(
             destination=destination,
             caller_number=caller_number,
@@ -113,6 +141,7 @@ def call(
         )
         plan = Plan(
             digits=None if dtmf is None else parse_digits(dtmf),
+            digits_via="rtp" if dtmf_via is DigitsWay.RTP else "info",
             play=None if play is None else await asyncio.to_thread(check_playable, play),
             record=None if record is None else check_writable(record),
             capture=None if pcap is None else check_writable(pcap, "--pcap"),
@@ -127,10 +156,18 @@ def call(
         if report is not None:
             check_extras()
             check_writable(report, "--report")
+        way = Way(
+            url=url,
+            region=region,
+            relay=relay,
+            ice_servers=parse_ice_servers(ice_server, os.environ),
+            trickle=trickle,
+            connect_timeout=connect_timeout,
+        )
         credentials = find_credentials(credentials_file, environ=os.environ, warn=output.warn)
         with tempfile.TemporaryDirectory() as folder:
             kept = Path(folder) / "journal" if journal is None and report is not None else journal
-            client = logged_in(credentials, url, output, document, journal=kept)
+            client = logged_in(credentials, way, output, document, journal=kept)
             conversations: list[Conversation] = []
             try:
                 return await _place(dialling, plan, client, output, document, conversations)

@@ -12,6 +12,7 @@ from attrs import asdict, field, frozen
 from rich.live import Live
 
 from telnyx_core._wire.json_types import Json, JsonObject
+from telnyx_core.actions import DigitsVia
 from telnyx_core.catalogue import ErrorCode
 from telnyx_core.errors import InvalidCallState
 from telnyx_core.events import DigitReceived, ErrorRaised, Event, StatsReport, WarningRaised
@@ -35,6 +36,7 @@ class Plan:
     """What to do in a call once it is active."""
 
     digits: str | None = None
+    digits_via: DigitsVia = "info"
     play: "str | os.PathLike[str] | None" = None
     lead: float = 0.0
     """Seconds to wait before the first word, in which jitter buffers find their length."""
@@ -45,9 +47,9 @@ class Plan:
     """Where the packets go, decrypted."""
     duration: float | None = None
     """Seconds after which to hang up; ``None``: after playing, or when the other side does."""
+    decline: str | None = None
+    """The cause with which a call is refused instead of all this."""
     checks: Checks = field(factory=Checks)
-    voiceless: bool = False
-    """What is said may be in writing alone: silence is no fault."""
 
 
 class Conversation:
@@ -85,6 +87,9 @@ class Conversation:
 
         Raises `CallFailed` when it does not come about.
         """
+        if self.declined:
+            await self.call.hangup(self._plan.decline)
+            return
         await self._be_active(timeout)
         await self._talk()
 
@@ -127,8 +132,13 @@ class Conversation:
         return self._left and not self.call.info.answered and self.codes.isdisjoint(ErrorCode)
 
     @property
+    def declined(self) -> bool:
+        """By the plan; whether the caller has heard so is another question."""
+        return self._plan.decline is not None
+
+    @property
     def status(self) -> Exit:
-        if self.given_up:
+        if self.given_up or self.declined:
             return Exit.OK
         if not self.call.info.answered:
             return Exit.FAILED
@@ -247,7 +257,7 @@ class Conversation:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(plan.duration):
                     if plan.digits is not None:
-                        await call.dtmf(plan.digits)
+                        await call.dtmf(plan.digits, via=plan.digits_via)
                     if plan.play is not None:
                         await self._say(plan.play)
                     if plan.play is None or plan.duration is not None:
@@ -264,8 +274,6 @@ class Conversation:
     def _listen_back(self, audio: "CallAudio") -> None:
         """Report silence as a fault, unless something was played to a far end that only listens."""
         loudness = self._loudness
-        if self._plan.voiceless:
-            return
         if self._plan.play is not None and not self._played:
             return  # reported already, and over before anything could be heard
         if self._plan.play is not None and not loudness.sent_anything:

@@ -11,11 +11,12 @@ import typer
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_drivers._assets import HELLO
 from telnyx_drivers._exceptions import TelnyxClientError
-from telnyx_drivers._tools.cli.account import JsonFlag, logged_in
+from telnyx_drivers._tools.cli.account import JsonFlag, VerboseFlag, Way, logged_in
 from telnyx_drivers._tools.cli.arguments import check_writable
 from telnyx_drivers._tools.cli.conversation import Conversation, Plan
 from telnyx_drivers._tools.cli.credentials import Credentials
 from telnyx_drivers._tools.cli.exits import Exit
+from telnyx_drivers._tools.cli.extras import need_media
 from telnyx_drivers._tools.cli.output import Output
 from telnyx_drivers._tools.cli.running import perform
 from telnyx_drivers._tools.cli.summary import show_summary
@@ -23,8 +24,6 @@ from telnyx_drivers._tools.cli.timeline import milliseconds
 
 LIMIT: Final = 25.0
 """Seconds for all of it; the sentence takes four and a half of them."""
-BOT_LIMIT: Final = 60.0
-"""Seconds for ``--bot``; the conversation takes some twenty of them."""
 ANSWERED_WITHIN: Final = 10.0
 LEAD: Final = 1.0
 """Seconds before the first word."""
@@ -38,35 +37,22 @@ def demo(
     record: Annotated[Path, typer.Option(help="Where the call is recorded: you left, the echo right.")] = Path(
         "telnyx-demo.wav"
     ),
-    bot: Annotated[
-        bool,
-        typer.Option("--bot", help="Let a bot and a caller talk instead, in half a minute, and make a page of it."),
-    ] = False,
-    report: Annotated[Path, typer.Option(help="Where the page of --bot goes.")] = Path("telnyx-demo.html"),
+    verbose: VerboseFlag = 0,
     json: JsonFlag = False,
 ) -> None:
     """Call the embedded gateway's echo, say a sentence, and measure what comes back. Needs no account."""
     output = Output(json=json)
 
     async def work(document: JsonObject) -> Exit:
+        need_media()
         check_writable(record)
-        limit = BOT_LIMIT if bot else LIMIT
         try:
-            async with asyncio.timeout(limit):
-                if bot:
-                    return await _let_them_talk(record, check_writable(report, "--report"), output, document)
+            async with asyncio.timeout(LIMIT):
                 return await _demonstrate(record, output, document)
         except TimeoutError:
-            raise TelnyxClientError(f"the demo was not over within {limit:g} seconds") from None
+            raise TelnyxClientError(f"the demo was not over within {LIMIT:g} seconds") from None
 
     perform(output, work)
-
-
-async def _let_them_talk(record: Path, report: Path, output: Output, document: JsonObject) -> Exit:
-    from telnyx_drivers._tools.cli.bot_demo import demonstrate, page_for, spoken
-
-    async with spoken() as lines:
-        return await demonstrate(lines, output, document, record=record, page=page_for(report, output))
 
 
 async def _demonstrate(record: Path, output: Output, document: JsonObject) -> Exit:
@@ -80,7 +66,7 @@ async def _demonstrate(record: Path, output: Output, document: JsonObject) -> Ex
         async with Gateway(GatewayOptions(users={"demo": password})) as gateway:
             output.done(f"Gateway listening on {gateway.url}")
             credentials = Credentials(login="demo", password=password)
-            async with logged_in(credentials, gateway.url, output, document) as client:
+            async with logged_in(credentials, Way(url=gateway.url), output, document) as client:
                 call = await client.new_call("echo", caller_number="demo")
                 plan = Plan(play=hello, lead=LEAD, tail=TAIL, record=record)
                 conversation = Conversation(call, plan, output, "echo")

@@ -31,6 +31,14 @@ def register_microphone(client: TelnyxRTC, device: str | None) -> str | None:
     return _MIC
 
 
+def answer_with_microphone(client: TelnyxRTC, device: str | None) -> None:
+    """Let incoming calls send from this device; ``None``: no microphone."""
+    if device is not None:
+        from telnyx_drivers._audio.devices import microphone
+
+        client.register_source(SYSTEM, microphone(_named(device)))
+
+
 @asynccontextmanager
 async def loudspeaker(device: str | None, output: Output) -> AsyncGenerator[Hear, None]:
     """Within this block a call can be heard through the device; ``None``: none is opened. Raises `UsageError`."""

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Self
@@ -13,18 +13,25 @@ from rich.status import Status
 from rich.table import Table
 
 from telnyx_core._wire.json_types import JsonObject
-from telnyx_core.options import ClientOptions, IceServer
-from telnyx_drivers._tools.cli.account import CredentialsOption, JsonFlag, UrlOption
+from telnyx_drivers._tools.cli.account import (
+    CredentialsOption,
+    IceServerOption,
+    JsonFlag,
+    RegionOption,
+    RelayFlag,
+    UrlOption,
+    VerboseFlag,
+    Way,
+)
+from telnyx_drivers._tools.cli.arguments import parse_ice_servers
 from telnyx_drivers._tools.cli.credentials import NAMES, Credentials, find_credentials
-from telnyx_drivers._tools.cli.exits import Exit, UsageError
+from telnyx_drivers._tools.cli.exits import Exit
+from telnyx_drivers._tools.cli.extras import need_media
 from telnyx_drivers._tools.cli.output import Output, clean
 from telnyx_drivers._tools.cli.running import perform
 
 if TYPE_CHECKING:
     from telnyx_drivers.diagnose.report import Plan, Report
-
-ICE_USERNAME: Final = "TELNYX_ICE_USERNAME"
-ICE_CREDENTIAL: Final = "TELNYX_ICE_CREDENTIAL"
 
 _EXITS: Final = {"ready": Exit.OK, "degraded": Exit.DEGRADED}
 _LOOKS: Final = {"ready": ("green", "✓"), "degraded": ("yellow", "!")}
@@ -45,17 +52,12 @@ def diagnose(
         str, typer.Option("--from", envvar="TELNYX_CALLER_NUMBER", help="The caller's number.")
     ] = "",
     seconds: Annotated[float, typer.Option(min=2, max=120, help="How long the test call talks.")] = 6,
-    ice_server: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="URL",
-            help="Try and use this STUN or TURN server instead of the platform's; may be repeated. "
-            f"User and credential: {ICE_USERNAME}, {ICE_CREDENTIAL} in the environment.",
-        ),
-    ] = None,
-    relay: Annotated[bool, typer.Option("--relay", help="Let audio go through TURN servers only.")] = False,
+    ice_server: IceServerOption = None,
+    relay: RelayFlag = False,
+    region: RegionOption = None,
     url: UrlOption = None,
     credentials_file: CredentialsOption = None,
+    verbose: VerboseFlag = 0,
     json: JsonFlag = False,
 ) -> None:
     """Check the way from this machine: DNS, WebSocket, login, STUN and TURN servers, a test call, and its quality.
@@ -68,10 +70,13 @@ def diagnose(
         from telnyx_drivers.diagnose.report import DESTINATION, Plan
         from telnyx_drivers.diagnose.run import diagnose as run
 
-        servers = ice_servers(ice_server, os.environ)
+        need_media()
+        servers = parse_ice_servers(ice_server, os.environ)
         credentials = None if local else _credentials(credentials_file, output)
         async with _server(local, credentials, url) as (found, address):
-            options = _options(found, address, servers, relay=relay)
+            way = Way(url=address, region=None if local else region, relay=relay, ice_servers=servers)
+            # Without credentials no login takes place.
+            options = way.options(found or Credentials(login_token="none"))  # noqa: S106
             plan = Plan(
                 options=options,
                 log_in=found is not None,
@@ -108,34 +113,6 @@ async def _server(
     password = secrets.token_urlsafe()
     async with Gateway(users={"diagnose": password}) as gateway:
         yield Credentials(login="diagnose", password=password), gateway.url
-
-
-def _options(
-    credentials: Credentials | None, url: str | None, servers: tuple[IceServer, ...] | None, *, relay: bool
-) -> ClientOptions:
-    who = credentials or Credentials(login_token="none")  # noqa: S106  # not used: no login takes place
-    return ClientOptions(
-        login_token=who.login_token,
-        login=who.login,
-        password=who.password,
-        env=url,
-        ice_servers=servers,
-        force_relay_candidate=relay,
-    )
-
-
-def ice_servers(urls: Sequence[str] | None, environ: Mapping[str, str]) -> tuple[IceServer, ...] | None:
-    """The servers to use. Raises `UsageError` for one that is unusable: the user named it, so it is not skipped."""
-    from telnyx_drivers._webrtc.ice_plan import parse_url
-
-    if not urls:
-        return None
-    username, credential = environ.get(ICE_USERNAME) or None, environ.get(ICE_CREDENTIAL) or None
-    for url in urls:
-        complaint = parse_url(url, username, credential)
-        if isinstance(complaint, str):
-            raise UsageError(f"--ice-server {url}: {complaint}.")
-    return tuple(IceServer(url, username, credential) for url in urls)
 
 
 class Live:

@@ -14,12 +14,21 @@ from rich.panel import Panel
 from rich.table import Table
 
 from telnyx_core._wire.json_types import JsonObject
-from telnyx_core.options import ClientOptions
-from telnyx_drivers._tools.cli.account import CredentialsOption, JsonFlag, UrlOption
-from telnyx_drivers._tools.cli.arguments import check_writable
+from telnyx_drivers._tools.cli.account import (
+    CredentialsOption,
+    IceServerOption,
+    JsonFlag,
+    RegionOption,
+    RelayFlag,
+    UrlOption,
+    VerboseFlag,
+    Way,
+)
+from telnyx_drivers._tools.cli.arguments import check_writable, parse_ice_servers
 from telnyx_drivers._tools.cli.credentials import Credentials, find_credentials
-from telnyx_drivers._tools.cli.diagnose import ICE_CREDENTIAL, ICE_USERNAME, Live, ice_servers
+from telnyx_drivers._tools.cli.diagnose import Live
 from telnyx_drivers._tools.cli.exits import Exit, UsageError
+from telnyx_drivers._tools.cli.extras import need_media
 from telnyx_drivers._tools.cli.output import Output, clean
 from telnyx_drivers._tools.cli.report import check_extras
 from telnyx_drivers._tools.cli.running import perform
@@ -53,18 +62,14 @@ def prove(
     ] = None,
     away: Annotated[float, typer.Option(min=1, max=115, help="Seconds without a socket in the step 'away'.")] = 100,
     drift: Annotated[float, typer.Option(min=20, max=900, help="Seconds of the call in the step 'drift'.")] = 180,
-    ice_server: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="URL",
-            help="Use this STUN or TURN server instead of the platform's; may be repeated. "
-            f"User and credential: {ICE_USERNAME}, {ICE_CREDENTIAL} in the environment.",
-        ),
-    ] = None,
+    ice_server: IceServerOption = None,
+    relay: RelayFlag = False,
+    region: RegionOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The bundle, a zip file.")] = Path("telnyx-prove.zip"),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before dialling.")] = False,
     url: UrlOption = None,
     credentials_file: CredentialsOption = None,
+    verbose: VerboseFlag = 0,
     json: JsonFlag = False,
 ) -> None:
     """Make the calls that show how the server really behaves, and write one bundle that tells of it.
@@ -78,19 +83,15 @@ def prove(
         from telnyx_drivers._tools.prove.plan import Plan
         from telnyx_drivers.diagnose.report import DESTINATION
 
+        need_media()
         check_extras()
         check_writable(out, "--out")
         steps = _steps(only)
-        servers = ice_servers(ice_server, os.environ)
+        servers = parse_ice_servers(ice_server, os.environ)
         credentials = None if local else find_credentials(credentials_file, environ=os.environ, warn=output.warn)
         async with _server(credentials) as (who, address):
-            options = ClientOptions(
-                login_token=who.login_token,
-                login=who.login,
-                password=who.password,
-                env=address or url,
-                ice_servers=servers,
-            )
+            way = Way(url=address or url, region=None if local else region, relay=relay, ice_servers=servers)
+            options = way.options(who)
             plan = Plan(
                 options=options,
                 destination=to or ("echo" if local else DESTINATION),

@@ -11,13 +11,12 @@ import typer
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.errors import OptionsError
 from telnyx_drivers._tools.cli.exits import HINT, Exit, UsageError
+from telnyx_drivers._tools.cli.extras import MEDIA
 from telnyx_drivers._tools.cli.failures import EXPECTED, describe, show
 from telnyx_drivers._tools.cli.output import Output
 
 Work: TypeAlias = Callable[[JsonObject], Coroutine[None, None, Exit]]
 """Does a command's work and writes what a script wants to know into the document as it becomes known."""
-
-_MEDIA = frozenset({"aioice", "OpenSSL", "pylibsrtp", "av", "numpy"})
 
 
 def perform(output: Output, work: Work, *, serves: bool = False) -> NoReturn:
@@ -50,7 +49,7 @@ def _attempt(output: Output, work: Callable[[JsonObject], Exit], document: JsonO
         document["error"] = describe(error)
         return Exit.USAGE
     except ModuleNotFoundError as error:
-        if error.name not in _MEDIA:
+        if error.name not in MEDIA:
             raise
         output.error(HINT.format(f"{error.name} is"))
         document["error"] = {"type": "MediaUnavailable", "message": str(error)}
