@@ -13,11 +13,12 @@ import sys
 from telnyx_drivers.asyncio import CallEnded, TelnyxClientError, TelnyxRTC
 
 
-def client_from_environment() -> TelnyxRTC:
+def client_from_environment(**options: object) -> TelnyxRTC:
     url = os.environ.get("TELNYX_RTC_URL")
     if token := os.environ.get("TELNYX_LOGIN_TOKEN"):
-        return TelnyxRTC(login_token=token, env=url)
-    return TelnyxRTC(login=os.environ["TELNYX_SIP_USERNAME"], password=os.environ["TELNYX_SIP_PASSWORD"], env=url)
+        return TelnyxRTC(login_token=token, env=url, **options)
+    user, password = os.environ["TELNYX_SIP_USERNAME"], os.environ["TELNYX_SIP_PASSWORD"]
+    return TelnyxRTC(login=user, password=password, env=url, **options)
 
 
 async def main(file: str, destination: str) -> None:

@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.util
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -17,6 +18,8 @@ PAGES = [
     *ROOT.glob("newsfragments/*.md"),
 ]
 BLOCK = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+IN_REPOSITORY = re.compile(rf"{re.escape(REPOSITORY)}/(blob|tree)/main/")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 ANCHOR = re.compile(r'<a id="([^"]+)"')
 
@@ -44,7 +47,9 @@ def test_every_link_leads_somewhere() -> None:
     dead: list[str] = []
     checked = 0
     for page, target in links():
-        if re.match(r"(https?|mailto):", target):
+        if ours := IN_REPOSITORY.match(target):
+            page, target = ROOT / "README.md", target.removeprefix(ours[0])
+        elif re.match(r"(https?|mailto):", target):
             continue
         checked += 1
         path, _, anchor = target.partition("#")
@@ -54,6 +59,13 @@ def test_every_link_leads_somewhere() -> None:
             dead.append(f"{page.relative_to(ROOT)}: {target}")
     assert dead == []
     assert checked > 100
+
+
+def test_the_readme_can_be_read_where_the_repository_is_not() -> None:
+    """On the package index, where a relative link leads nowhere."""
+    targets = LINK.findall(prose(ROOT / "README.md"))
+    assert [target for target in targets if not target.startswith("https://")] == []
+    assert sum(bool(IN_REPOSITORY.match(target)) for target in targets) > 10
 
 
 def programs() -> Iterator[tuple[str, str]]:

@@ -201,6 +201,23 @@ def test_no_file_names_a_place_on_somebodys_machine() -> None:
     assert found == []
 
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_the_source_archive_has_every_folder_that_the_tests_read() -> None:
+    included = {name.strip("/") for name in PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]}
+    folders = {path.relative_to(ROOT).parts[0] for path in tracked() if path.parent != ROOT}
+    assert folders - included == {".ci"}
+
+
+def test_every_python_that_is_promised_is_tried_in_ci() -> None:
+    promised = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["project"]["classifiers"]))
+    matrix = re.search(r"python: \[(.*)\]", (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    assert matrix is not None
+    assert re.findall(r'"([^"]+)"', matrix[1]) == [*promised, "3.14t"]
+    assert PROJECT["project"]["requires-python"] == f">={promised[0]}"
+
+
 def test_the_readme_begins_with_two_commands() -> None:
     """What a newcomer copies first: one line that shows a call, one line that runs these tests."""
     blocks = re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)

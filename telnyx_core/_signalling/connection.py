@@ -280,7 +280,8 @@ class Connection:
             self._settle(pending, failure, None, {}, now)
             return
         text = encode(frame)
-        if why := _too_long(text):
+        if len(text) > MAX_SENT_BYTES:  # It is ASCII.
+            why = f"a frame of {len(text):,} bytes; the server drops the socket at more than {MAX_SENT_BYTES:,}"
             self._settle(pending, Failure(FailureKind.PROTOCOL, why, method=method), None, {}, now)
             return
         self._requests.add(ident, pending, now)
@@ -288,12 +289,7 @@ class Connection:
 
     def tell(self, method: str, params: JsonObject) -> None:
         """A frame without id, to which nothing is answered (SIG-054)."""
-        self._send(_notification(method, params), None)
-
-    def check_size(self, method: str, params: JsonObject) -> None:
-        """Raise `ValueError` for what `tell` must not send: no reply would say that the socket was lost by it."""
-        if too_long := _too_long(encode(_notification(method, params))):
-            raise ValueError(too_long)
+        self._send({"jsonrpc": "2.0", "method": method, "params": params}, None)
 
     def say(self, text: str) -> None:
         assert self._socket is not None, "the caller has checked that there is a socket"
@@ -787,14 +783,3 @@ class Connection:
 
     def move(self, given: SessionInput) -> None:
         self.state = move_session(self.state, given)
-
-
-def _notification(method: str, params: JsonObject) -> JsonObject:
-    return {"jsonrpc": "2.0", "method": method, "params": params}
-
-
-def _too_long(text: str) -> str | None:
-    """Why a frame cannot be sent; it is ASCII."""
-    if len(text) <= MAX_SENT_BYTES:
-        return None
-    return f"a frame of {len(text):,} bytes; the server drops the socket at more than {MAX_SENT_BYTES:,}"

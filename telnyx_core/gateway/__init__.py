@@ -5,12 +5,11 @@
 
 from telnyx_core.gateway.core import GatewayCore
 from telnyx_core.gateway.faults import Delay, Drop, Duplicate, Fault, Garble, Refuse, Swallow
-from telnyx_core.gateway.options import Assistant, CallPlan, Calls, GatewayOptions, Hears, Like, Limits, Quirks, Says
+from telnyx_core.gateway.options import Assistant, CallPlan, GatewayOptions, Like, Limits, Quirks
 
 __all__ = [
     "Assistant",
     "CallPlan",
-    "Calls",
     "Delay",
     "Drop",
     "Duplicate",
@@ -18,11 +17,9 @@ __all__ = [
     "Garble",
     "GatewayCore",
     "GatewayOptions",
-    "Hears",
     "Like",
     "Limits",
     "Quirks",
     "Refuse",
-    "Says",
     "Swallow",
 ]

@@ -21,10 +21,10 @@ USERS = {"alice": "pw-of-alice", "bob": "pw-of-bob"}
 
 
 def example(
-    name: str, user: str, url: str, folder: Path, *arguments: str
+    name: str, user: str, url: str, folder: Path, *arguments: str, **environment: str
 ) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
     file = str(ROOT / "examples" / name)
-    return running(file, *arguments, user=user, password=USERS[user], url=url, cwd=folder)
+    return running(file, *arguments, user=user, password=USERS[user], url=url, cwd=folder, **environment)
 
 
 def test_the_first_call_says_its_words_and_keeps_the_answer(tmp_path: Path) -> None:
