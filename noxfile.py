@@ -21,7 +21,7 @@ FUZZED = {
 }
 """Each harness with its words and what it begins with."""
 NEWEST = (
-    *("websockets", "pylibsrtp", "pyopenssl", "cryptography", "aiortc", "aioice", "av", "anyio", "trio"),
+    *("websockets", "pylibsrtp", "pyopenssl", "cryptography", "aiortc", "aioice", "ifaddr", "av", "anyio", "trio"),
     *("trio-websocket", "httpx2", "attrs"),
 )
 """What the bounds hold back, or what reaches into a call."""

@@ -76,7 +76,6 @@ class FarEnd:
 async def serve() -> None:
     import numpy as np
 
-    from telnyx_drivers._webrtc import private
     from telnyx_drivers.gateway import Gateway
     from tests.recovery.cable import Cable
 
@@ -92,7 +91,7 @@ async def serve() -> None:
         engine = cast("Any", gateway)._engine
         for peer, media in engine._peers.values():
             if call is None or media is engine._calls.get(call):
-                yield from private.sockets(peer._ground.ice.agent)
+                yield from peer._ground.ice.sockets.values()
 
     def mute() -> None:
         for protocol in protocols():

@@ -23,7 +23,7 @@ from attrs import define, field, frozen
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.rig import BEAT, CODECS, connection_of, engine, voice
+from bench.rig import BEAT, CODECS, engine, sockets_of, voice
 from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, OpenPeer, PeerConfig, UseMedia
 from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
 from telnyx_core.ids import CallId, MediaId
@@ -32,7 +32,6 @@ from telnyx_drivers._audio.rtp.codecs import make_decoder, make_encoder
 from telnyx_drivers._audio.rtp.packet import parse
 from telnyx_drivers._audio.rtp.receiver import RtpReceiver
 from telnyx_drivers._audio.rtp.sender import RtpSender
-from telnyx_drivers._webrtc import private
 from telnyx_drivers._webrtc.call_audio import CallAudio
 
 MEDIA, CALL = MediaId(1), CallId("call")
@@ -109,7 +108,7 @@ class Side:
 
     def watch(self) -> None:
         """Put the network before the socket, and a stop-watch after it."""
-        for protocol in private.sockets(connection_of(self.engine, MEDIA)):
+        for protocol in sockets_of(self.engine, MEDIA):
             receive, send = protocol.datagram_received, protocol.transport.sendto
 
             def received(data: bytes, addr: tuple[str, int], receive: Receive = receive) -> None:

@@ -5,14 +5,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from struct import pack
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
-from aioice import Connection
 from attrs import define, field
 
 import telnyx_drivers
@@ -28,7 +27,6 @@ from telnyx_drivers._audio.rtp import pacer
 from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.direct_rtp import direct_rtp_path
 from telnyx_drivers._webrtc.engine import AiortcEngine
-from telnyx_drivers._webrtc.ice_transport import AioiceTransport
 from telnyx_drivers._webrtc.rtp_path import AgreedAudio, RtpPathFactory, RtpStats, RtpWiring
 from telnyx_drivers._webrtc.settings import PeerSettings
 
@@ -93,13 +91,11 @@ def engine(
     return AiortcEngine(report, settings=settings, call_audio=call_audio)
 
 
-def connection_of(engine: AiortcEngine | StockEngine, media: MediaId) -> Connection:
-    """The ICE agent of a leg."""
+def sockets_of(engine: AiortcEngine | StockEngine, media: MediaId) -> Iterable[Any]:
+    """The protocols of a leg's UDP sockets."""
     if isinstance(engine, StockEngine):
-        return engine.connection(media)
-    ice = engine._peers[media][0]._ground.ice
-    assert isinstance(ice, AioiceTransport)
-    return ice.agent
+        return engine.connection(media)._protocols
+    return engine._peers[media][0]._ground.ice.sockets.values()
 
 
 def voice(rate: int) -> Samples:

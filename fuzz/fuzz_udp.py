@@ -15,13 +15,11 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-with atheris.instrument_imports(include=["telnyx_drivers._webrtc", "aioice"]):
-    from telnyx_drivers._webrtc import private
-    from telnyx_drivers._webrtc.ice_socket import MOST_EARLY, IceSocket
-    from telnyx_drivers._webrtc.ice_transport import AioiceTransport
+with atheris.instrument_imports(include=["telnyx_drivers._webrtc", "telnyx_core.ice"]):
+    from telnyx_drivers._webrtc.ice_transport import MOST_EARLY
     from telnyx_drivers._webrtc.peer_transport import PeerTransport
 
-from tests.media.rig import LOOPBACK, Pair, agent_of, peer_of
+from tests.media.rig import LOOPBACK, Pair, ice_of, peer_of
 
 STRANGER = ("192.0.2.9", 9)
 MOST = 12  # datagrams of one input
@@ -57,23 +55,18 @@ class Bench(logging.Handler):
         await self.pair.connect()
 
     async def one(self, data: bytes) -> None:
-        assert isinstance(self.ground.ice, AioiceTransport)
-        idle, busy = self.ground.ice.agent, agent_of(self.pair.caller)
-        selected = private.nominated(busy)
-        assert selected is not None, "the path is up"
+        idle, busy = self.ground.ice, ice_of(self.pair.caller)
+        assert busy._socket is not None, "the path is up"
         for datagram in datagrams(data):
-            for connection in (idle, busy):
-                socket = private.sockets(connection)[0]
-                assert isinstance(socket, IceSocket)
-                socket.datagram_received(datagram, STRANGER)
-            selected.protocol.datagram_received(datagram, selected.remote_addr)
+            for ice in (idle, busy):
+                next(iter(ice.sockets.values())).datagram_received(datagram, STRANGER)
+            busy._socket.datagram_received(datagram, busy._remote)
         for _ in range(3):
             await asyncio.sleep(0)
         for side in (self.pair.caller, self.pair.callee):
             side.audio().heard.clear()  # the rig's own memory of all that was heard
-        assert idle._queue.qsize() == 0
-        assert busy._queue.qsize() == 0
-        assert len(idle.door._early) <= MOST_EARLY
+        assert idle.agent.next_action() is None
+        assert len(idle._early) <= MOST_EARLY
         assert self.pair.caller.states(peer_of(self.pair.caller).media)[-1] == "connected"
         assert not self.faults, self.faults
 

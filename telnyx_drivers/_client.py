@@ -68,7 +68,7 @@ READY_TIMEOUT: Final = 10.0
 _LOGIN_ERRORS: Final = frozenset({46001, 46002})
 
 
-_ENGINE: Final = ("numpy", "av", "cryptography.x509", "OpenSSL.SSL", "aioice", "telnyx_drivers._webrtc.engine")
+_ENGINE: Final = ("numpy", "av", "cryptography.x509", "OpenSSL.SSL", "ifaddr", "telnyx_drivers._webrtc.engine")
 """What `default_engine` loads, in steps: a program that ends meanwhile waits for one of them and not for all."""
 
 

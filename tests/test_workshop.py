@@ -135,7 +135,7 @@ def test_nothing_past_the_wire_is_untyped() -> None:
 
 def test_the_packages_import_light() -> None:
     """Importing the drivers' package chooses neither a loop nor a media engine, and needs no extra."""
-    heavy = {"aiortc", "aioice", "OpenSSL", "pylibsrtp", "av", "numpy", "trio", "trio_websocket", "rich", "typer"}
+    heavy = {"aiortc", "OpenSSL", "pylibsrtp", "av", "numpy", "trio", "trio_websocket", "rich", "typer"}
     heavy |= {"httpx2", "jinja2"}
     assert loaded_by("telnyx_core", "telnyx_drivers", "telnyx_drivers._tools.cli") & heavy == set()
 

@@ -6,17 +6,11 @@ any other address are dropped. Once the handshake is over it stays where it is, 
 long. It checks where it is, twice a second, and has OpenSSL's own patience with the handshake.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import ClassVar, Final
+from typing import Final
 
-from aioice import Candidate
-from aioice.ice import StunProtocol
-from aioice.stun import Message
-
-from telnyx_drivers._webrtc import private
-from telnyx_drivers._webrtc.ice_agent import Agent
-from telnyx_drivers._webrtc.ice_socket import Address
+from telnyx_core.ice import Address
+from telnyx_core.ice.agent import Agent, Generation, HeardCheck
+from telnyx_core.ice.checklist import Pair
 
 CHECK_SECONDS: Final = 0.5
 SILENCE_SECONDS: Final = 6.0
@@ -24,42 +18,33 @@ SILENCE_SECONDS: Final = 6.0
 
 
 class ServingAgent(Agent):
-    _checks_others: ClassVar[bool] = True
+    follows: Pair | None = None
+    """What is accepted comes this way."""
+    _checked_at = 0.0
 
-    def __init__(self, open_hosts: "Callable[[], Awaitable[list[Candidate]]]", *, relay_only: bool = False) -> None:
-        super().__init__(open_hosts, relay_only=relay_only)
-        self._socket: StunProtocol | None = None
-        self._seen: set[Address] = set()
-        self._checked = 0.0
+    @property
+    def listens_to(self) -> Address | None:
+        """DTLS and SRTP are accepted from here only, once there has been a check."""
+        return None if self.follows is None else self.follows.remote.address
 
-    def _before_answer(self, message: Message, came: tuple[StunProtocol, Address]) -> None:
-        """It goes where the checks come from, and chooses nothing itself."""
+    def _checked_by(self, generation: Generation, pair: Pair, now: float, *, nominates: bool) -> None:
+        wanted = now - self._checked_at > SILENCE_SECONDS if self._confirmed else nominates or not pair.heard
+        if wanted or self.follows is None:
+            self.follows = pair
+        if pair is self.follows:
+            self._checked_at = now
+        super()._checked_by(generation, pair, now, nominates=nominates)
+        if generation.pair is not None and generation.pair is not self.follows:
+            self._select(generation, pair, now)
 
-    def request_received(self, message: Message, addr: Address, protocol: StunProtocol) -> None:
-        now = asyncio.get_running_loop().time()
-        wanted = addr not in self._seen or "USE-CANDIDATE" in message.attributes
-        if now - self._checked > SILENCE_SECONDS if self.settled else wanted:
-            self.door.only, self._socket = addr, protocol
-        self._seen.add(addr)
-        if addr == self.door.only:
-            self._checked = now
-        super().request_received(message, addr, protocol)
-        self._stay()
+    def _learn(self, generation: Generation, check: HeardCheck, now: float) -> None:
+        # Of those that come before the description it goes where the first one came from.
+        if generation.remote is not None or not generation.early:
+            super()._learn(generation, check, now)
 
-    def _stay(self) -> None:
-        """Whatever the library has selected."""
-        for pair in private.check_list(self) if private.nominated(self) is not None else ():
-            if pair.protocol is self._socket and pair.remote_addr == self.door.only:
-                private.select(self, pair)
+    def _select(self, generation: Generation, pair: Pair, now: float) -> None:
+        super()._select(generation, self.follows or pair, now)
 
-    def _leave_checks(self) -> None:
-        """What the library has ended stays so."""
-
-    def nominate(self) -> None:
-        self._stay()
-        super().nominate()
-
-    async def _insist(self) -> None:
-        while private.nominated(self) is not None:
-            await asyncio.sleep(CHECK_SECONDS)
-            self.nominate()
+    def _taken(self, data: bytes, base: Address, source: Address, now: float) -> bool:
+        elsewhere = bool(data) and data[0] > 3 and source != self.listens_to
+        return not elsewhere and super()._taken(data, base, source, now)

@@ -1,23 +1,61 @@
-"""The interface between a peer and whatever finds and keeps its path, and the one implementation, on aioice."""
+"""A path's driver: the sockets, names and clock of one `telnyx_core.ice.Agent`, and a filter for what comes.
+
+A media port is open to the whole internet. What is neither STUN for this agent, nor DTLS from an address that has
+proved to know its password, nor SRTP that is authentic, is dropped and counted.
+"""
 
 import asyncio
+import contextlib
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from typing import Literal, Protocol, TypeAlias
+from random import SystemRandom
+from typing import Final, Literal, TypeAlias, assert_never
 
-from aioice import Candidate as LibraryCandidate
-from aioice.ice import CandidatePair
-from aioice.turn import TurnTransport
-from attrs import field, frozen
+from attrs import define, evolve, field, frozen
 
-from telnyx_core.ice import Candidate
+from telnyx_core.ice import (
+    Address,
+    Agent,
+    Candidate,
+    CandidateGathered,
+    CloseStream,
+    Credentials,
+    DataReceived,
+    Dropped,
+    GatheringFinished,
+    OpenStream,
+    PairSelected,
+    RestartFailed,
+    ServerFailed,
+    StateChanged,
+    StunServer,
+    Timing,
+    Transmit,
+    TransmitStream,
+    TurnServer,
+)
+from telnyx_core.ice import IceState as AgentState
+from telnyx_core.ice.actions import Action
+from telnyx_core.ice.gathering import Server
 from telnyx_core.stats.snapshot import CandidateStats, PairStats
-from telnyx_drivers._webrtc import private, sdp
-from telnyx_drivers._webrtc.ice import Gathering
-from telnyx_drivers._webrtc.ice_agent import Agent
-from telnyx_drivers._webrtc.ice_serving import ServingAgent
-from telnyx_drivers._webrtc.ice_socket import Address, Relay, Unwanted, sender_of
+from telnyx_drivers import _logs as logs
+from telnyx_drivers._webrtc import ice, ice_plan
+from telnyx_drivers._webrtc.ice import Gathering, ServerFailure, reason_of, refusal, resolve
+from telnyx_drivers._webrtc.ice_serving import CHECK_SECONDS, ServingAgent
+from telnyx_drivers._webrtc.ice_socket import IceSocket, Sender
 
-IceState: TypeAlias = Literal["new", "checking", "completed", "failed", "closed"]
+log = logs.of_module(__name__)
+
+IceState: TypeAlias = Literal["new", "checking", "completed", "disconnected", "failed", "closed"]
+Unwanted: TypeAlias = Literal["empty", "STUN", "DTLS", "media", "other"]
+
+MOST_EARLY: Final = 16
+"""DTLS datagrams kept until the handshake begins here, the latest ones: one flight, and some of its repeats."""
+_MOST_WAITING: Final = 65_536
+"""Bytes that wait to be sent to a TURN server over TCP; audio that comes on top of them would be too late."""
+_REFRESHED: Final = (b"\x01\x04", b"\x01\x14")
+"""How an answer to a TURN client's Refresh begins: the message type (RFC 8656 section 17)."""
+_RNG: Final = SystemRandom()
 
 
 @frozen
@@ -29,191 +67,469 @@ class IceParameters:
     lite: bool = False
 
 
-class IceTransport(Protocol):
-    """Carries datagrams to the far end and back. All on the media loop; closed once, and then nothing is reported."""
+@define(eq=False)
+class _Stream:
+    task: "asyncio.Task[None]"
+    writer: asyncio.StreamWriter | None = None
 
-    on_state: Callable[[IceState], None]
-    """Called on each change; the path can be used from ``completed`` on."""
+
+class IceTransport:
+    """Carries datagrams to the far end and back. All on the running loop; closed once, and then nothing is reported."""
+
+    def __init__(
+        self, gathering: Gathering, *, timing: Timing | None = None, serves: bool = False, delay: float = 0.0
+    ) -> None:
+        """``serves`` and ``delay`` as in `PeerSettings`."""
+        self.gathering = gathering
+        self.on_state: Callable[[IceState], None] = lambda state: None
+        """Called on each change; the path can be used from ``completed`` on."""
+        self.state: IceState = "new"
+        self.dropped: Counter[Unwanted] = Counter()
+        """Datagrams that came and were not for this path, by what they looked like."""
+        self.news = asyncio.Event()
+        """Set with every candidate that is found, with every server that fails, and when no more can come."""
+        self.sockets: dict[Address, IceSocket] = {}
+        patience = gathering.patience
+        self.timing = evolve(
+            timing or Timing(),
+            stun_head_start=patience.stun,
+            turn_head_start=patience.turn,
+            server=patience.attempt,
+        )
+        self._serving: ServingAgent | None = None
+        # The offerer is controlling (RFC 8445 section 6.1.1), but some servers think so of themselves: the larger
+        # number keeps the role, and theirs is often made of letters, which leaves the highest bit unset.
+        strength = _RNG.getrandbits(63) | 1 << 63
+        if serves:
+            steady = evolve(self.timing, consent=CHECK_SECONDS, nominate=CHECK_SECONDS)
+            self._serving = ServingAgent(controlling=True, rng=_RNG, timing=steady, tie_breaker=strength)
+        self.agent: Agent = self._serving or Agent(
+            controlling=True, rng=_RNG, timing=self.timing, relay_only=gathering.relay_only, tie_breaker=strength
+        )
+        self._delay = delay
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._performing = False
+        self._streams: dict[int, _Stream] = {}
+        self._planned: dict[str, ice_plan.Server] = {}
+        """By the names that the agent knows servers by: their URLs."""
+        self._urls: dict[Address, str] = {}
+        self._failures: dict[str, ServerFailure] = {}
+        self._opened: list[str] = []
+        self._dtls: Callable[[bytes], None] | None = None
+        self._media: Callable[[bytes], bool] | None = None
+        self._early: deque[Dropped | bytes] = deque(maxlen=MOST_EARLY)
+        self._path: tuple[Address, Address] | None = None
+        self._socket: IceSocket | None = None
+        """What sends on the path; ``None`` without one, and for a relay, to which the agent speaks."""
+        self._remote = Address("", 0)
+        self._heard_at = 0.0
+        """When SRTP last came."""
+        self._told_at = 0.0
+        """What the agent knows of that."""
+        self._farewell: asyncio.Event | None = None
+
+    # What is known
 
     @property
-    def state(self) -> IceState: ...
-
-    @property
-    def local(self) -> IceParameters: ...
+    def local(self) -> IceParameters:
+        mine = self.agent.local_credentials
+        return IceParameters(mine.ufrag, mine.password)
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """Of this end, as far as they have been found."""
-        ...
+        return self.agent.local_candidates
 
     @property
     def pair(self) -> PairStats | None:
         """The selected pair (STATS-056)."""
-        ...
-
-    @property
-    def dropped(self) -> Mapping[Unwanted, int]:
-        """Datagrams that came and were not for this path, by what they looked like."""
-        ...
-
-    async def open(self) -> None:
-        """Open the sockets of this host, whose candidates are there at once."""
-        ...
-
-    async def ask_servers(self) -> None:
-        """Find the candidates that STUN and TURN servers give, until all have answered or failed, or cancelled."""
-        ...
-
-    def start(self, remote: IceParameters, *, controlling: bool) -> None:
-        """Begin the checks. Needs open sockets."""
-        ...
-
-    async def add_remote(self, candidate: Candidate | None) -> bool:
-        """Add a candidate of the far end; ``None``: there are no more. False: it is one too many."""
-        ...
-
-    def carry(self, dtls: Callable[[bytes], None]) -> None:
-        """From now on DTLS is passed on, beginning with what has come so far."""
-        ...
-
-    def carry_media(self, media: Callable[[bytes], bool] | None) -> None:
-        """From now on SRTP and SRTCP are passed on; the function says whether a datagram is authentic."""
-        ...
-
-    def settle(self) -> None:
-        """The handshake over the path has ended: the far end has settled on it."""
-        ...
-
-    def send(self, data: bytes) -> None:
-        """On the selected pair; without one the datagram is lost."""
-        ...
-
-    async def probe(self) -> None:
-        """Ask for consent (RFC 7675). Raises ``TransactionError`` or ``OSError`` when it is not given."""
-        ...
-
-    def abandon(self) -> None:
-        """Do not wait any longer for TURN servers to confirm that allocations are given back."""
-        ...
-
-    async def close(self) -> None: ...
-
-
-class AioiceTransport:
-    """Implements `IceTransport`."""
-
-    def __init__(self, gathering: Gathering, *, serves: bool = False, delay: float = 0.0) -> None:
-        """``serves`` and ``delay`` as in `PeerSettings`."""
-        self._gathering = gathering
-        self.agent: Agent = (ServingAgent if serves else Agent)(self._open_hosts, relay_only=gathering.relay_only)
-        self.agent.door.delay = delay
-        self.agent.selected = lambda: self._change("completed")
-        self.agent.lost = lambda: self._change("failed")
-        self.on_state: Callable[[IceState], None] = lambda state: None
-        self._state: IceState = "new"
-        self._checking: asyncio.Task[None] | None = None
-        self._ended = False
-        self._pair: CandidatePair | None = None
-        self._sender: asyncio.DatagramTransport | Relay | None = None
-        self._address: Address = ("", 0)
-
-    @property
-    def state(self) -> IceState:
-        return self._state
-
-    @property
-    def local(self) -> IceParameters:
-        return IceParameters(self.agent.local_username, self.agent.local_password)
-
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        return tuple(filter(None, (sdp.parse_candidate(each.to_sdp()) for each in self.agent.found)))
-
-    @property
-    def pair(self) -> PairStats | None:
-        pair = private.nominated(self.agent)
+        pair = self.agent.selected
         if pair is None:
             return None
-        local, remote = pair.local_candidate, pair.remote_candidate
+        local, remote = pair
         return PairStats(
-            id=f"{local.foundation}:{remote.foundation}:{remote.port}",
-            local=CandidateStats(address=local.host, port=local.port, candidate_type=local.type),
-            remote=CandidateStats(address=remote.host, port=remote.port, candidate_type=remote.type),
+            id=f"{local.foundation}:{remote.foundation}:{remote.address.port}",
+            local=_stats(local),
+            remote=_stats(remote),
         )
 
     @property
-    def dropped(self) -> Mapping[Unwanted, int]:
-        return self.agent.door.dropped
+    def round_trip(self) -> float | None:
+        """Seconds, of the last check of the selected pair that was answered."""
+        return self.agent.round_trip
+
+    @property
+    def failures(self) -> tuple[ServerFailure, ...]:
+        """Of the servers that failed and have given nothing, also not to another address."""
+        return tuple(each for url, each in self._failures.items() if url not in self._urls.values())
+
+    def url_of(self, candidate: Candidate) -> str | None:
+        """Of the server that gave it."""
+        return self._urls.get(candidate.address)
+
+    @property
+    def holds(self) -> bool:
+        """Whether this host has the addresses that it had, and servers still confirm what they have given."""
+        given = (self._urls.get(each.address) for each in self.candidates)
+        stands = self.candidates and not any(url in self._failures for url in given)
+        asking = not self.agent.gathering_finished
+        return bool(asking or stands) and self._opened == self.gathering.local_addresses()
+
+    @property
+    def worth_waiting_for(self) -> float:
+        """Seconds from the beginning: for how long a description should wait for more candidates.
+
+        The window begins with the first candidate: those of this host are there at once. As long as there is none,
+        because nothing but relays may be used, the description would be of no use, and every server gets its chance.
+        """
+        patience, relays = self.gathering.patience, len(self.gathering.plan.turns)
+        if self.candidates or not relays:
+            return patience.window
+        return patience.turn * (relays - 1) + patience.attempt
+
+    # Candidates
 
     async def open(self) -> None:
-        await self.agent.gather_candidates()
-
-    async def _open_hosts(self) -> list[LibraryCandidate]:
-        return await self._gathering.open_hosts(self.agent)
+        """Open the sockets of this host, whose candidates are there at once."""
+        self._opened = self.gathering.local_addresses()
+        hosts = [opened for each in self._opened if (opened := await self._open_socket(each)) is not None]
+        self._tell(lambda now: self.agent.gather(hosts, (), now, more=True))
 
     async def ask_servers(self) -> None:
-        await self._gathering.ask_servers(self.agent)
+        """Find the candidates that STUN and TURN servers give, until all have answered or failed, or cancelled."""
+        plan = self.gathering.plan
+        servers: tuple[ice_plan.Server, ...] = plan.turns if self.gathering.relay_only else (*plan.stuns, *plan.turns)
+        self._planned = {each.url: each for each in servers}
+        by_name: dict[str, list[ice_plan.Server]] = {}
+        for each in servers:
+            by_name.setdefault(each.host, []).append(each)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, of_name in by_name.items():
+                    group.create_task(self._ask(name, of_name), name=f"ask {name}")
+            self._tell(lambda now: self.agent.gather((), (), now))
+            while not self.agent.gathering_finished:
+                self.news.clear()
+                await self.news.wait()
+        finally:
+            if self.state != "closed":
+                self._tell(self.agent.end_gathering)
+
+    def ask_again(self) -> None:
+        """Have the servers confirm what they have given; it keeps bindings in NATs, and allocations, alive."""
+        self._tell(self.agent.ask_again)
+
+    async def _ask(self, name: str, servers: "list[ice_plan.Server]") -> None:
+        """Servers of one name, as soon as its address is known."""
+        try:
+            async with asyncio.timeout(self.gathering.patience.attempt):
+                host = await resolve(name, servers[0].port)
+        except OSError as error:
+            for each in servers:
+                self._fail(each.url, ice.UNREACHED, reason_of(error, self.gathering.patience.attempt))
+            return
+        outlets: list[Address] = []
+        found = [_server(each, host) for each in servers]
+        if any(isinstance(each, TurnServer) and each.transport == "udp" for each in found):
+            anywhere = "::" if ":" in host else "0.0.0.0"  # noqa: S104  it sends to the server alone
+            if not any(each.host == anywhere for each in self.sockets):
+                opened = await self._open_socket(anywhere)
+                outlets = [] if opened is None else [opened]
+        self._tell(lambda now: self.agent.gather((), found, now, more=True, outlets=outlets))
+
+    async def _open_socket(self, address: str) -> Address | None:
+        try:
+            _, opened = await self._loop.create_datagram_endpoint(
+                lambda: IceSocket(self._take, self._gone, self._delay), local_addr=(address, 0)
+            )
+        except OSError as error:
+            log.info("no socket on %s: %s", address, error)
+            return None
+        if self.state == "closed":
+            opened.transport.close()
+            return None
+        self.sockets[opened.base] = opened
+        return opened.base
+
+    def _gone(self, socket: IceSocket) -> None:
+        if self.sockets.pop(socket.base, None) is not None and self.state != "closed":
+            self._tell(lambda now: self.agent.remove_host(socket.base, now))
+
+    def _fail(self, url: str, code: int, reason: str) -> None:
+        failure = refusal(url, code, reason, self.gathering.patience.attempt)
+        log.info("ICE server gave no candidate: %s", failure)
+        self._failures[url] = failure
+        self.news.set()
+
+    # The path
 
     def start(self, remote: IceParameters, *, controlling: bool) -> None:
-        if self._checking is None and self._state == "new":
-            agent = self.agent
-            agent.ice_controlling = controlling
-            agent.remote_is_lite, agent.remote_username, agent.remote_password = remote.lite, remote.ufrag, remote.pwd
-            self._change("checking")
-            # Never cancelled: it runs inside the library, and ends when that closes.
-            self._checking = asyncio.create_task(self._check(), name="check ICE candidates")
+        """Begin the checks. Needs open sockets. Raises `CandidateError`."""
+        credentials = Credentials(remote.ufrag, remote.pwd)
+        self.agent.take_role(controlling=controlling)
+        self._tell(lambda now: self.agent.set_remote(credentials, now, lite=remote.lite))
 
-    async def _check(self) -> None:
-        try:
-            await self.agent.connect()
-        except ConnectionError:
-            self._change("failed")
+    def add_remote(self, candidate: Candidate) -> bool:
+        """Add a candidate of the far end. False: it is of no use, or one too many."""
+        taken = self.agent.add_remote_candidate(candidate, self._loop.time())
+        self._perform()
+        return taken
 
-    async def add_remote(self, candidate: Candidate | None) -> bool:
-        if self._ended:
-            return True
-        if candidate is None:
-            self._ended = True
-            await self.agent.add_remote_candidate(None)
-        elif self.agent.door.full:
-            return False
-        else:
-            await self.agent.add_remote_candidate(LibraryCandidate.from_sdp(str(candidate).removeprefix("candidate:")))
-        return True
+    def end_of_remote(self) -> None:
+        self._tell(self.agent.end_of_remote_candidates)
 
     def carry(self, dtls: Callable[[bytes], None]) -> None:
-        self.agent.door.open(dtls)
+        """From now on DTLS is passed on, beginning with what has come so far."""
+        self._dtls = dtls
+        early = list(self._early)
+        self._early.clear()
+        for each in early:
+            if isinstance(each, bytes):
+                dtls(each)
+            else:
+                self._receive(each.data, each.base, each.source)
 
     def carry_media(self, media: Callable[[bytes], bool] | None) -> None:
-        self.agent.door.media = media
+        """From now on SRTP and SRTCP are passed on; the function says whether a datagram is authentic."""
+        self._media = media
 
     def settle(self) -> None:
-        self.agent.settled = True
+        """The handshake over the path has ended: the far end has settled on it."""
+        if self.state != "closed":
+            self._tell(self.agent.confirm)
 
     def send(self, data: bytes) -> None:
-        pair = private.nominated(self.agent)
-        if pair is not self._pair:
-            self._pair = pair
-            if pair is not None:
-                self._sender, self._address = sender_of(pair), pair.remote_addr
-        if pair is not None and self._sender is not None:
-            self._sender.sendto(data, self._address)
+        """On the selected pair; without one the datagram is lost."""
+        if self._socket is None:
+            if self._path is not None:
+                self.agent.send(data, self._loop.time())
+                self._perform()
+        elif self._delay:
+            self._socket.send(data, self._remote)
+        else:
+            self._socket.transport.sendto(data, self._remote)
 
-    async def probe(self) -> None:
-        await self.agent.probe()
+    # What comes
 
-    def abandon(self) -> None:
-        for protocol in private.sockets(self.agent):
-            if isinstance(protocol.transport, TurnTransport):
-                farewell = private.turn_closing(protocol.transport)
-                if farewell is not None:
-                    farewell.cancel()
+    def _take(self, socket: IceSocket, data: bytes, sender: Sender) -> None:
+        if self.state == "closed":
+            if self._farewell is not None and data[:2] in _REFRESHED:
+                self._farewell.set()
+            return
+        if data and 127 < data[0] < 192:
+            self._take_media(data, sender[0], sender[1])
+            return
+        source = Address(*sender) if len(sender) == 2 else Address.of(*sender[:2])
+        self._receive(data, socket.base, source)
 
-    async def close(self) -> None:
-        self._change("closed")
-        await self.agent.close()
+    def _receive(self, data: bytes, base: Address, source: Address) -> None:
+        self._tell(lambda now: self.agent.receive(data, base, source, now))
+
+    def _take_media(self, data: bytes, host: str = "", port: int = 0) -> None:
+        """SRTP says by itself whether it is the far end's: no address is looked at, but where a server would."""
+        serving = self._serving
+        elsewhere = serving is not None and host != "" and serving.listens_to != (host, port)
+        if elsewhere or self._media is None or len(data) < 12 or not self._media(data):
+            self.dropped["media"] += 1
+            return
+        self._heard_at = self._loop.time()
+        if self.agent.state is AgentState.DISCONNECTED:
+            self._tell(lambda now: self.agent.heard(now))
+
+    def _received(self, data: bytes) -> None:
+        first = data[0]
+        if 19 < first < 64:
+            if self._dtls is not None:
+                self._dtls(data)
+            else:
+                self._early.append(data)
+        elif 127 < first < 192:
+            self._take_media(data)  # of a relay
+        else:
+            self.dropped["other"] += 1
+
+    def _drop(self, what: Dropped) -> None:
+        kind = _kind(what.data)
+        if kind == "DTLS" and self._dtls is None:
+            self._early.append(what)
+        else:
+            self.dropped[kind] += 1
+
+    # The agent
+
+    def _tell(self, what: Callable[[float], object]) -> None:
+        """Give the agent a fact with its time, and do what it wants."""
+        what(self._loop.time())
+        self._perform()
+
+    def _perform(self) -> None:
+        if self._performing:
+            return  # what is wanted from within an action is done after it
+        self._performing = True
+        try:
+            while (action := self.agent.next_action()) is not None:
+                self._do(action)
+        finally:
+            self._performing = False
+        self._look()
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Transmit(base, remote, data):
+                if (socket := self.sockets.get(base)) is not None:
+                    socket.send(data, remote)
+            case DataReceived(data):
+                self._received(data)
+            case Dropped():
+                self._drop(action)
+            case OpenStream(stream, server):
+                task = self._loop.create_task(self._converse(stream, server), name="TURN connection")
+                self._streams[stream] = _Stream(task)
+            case TransmitStream(stream, data):
+                writer = self._streams[stream].writer if stream in self._streams else None
+                if writer is not None and writer.transport.get_write_buffer_size() < _MOST_WAITING:
+                    writer.write(data)
+            case CloseStream(stream):
+                self._hang_up(stream)
+            case CandidateGathered(candidate, _, server):
+                if server:
+                    self._urls[candidate.address] = server
+                    self._failures.pop(server, None)
+                self.news.set()
+            case ServerFailed(_, name, code, reason):
+                self._fail(name, code, reason)
+            case GatheringFinished():
+                self.news.set()
+            case StateChanged() | RestartFailed():
+                pass
+            case PairSelected(local, remote):
+                log.debug("the path is %s to %s", local, remote)
+            case _:
+                assert_never(action)
+
+    def _look(self) -> None:
+        """After each change: where is sent to, what is told, and when the agent is to be woken."""
+        path = self.agent.path
+        if path != self._path:
+            self._path = path
+            self._socket = None if path is None else self.sockets.get(path[0])
+            self._remote = Address("", 0) if path is None else path[1]
+        due, silent_at = self.agent.next_timeout(), self._heard_at + self.timing.disconnected
+        state = _STATES[self.agent.state]
+        if state == "disconnected" and self.state == "completed" and self._loop.time() < silent_at:
+            # Checks are not answered, but packets come: that is a far end which is there (SRV-008).
+            state, due = "completed", silent_at if due is None else min(due, silent_at)
+        if self._timer is None or due != self._timer.when():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = None if due is None else self._loop.call_at(due, self._wake)
+        self._change(state)
+
+    def _wake(self) -> None:
+        self._timer = None
+        if self._heard_at > self._told_at:
+            # Old news again and again would be a sign of life again and again.
+            self._told_at = self._heard_at
+            self.agent.heard(self._heard_at)
+        self._tell(self.agent.handle_timeout)
 
     def _change(self, state: IceState) -> None:
-        if state != self._state and self._state not in ("failed", "closed"):
-            self._state = state
+        if state != self.state and self.state not in ("failed", "closed"):
+            self.state = state
             self.on_state(state)
+
+    # TURN over TCP and TLS
+
+    async def _converse(self, stream: int, server: TurnServer) -> None:
+        reason = "the connection was cut"
+        try:
+            reader = await self._connect(stream, server)
+            self._tell(lambda now: self.agent.stream_opened(stream, now))
+            while data := await reader.read(65_536):
+                self._tell(lambda now, data=data: self.agent.stream_received(stream, data, now))  # type: ignore[misc]
+        except OSError as error:
+            reason = reason_of(error, self.gathering.patience.attempt)
+        self._hang_up(stream)
+        self._tell(lambda now: self.agent.stream_closed(stream, reason, now))
+
+    async def _connect(self, stream: int, server: TurnServer) -> asyncio.StreamReader:
+        planned = self._planned.get(server.name)
+        tls = (self.gathering.tls or True) if server.transport == "tls" else None
+        async with asyncio.timeout(self.gathering.patience.attempt):
+            reader, writer = await asyncio.open_connection(
+                *server.address, ssl=tls, server_hostname=planned.host if tls and planned is not None else None
+            )
+        self._streams[stream].writer = writer
+        return reader
+
+    def _hang_up(self, stream: int) -> None:
+        found = self._streams.pop(stream, None)
+        if found is not None:
+            if found.writer is not None:
+                found.writer.close()
+            if found.task is not asyncio.current_task():
+                found.task.cancel()
+
+    # The end
+
+    async def close(self, patience: float = 1.0) -> None:
+        """Close sockets and connections. A TURN server that has an allocation is given time to hear that it is over."""
+        if self.state == "closed":
+            return
+        # The end of a connection says it all.
+        held = self.agent.relayed and not self._streams
+        self._socket = self._path = None
+        self._change("closed")
+        self.state = "closed"
+        if held:
+            self._farewell = asyncio.Event()
+        self._tell(self.agent.close)
+        if self._farewell is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._farewell.wait(), patience)
+        tasks = [each.task for each in self._streams.values()]
+        for stream in tuple(self._streams):
+            self._hang_up(stream)
+        for socket in self.sockets.values():
+            socket.transport.close()
+        self.sockets.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+_STATES: Final[Mapping[AgentState, IceState]] = {
+    AgentState.NEW: "new",
+    AgentState.CHECKING: "checking",
+    AgentState.CONNECTED: "completed",
+    AgentState.DISCONNECTED: "disconnected",
+    AgentState.FAILED: "failed",
+    AgentState.CLOSED: "closed",
+}
+
+
+def _server(planned: ice_plan.Server, host: str) -> Server:
+    address = Address.of(host, planned.port)
+    if isinstance(planned, ice_plan.StunServer):
+        return StunServer(address, planned.url)
+    return TurnServer(address, planned.username, planned.credential, planned.transport, planned.url)
+
+
+def _stats(candidate: Candidate) -> CandidateStats:
+    return CandidateStats(
+        address=candidate.address.host, port=candidate.address.port, candidate_type=candidate.type.value
+    )
+
+
+def _kind(data: bytes) -> Unwanted:
+    """By the first byte (RFC 7983)."""
+    match data[0] if data else None:
+        case None:
+            return "empty"
+        case first if first < 4:
+            return "STUN"
+        case first if 19 < first < 64:
+            return "DTLS"
+        case first if 127 < first < 192:
+            return "media"
+        case _:
+            return "other"

@@ -43,14 +43,13 @@ from telnyx_core.facts import (
     TransportStateChanged,
 )
 from telnyx_core.ice import Candidate
+from telnyx_core.ice.agent import MAX_REMOTE
 from telnyx_core.ids import MediaId
 from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_drivers import _logs as logs
 from telnyx_drivers._webrtc import bit_rate, local_sdp, preferences, remote_sdp, sdp
-from telnyx_drivers._webrtc.consent import Consent
 from telnyx_drivers._webrtc.dtls import DtlsState
 from telnyx_drivers._webrtc.ice import ServerFailure
-from telnyx_drivers._webrtc.ice_socket import MOST_CANDIDATES
 from telnyx_drivers._webrtc.ice_transport import IceParameters, IceState
 from telnyx_drivers._webrtc.local_sdp import LocalDescription, LocalEnd
 from telnyx_drivers._webrtc.peer_transport import PeerTransport, complain, finish
@@ -73,7 +72,7 @@ _STOP_SECONDS: Final = 1.0
 """Of those, one second each for a source that is being opened and for the path; the rest is for the transport."""
 _PAUSES: Final = {"w": 0.5, "W": 1.0, ",": 2.0}
 """Seconds, between digits in the audio stream."""
-_MOST_EARLY_CANDIDATES: Final = MOST_CANDIDATES
+_MOST_EARLY_CANDIDATES: Final = MAX_REMOTE
 """Remote candidates kept while there is no remote description yet (MEDIA-110)."""
 
 
@@ -108,8 +107,8 @@ class Peer:
         self._agreed_codecs: tuple[RtpMap, ...] = ()
         """The one to send first; none before both descriptions are known."""
         self._gathered = False
-        self._consent: Consent | None = None
-        self._consent_task: asyncio.Task[None] | None = None
+        self._joined = False
+        """Has been connected."""
         self._decided = asyncio.Event()
         """Set once connected, or failed for good: digits of a call that was just answered wait for it."""
         self._digits: asyncio.Queue[tuple[str, DigitTone]] = asyncio.Queue()
@@ -160,14 +159,13 @@ class Peer:
     def set_max_bit_rate(self, bits_per_second: int | None) -> None:
         """Limit the encoder (MEDIA-046), unless another limit is lower; ``None``: no limit."""
         self._max_bit_rate = bits_per_second
-        if self._consent is not None:
+        if self._joined:
             self._limit_bit_rate()
 
     def reading(self) -> StatsSnapshot:
         """This peer's counters now, without the levels, which are its call's."""
-        round_trip = None if self._consent is None else self._consent.round_trip
         codec = next(iter(self._agreed_codecs), None)
-        return read_peer(self._ground, codec, self._path.stats(), round_trip)
+        return read_peer(self._ground, codec, self._path.stats(), self._ground.ice.round_trip)
 
     def report_reading(self, take: Callable[[StatsSnapshot], StatsSnapshot]) -> None:
         """A reading for the core (STATS-010). It is not queued: an order that waits for a source would delay it."""
@@ -189,7 +187,7 @@ class Peer:
                 case ApplyRemote():
                     await self._apply(order)
                 case AddCandidate():
-                    await self._add_candidate(order)
+                    self._add_candidate(order)
                 case _:
                     assert_never(order)
 
@@ -216,10 +214,10 @@ class Peer:
             self._tell_candidates(self._local.candidates)
             self._report(LocalDescribed(self.media, self._local.sdp, complete=True))
             self._start()
-            await self._pass_end()
+            self._pass_end()
 
     async def _gather(self) -> None:
-        """Raises `NoCandidateError` when nothing was found: aiortc would stay ``new`` without end or error."""
+        """Raises `NoCandidateError` when nothing was found."""
         self._tell_layer("gathering", "gathering")
         if self._config.trickle:
             await self._ground.hosts_known()
@@ -255,13 +253,13 @@ class Peer:
             return
         self._local = self._description()
         self._report(LocalDescribed(self.media, self._local.sdp, complete=True))
-        await self._pass_end()
+        self._pass_end()
 
     def _tell_candidates(self, candidates: Iterable[Candidate]) -> None:
         assert self._local is not None, "described"
         index = 0 if self._remote is None else self._remote.audio_index
         for candidate in candidates:
-            text, mid, url = str(candidate), self._local.mid, self._ground.gathering.url_of(candidate)
+            text, mid, url = str(candidate), self._local.mid, self._ground.ice.url_of(candidate)
             self._report(CandidateFound(self.media, text, sdp_mid=mid, sdp_m_line_index=index, url=url))
 
     def _description(self) -> LocalDescription:
@@ -292,7 +290,7 @@ class Peer:
                 raise NegotiationError(f"no {order.kind} is expected")
             remote = remote_sdp.parse_remote(order.sdp, order.kind)
             for each in remote.candidates:
-                await self._ground.ice.add_remote(each)
+                self._ground.ice.add_remote(each)
             self._remote = remote
             self._remote_ended = remote.candidates_complete or bool(remote.candidates and not self._config.trickle)
             self._agree()
@@ -303,10 +301,10 @@ class Peer:
         self._start()
         early, self._early_candidates = self._early_candidates, []
         for candidate in early:
-            await self._add_candidate(candidate)
-        await self._pass_end()
+            self._add_candidate(candidate)
+        self._pass_end()
 
-    async def _add_candidate(self, order: AddCandidate) -> None:
+    def _add_candidate(self, order: AddCandidate) -> None:
         """Add a remote candidate. A failure is not fatal; refused sections' candidates are ignored (MEDIA-110)."""
         if self._remote is None:
             if len(self._early_candidates) < _MOST_EARLY_CANDIDATES:
@@ -314,13 +312,13 @@ class Peer:
             return
         if not order.candidate.strip():
             self._remote_ended = True
-            await self._pass_end()
+            self._pass_end()
             return
         candidate = sdp.parse_candidate(order.candidate)
         if candidate is None or not self._remote.is_audio(order.sdp_mid, order.sdp_m_line_index):
             log.debug("media %s: remote candidate is of no use: %.120s", self.media, order.candidate)
             return
-        if not await self._ground.ice.add_remote(candidate):
+        if not self._ground.ice.add_remote(candidate):
             log.debug("media %s: remote candidate is one too many: %.120s", self.media, order.candidate)
 
     def _agree(self) -> None:
@@ -357,19 +355,28 @@ class Peer:
                 await asyncio.sleep(0.02)
         return DigitsSent(self.media)
 
-    async def _pass_end(self) -> None:
-        """After the far end's last candidate the library fails once its last pair fails: ours must be added before."""
+    def _pass_end(self) -> None:
+        """From then on no news is to be expected."""
         if self._remote_ended and self._gathered:
-            await self._ground.ice.add_remote(None)
+            self._ground.ice.end_of_remote()
 
     # The path's news (MEDIA-500, MEDIA-501)
 
     def _on_ice(self, state: IceState) -> None:
         self._tell_layer("ice", state)
-        if state == "checking":
-            self._publish("connecting")
-        elif state in ("failed", "closed"):
-            self._lost()
+        match state:
+            case "checking" if not self._joined:
+                self._publish("connecting")
+            case "disconnected" | "completed" if self._joined:
+                self._publish("connected" if state == "completed" else "disconnected")
+            case "failed" if self._joined:
+                log.info("media %s: consent has expired (RFC 7675 section 5.1): nothing more may be sent", self.media)
+                self._lost()
+                _ = self._ground.close_path()
+            case "failed" | "closed":
+                self._lost()
+            case _:
+                pass
 
     def _on_dtls(self, state: DtlsState) -> None:
         self._tell_layer("dtls", state)
@@ -383,20 +390,12 @@ class Peer:
             self._lost()
 
     def _connected(self) -> None:
-        if self._dead or self._consent is not None:
+        if self._dead or self._joined:
             return
+        self._joined = True
         self._path.start(self._agreed())
         self._limit_bit_rate()
         self._decided.set()
-        self._consent = Consent(
-            self._ground.ice.probe,
-            self._settings.consent,
-            packets=lambda: self._path.stats().packets_received,
-            present=lambda present: self._publish("connected" if present else "disconnected"),
-            expired=self._expired,
-        )
-        self._consent_task = asyncio.create_task(self._consent.run(), name=f"consent {self.media}")
-        self._consent_task.add_done_callback(complain)
         self._ground.stop_asking()
         self._publish("connected")
 
@@ -409,15 +408,7 @@ class Peer:
         if not self._path.limit_bit_rate(least) and least < bit_rate.MOST:
             log.info("media %s: what is sent has one bit rate, which cannot be limited", self.media)
 
-    def _expired(self) -> None:
-        """Consent has expired (RFC 7675 section 5.1): nothing more may be sent."""
-        log.info("media %s: consent has expired", self.media)
-        self._lost()
-        _ = self._ground.close_path()
-
     def _lost(self) -> None:
-        if self._consent_task is not None:
-            self._consent_task.cancel()
         self._decided.set()
         self._publish("failed")
 
@@ -481,7 +472,7 @@ class Peer:
         return self._closing
 
     async def _close(self) -> None:
-        begun = (self._worker, self._dialling, self._trickling, self._consent_task)
+        begun = (self._worker, self._dialling, self._trickling)
         tasks = {task for task in begun if task is not None}
         for task in tasks:
             task.cancel()

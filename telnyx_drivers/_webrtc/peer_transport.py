@@ -14,23 +14,22 @@ from telnyx_drivers import _logs as logs
 from telnyx_drivers._webrtc import ice_plan
 from telnyx_drivers._webrtc.dtls import DtlsRole, DtlsState, DtlsTransport, Fingerprint
 from telnyx_drivers._webrtc.ice import Gathering, ServerFailure
-from telnyx_drivers._webrtc.ice_socket import Unwanted
-from telnyx_drivers._webrtc.ice_transport import AioiceTransport, IceParameters, IceState, IceTransport
+from telnyx_drivers._webrtc.ice_transport import IceParameters, IceState, IceTransport, Unwanted
 from telnyx_drivers._webrtc.settings import PeerSettings
 
 log = logs.of_module(__name__)
 
 STOP_SECONDS: Final = 1.0
-"""For TURN servers to confirm that an allocation is given back."""
-ABANDON_SECONDS: Final = 1.0
-"""For the ICE agent to close after that."""
+"""For what is being opened."""
+CLOSE_SECONDS: Final = 2.0
+"""For the ICE transport; half of them are a TURN server's, to confirm that an allocation is given back."""
 
 
 class PeerTransport:
     """Made, used and closed on the running loop. Nothing is gathered before `begin`."""
 
     def __init__(self, servers: Iterable[IceServer], settings: PeerSettings, *, relay_only: bool) -> None:
-        self.gathering = Gathering(
+        gathering = Gathering(
             plan=ice_plan.plan(servers),
             relay_only=relay_only,
             loopback=settings.loopback,
@@ -38,8 +37,8 @@ class PeerTransport:
             addresses=settings.addresses,
             tls=settings.turn_tls,
         )
-        self.ice: IceTransport = AioiceTransport(
-            self.gathering, serves=settings.stands_in_for_server, delay=settings.delay
+        self.ice = IceTransport(
+            gathering, timing=settings.timing, serves=settings.stands_in_for_server, delay=settings.delay
         )
         self.ice.on_state = self._on_ice_state
         self.dtls = DtlsTransport(self.ice.send, patient=settings.stands_in_for_server)
@@ -60,7 +59,7 @@ class PeerTransport:
             self._began = asyncio.get_running_loop().time()
             self._opening = asyncio.create_task(self.ice.open(), name="open ICE sockets")
             self._asking = asyncio.create_task(self._ask(self._opening), name="ask ICE servers")
-            self._asking.add_done_callback(lambda _: self.gathering.news.set())
+            self._asking.add_done_callback(lambda _: self.ice.news.set())
 
     async def hosts_known(self) -> None:
         """Until the sockets of this host are open. Raises what went wrong with them."""
@@ -75,15 +74,15 @@ class PeerTransport:
 
     async def news(self) -> None:
         """Until something may have been found since this was asked last, or nothing will be any more."""
-        await self.gathering.news.wait()
-        self.gathering.news.clear()
+        await self.ice.news.wait()
+        self.ice.news.clear()
 
     async def worthwhile(self) -> None:
         """Until there is no sense in waiting longer; nothing is gathered from then on."""
         await self.hosts_known()
         assert self._asking is not None, "begun"
-        now, news = asyncio.get_running_loop().time, self.gathering.news
-        while not self._asking.done() and (left := self._began + self.gathering.worth_waiting_for() - now()) > 0:
+        now, news = asyncio.get_running_loop().time, self.ice.news
+        while not self._asking.done() and (left := self._began + self.ice.worth_waiting_for - now()) > 0:
             news.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(news.wait(), left)
@@ -102,7 +101,7 @@ class PeerTransport:
 
     @property
     def failures(self) -> tuple[ServerFailure, ...]:
-        return self.gathering.failures
+        return self.ice.failures
 
     @property
     def dropped(self) -> Mapping[Unwanted, int]:
@@ -126,7 +125,7 @@ class PeerTransport:
 
     def _on_ice_state(self, state: IceState) -> None:
         self.on_ice(state)
-        if state == "completed" and self._handshake is not None:
+        if state == "completed" and self._handshake is not None and self.dtls.state == "new":
             self.dtls.start(*self._handshake)
             self.ice.carry(self.dtls.receive)
 
@@ -138,7 +137,7 @@ class PeerTransport:
     # The end.
 
     def close_path(self) -> "asyncio.Task[None]":
-        """Close in a task that is never cancelled: after a first close that was cut short, a second one never ends."""
+        """Nothing is sent any more; the task sees to the end of it."""
         if self._ice_close is None:
             self.dtls.close()
             self._ice_close = asyncio.create_task(self.ice.close(), name="close ICE")
@@ -154,11 +153,9 @@ class PeerTransport:
             task.cancel()
         await finish(tasks, STOP_SECONDS)
         closing = {self.close_path()}
-        if not await finish(closing, STOP_SECONDS):
-            self.ice.abandon()
-            if not await finish(closing, ABANDON_SECONDS):
-                log.warning("an ICE agent does not close; abandoned")
-                self.close_path().cancel()
+        if not await finish(closing, CLOSE_SECONDS):
+            log.warning("an ICE transport does not close; abandoned")
+            self.close_path().cancel()
 
 
 async def finish(tasks: "set[asyncio.Task[None]]", timeout: float) -> bool:

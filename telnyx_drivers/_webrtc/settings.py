@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from telnyx_core.ice import Timing
 from telnyx_drivers._webrtc import ice
-from telnyx_drivers._webrtc.consent import ConsentTiming
 from telnyx_drivers._webrtc.direct_rtp import direct_rtp_path
 from telnyx_drivers._webrtc.host_addresses import host_addresses
 from telnyx_drivers._webrtc.rtp_path import RtpPathFactory
@@ -26,7 +26,8 @@ class PeerSettings:
     """Choose the path as the platform's server does (see `ice_serving`)."""
     delay: float = 0.0
     """Seconds that each datagram takes more, each way: as if the other end were that far away."""
-    consent: ConsentTiming = field(factory=ConsentTiming)
+    timing: Timing = field(factory=lambda: Timing(consent=4.0))
+    """Of checks and consent. What servers are given to answer stands in ``patience``."""
     addresses: ice.Addresses = host_addresses
     turn_tls: ssl.SSLContext | None = None
     """For TURN over TLS; without it the system's authorities and the server's name are checked."""

@@ -6,11 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from telnyx_core.actions import PeerConfig, PrepareMedia
-from telnyx_drivers import _logs as logs
 from telnyx_drivers._webrtc.peer_transport import PeerTransport, complain
 from telnyx_drivers._webrtc.settings import PeerSettings
-
-log = logs.of_module(__name__)
 
 CHECK_SECONDS: Final = 15.0
 """Between two looks at whether the candidates still hold: NATs may forget a binding after 30 s (RFC 4787)."""
@@ -45,7 +42,7 @@ class TransportPool:
         if (config.ice_servers, config.force_relay) != (wanted.ice_servers, wanted.force_relay):
             return None
         # The wall clock: the other one stands still while a machine sleeps.
-        fresh = abs(time.time() - self._checked) < 2 * CHECK_SECONDS and ground.gathering.unmoved()
+        fresh = abs(time.time() - self._checked) < 2 * CHECK_SECONDS and ground.ice.holds
         if fresh:
             self._ground = None
         self._start(wanted, REFILL_SECONDS)
@@ -68,20 +65,14 @@ class TransportPool:
     async def _keep(self, wanted: PrepareMedia, delay: float) -> None:
         await asyncio.sleep(delay)
         while True:
-            if self._ground is None or not await self._holds(self._ground):
+            if self._ground is not None and self._ground.ice.holds:
+                self._ground.ice.ask_again()
+            else:
                 self._discard()
                 self._ground = PeerTransport(wanted.ice_servers, self._settings, relay_only=wanted.force_relay)
                 self._ground.begin()
             self._checked = time.time()
             await asyncio.sleep(CHECK_SECONDS)
-
-    async def _holds(self, ground: PeerTransport) -> bool:
-        if ground.asking:
-            return True
-        holds = await ground.gathering.still_true()
-        if not holds:
-            log.debug("the candidates on standby do not hold any more")
-        return holds
 
     def _discard(self) -> None:
         if self._ground is not None:

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from telnyx_core.options import IceServer
-from telnyx_drivers._webrtc.ice import UNREACHED, ServerFailure, failure_of, reason_of
+from telnyx_drivers._webrtc.ice import UNREACHED, ServerFailure, reason_of
 from telnyx_drivers._webrtc.ice_plan import Server, StunServer, parse_url
 from telnyx_drivers.diagnose.findings import Probe
 from telnyx_drivers.diagnose.stun import allocate, bind
@@ -86,13 +86,8 @@ def servers_of(ice_servers: Iterable[IceServer]) -> list[Server]:
 async def try_server(server: Server, tls: ssl.SSLContext | None) -> Probe:
     """A binding from a STUN server, or an allocation on a TURN server, which is given back."""
     began = time.perf_counter()
-    failure: ServerFailure | None = None
-    address: str | None = None
-    try:
-        async with asyncio.timeout(PATIENCE):
-            address = await (bind(server) if isinstance(server, StunServer) else allocate(server, tls))
-    except Exception as error:  # noqa: BLE001  servers on the internet do anything
-        failure = failure_of(server, error, PATIENCE)
+    answer = await (bind(server, PATIENCE) if isinstance(server, StunServer) else allocate(server, tls, PATIENCE))
+    failure = answer if isinstance(answer, ServerFailure) else None
     return Probe(
         layer="server",
         url=server.url,
@@ -100,7 +95,7 @@ async def try_server(server: Server, tls: ssl.SSLContext | None) -> Probe:
         port=server.port,
         protocol="udp" if isinstance(server, StunServer) else server.transport,
         seconds=None if failure is not None else time.perf_counter() - began,
-        address=address,
+        address=None if isinstance(answer, ServerFailure) else answer,
         unreachable=failure is not None and failure.code == UNREACHED and _is_silence(failure.reason),
         error=None if failure is None else failure.reason,
     )

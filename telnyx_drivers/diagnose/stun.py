@@ -1,85 +1,96 @@
-"""One request to one STUN or TURN server, without a peer. `_webrtc.ice.failure_of` puts errors into words."""
+"""One request to one STUN or TURN server, without a peer; or why it gives nothing."""
 
 import asyncio
 import contextlib
 import ssl
-from typing import Final, cast
+from random import SystemRandom
+from typing import cast
 
-from aioice.stun import Class, Message, Method, Transaction, parse_message
-from aioice.turn import create_turn_endpoint
+from telnyx_core.ice import Address, stun
+from telnyx_core.ice.stun import Attr, Kind, Method, StunError
+from telnyx_core.ice.transaction import Transaction, fresh_id
+from telnyx_drivers._webrtc.ice import (
+    UNREACHED,
+    Gathering,
+    GatheringTimeouts,
+    ServerFailure,
+    reason_of,
+    refusal,
+    resolve,
+)
+from telnyx_drivers._webrtc.ice_plan import IcePlan, StunServer, TurnServer
+from telnyx_drivers._webrtc.ice_transport import IceTransport
 
-from telnyx_drivers._webrtc import private
-from telnyx_drivers._webrtc.ice_plan import StunServer, TurnServer
 
-_FAREWELL: Final = 1.0
-"""Seconds for a TURN server to confirm that the allocation is given back."""
-
-
-async def bind(server: StunServer) -> str:
-    """The address that the server sees."""
-    address = (server.host, server.port)
-    transport, client = await asyncio.get_running_loop().create_datagram_endpoint(_Client, remote_addr=address)
+async def bind(server: StunServer, patience: float) -> str | ServerFailure:
+    """The address that the server sees. ``patience`` is in seconds."""
+    transport: asyncio.DatagramTransport | None = None
     try:
-        return await client.mapped_address(address)
+        async with asyncio.timeout(patience):
+            loop = asyncio.get_running_loop()
+            address = await resolve(server.host, server.port), server.port
+            transport, client = await loop.create_datagram_endpoint(lambda: _Client(patience), remote_addr=address)
+            return (await client.answer).host
+    except _Refused as refused:
+        return refusal(server.url, *refused.error, patience)
+    except OSError as error:
+        return ServerFailure(server.url, UNREACHED, reason_of(error, patience))
     finally:
-        transport.close()
+        if transport is not None:
+            transport.close()
 
 
-async def allocate(server: TurnServer, tls: ssl.SSLContext | None) -> str:
+async def allocate(server: TurnServer, tls: ssl.SSLContext | None, patience: float) -> str | ServerFailure:
     """The address that the server relays from. ``tls`` replaces what the system trusts."""
-    relay, _ = await create_turn_endpoint(
-        asyncio.DatagramProtocol,
-        server_addr=(server.host, server.port),
-        username=server.username,
-        password=server.credential,
-        ssl=(tls or True) if server.transport == "tls" else None,
-        transport="udp" if server.transport == "udp" else "tcp",
-    )
-    relayed: str = relay.get_extra_info("sockname")[0]
-    relay.close()
-    farewell = private.turn_closing(relay)
-    assert farewell is not None, "closing"
-    await asyncio.wait([farewell], timeout=_FAREWELL)
-    return relayed
+    timeouts = GatheringTimeouts(attempt=patience)
+    path = IceTransport(Gathering(plan=IcePlan(turns=(server,)), relay_only=True, patience=timeouts, tls=tls))
+    try:
+        await path.open()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(path.ask_servers(), patience)
+        if path.candidates:
+            return path.candidates[0].address.host
+        return next(iter(path.failures), refusal(server.url, UNREACHED, "no answer", patience))
+    finally:
+        await path.close()
+
+
+class _Refused(Exception):
+    def __init__(self, error: tuple[int, str]) -> None:
+        super().__init__()
+        self.error = error
 
 
 class _Client(asyncio.DatagramProtocol):
     """On a connected socket, which hears of a port that is closed."""
 
-    def __init__(self) -> None:
-        self._transport: asyncio.DatagramTransport | None = None
-        self._transaction: Transaction | None = None
-        self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    def __init__(self, patience: float) -> None:
+        self._loop = loop = asyncio.get_running_loop()
+        name = fresh_id(SystemRandom())
+        request = stun.encode(Method.BINDING, Kind.REQUEST, name)
+        self._transaction = Transaction(name, request, loop.time() + patience, loop.time())
+        self.answer: asyncio.Future[Address] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
+        self._ask()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        with contextlib.suppress(ValueError):
-            message = parse_message(data)
-            if self._transaction is not None and message.message_class in (Class.RESPONSE, Class.ERROR):
-                self._transaction.response_received(message, addr)
+        with contextlib.suppress(StunError):
+            message = stun.decode(data)
+            if message.transaction_id != self._transaction.id or self.answer.done():
+                return
+            mapped = message.address(Attr.XOR_MAPPED_ADDRESS) or message.address(Attr.MAPPED_ADDRESS)
+            if message.kind is Kind.SUCCESS and mapped is not None:
+                self.answer.set_result(mapped)
+            elif message.kind is Kind.ERROR and message.error is not None:
+                self.answer.set_exception(_Refused(message.error))
 
     def error_received(self, exc: Exception) -> None:
-        if not self._refused.done():
-            self._refused.set_exception(exc)
+        if not self.answer.done():
+            self.answer.set_exception(exc)
 
-    def send_stun(self, message: Message, addr: tuple[str, int]) -> None:
-        assert self._transport is not None, "connected"
-        self._transport.sendto(bytes(message))
-
-    async def mapped_address(self, server: tuple[str, int]) -> str:
-        request = Message(message_method=Method.BINDING, message_class=Class.REQUEST)
-        self._transaction = transaction = Transaction(request, server, self)
-
-        async def answered() -> str:
-            response, _ = await transaction.run()
-            return str(response.attributes["XOR-MAPPED-ADDRESS"][0])
-
-        answer = asyncio.create_task(answered())
-        try:
-            done, _ = await asyncio.wait([answer, self._refused], return_when=asyncio.FIRST_COMPLETED)
-            return done.pop().result()
-        finally:
-            answer.cancel()
-            self._refused.cancel()
+    def _ask(self) -> None:
+        if not self.answer.done() and not self._transport.is_closing():
+            self._transport.sendto(self._transaction.sent(self._loop.time()))
+            self._loop.call_at(self._transaction.due, self._ask)

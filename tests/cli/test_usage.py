@@ -274,7 +274,7 @@ import sys
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"aioice", "OpenSSL", "pylibsrtp", "av", "numpy"}:
+        if name.partition(".")[0] in {"ifaddr", "OpenSSL", "pylibsrtp", "av", "numpy"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())

@@ -10,7 +10,7 @@ from telnyx_drivers.gateway import Gateway
 from tests.drivers.fakes import SilentEngine
 from tests.drivers.servers import Servers
 
-MEDIA = ("aioice", "OpenSSL", "pylibsrtp", "av", "numpy")
+MEDIA = ("ifaddr", "OpenSSL", "pylibsrtp", "av", "numpy")
 
 
 def python(code: str) -> str:

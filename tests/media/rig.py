@@ -23,11 +23,13 @@ from telnyx_core.actions import (
     UseMedia,
 )
 from telnyx_core.facts import LocalDescribed, MediaFact, PeerStateChanged
+from telnyx_core.ice import stun
+from telnyx_core.ice.stun import Attr, Kind, Method
 from telnyx_core.ids import CallId, MediaId
 from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.engine import AiortcEngine
-from telnyx_drivers._webrtc.ice_agent import Agent
-from telnyx_drivers._webrtc.ice_transport import AioiceTransport
+from telnyx_drivers._webrtc.ice_socket import IceSocket
+from telnyx_drivers._webrtc.ice_transport import IceTransport
 from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers._webrtc.peer import Peer
 from telnyx_drivers._webrtc.settings import PeerSettings
@@ -166,11 +168,29 @@ def peer_of(side: Side, media: int = 1) -> Peer:
     return side.engine._peers[MediaId(media)][0]
 
 
-def agent_of(side: Side, media: int = 1) -> Agent:
-    """Its ICE agent."""
-    ice = peer_of(side, media)._ground.ice
-    assert isinstance(ice, AioiceTransport)
-    return ice.agent
+def ice_of(side: Side, media: int = 1) -> IceTransport:
+    """Its sockets, and its ICE agent."""
+    return peer_of(side, media)._ground.ice
+
+
+def other_socket(ice: IceTransport) -> IceSocket:
+    """Of two, the one that does not carry the path."""
+    (other,) = (each for each in ice.sockets.values() if each is not ice._socket)
+    return other
+
+
+def check_from(ice: IceTransport, socket: IceSocket) -> None:
+    """A check of the far end that nominates, from any socket: as one that was on its way for long."""
+    generation = ice.agent._current
+    assert generation.remote is not None
+    attributes = [
+        (Attr.USERNAME, f"{generation.remote.ufrag}:{generation.local.ufrag}".encode()),
+        stun.number(Attr.ICE_CONTROLLING, ice.agent._tie_breaker, 8),
+        stun.number(Attr.PRIORITY, 1),
+        (Attr.USE_CANDIDATE, b""),
+    ]
+    key = generation.remote.password.encode()
+    socket.send(stun.encode(Method.BINDING, Kind.REQUEST, os.urandom(12), attributes, key=key), ice._remote)
 
 
 @define(eq=False)

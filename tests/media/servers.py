@@ -43,11 +43,13 @@ class StunServer(asyncio.DatagramProtocol):
 
 @define(eq=False)
 class Allocation(asyncio.DatagramProtocol):
-    """One relayed address: what arrives there goes to the client over the channel bound to its sender, or nowhere."""
+    """One relayed address. What arrives there from a host that is permitted goes to the client: by the channel of its
+    sender, or as an indication."""
 
     server: "TurnServer"
     client: Address
     channels: dict[int, Address] = field(factory=dict)
+    permitted: set[str] = field(factory=set)
     transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
@@ -58,6 +60,12 @@ class Allocation(asyncio.DatagramProtocol):
             if peer == addr:
                 self.server.relayed += 1
                 self.server.transport.sendto(struct.pack("!HH", channel, len(data)) + data, self.client)
+                return
+        if addr[0] in self.permitted:
+            self.server.relayed += 1
+            told = stun.Message(message_method=stun.Method.DATA, message_class=stun.Class.INDICATION)
+            told.attributes.update({"XOR-PEER-ADDRESS": addr, "DATA": data})
+            self.server.transport.sendto(bytes(told), self.client)
 
 
 @define(eq=False)
@@ -84,7 +92,14 @@ class TurnServer(asyncio.DatagramProtocol):
             allocation = self.allocations[addr]
             allocation.transport.sendto(data[4 : 4 + length], allocation.channels[channel])
             return
-        task = asyncio.create_task(self._serve(stun.parse_message(data), addr))
+        message = stun.parse_message(data)
+        if message.message_class is stun.Class.INDICATION:
+            if message.message_method is stun.Method.SEND and addr in self.allocations:
+                peer = message.attributes["XOR-PEER-ADDRESS"]
+                if peer[0] in self.allocations[addr].permitted:
+                    self.allocations[addr].transport.sendto(message.attributes["DATA"], peer)
+            return
+        task = asyncio.create_task(self._serve(message, addr))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -99,14 +114,18 @@ class TurnServer(asyncio.DatagramProtocol):
             case stun.Method.CHANNEL_BIND:
                 peer = request.attributes["XOR-PEER-ADDRESS"]
                 self.allocations[client].channels[request.attributes["CHANNEL-NUMBER"]] = peer
+                self.allocations[client].permitted.add(peer[0])
                 self.transport.sendto(reply(request, key), client)
-            case stun.Method.REFRESH if client not in self.allocations:
+            case stun.Method.CREATE_PERMISSION if client in self.allocations:
+                self.allocations[client].permitted.add(request.attributes["XOR-PEER-ADDRESS"][0])
+                self.transport.sendto(reply(request, key), client)
+            case stun.Method.REFRESH | stun.Method.CREATE_PERMISSION if client not in self.allocations:
                 self.transport.sendto(reply(request, key, error=(437, "Allocation Mismatch")), client)
             case stun.Method.REFRESH:
                 self.refreshed += 1
-                if request.attributes["LIFETIME"] == 0:
+                if request.attributes.get("LIFETIME") == 0:
                     self.allocations.pop(client).transport.close()
-                self.transport.sendto(reply(request, key, LIFETIME=request.attributes["LIFETIME"]), client)
+                self.transport.sendto(reply(request, key, LIFETIME=request.attributes.get("LIFETIME", 600)), client)
             case _:
                 raise AssertionError(request)
 

@@ -10,19 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from aioice.turn import TurnTransport
 from attrs import evolve
 
 from telnyx_core.actions import ClosePeer
 from telnyx_core.facts import DigitHeard
 from telnyx_core.options import Codec, IceServer
 from telnyx_drivers._audio.rtp import rtcp
-from telnyx_drivers._webrtc import private
 from telnyx_drivers._webrtc.direct_rtp import DirectRtpPath, direct_rtp_path
 from telnyx_drivers._webrtc.measure import correlate, dominant_frequency
 from telnyx_drivers._webrtc.rtp_path import RtpStats
 from tests.media import servers
-from tests.media.rig import LOOPBACK, Pair, Side, agent_of, peer_of, run, until
+from tests.media.rig import LOOPBACK, Pair, Side, ice_of, peer_of, run, until
 
 pytestmark = pytest.mark.media
 
@@ -47,7 +45,7 @@ def stats_of(side: Side) -> RtpStats:
 def lose(side: Side, percent: int, seed: int = 1) -> None:
     """Lose so many of the packets on their way to ``side``."""
     rng = random.Random(seed)
-    for protocol in agent_of(side)._protocols:
+    for protocol in ice_of(side).sockets.values():
         receive = protocol.datagram_received
 
         def received(data: bytes, addr: tuple[str, int], receive: Any = receive) -> None:
@@ -212,14 +210,14 @@ def test_forged_and_broken_datagrams_change_nothing() -> None:
         await pair.connect(caller={"preferred_codecs": (PCMU,)})
         pair.caller.audio().hum(440)
         await pair.callee.audio().hears(0.2)
-        connection = agent_of(pair.callee)
+        (protocol,) = ice_of(pair.callee).sockets.values()
         rng = random.Random(4)
         for size in [0, 1, 11, 12, 13, 30, 172, 1_500, 2_000] * 5:
             for data in (
                 bytes([rng.choice([128, 144, 191])]) + rng.randbytes(size),
                 bytes([128, 200]) + rng.randbytes(size),
             ):
-                connection._protocols[0].datagram_received(data, ("127.0.0.1", 9))
+                protocol.datagram_received(data, ("127.0.0.1", 9))
         assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
         assert stats_of(pair.callee).packets_lost == 0
         await pair.aclose()
@@ -273,7 +271,7 @@ def test_after_the_far_end_has_gone_nothing_is_sent_and_nothing_breaks(caplog: p
 
 
 def test_packets_through_a_turn_channel_need_no_task() -> None:
-    """aioice makes one for each; only binding the channel, and binding it again in time, is left to it."""
+    """By an indication until the channel is bound, and by the channel from then on."""
 
     async def main() -> None:
         server = servers.TurnServer()
@@ -283,28 +281,18 @@ def test_packets_through_a_turn_channel_need_no_task() -> None:
         await pair.connect(caller=relayed, callee=relayed)
         pair.caller.audio().hum(440)
         await pair.callee.audio().hears(0.2)
-        chosen = private.nominated(agent_of(pair.caller))
-        assert chosen is not None
-        transport = chosen.protocol.transport
-        assert isinstance(transport, TurnTransport)
-        client = private.turn_client(transport)
-        made, make = 0, client.send_data
+        assert [len(each.channels) for each in server.allocations.values()] == [1, 1]
+        made: list[object] = []
 
-        def counted(data: bytes, address: tuple[str, int]) -> Any:
-            nonlocal made
-            made += 1
-            return make(data, address)
+        def make(loop: asyncio.AbstractEventLoop, job: Any, **options: Any) -> "asyncio.Task[Any]":
+            made.append(job)
+            return asyncio.Task(job, loop=loop, **options)
 
-        client.send_data = counted
         sent = stats_of(pair.caller).packets_sent
-        assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
-        assert stats_of(pair.caller).packets_sent > sent + 20
-        assert made == 0
-
-        due = dict.fromkeys(client.channel_refresh_at, 0.0)
-        client.channel_refresh_at.update(due)
-        await until(lambda: client.channel_refresh_at != due)
-        assert made > 0
+        asyncio.get_running_loop().set_task_factory(make)
+        await until(lambda: stats_of(pair.caller).packets_sent > sent + 20)
+        assert made == []
+        asyncio.get_running_loop().set_task_factory(None)
         assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
         await pair.aclose()
         server.close()

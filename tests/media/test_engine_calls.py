@@ -11,16 +11,16 @@ from attrs import evolve
 
 from telnyx_core.actions import AddCandidate, ApplyRemote, ClosePeer, CreateAnswer, CreateOffer, TakeStats, UseMedia
 from telnyx_core.facts import CandidateFound, LocalDescribed, MediaHeard, RemoteApplied, RemoteRefused, StatsTaken
+from telnyx_core.ice import Timing
 from telnyx_core.ids import MediaId
 from telnyx_core.options import Codec
 from telnyx_core.stats.snapshot import CodecStats, StatsSnapshot
 from telnyx_drivers._webrtc import dtls, sdp
-from telnyx_drivers._webrtc.consent import ConsentTiming
 from telnyx_drivers._webrtc.direct_rtp import DirectRtpPath
 from telnyx_drivers._webrtc.readings import PAIR_ROUND_TRIP
 from telnyx_drivers._webrtc.rtp_path import AgreedAudio
 from tests.drivers.servers import Servers
-from tests.media.rig import LOOPBACK, HeardAudio, Pair, Side, agent_of, peer_of, run, silent, until
+from tests.media.rig import LOOPBACK, HeardAudio, Pair, Side, ice_of, peer_of, run, silent, until
 from tests.media.rsa_peer import give_rsa_certificate
 from tests.media.server_end import ServerEnd
 from tests.media.test_sdp_remote import USABLE, read
@@ -58,8 +58,8 @@ def test_a_reading_counts_measures_and_names() -> None:
     """STATS-010, STATS-031, STATS-033, STATS-056 to STATS-058."""
 
     async def main() -> None:
-        quick = ConsentTiming(interval=0.05)
-        pair = Pair(caller=Side(evolve(LOOPBACK, consent=quick)))
+        quick = Timing(consent=0.05)
+        pair = Pair(caller=Side(evolve(LOOPBACK, timing=quick)))
         media = await pair.connect(caller={"preferred_codecs": (PCMU,)})
         pair.callee.audio().hum(440)
         await pair.caller.audio().hears(1.0)
@@ -437,7 +437,7 @@ def test_the_end_of_candidates_is_told_when_no_more_can_come(trickle: bool, name
         await side.fact(RemoteApplied, media)
         await side.fact(LocalDescribed, media, lambda fact: fact.complete)
         await asyncio.sleep(0)
-        assert agent_of(side)._remote_candidates_end is ended
+        assert ice_of(side).agent._current.ended is ended
         await side.engine.aclose()
 
     run(main())
@@ -595,12 +595,11 @@ def test_silence_is_noticed_and_so_is_the_return() -> None:
     """MEDIA-500: the library knows no ``disconnected``; consent that lapses is ``failed`` (MEDIA-501, RFC 7675)."""
 
     async def main() -> None:
-        quick = ConsentTiming(interval=0.05, patience=0.1, disconnected=0.3, expires=1.5)
-        pair = Pair(caller=Side(evolve(LOOPBACK, consent=quick)))
+        quick = Timing(consent=0.05, consent_retry=0.05, disconnected=0.3, consent_expires=1.5)
+        pair = Pair(caller=Side(evolve(LOOPBACK, timing=quick)))
         media = await pair.connect()
         await until(lambda: peer_of(pair.caller).reading().round_trip_time_source == PAIR_ROUND_TRIP)
-        agent = agent_of(pair.callee)
-        protocol = agent._protocols[0]
+        (protocol,) = ice_of(pair.callee).sockets.values()
         sendto = protocol.transport.sendto
         protocol.transport.sendto = lambda *args: None  # type: ignore[method-assign]
         await pair.caller.state("disconnected")
@@ -623,8 +622,8 @@ def test_a_loop_that_seldom_comes_round_does_not_fall_behind() -> None:
         return far.answer(offer)
 
     async def main() -> None:
-        quick = ConsentTiming(interval=0.3, patience=0.5, disconnected=1.0, expires=2.0)
-        near = Side(evolve(LOOPBACK, consent=quick))
+        quick = Timing(consent=0.3, disconnected=1.0, consent_expires=2.0)
+        near = Side(evolve(LOOPBACK, timing=quick))
         media = near.open(1, "offer")
         near.perform(CreateOffer(media))
         answer = servers.run(answered(await near.description(media)))
@@ -654,11 +653,10 @@ def test_packets_alone_are_a_sign_of_life() -> None:
     """A server that answers no more STUN but keeps sending audio is not ``disconnected`` (SRV-008 asks for calm)."""
 
     async def main() -> None:
-        quick = ConsentTiming(interval=0.05, patience=0.1, disconnected=0.3, expires=1.0)
-        pair = Pair(caller=Side(evolve(LOOPBACK, consent=quick)))
+        quick = Timing(consent=0.05, consent_retry=0.05, disconnected=0.3, consent_expires=1.0)
+        pair = Pair(caller=Side(evolve(LOOPBACK, timing=quick)))
         media = await pair.connect()
-        agent = agent_of(pair.callee)
-        agent.request_received = lambda *args: None  # type: ignore[method-assign]
+        ice_of(pair.callee).agent._asked = lambda *args: True  # type: ignore[method-assign]
         await pair.caller.state("failed")
         assert pair.caller.states(media) == ["connecting", "connected", "failed"]
         await pair.aclose()

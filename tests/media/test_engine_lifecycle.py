@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Mapping
 
 import pytest
-from aioice import turn
 from attrs import evolve
 
 from telnyx_core._wire.json_types import Json
@@ -43,7 +42,7 @@ from telnyx_drivers._webrtc.direct_rtp import DirectRtpPath
 from telnyx_drivers._webrtc.engine import AiortcEngine
 from telnyx_drivers._webrtc.rtp_path import AgreedAudio
 from telnyx_drivers.asyncio import Source, Tone
-from tests.media.rig import CALL, LOOPBACK, Pair, Side, agent_of, open_descriptors, peer_of, run, silent, until
+from tests.media.rig import CALL, LOOPBACK, Pair, Side, ice_of, open_descriptors, peer_of, run, silent, until
 from tests.media.test_sdp_remote import read
 
 pytestmark = pytest.mark.media
@@ -525,25 +524,19 @@ def test_digits_that_a_path_hears_are_reported() -> None:
 
 
 def test_every_private_name_is_where_it_is_expected() -> None:
-    """An upgrade of aioice or pylibsrtp that moves one fails here."""
+    """An upgrade of pylibsrtp that moves one fails here."""
 
     async def main() -> None:
         pair = Pair()
         await pair.connect()
-        agent, keys = agent_of(pair.caller), peer_of(pair.caller)._ground.dtls.keys
+        keys = peer_of(pair.caller)._ground.dtls.keys
         assert keys is not None
-        objects = {
-            "agent": agent,
-            "srtp": keys[0],
-            "turn": turn.TurnTransport(None),  # type: ignore[arg-type]
-            "turn client": turn.TurnClientUdpProtocol(("192.0.2.1", 1), None, None, 600, 500),
-            "udp transport": private.sockets(agent)[0].transport,
-        }
+        (socket,) = ice_of(pair.caller).sockets.values()
+        objects = {"srtp": keys[0], "udp transport": socket.transport}
         assert objects.keys() == private.PRIVATE_NAMES.keys()
         missing = [
             f"{role}.{name}"
-            for table in (private.PRIVATE_NAMES, private.UNDOCUMENTED)
-            for role, names in table.items()
+            for role, names in private.PRIVATE_NAMES.items()
             for name in names
             if not hasattr(objects[role], name)
         ]

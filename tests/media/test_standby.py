@@ -140,10 +140,10 @@ def test_what_a_stun_server_sees_otherwise_is_gathered_anew() -> None:
         side = Side(evolve(LOOPBACK, addresses=lambda: [address], patience=QUICK))
         side.engine.perform(PrepareMedia(offered, False))
         await until(lambda: stun.asked >= 3)
-        first = side.engine._standby._ground
+        ground = side.engine._standby._ground
+        assert ground is not None
         stun.mapped = ("198.51.100.2", 4000)
-        await until(lambda: side.engine._standby._ground is not first)
-        await until(lambda: not side.engine._standby._ground.asking)
+        await until(lambda: any(each.address.host == "198.51.100.2" for each in ground.candidates))
         media = side.open(1, "offer", ice_servers=offered)
         side.perform(CreateOffer(media))
         assert "198.51.100.2 4000 typ srflx" in await side.description(media)

@@ -5,21 +5,19 @@ from struct import pack
 from typing import Any
 
 import pytest
-from aioice.stun import Class
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
 from telnyx_core.actions import ApplyRemote, CreateAnswer, CreateOffer, UseMedia
+from telnyx_core.ice import Timing, stun
 from telnyx_core.options import IceServer
-from telnyx_drivers._webrtc import private
 from telnyx_drivers._webrtc.dtls import records
-from telnyx_drivers._webrtc.ice_agent import NOMINATE_SECONDS
 from telnyx_drivers._webrtc.settings import PeerSettings
 from tests.media import servers
 from tests.media.attempts import Cell, Kind, Ways, attempt
-from tests.media.rig import Side, agent_of, run, until
+from tests.media.rig import Side, check_from, ice_of, other_socket, run, until
 from tests.media.server_end import ServerEnd, Setup
 
 media = pytest.mark.media
@@ -70,17 +68,11 @@ def test_a_late_check_from_another_address_takes_nothing_away(setup: Setup) -> N
         # Until they have come, the handshake goes on: afterwards no check draws a server away.
         async with ServerEnd(setup=setup, delay=0.01, loses=lambda data: held and 20 <= data[0] < 64) as far:
             await first_call(near, far)
-            await until(lambda: private.nominated(agent_of(near)) is not None)
-            agent = agent_of(near)
-            pair = private.nominated(agent)
-            assert pair is not None
-            (other,) = (each for each in agent._protocols if each is not pair.protocol)
+            await until(lambda: ice_of(near)._socket is not None)
+            other = other_socket(ice_of(near))
             # It comes again and again, like the repeated checks of an agent that has not been told to stop.
             for _ in range(5):
-                late = agent.build_request(pair, nominate=True)
-                assert agent.remote_password is not None
-                late.add_message_integrity(agent.remote_password.encode())
-                other.send_stun(late, pair.remote_addr)
+                check_from(ice_of(near), other)
                 await asyncio.sleep(0.03)
             held = False
             await until(lambda: far.heard > 10)
@@ -99,18 +91,14 @@ def test_a_check_of_the_servers_own_starts_no_check_from_another_address() -> No
         async with ServerEnd() as far:
             await first_call(near, far)
             await until(lambda: far.heard > 0)
-            agent = agent_of(near)
-            selected = private.nominated(agent)
-            assert selected is not None
-            sent: list[Any] = []
-            for protocol in agent._protocols:
-                if protocol is not selected.protocol:
-                    protocol.send_stun = lambda message, addr: sent.append(message)  # type: ignore[method-assign]
-                    far.follows = protocol.local_candidate.host, protocol.local_candidate.port
+            path, other = ice_of(near).agent.path, other_socket(ice_of(near))
+            sent: list[bytes] = []
+            other.transport.sendto = lambda data, addr=None: sent.append(bytes(data))  # type: ignore[method-assign]
+            far.follows = other.base
             await until(lambda: bool(sent))
-            await asyncio.sleep(2 * NOMINATE_SECONDS)
-            assert {message.message_class for message in sent} == {Class.RESPONSE}
-            assert private.nominated(agent) is selected
+            await asyncio.sleep(2 * Timing().nominate)
+            assert {stun.decode(data).kind for data in sent} == {stun.Kind.SUCCESS}
+            assert ice_of(near).agent.path == path
         await near.engine.aclose()
 
     run(main())
@@ -126,20 +114,20 @@ def test_once_a_controlling_server_has_chosen_no_other_address_is_checked() -> N
             media = near.open(1, "answer")
             near.perform(ApplyRemote(media, "offer", far.offer()), CreateAnswer(media), UseMedia(media))
             answer = await near.description(media)
-            agent = agent_of(near)
-            await until(lambda: all(protocol.transactions for protocol in agent._protocols))
-            chosen, other = agent._protocols
-            sent: dict[Any, list[Any]] = {chosen: [], other: []}
+            agent = ice_of(near).agent
+            await until(lambda: all(each.checked_at is not None for each in agent._current.checklist))
+            chosen, other = ice_of(near).sockets.values()
+            sent: dict[Any, list[bytes]] = {chosen: [], other: []}
 
-            def send(to: Any, message: Any) -> None:
-                if any(pair.remote_nominated for pair in agent._check_list):
-                    sent[to].append(message)
+            def send(to: Any, data: bytes) -> None:
+                if any(pair.nominated_at is not None for pair in agent._current.checklist):
+                    sent[to].append(data)
 
-            for protocol in sent:
-                protocol.send_stun = lambda message, addr, to=protocol: send(to, message)
+            for socket in sent:
+                socket.transport.sendto = lambda data, addr, to=socket: send(to, data)
             far.accept(answer)
-            far.follows = chosen.local_candidate.host, chosen.local_candidate.port
-            requests = lambda of: [each for each in sent[of] if each.message_class is Class.REQUEST]  # noqa: E731
+            far.follows = chosen.base
+            requests = lambda of: [each for each in sent[of] if stun.decode(each).kind is stun.Kind.REQUEST]  # noqa: E731
             await until(lambda: len(requests(chosen)) > 5)
             assert requests(other) == []
         await near.engine.aclose()

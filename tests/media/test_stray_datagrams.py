@@ -7,21 +7,21 @@ import socket
 from collections.abc import Iterator
 from random import Random
 from struct import pack
-from typing import Any
 
 import pytest
-from aioice import Candidate
 from hypothesis import given
 from hypothesis import strategies as st
 
 from telnyx_core.actions import AddCandidate, ApplyRemote, CreateAnswer, CreateOffer, UseMedia
+from telnyx_core.ice.agent import MAX_REMOTE
 from telnyx_core.options import IceServer
-from telnyx_drivers._webrtc.ice_agent import Agent
-from telnyx_drivers._webrtc.ice_socket import MOST_CANDIDATES, MOST_EARLY, Arrivals, Unwanted
-from telnyx_drivers._webrtc.ice_transport import AioiceTransport
+from telnyx_drivers._webrtc.ice import Gathering
+from telnyx_drivers._webrtc.ice_plan import IcePlan
+from telnyx_drivers._webrtc.ice_socket import Arrivals
+from telnyx_drivers._webrtc.ice_transport import MOST_EARLY, IceTransport, Unwanted
 from telnyx_drivers._webrtc.peer_transport import PeerTransport
 from tests.media import servers
-from tests.media.rig import LOOPBACK, Pair, Side, agent_of, run, until
+from tests.media.rig import LOOPBACK, Pair, Side, ice_of, run, until
 from tests.media.server_end import ServerEnd
 
 pytestmark = pytest.mark.media
@@ -48,7 +48,7 @@ STRAY: tuple[tuple[Unwanted, bytes], ...] = (
     ("STUN", stun(0x011)),
     ("STUN", stun(0x101)),
     ("STUN", stun(0x111, attribute(0x0009, b"\0\0\x04\x01"))),
-    # Each of these makes aioice raise what nobody expects.
+    # Attributes that are shorter or longer than their type allows, and text that is none.
     ("STUN", stun(1, attribute(0x0024, b"\1"))),
     ("STUN", stun(1, attribute(0x802A, b"\1\2"))),
     ("STUN", stun(1, attribute(0x0006, b"\xff\xfe"))),
@@ -72,10 +72,10 @@ class Stranger:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
-    def send(self, connection: Agent, *datagrams: bytes) -> None:
-        for protocol in connection._protocols:
+    def send(self, ice: IceTransport, *datagrams: bytes) -> None:
+        for base in ice.sockets:
             for datagram in datagrams:
-                self._socket.sendto(datagram, protocol.transport.get_extra_info("sockname"))
+                self._socket.sendto(datagram, base)
 
     def close(self) -> None:
         self._socket.close()
@@ -88,14 +88,13 @@ def stranger() -> Iterator[Stranger]:
     stranger.close()
 
 
-async def bears(stranger: Stranger, connection: Agent) -> None:
+async def bears(stranger: Stranger, ice: IceTransport) -> None:
     """All of it is dropped, and counted as what it looks like."""
-    door, before = connection.door, connection.door.dropped.total()
-    stranger.send(connection, *(datagram for _, datagram in STRAY), *HANDSHAKE)
-    await until(lambda: door.dropped.total() >= before + len(STRAY))
+    before = ice.dropped.total()
+    stranger.send(ice, *(datagram for _, datagram in STRAY), *HANDSHAKE)
+    await until(lambda: ice.dropped.total() >= before + len(STRAY))
     counted = {kind: sum(each == kind for each, _ in STRAY) for kind, _ in STRAY}
-    assert {kind: door.dropped[kind] for kind in counted} == counted
-    assert connection._queue.qsize() == 0
+    assert {kind: ice.dropped[kind] for kind in counted} == counted
 
 
 def test_strays_before_the_description_during_the_checks_and_after_the_handshake(
@@ -111,18 +110,18 @@ def test_strays_before_the_description_during_the_checks_and_after_the_handshake
                 near.perform(CreateOffer(media))
                 offer = await near.description(media)
                 if stage == "idle":
-                    await bears(stranger, agent_of(near))
+                    await bears(stranger, ice_of(near))
                 # A server that is not there yet: the checks go on, and nothing else.
                 far.loses = lambda data, lost=stage == "checking": lost  # type: ignore[misc]
                 near.perform(ApplyRemote(media, "answer", far.answer(offer)), UseMedia(media))
                 if stage == "checking":
                     await near.state("connecting")
-                    await bears(stranger, agent_of(near))
+                    await bears(stranger, ice_of(near))
                     far.loses = lambda data: False
                 await near.state("connected")
                 if stage == "connected":
                     await until(lambda: far.heard > 0)
-                    await bears(stranger, agent_of(near))
+                    await bears(stranger, ice_of(near))
                 heard = far.heard
                 await until(lambda heard=heard: far.heard > heard + 10)  # type: ignore[misc]
                 assert near.states(media)[-1] == "connected"
@@ -139,15 +138,13 @@ def test_an_idle_client_keeps_nothing(stranger: Stranger) -> None:
     async def main() -> None:
         ground = PeerTransport((), LOOPBACK, relay_only=False)
         await ground.hosts_known()
-        assert isinstance(ground.ice, AioiceTransport)
-        connection = ground.ice.agent
-        door = connection.door
+        ice = ground.ice
         for _ in range(100):
-            stranger.send(connection, *[os.urandom(1) + bytes(1_400) for _ in range(10)], HANDSHAKE[2])
+            stranger.send(ice, *[os.urandom(1) + bytes(1_400) for _ in range(10)], HANDSHAKE[2])
             await asyncio.sleep(0)
-        await until(lambda: len(door._early) == MOST_EARLY)
-        assert connection._queue.qsize() == 0
-        assert len(connection._early_checks) == 0
+        await until(lambda: len(ice._early) == MOST_EARLY)
+        assert ice.agent._current.early == []
+        assert len(ice.agent._sent) == 0
         await ground.close()
 
     run(main())
@@ -158,26 +155,17 @@ def test_an_idle_client_keeps_nothing(stranger: Stranger) -> None:
 )
 def test_no_datagram_makes_a_socket_raise(datagrams: list[bytes]) -> None:
     async def main() -> None:
-        async def nowhere() -> list[Candidate]:
-            return []
-
-        connection = Agent(nowhere)
-        socket = connection.make_socket()
+        ice = IceTransport(Gathering(plan=IcePlan(), loopback=True, addresses=list))
+        await ice.open()
+        (socket,) = ice.sockets.values()
         sent: list[bytes] = []
 
-        class Transport(asyncio.DatagramTransport):
-            def get_extra_info(self, name: str, default: Any = None) -> Any:
-                return ("127.0.0.1", 9)
-
-            def sendto(self, data: bytes, addr: Any = None) -> None:
-                sent.append(data)
-
-        socket.connection_made(Transport())
+        socket.transport.sendto = lambda data, addr=None: sent.append(data)  # type: ignore[method-assign, misc]
         for datagram in datagrams:
             socket.datagram_received(datagram, ("127.0.0.1", 10))
-        assert connection._queue.qsize() == 0
-        assert len(connection.remote_candidates) == 0
+        assert ice.agent.remote_candidates == ()
         assert not sent, "and nobody who has no password gets an answer"
+        await ice.close()
 
     asyncio.run(main())
 
@@ -194,7 +182,7 @@ def test_a_turn_servers_nonsense_is_dropped() -> None:
             server.transport.sendto(datagram, client)
             server.transport.sendto(pack("!HH", channel, len(datagram)) + datagram, client)
         server.transport.sendto(pack("!HH", channel, 500) + bytes(3), client)
-        dropped = agent_of(pair.caller).door.dropped
+        dropped = ice_of(pair.caller).dropped
         await until(lambda: dropped["empty"] == 1)
         pair.caller.audio().hum(440)
         assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
@@ -218,7 +206,7 @@ def test_the_far_ends_addresses_are_bounded_over_the_life_of_a_path(when: str) -
                     "0",
                     0,
                 )
-                for number in range(3 * MOST_CANDIDATES)
+                for number in range(3 * MAX_REMOTE)
             ]
             if when == "early":
                 near.perform(*many)
@@ -226,9 +214,9 @@ def test_the_far_ends_addresses_are_bounded_over_the_life_of_a_path(when: str) -
             if when == "late":
                 near.perform(*many)
             await near.description(media)
-            await until(lambda: len(agent_of(near).remote_candidates) >= MOST_CANDIDATES)
+            await until(lambda: len(ice_of(near).agent.remote_candidates) >= MAX_REMOTE)
             await asyncio.sleep(0.1)
-            assert len(agent_of(near).remote_candidates) == MOST_CANDIDATES
+            assert len(ice_of(near).agent.remote_candidates) == MAX_REMOTE
         await near.engine.aclose()
 
     run(main())

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aioice.ice import StunProtocol
 from attrs import evolve
 
+from telnyx_core.ice import Address
 from telnyx_core.states import CallState
 from telnyx_drivers._tools.cli.arguments import ICE_CREDENTIAL, ICE_USERNAME
 from telnyx_drivers._tools.cli.exits import Exit
-from telnyx_drivers._webrtc import ice_serving, private
+from telnyx_drivers._webrtc import ice_serving
 from telnyx_drivers._webrtc.engine import AiortcEngine
 from telnyx_drivers._webrtc.ports import AnyLoop, EngineFactory
 from telnyx_drivers._webrtc.settings import PeerSettings
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.gateway import Gateway
 from tests.far_away import DELAY
-from tests.media.rig import LOOPBACK, Pair, Side, agent_of, run, until
+from tests.media.rig import LOOPBACK, Pair, Side, check_from, ice_of, other_socket, run, until
 from tests.network.coturn import CREDENTIAL, LISTENS_ON, USER, Coturn
 from tests.network.test_turn import hears_itself
 from tests.programs import ROOT
@@ -30,6 +30,12 @@ pytestmark = [pytest.mark.net, pytest.mark.media]
 
 TWO = PeerSettings(addresses=lambda: ["127.0.0.2", "127.0.0.3"])
 SERVER = evolve(LOOPBACK, stands_in_for_server=True, delay=DELAY)
+
+
+def listens_to(side: Side) -> Address | None:
+    agent = ice_of(side).agent
+    assert isinstance(agent, ice_serving.ServingAgent)
+    return agent.listens_to
 
 
 @pytest.mark.parametrize("offerer", ["client", "server"])
@@ -46,11 +52,10 @@ def test_two_addresses_reach_a_server_that_listens_to_one(offerer: str) -> None:
         server.audio().hum(880)
         assert await server.audio().hears() == pytest.approx(440, abs=2)
         assert await client.audio().hears() == pytest.approx(880, abs=2)
-        agents = [agent_of(side) for side in (client, server)]
-        ours, its = (private.nominated(agent) for agent in agents)
+        ours, its = (ice_of(side).agent.path for side in (client, server))
         assert ours is not None
         assert its is not None
-        assert its.remote_addr == ours.local_addr == agents[1].door.only
+        assert its[1] == ours[0] == listens_to(server)
         await pair.aclose()
 
     run(main())
@@ -64,15 +69,13 @@ def test_what_comes_from_elsewhere_is_dropped() -> None:
         await pair.connect()
         pair.caller.audio().hum(440)
         await pair.callee.audio().hears(0.2)
-        connection = agent_of(pair.caller)
-        selected = private.nominated(connection)
+        selected, other = ice_of(pair.caller)._socket, other_socket(ice_of(pair.caller))
         assert selected is not None
-        (other,) = (each for each in connection._protocols if each is not selected.protocol)
-        dropped = agent_of(pair.callee).door.dropped
-        send = selected.protocol.transport.sendto
+        dropped = ice_of(pair.callee).dropped
+        send = selected.transport.sendto
         for moved in (other.transport.sendto, send):
             before = dropped["media"]
-            selected.protocol.transport.sendto = moved  # type: ignore[method-assign]
+            selected.transport.sendto = moved  # type: ignore[method-assign]
             if moved is send:
                 assert await pair.callee.audio().hears() == pytest.approx(440, abs=2)
             else:
@@ -125,29 +128,20 @@ def test_a_gateway_moves_while_the_path_begins_and_then_only_after_a_long_silenc
         await pair.connect()
         server.audio().hum(880)
         assert await client.audio().hears(0.2) == pytest.approx(880, abs=4)
-        near, far = (agent_of(side) for side in (client, server))
-        selected, door = private.nominated(near), far.door
+        near = ice_of(client)
+        selected, other = near._socket, other_socket(near)
         assert selected is not None
-        (other,) = (each for each in near._protocols if each is not selected.protocol)
-
-        def check(protocol: StunProtocol) -> None:
-            request = near.build_request(selected, nominate=True)
-            assert near.remote_password is not None
-            request.add_message_integrity(near.remote_password.encode())
-            protocol.send_stun(request, selected.remote_addr)
-
-        home, away = selected.local_addr, (other.local_candidate.host, other.local_candidate.port)
-        assert door.only == home
+        assert listens_to(server) == selected.base
         for _ in range(10):
-            for protocol in (selected.protocol, other):
-                check(protocol)
+            for each in (selected, other):
+                check_from(near, each)
             await asyncio.sleep(0.1)
-            assert door.only == home, "where it is, it is checked"
-        selected.protocol.transport.sendto = lambda data, addr=None: None  # type: ignore[method-assign]
-        while door.only == home:
-            check(other)
+            assert listens_to(server) == selected.base, "where it is, it is checked"
+        selected.transport.sendto = lambda data, addr=None: None  # type: ignore[method-assign]
+        while listens_to(server) == selected.base:
+            check_from(near, other)
             await asyncio.sleep(0.1)
-        assert door.only == away
+        assert listens_to(server) == other.base
         await pair.aclose()
 
     run(main())

@@ -128,7 +128,7 @@ def test_a_relay_reaches_a_gateway_that_knows_candidates_and_one_that_does_not(c
                 call = await client.new_call("echo", caller_number="1")
                 await call.wait_for_state("active", timeout=10)
                 await hears_itself(call)
-                assert {candidate.host for candidate in far_end(gateway, call).remote_candidates} == {RELAYS_FROM}
+                assert {each.address.host for each in far_end(gateway, call).remote_candidates} == {RELAYS_FROM}
                 started = await gateway.wait_for(CallStarted, lambda event, call=call: event.call == call.id)
                 trickled = [
                     event.candidate

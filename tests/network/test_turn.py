@@ -10,11 +10,9 @@ import pytest
 
 from telnyx_core.events import IceServerFailed
 from telnyx_core.gateway.events import CallStarted
+from telnyx_core.ice import Agent
 from telnyx_core.options import IceServer
-from telnyx_drivers._webrtc import private
 from telnyx_drivers._webrtc.engine import AiortcEngine
-from telnyx_drivers._webrtc.ice_agent import Agent
-from telnyx_drivers._webrtc.ice_transport import AioiceTransport
 from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers.asyncio import CallEnded, CallHandle, TelnyxRTC, Tone
 from telnyx_drivers.gateway import Gateway
@@ -48,9 +46,7 @@ def far_end(gateway: Gateway, call: CallHandle) -> Agent:
     engine = gateway._engine
     assert isinstance(engine, AiortcEngine)
     (peer,) = (peer for peer, media in engine._peers.values() if media is engine._calls[call.id])
-    ice = peer._ground.ice
-    assert isinstance(ice, AioiceTransport)
-    return ice.agent
+    return peer._ground.ice.agent
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
@@ -68,10 +64,9 @@ def test_a_call_through_a_relay_shows_the_far_end_nothing_but_the_relay(coturn: 
             await call.wait_for_state("active", timeout=10)
             await hears_itself(call)
             agent = far_end(gateway, call)
-            assert {candidate.host for candidate in agent.remote_candidates} == {RELAYS_FROM}
-            pair = private.nominated(agent)
-            assert pair is not None
-            assert pair.remote_addr[0] == RELAYS_FROM
+            assert {each.address.host for each in agent.remote_candidates} == {RELAYS_FROM}
+            assert agent.path is not None
+            assert agent.path[1].host == RELAYS_FROM
             offer = str((await gateway.wait_for(CallStarted)).params["sdp"])
             assert set(re.findall(r"^a=candidate:.* typ (\w+) raddr (\S+) rport (\S+)", offer, re.MULTILINE)) == {
                 ("relay", "0.0.0.0", "9")
@@ -94,9 +89,9 @@ def test_one_call_may_have_servers_of_its_own(coturn: Coturn) -> None:
                 call = await phone.new_call({**options, **ice})
                 await call.wait_for_state("active", timeout=10)
                 await hears_itself(call)
-                pair = private.nominated(far_end(gateway, call))
-                assert pair is not None
-                assert (pair.remote_addr[0] == RELAYS_FROM) is bool(ice)
+                path = far_end(gateway, call).path
+                assert path is not None
+                assert (path[1].host == RELAYS_FROM) is bool(ice)
                 await call.hangup()
 
     run(main())
@@ -127,7 +122,7 @@ def test_a_dead_relay_gives_way_to_the_next(coturn: Coturn, transport: str) -> N
                 call = await phone.new_call("echo", caller_number="1")
                 await call.wait_for_state("active", timeout=10)
                 await hears_itself(call)
-                assert {candidate.host for candidate in far_end(gateway, call).remote_candidates} == {RELAYS_FROM}
+                assert {each.address.host for each in far_end(gateway, call).remote_candidates} == {RELAYS_FROM}
                 await call.hangup()
 
     run(main())
@@ -149,7 +144,7 @@ def test_a_firewall_that_lets_out_nothing_but_tls_is_passed(coturn: Coturn) -> N
                 call = await phone.new_call("echo", caller_number="1")
                 await call.wait_for_state("active", timeout=10)
                 await hears_itself(call)
-                assert {candidate.host for candidate in far_end(gateway, call).remote_candidates} == {RELAYS_FROM}
+                assert {each.address.host for each in far_end(gateway, call).remote_candidates} == {RELAYS_FROM}
                 await call.hangup()
         assert urls[0] in {event.url for event in told}, "what is closed is named all the same"
 

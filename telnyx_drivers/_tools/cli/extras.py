@@ -7,7 +7,7 @@ from typing import Final
 from telnyx_drivers._exceptions import MediaUnavailable
 from telnyx_drivers._tools.cli.exits import UsageError
 
-MEDIA: Final = ("aioice", "OpenSSL", "pylibsrtp", "av", "numpy")
+MEDIA: Final = ("ifaddr", "OpenSSL", "pylibsrtp", "av", "numpy")
 """Modules that calls need; they come with the ``media`` extra."""
 
 
