@@ -195,8 +195,8 @@ class Agent:
 
     @property
     def relayed(self) -> bool:
-        """Whether a TURN server holds an allocation for this agent."""
-        return self._gatherer.relay is not None
+        """Whether a TURN server holds an allocation for this agent, also one that is being given back."""
+        return self._gatherer.held
 
     @property
     def remote_candidates(self) -> tuple[Candidate, ...]:
@@ -372,7 +372,9 @@ class Agent:
         return True
 
     def close(self, now: float) -> None:
-        """Give the relay back, and end. What is left to be sent comes out of `next_action`."""
+        """Give the relay back, and end. Until `relayed` is false the server has not confirmed it: so long datagrams and
+        deadlines are still of use.
+        """
         if self.state is not IceState.CLOSED:
             self._gatherer.close(now)
             self._forget_path()
@@ -384,8 +386,6 @@ class Agent:
 
     def receive(self, data: bytes, base: Address, source: Address, now: float) -> None:
         """A datagram that has come to the socket bound to ``base``. Anything may be in it."""
-        if self.state is IceState.CLOSED:
-            return
         is_stun = bool(data) and data[0] < 4
         if is_stun and self._gatherer.answered(data, base, source, now):
             self._tell_finished()
@@ -393,7 +393,7 @@ class Agent:
         relay = self._gatherer.server_at(base, source)
         if relay is not None:
             self._gatherer.relayed(relay, data, now)
-        else:
+        elif self.state is not IceState.CLOSED:
             self._received(data, base, source, now)
         if is_stun:
             self.handle_timeout(now)
@@ -431,7 +431,7 @@ class Agent:
     def next_timeout(self) -> float | None:
         """When to call `handle_timeout`; ``None``: not before something else happens."""
         if self.state is IceState.CLOSED:
-            return None
+            return self._gatherer.next_timeout()
         times = [self._gatherer.next_timeout(), self._previous_until]
         if not self._dead:
             times += [self._current.checklist.next_due(self._wanted), self._decision_at(), self._patience_at()]
@@ -445,9 +445,9 @@ class Agent:
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due. May be called at any time."""
+        self._gatherer.handle_timeout(now)
         if self.state is IceState.CLOSED:
             return
-        self._gatherer.handle_timeout(now)
         if self._previous_until is not None and now >= self._previous_until:
             self._previous = self._previous_until = None
         self._keep_consent(now)

@@ -18,6 +18,7 @@ from telnyx_core.ice.stun import Address, Attr, Kind, Method, StunError
 from telnyx_core.ice.transaction import Timing, Transaction, fresh_id
 from telnyx_core.ice.turn import (
     Allocated,
+    AllocationState,
     Lost,
     PeerRefused,
     Redirected,
@@ -117,6 +118,8 @@ class Gatherer:
     _turn_race: _Race | None = field(default=None, init=False)
     _queries: dict[bytes, _Query] = field(factory=dict[bytes, _Query], init=False)
     _relays: list[_Relay] = field(factory=list[_Relay], init=False)
+    _leaving: list[_Relay] = field(factory=list[_Relay], init=False)
+    """Their allocations are being given back, each for as long as a server has time to answer."""
     _stream: int = field(default=0, init=False)
     _allowed: int = field(default=MAX_RACES, init=False)
 
@@ -124,6 +127,11 @@ class Gatherer:
     def finished(self) -> bool:
         asking = any(query.mapped is None for query in self._queries.values())
         return not asking and not self._relays and all(race.due is None for race in self._all_races)
+
+    @property
+    def held(self) -> bool:
+        """Whether a server holds an allocation, as far as is known."""
+        return self.relay is not None or bool(self._leaving)
 
     @property
     def _alive(self) -> tuple[_Relay, ...]:
@@ -173,10 +181,12 @@ class Gatherer:
         for relay in self._alive:
             if relay.base == host:
                 self._lost(relay, NOT_REACHED, "the address of this host is gone", now)
+        self._leaving = [each for each in self._leaving if each.base != host]
 
     def server_at(self, base: Address, source: Address) -> "_Relay | None":
         """The relay whose server speaks to this socket from this address."""
-        return next((each for each in self._alive if each.base == base and each.client.server.address == source), None)
+        relays = (*self._alive, *self._leaving)
+        return next((each for each in relays if each.base == base and each.client.server.address == source), None)
 
     def answered(self, data: bytes, base: Address, source: Address, now: float) -> bool:
         """Whether it is the answer of a STUN server."""
@@ -261,7 +271,8 @@ class Gatherer:
         self._races.clear()
 
     def next_timeout(self) -> float | None:
-        times = [race.due for race in self._all_races] + [relay.client.next_timeout() for relay in self._alive]
+        times = [race.due for race in self._all_races]
+        times += [relay.client.next_timeout() for relay in (*self._alive, *self._leaving)]
         times += [query.transaction.due for query in self._queries.values()]
         return min((each for each in times if each is not None), default=None)
 
@@ -279,7 +290,7 @@ class Gatherer:
         server = None if self._turn_race is None else self._turn_race.take(now)
         if isinstance(server, TurnServer):
             self._ask_relay(server, 0, now)
-        for relay in self._alive:
+        for relay in (*self._alive, *self._leaving):
             due = relay.client.next_timeout()
             if due is not None and now >= due:
                 relay.client.handle_timeout(now)
@@ -324,6 +335,8 @@ class Gatherer:
             self._act(OpenStream(self._stream, server))
 
     def _pump(self, relay: _Relay, now: float) -> None:
+        if relay.client.state is AllocationState.GONE and relay in self._leaving:
+            self._leaving.remove(relay)
         while relay.client.outputs:
             match relay.client.outputs.popleft():
                 case ToServer(data):
@@ -390,9 +403,11 @@ class Gatherer:
     def _release(self, relay: _Relay, now: float) -> None:
         relay.client.close(now)
         self._pump(relay, now)
-        if relay.stream is not None:
+        if relay.stream is not None:  # the end of a connection says it all
             self._act(CloseStream(relay.stream))
             relay.stream = None
+        elif relay.client.state is AllocationState.LEAVING:
+            self._leaving.append(relay)
 
 
 def _reaches(host: Address, server: Address) -> bool:

@@ -99,6 +99,8 @@ Output: TypeAlias = ToServer | Allocated | Redirected | Relayed | PeerRefused | 
 class AllocationState(Enum):
     ASKING = "asking"
     READY = "ready"
+    LEAVING = "leaving"
+    """It is being given back, or will be as soon as it is granted."""
     GONE = "gone"
 
 
@@ -195,10 +197,18 @@ class TurnClient:
             self._ask(Method.REFRESH, (), now)
 
     def close(self, now: float) -> None:
-        """Give the allocation back; whether the server hears it is not awaited."""
-        if self.state is AllocationState.READY:
-            self._ask(Method.REFRESH, (stun.number(Attr.LIFETIME, 0),), now)
+        """Give the allocation back, also one that the server is about to grant: an allocation that is left alone counts
+        against the user's quota for ten minutes. `AllocationState.GONE`: the server has confirmed it, or says nothing.
+        """
+        # Without a signature nothing is granted.
+        asked = [each for each in self._requests.values() if each.method is Method.ALLOCATE and each.signed]
+        ready = self.state is AllocationState.READY
         self._end()
+        if ready:
+            self._leave(now)
+        elif asked:
+            self.state = AllocationState.LEAVING
+            self._requests.update((each.transaction.id, each) for each in asked)
 
     # What the server says
 
@@ -315,11 +325,19 @@ class TurnClient:
         elif self._key is None or message.verify(self._key):
             self._succeeded(message, request, now)
 
+    def _leave(self, now: float) -> None:
+        self.state = AllocationState.LEAVING
+        self._ask(Method.REFRESH, (stun.number(Attr.LIFETIME, 0),), now)
+
     def _succeeded(self, message: Message, request: _Request, now: float) -> None:
         lifetime = message.number(Attr.LIFETIME)
         relayed, mapped = message.address(Attr.XOR_RELAYED_ADDRESS), message.address(Attr.XOR_MAPPED_ADDRESS)
         del self._requests[request.transaction.id]
         match request.method:
+            case Method.ALLOCATE if self.state is AllocationState.LEAVING:
+                self._leave(now)
+            case Method.REFRESH if self.state is AllocationState.LEAVING:
+                self._end()
             case Method.ALLOCATE if relayed is not None and relayed.port:
                 self.state, self.relayed = AllocationState.READY, relayed
                 self._keep(lifetime, now)
@@ -357,11 +375,13 @@ class TurnClient:
         asks = code == 438 or (code == 401 and not request.signed)
         alternate = message.address(Attr.ALTERNATE_SERVER) if code == 300 else None
         del self._requests[request.transaction.id]
+        if self.state is AllocationState.LEAVING and request.method is Method.ALLOCATE:
+            asks = False  # what was not granted need not be given back
         if asks and realm is not None and nonce is not None and request.retries < MAX_RETRIES:
             self._realm, self._nonce = realm.decode("utf-8", "replace"), nonce
             self._key = stun.long_term_key(self.server.username, self._realm, self.server.password)
             self._ask(request.method, request.attributes, now, request.peer, request.retries + 1)
-        elif alternate is not None and request.method is Method.ALLOCATE:
+        elif alternate is not None and request.method is Method.ALLOCATE and self.state is AllocationState.ASKING:
             self._end()
             self.outputs.append(Redirected(alternate))
         else:
@@ -381,14 +401,16 @@ class TurnClient:
                 self._lost(code, reason)
 
     def _lost(self, code: int, reason: str) -> None:
+        left = self.state is AllocationState.LEAVING
         self._end()
-        self.outputs.append(Lost(code, reason))
+        if not left:
+            self.outputs.append(Lost(code, reason))
 
     def _end(self) -> None:
         self.state = AllocationState.GONE
         for each in (self._requests, self._permissions, self._channels, self._peers):
             each.clear()
-        self._refresh_at = None
+        self._refresh_at = self._alive_at = None
 
 
 @define(eq=False)

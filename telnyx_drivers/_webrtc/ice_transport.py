@@ -53,8 +53,8 @@ MOST_EARLY: Final = 16
 """DTLS datagrams kept until the handshake begins here, the latest ones: one flight, and some of its repeats."""
 _MOST_WAITING: Final = 65_536
 """Bytes that wait to be sent to a TURN server over TCP; audio that comes on top of them would be too late."""
-_REFRESHED: Final = (b"\x01\x04", b"\x01\x14")
-"""How an answer to a TURN client's Refresh begins: the message type (RFC 8656 section 17)."""
+_TOLD_EVERY: Final = 0.75
+"""Seconds between two times that the agent is told of SRTP, as long as it comes: less than it takes for a pause."""
 _RNG: Final = SystemRandom()
 
 
@@ -126,7 +126,7 @@ class IceTransport:
         self._heard_at = 0.0
         """When SRTP last came."""
         self._told_at = 0.0
-        """What the agent knows of that."""
+        """When the agent was last told of it."""
         self._farewell: asyncio.Event | None = None
 
     # What is known
@@ -313,10 +313,6 @@ class IceTransport:
     # What comes
 
     def _take(self, socket: IceSocket, data: bytes, sender: Sender) -> None:
-        if self.state == "closed":
-            if self._farewell is not None and data[:2] in _REFRESHED:
-                self._farewell.set()
-            return
         if data and 127 < data[0] < 192:
             self._take_media(data, sender[0], sender[1])
             return
@@ -333,9 +329,10 @@ class IceTransport:
         if elsewhere or self._media is None or len(data) < 12 or not self._media(data):
             self.dropped["media"] += 1
             return
-        self._heard_at = self._loop.time()
-        if self.agent.state is AgentState.DISCONNECTED:
-            self._tell(lambda now: self.agent.heard(now))
+        self._heard_at = now = self._loop.time()
+        if now - self._told_at > _TOLD_EVERY or self.agent.state is AgentState.DISCONNECTED:
+            self._told_at = now
+            self._tell(self.agent.heard)
 
     def _received(self, data: bytes) -> None:
         first = data[0]
@@ -424,14 +421,12 @@ class IceTransport:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = None if due is None else self._loop.call_at(due, self._wake)
+        if self._farewell is not None and not self.agent.relayed:
+            self._farewell.set()
         self._change(state)
 
     def _wake(self) -> None:
         self._timer = None
-        if self._heard_at > self._told_at:
-            # Old news again and again would be a sign of life again and again.
-            self._told_at = self._heard_at
-            self.agent.heard(self._heard_at)
         self._tell(self.agent.handle_timeout)
 
     def _change(self, state: IceState) -> None:
@@ -477,15 +472,12 @@ class IceTransport:
         """Close sockets and connections. A TURN server that has an allocation is given time to hear that it is over."""
         if self.state == "closed":
             return
-        # The end of a connection says it all.
-        held = self.agent.relayed and not self._streams
         self._socket = self._path = None
         self._change("closed")
         self.state = "closed"
-        if held:
-            self._farewell = asyncio.Event()
         self._tell(self.agent.close)
-        if self._farewell is not None:
+        if self.agent.relayed:
+            self._farewell = asyncio.Event()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._farewell.wait(), patience)
         tasks = [each.task for each in self._streams.values()]
@@ -494,6 +486,8 @@ class IceTransport:
         for socket in self.sockets.values():
             socket.transport.close()
         self.sockets.clear()
+        if self._timer is not None:
+            self._timer.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

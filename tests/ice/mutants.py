@@ -170,8 +170,8 @@ MUTANTS: Final = (
     Mutant(
         "an allocation is not given back",
         "ice/turn.py",
-        "        if self.state is AllocationState.READY:\n            self._ask(Method.REFRESH, (stun.number",
-        "        if False:\n            self._ask(Method.REFRESH, (stun.number",
+        "        if ready:\n            self._leave(now)\n        elif asked:",
+        "        if asked:",
     ),
     Mutant(
         "what stands behind the signature is believed",

@@ -11,6 +11,7 @@ from telnyx_core.ice import (
     GatheringFinished,
     IceState,
     ServerFailed,
+    StateChanged,
     Timing,
     Transmit,
     TurnServer,
@@ -90,6 +91,42 @@ def test_an_allocation_is_given_back() -> None:
     one.pump()
     net.run(1.0)
     assert node.allocations == {}
+
+
+@pytest.mark.parametrize("trouble", ["stale nonce", "lost datagram", "dead server"])
+def test_giving_an_allocation_back_is_tried_until_the_server_has_confirmed_it(trouble: str) -> None:
+    """What is left alone counts against the quota for ten minutes: a 438 asks for the same with another nonce."""
+    net, one, _, (node,) = relayed()
+    one.open()
+    net.run(2.0)
+    if trouble == "stale nonce":
+        node.nonce = b"nonce-2"
+    elif trouble == "dead server":
+        node.mode = "dead"
+    one.agent.close(net.now)
+    if trouble == "lost datagram":
+        while (action := one.agent.next_action()) is not None:
+            assert isinstance(action, Transmit | StateChanged)
+    one.pump()
+    assert one.agent.relayed
+    net.run(1.0 if trouble != "dead server" else 20.0)
+    assert not one.agent.relayed, "given back, or given up"
+    assert one.agent.next_timeout() is None
+    assert len(node.allocations) == (trouble == "dead server")
+    assert failures(one) == []
+
+
+def test_what_is_granted_to_one_who_has_left_is_given_back() -> None:
+    net, one, _, (node,) = relayed()
+    one.open()
+    while not node.allocations:
+        net.run(0.001)
+    assert one.agent.local_candidates == (), "the grant is on its way"
+    one.agent.close(net.now)
+    one.pump()
+    net.run(1.0)
+    assert node.allocations == {}
+    assert not one.agent.relayed
 
 
 @pytest.mark.parametrize(
