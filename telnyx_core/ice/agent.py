@@ -213,6 +213,13 @@ class Agent:
         """Seconds, of the last check that was answered on the selected pair."""
         return None if self._consent is None else self._consent.round_trip
 
+    @property
+    def checks(self) -> tuple[int, int]:
+        """Requests sent on the selected pair, consent's included, and answers to them: ``requestsSent`` and
+        ``responsesReceived`` of the W3C's ``RTCIceCandidatePairStats``, where each request counts that is sent."""
+        pair = None if self._path is None else self._path.pair
+        return (0, 0) if pair is None else (pair.requests, pair.answers)
+
     # What the caller asks
 
     def gather(
@@ -791,6 +798,7 @@ class Agent:
 
     def _succeeded(self, generation: Generation, pair: Pair, now: float, round_trip: float) -> None:
         pair.state, pair.answered_at, pair.heard = PairState.SUCCEEDED, now, True
+        pair.answers += 1
         if generation.success_at is None:
             generation.success_at = now
         if generation is self._path and pair is generation.pair:

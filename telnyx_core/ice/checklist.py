@@ -65,6 +65,9 @@ class Pair:
     """Seconds, of its first answer."""
     nominated_at: float | None = None
     """When the far end last nominated it."""
+    requests: int = 0
+    answers: int = 0
+    """Checks sent, and those that were answered."""
     heard: bool = False
     """The far end has shown here that it knows the password: its packets are accepted."""
     mapped: Address | None = None
@@ -149,6 +152,7 @@ class Checklist:
             pair.interval = doubled
             pair.state, pair.due = PairState.IN_PROGRESS, now + max(doubled, many)
         pair.checked_at = now
+        pair.requests += 1
         self._free_at = now + self.timing.pacing
 
 

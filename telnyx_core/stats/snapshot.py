@@ -38,6 +38,10 @@ class PairStats:
     state: str = "succeeded"
     local: CandidateStats
     remote: CandidateStats
+    requests_sent: int | None = None
+    """STUN checks on this pair, those for consent included (RFC 7675)."""
+    responses_received: int | None = None
+    """Answers to them."""
 
 
 @frozen(kw_only=True)

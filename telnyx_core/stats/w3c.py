@@ -123,6 +123,8 @@ def candidate_pair(reading: StatsSnapshot) -> JsonObject | None:
         },
         state=pair.state,
         currentRoundTripTime=rtt,
+        requestsSent=pair.requests_sent,
+        responsesReceived=pair.responses_received,
     )
 
 

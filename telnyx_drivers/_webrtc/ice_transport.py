@@ -147,11 +147,13 @@ class IceTransport:
         pair = self.agent.selected
         if pair is None:
             return None
-        local, remote = pair
+        (local, remote), (requests, answers) = pair, self.agent.checks
         return PairStats(
             id=f"{local.foundation}:{remote.foundation}:{remote.address.port}",
             local=_stats(local),
             remote=_stats(remote),
+            requests_sent=requests,
+            responses_received=answers,
         )
 
     @property

@@ -581,6 +581,22 @@ def test_consent_is_kept_for_minutes(loss: float) -> None:
     assert both_ways(one, other)
 
 
+def test_checks_of_the_pair_in_use_are_counted_and_what_was_answered_of_them() -> None:
+    """``requestsSent`` that grow while ``responsesReceived`` do not are a path that is cut one way."""
+    net, one, other = connected()
+    one.agent.confirm(net.now)
+    other.agent.confirm(net.now)
+    net.run(60.0)
+    sent, answered = one.agent.checks
+    assert 20 < sent <= answered + 1
+    net.loss = 1.0
+    net.run(10.0)
+    assert one.agent.checks[0] > sent
+    assert one.agent.checks[1] - answered <= 1
+    net.run(30.0)
+    assert one.agent.checks == (0, 0), "no pair is in use"
+
+
 def test_consent_stops_sending_in_thirty_seconds() -> None:
     """RFC 7675 section 5.1: counted from the last answer, whatever packets come meanwhile."""
     net, one, other = connected()

@@ -91,6 +91,9 @@ def test_a_reading_counts_measures_and_names() -> None:
         assert taken.pair is not None
         assert (taken.pair.local.address, taken.pair.local.candidate_type) == ("127.0.0.1", "host")
         assert taken.pair.id.endswith(f":{taken.pair.remote.port}")
+        assert taken.pair.requests_sent is not None
+        assert taken.pair.responses_received is not None
+        assert 0 < taken.pair.responses_received <= taken.pair.requests_sent
         assert (taken.ice_state, taken.dtls_state) == ("completed", "connected")
         assert taken.srtp_cipher in ("SRTP_AES128_CM_HMAC_SHA1_80", "SRTP_AEAD_AES_128_GCM", "SRTP_AEAD_AES_256_GCM")
         assert taken.tls_version == "FEFD", "DTLS 1.2 (RFC 6347)"

@@ -8,6 +8,8 @@ PAIR = PairStats(
     id="a:b:20000",
     local=CandidateStats(address="192.0.2.1", port=40000, candidate_type="srflx"),
     remote=CandidateStats(address="198.51.100.2", port=20000, candidate_type="host"),
+    requests_sent=9,
+    responses_received=8,
 )
 OPUS = CodecStats(mime_type="audio/opus", clock_rate=48000, payload_type=111, channels=2)
 

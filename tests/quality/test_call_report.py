@@ -124,6 +124,7 @@ def test_what_an_entry_says() -> None:
     }
     assert third["ice"]["local"]["candidateType"] == "srflx"
     assert (third["ice"]["state"], third["ice"]["writable"]) == ("succeeded", True)
+    assert (third["ice"]["requestsSent"], third["ice"]["responsesReceived"]) == (9, 8)
     assert third["transport"] == {
         "iceState": "completed",
         "dtlsState": "connected",

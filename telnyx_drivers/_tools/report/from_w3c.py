@@ -50,7 +50,10 @@ def _codec(entry: JsonObject) -> CodecStats | None:
 
 def _pair(pair: JsonObject) -> PairStats | None:
     local, remote = (_end(obj(pair, name)) for name in ("local", "remote"))
-    return None if local is None or remote is None else PairStats(id=text(pair, "id"), local=local, remote=remote)
+    if local is None or remote is None:
+        return None
+    sent, answered = (whole(pair, name) for name in ("requestsSent", "responsesReceived"))
+    return PairStats(id=text(pair, "id"), local=local, remote=remote, requests_sent=sent, responses_received=answered)
 
 
 def _end(entry: JsonObject) -> CandidateStats | None:
