@@ -307,30 +307,36 @@ class DtlsTransport:
 
     def _say_again(self) -> None:
         self._repeat = None
-        if self.state not in ("connecting", "connected"):
+        if self._ssl is None or self.state not in ("connecting", "connected"):
             return
-        if self._patient:
-            self._say_again_patiently()
+        if self.state == "connecting":
+            if self._say_anew(self._ssl):
+                return
+        elif self._patient:
             return
-        if self.state == "connected":
+        else:
             self._repeats_after += 1
             if self._answered or self._repeats_after > _MOST_REPEATS_AFTER:
                 return
         self._say()
         self._say_again_later()
 
-    def _say_again_patiently(self) -> None:
-        if self._ssl is None or self.state != "connecting":
-            return
+    def _say_anew(self, ssl: SSL.Connection) -> bool:
+        """Let OpenSSL repeat the flight when it would: first after a second, and with its end encrypted anew.
+
+        A far end that has finished takes the same bytes for a replay, and repeats its own last flight for these. True:
+        nothing is left to be said now.
+        """
         try:
-            self._ssl.DTLSv1_handle_timeout()
+            said = ssl.DTLSv1_handle_timeout()
         except SSL.Error as error:  # it has said the same often enough
             log.warning("the DTLS handshake failed: %s", error)
             self._change("failed")
-            return
-        self._flush(self._ssl)
-        if self._repeat is None:
+            return True
+        self._flush(ssl)
+        if self._repeat is None and (said or self._patient):
             self._say_again_later()
+        return said or self._patient
 
     def _leave_it(self) -> None:
         if self._repeat is not None:

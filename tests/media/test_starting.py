@@ -154,6 +154,33 @@ def test_a_path_that_is_closed_at_first_is_checked_in_short_turns_and_nothing_el
 
 
 @media
+def test_a_far_end_that_has_finished_and_was_not_heard_says_it_again() -> None:
+    """RFC 6347 section 4.2.4: it repeats its last flight when ours comes again; encrypted anew, for as it was it is a
+    replay, which is dropped."""
+
+    async def main() -> None:
+        near = Side()
+        async with ServerEnd(setup="passive") as far:
+            lost: list[bytes] = []
+            send = far._send
+
+            def lossy(data: bytes, address: tuple[str, int]) -> None:
+                if far.up and 20 <= data[0] < 64 and not lost:
+                    lost.append(data)
+                else:
+                    send(data, address)
+
+            far._send = lossy  # type: ignore[method-assign]
+            await first_call(near, far)
+            await near.state("connected")
+            assert lost
+            await until(lambda: far.heard > 3)
+        await near.engine.aclose()
+
+    run(main())
+
+
+@media
 @pytest.mark.parametrize(("setup", "lost"), [("active", 2), ("passive", 2), ("active", 6), ("passive", 6)])
 def test_lost_packets_of_the_handshake_are_repeated(setup: Setup, lost: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenSSL alone would say it again after a second, and again after two. Here it never does.
