@@ -155,8 +155,8 @@ class CallHost(Protocol):
         """Remember what a later process must know to take up this call (SIG-316)."""
         ...
 
-    def call_unmarked(self, call: CallId) -> None:
-        """Forget this call: no later process can take it up any more."""
+    def call_ending(self, call: CallId) -> None:
+        """Forget this call: no later process can take it up any more, and what is said in it is complete."""
         ...
 
     def call_ended(self, call: CallId, now: float, *, confirmed: bool) -> None:

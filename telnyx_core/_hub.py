@@ -11,6 +11,7 @@ from typing import Literal
 
 from attrs import evolve
 
+from telnyx_core._assistant import Conversation
 from telnyx_core._call.call import LOST, UNREACHABLE, Call, dialled_options, inbound_options
 from telnyx_core._call.microphone import SOURCE_ERRORS
 from telnyx_core._call.tombstones import Tombstones
@@ -46,6 +47,8 @@ from telnyx_core.events import (
     ErrorRaised,
     FrameIgnored,
     ServerEvent,
+    TranscriptItem,
+    TranscriptUpdated,
     WarningRaised,
 )
 from telnyx_core.facts import (
@@ -138,6 +141,7 @@ class Hub:
         self.timers = TimerTable()
         self.calls: dict[CallId, Call] = {}
         self.media: dict[MediaId, Call] = {}
+        self.conversation = Conversation()
         self.tombstones = Tombstones.none()
         self.uploads = UploadQueues(self.act, self.timers)
         self._redactor = Redactor()
@@ -255,6 +259,7 @@ class Hub:
             case m.AI_CONVERSATION:
                 only = next(iter(self.calls)) if len(self.calls) == 1 else None
                 self.act(Notify(AiConversation(params, request.voice_sdk_id, only)))
+                self._said(self.conversation.heard(params, self.wall), only)
             case method if method in _CALL_MESSAGES:
                 self._call_message(request, now)
             case method:
@@ -477,9 +482,11 @@ class Hub:
             self.marked[call] = marker
             self.link.identity.dirty = True
 
-    def call_unmarked(self, call: CallId) -> None:
+    def call_ending(self, call: CallId) -> None:
         if self.marked.pop(call, None) is not None:
             self.link.identity.dirty = True
+        if not any(each.live for each in self.calls.values()):
+            self._said(self.conversation.end(), call)
 
     def call_ended(self, call: CallId, now: float, *, confirmed: bool) -> None:
         ended = self.calls.pop(call)
@@ -489,7 +496,23 @@ class Hub:
         if not self.calls:
             self.link.drained(now)
 
+    def add(self, call: Call) -> None:
+        """A call begins; its conversation with an assistant is a new one, unless the login joins one (AI-034)."""
+        if not self.calls and self.conversation_id is None:
+            self.conversation.clear()
+        self.calls[call.id] = call
+
+    @property
+    def conversation_id(self) -> str | None:
+        target = self.options.anonymous_login
+        given = None if target is None or target.target_params is None else target.target_params.get("conversation_id")
+        return given if isinstance(given, str) else None
+
     # Inside.
+
+    def _said(self, changed: list[TranscriptItem], call: CallId | None) -> None:
+        for item in changed:
+            self.act(Notify(TranscriptUpdated(item, self.conversation.transcript, call)))
 
     def at(self, now: float) -> "_Input":
         """The time of one input: it never runs backwards. Afterwards the values for a later process are stored."""
@@ -596,7 +619,7 @@ class Hub:
         options = inbound_options(offer, params) if direction == "inbound" else dialled_options(offer, params)
         options = evolve(options, force_relay_candidate=force_relay)
         call = Call(ident, direction=direction, options=options, host=self, rng=self.rng, now=now)
-        self.calls[ident] = call
+        self.add(call)
         self.link.liveness.talking(now)
         return call
 

@@ -582,6 +582,38 @@ class AiConversation:
     call: CallId | None = None
 
 
+@frozen(kw_only=True)
+class TranscriptItem:
+    """One utterance of a conversation with an AI assistant."""
+
+    id: str
+    """The assistant's id of it: what comes later under the same id continues or replaces it."""
+    role: Literal["user", "assistant"]
+    """``user``: the caller, by voice or in writing. ``assistant``: the assistant."""
+    content: str = field(repr=False)
+    """The words so far."""
+    partial: bool = True
+    """True: more of it may come."""
+    images: tuple[str, ...] = field(default=(), repr=False)
+    """URLs of images that belong to it."""
+    timestamp: float
+    """Epoch seconds, when the first of it arrived."""
+
+
+@frozen
+class TranscriptUpdated:
+    """An utterance of the conversation with an AI assistant is new, continues, or is complete.
+
+    The assistant's words come piece by piece and are put together; a caller's come as the assistant understood them.
+    """
+
+    item: TranscriptItem
+    """The utterance as it is now."""
+    transcript: tuple[TranscriptItem, ...] = field(repr=False)
+    """All utterances, this one included, in the order in which they began."""
+    call: CallId | None = None
+
+
 class CloseReason(Enum):
     """Why a session is not connected and makes no further attempt."""
 
@@ -624,6 +656,7 @@ Event: TypeAlias = (
     | SocketMessage
     | FrameIgnored
     | AiConversation
+    | TranscriptUpdated
     | SessionClosed
 )
 
@@ -649,6 +682,7 @@ EVENT_NAMES: Final[Mapping[type[Event], str]] = {
     SocketMessage: "telnyx.socket.message",
     FrameIgnored: "telnyx.socket.ignored",
     AiConversation: "telnyx.ai.conversation",
+    TranscriptUpdated: "telnyx.ai.transcript",
     SessionClosed: "telnyx.closed",
 }
 """The names under which ``client.on`` delivers the events: those of the documents and the JS SDK where they exist."""

@@ -36,6 +36,7 @@ from telnyx_core.errors import FailureKind, InvalidCallParameters, InvalidCallSt
 from telnyx_core.events import (
     CallInfo,
     Cause,
+    TranscriptItem,
 )
 from telnyx_core.facts import (
     Fact,
@@ -138,6 +139,21 @@ class Session:
     def calls(self) -> Mapping[CallId, CallInfo]:
         """Snapshots of the calls that have not been destroyed."""
         return {ident: call.info() for ident, call in self._hub.calls.items()}
+
+    @property
+    def transcript(self) -> tuple[TranscriptItem, ...]:
+        """What was said between the caller and an AI assistant since the call began, or the conversation it joined."""
+        return self._hub.conversation.transcript
+
+    @property
+    def widget_settings(self) -> JsonView | None:
+        """How the assistant's owner wants it shown, as the server told it; ``None`` before."""
+        return self._hub.conversation.widget_settings
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation that the anonymous login joins: ``conversation_id`` of its ``target_params``."""
+        return self._hub.conversation_id
 
     def call(self, call: CallId) -> CallInfo:
         """A snapshot of a live call; raises `InvalidCallState` if there is none of this id."""
@@ -328,7 +344,7 @@ class Session:
             self._hub.redactor.learn(*credentials(options))
             ident = CallId(options.id if options.id is not None else new_uuid(self._hub.rng))
             call = Call(ident, direction="outbound", options=options, host=self._hub, rng=self._hub.rng, now=now)
-            self._hub.calls[ident] = call
+            self._hub.add(call)
             self._hub.link.liveness.talking(now)
             self._hub.tombstones.forget(ident)
             call.announce()
@@ -552,13 +568,15 @@ class Session:
     def send_ai_item(self, item: JsonView, *, now: float) -> None:
         """Send a function's output or a subscription to the audio stream; no reply follows.
 
-        Raises `ValueError` for any other item, `NotConnected` and `NotReady`.
+        Raises `ValueError` for any other item and for one that is too long for a frame, `NotConnected` and `NotReady`.
         """
         if item.get("type") not in ("function_call_output", "response.audio_stream.subscribe"):
             raise ValueError(f"not an item that a client sends: {item.get('type')!r}")
+        params: JsonObject = {"type": "conversation.item.create", "item": dict(item)}
+        self._hub.link.check_size(m.AI_CONVERSATION, params)
         self._require_ready()
         with self._hub.at(now):
-            self._hub.link.tell(m.AI_CONVERSATION, {"type": "conversation.item.create", "item": dict(item)})
+            self._hub.link.tell(m.AI_CONVERSATION, params)
 
     # Inside.
 

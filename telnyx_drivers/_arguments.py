@@ -102,6 +102,16 @@ def seconds(*, optional: bool = True, most: float = LONGEST_WAIT) -> Check:
     return check
 
 
+def number(low: float, high: float) -> Check:
+    def check(name: str, value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _refuse(name, "a number", value)
+        if not low <= value <= high:
+            raise ValueError(f"{name} must be from {low:g} to {high:g}, not {value}")
+
+    return check
+
+
 def optional(check: Check) -> Check:
     """As ``check``, and ``None``."""
 
@@ -150,12 +160,11 @@ def _not_used_up(name: str, wanted: str, value: object) -> None:
         raise _refuse(name, wanted, value)
 
 
-def texts(name: str, value: object) -> None:
-    _not_used_up(name, "a list of strings", value)
-    members = Checks(TypeError).sequence(name, value)
-    for member in members:
-        if not isinstance(member, str):
-            raise _refuse(f"each of {name}", "a string", member)
+def images(name: str, value: object) -> None:
+    _not_used_up(name, "a list of strings or of bytes", value)
+    for member in Checks(TypeError).sequence(name, value):
+        if not isinstance(member, str | bytes):
+            raise _refuse(f"each of {name}", "a string or bytes", member)
 
 
 def headers(name: str, value: object) -> None:
@@ -289,18 +298,24 @@ def having(wanted: str, *members: str) -> Check:
 _handler: Final = function("a function that takes the event")
 
 ARGUMENTS: Final[Mapping[str, Check]] = {
-    "attachments": texts,
+    "api_key": text("an API key", optional=True, empty=False),
+    "attachments": images,
+    "base_url": text("a URL", empty=False),
     "body": text(),
     "call": text("the id of a call"),
+    "caller_name": text(optional=True),
+    "caller_number": text("a number", optional=True, empty=False),
     "cause": text("the name of a cause, such as 'USER_BUSY',", optional=True),
     "cause_code": whole(0, 999, wanted="a whole number, such as 17,", optional=True),
     "change": one_of("offline", "online", "path_changed", "resumed"),
     "channel": text("the name of a channel", empty=False),
     "channels": whole(1, 2),
+    "client_state": text("text in base64", optional=True),
     "credentials": mapping,
     "custom_headers": headers,
     "data": json_object,
     "decline": text("the name of a cause, such as 'USER_BUSY'", empty=False),
+    "description": text("a description", optional=True),
     "device_id": text("the id of a device", optional=True),
     "digits": text("a string of digits, such as '12#'", empty=False),
     "drain": truth(),
@@ -308,6 +323,7 @@ ARGUMENTS: Final[Mapping[str, Check]] = {
     "event": event,
     "factory": function("an async function that opens it"),
     "frame_ms": whole(1, 1_000),
+    "function": function("a function that the assistant may call", optional=True),
     "gap": seconds(),
     "handler": _handler,
     "item": json_object,
@@ -316,6 +332,7 @@ ARGUMENTS: Final[Mapping[str, Check]] = {
     "loop": truth(),
     "max_bps": whole(1, optional=True),
     "muted": truth(optional=True),
+    "name": text("a name", optional=True, empty=False),
     "on_notification": function("a function that takes the event", optional=True),
     "other": having("the audio of another call, as call.audio", "couple_to", "add_voice"),
     "path": path,

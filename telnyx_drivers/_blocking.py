@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from telnyx_drivers._audio.player import Playback as AsyncPlayback
     from telnyx_drivers._audio.recorder import Recording as AsyncRecording
     from telnyx_drivers._audio.rtp.pcap import Capture as AsyncCapture
+    from telnyx_drivers._webrtc.call_audio import CallAudio
 
 S = TypeVar("S", bound=Client | CallHandle)
 T = TypeVar("T")
@@ -88,6 +89,14 @@ class Relayed(Listens[N], Generic[S, N]):
         name = cast("str", event)  # or a class: both ways are one
         waiting = partial(self._source.wait_for, name, timeout=timeout, where=where)
         return self._threads.told(self._run(waiting))
+
+
+def audio_of(call: "CallHandle | Relayed[CallHandle, N]") -> "CallAudio":
+    """The audio of a call of either kind. Raises what `CallHandle.audio` raises."""
+    if isinstance(call, CallHandle):
+        return call.audio
+    handle = call._source  # pyright: ignore[reportPrivateUsage]  # its own, of which the application has no need
+    return call._do(lambda: handle.audio)  # pyright: ignore[reportPrivateUsage]
 
 
 class Playback:

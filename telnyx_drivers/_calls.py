@@ -5,13 +5,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from uuid import uuid4
 
 import anyio
 import anyio.lowlevel
 from attrs import evolve, field, fields, frozen
 
 from telnyx_core._options.values import read_custom_headers
-from telnyx_core._wire.json_types import Json, JsonView
+from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core.actions import DigitsVia, Done, Failed, Outcome
 from telnyx_core.errors import InvalidCallState, TelnyxError
 from telnyx_core.events import CallInfo, CallUpdated, Cause, Direction, Event, StatsFrame
@@ -19,11 +20,14 @@ from telnyx_core.facts import DigitSensed, PeerState
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.options import CustomHeader
 from telnyx_core.states import LIVE, CallState
-from telnyx_drivers._arguments import checked, checked_with, one_of, text
+from telnyx_drivers._arguments import checked, checked_with, one_of, seconds, text
 from telnyx_drivers._driver import Driver
 from telnyx_drivers._emitter import Broadcast, Emits, EventStream, Handlers
 from telnyx_drivers._exceptions import CallEnded, CallFailed, MediaUnavailable, TelnyxClientError
 from telnyx_drivers._guard import Handler, Spawn
+from telnyx_drivers._images import image_url
+from telnyx_drivers._services.telnyx_api import BASE_URL, Account
+from telnyx_drivers._worker_threads import in_thread
 
 if TYPE_CHECKING:
     from telnyx_drivers._audio.audio_input import Playable
@@ -43,6 +47,8 @@ _OVER: Final = frozenset({CallState.DESTROY})
 _LAST_WORD: Final = 0.1
 """Seconds for encoders and the far end's jitter buffer in a draining hang-up, in addition to the network delay."""
 _LONGEST_WAY: Final = 0.5
+_SHORTEST_RING: Final = 5
+"""Seconds that Call Control lets the new party of a transfer ring, at least."""
 
 
 @frozen(kw_only=True)
@@ -349,16 +355,61 @@ class CallHandle(Emits["CallNotification"]):
         """Send a text message along with the call. Raises `CallFailed`."""
         return await self._value("message", lambda now: self._driver.session.message(self.id, to, body, now=now))
 
-    @checked
-    async def send_conversation_message(self, text: str, attachments: Sequence[str] = ()) -> JsonView:
-        """Say something in writing to the AI assistant on the call; attachments are image URLs.
+    @checked_with(timeout=seconds(most=600))
+    async def transfer(
+        self,
+        to: str,
+        *,
+        caller_number: str | None = None,
+        caller_name: str | None = None,
+        custom_headers: Headers = (),
+        client_state: str | None = None,
+        timeout: float | None = None,
+        api_key: str | None = None,
+        base_url: str = BASE_URL,
+    ) -> None:
+        """Have the platform connect this call with a number or a SIP URI, and leave it, by Call Control's ``transfer``.
 
-        Raises `CallFailed`.
+        The WebSocket has no such message: this is one request to Telnyx's REST API with the ``telnyx_call_control_id``
+        of the call, by an account's ``api_key`` (``TELNYX_API_KEY``), with the ``http`` extra. ``caller_number`` and
+        ``caller_name`` are shown to the new party, which rings for ``timeout`` seconds (5 to 600). It returns when the
+        API has taken the command; the call ends when the new party answers, and goes on if it does not.
+
+        Raises `InvalidCallState` after the end and before the server has told that id, and `AccountFailed` where there
+        is no key, or the API refuses or is not reached.
         """
-        session = self._driver.session
+        self._check_live()
+        control = self.info.telnyx_call_control_id
+        if control is None:
+            raise InvalidCallState("the server has not told a call_control_id, without which a call is not transferred")
+        body: JsonObject = {"to": to, "command_id": str(uuid4())}
+        body |= {
+            name: value
+            for name, value in {
+                "from": caller_number,
+                "from_display_name": caller_name,
+                "client_state": client_state,
+                "timeout_secs": None if timeout is None else max(round(timeout), _SHORTEST_RING),
+            }.items()
+            if value is not None
+        }
+        if custom_headers:
+            body["custom_headers"] = [{"name": each.name, "value": each.value} for each in _headers(custom_headers)]
+        account = Account(api_key=api_key, base_url=base_url)
+        await in_thread(lambda: account.transfer(control, body), abandon_on_cancel=True)
+
+    @checked
+    async def send_conversation_message(self, text: str, attachments: Sequence[str | bytes] = ()) -> JsonView:
+        """Say something in writing to the AI assistant on the call, with images: their URLs, or what is in their files.
+
+        The content of PNG, JPEG, GIF and WebP files goes along in the message, of which the server takes a million
+        bytes: about 700 kB of images. Raises ``ValueError`` for bytes of another kind, and `CallFailed` where the
+        message is too long or the server refuses it.
+        """
+        session, urls = self._driver.session, tuple(map(image_url, attachments))
         return await self._value(
             "ai_conversation",
-            lambda now: session.send_conversation_message(self.id, text, tuple(attachments), now=now),
+            lambda now: session.send_conversation_message(self.id, text, urls, now=now),
         )
 
     @checked

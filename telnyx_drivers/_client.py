@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, Unpack, cast
+from typing import TYPE_CHECKING, Final, Self, Unpack, cast, overload
 
 import anyio
 import anyio.lowlevel
 
 from telnyx_core._signalling.speed import SpeedTestResult
 from telnyx_core._signalling.token import expiry
-from telnyx_core._wire.json_types import Json, JsonView
+from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core.actions import AskToken, Done, Failed, Outcome
 from telnyx_core.catalogue import ErrorCode, make_error
 from telnyx_core.errors import Failure, FailureKind, InvalidCredentials, TelnyxError
@@ -29,6 +29,7 @@ from telnyx_core.events import (
     MediaRecovery,
     Ready,
     SessionClosed,
+    TranscriptItem,
     WarningRaised,
 )
 from telnyx_core.facts import NetworkChange, NetworkChanged
@@ -43,6 +44,7 @@ from telnyx_drivers._calls import CallHandle, CallNotification, notification
 from telnyx_drivers._driver import Driver
 from telnyx_drivers._emitter import Broadcast, Emits, EventStream, Handlers, name_of
 from telnyx_drivers._exceptions import CallFailed, ConnectionFailed, LoginFailed, MediaUnavailable, TelnyxClientError
+from telnyx_drivers._functions import TIME_LIMIT, F, Functions, client_tool
 from telnyx_drivers._guard import Handler, isolated, run_isolated
 from telnyx_drivers._keywords import CallKeywords, ClientKeywords, LoginKeywords
 from telnyx_drivers._recovery import call_back, with_recovery_actions
@@ -157,8 +159,16 @@ class Client(Emits[CallNotification]):
         self._tokens = None if token_provider is None else self._ask_for_tokens(token_provider)
         self._connect_timeout = connect_timeout
         self._calls = CallRegistry(self._driver)
+        self._functions = Functions(
+            spawn=self._driver.spawn,
+            send=self._send_ai_item,
+            handle=self._calls.meant_by,
+            plain=lambda said: self._session.redactor.plain(said),
+        )
         self._broadcast = Broadcast[Event]()
         self._handlers = Handlers()
+        self._watchers = Handlers()
+        """Hear every event before the application does, also those of calls with ``on_notification``: telemetry."""
         self._undelivered: deque[tuple[Event, CallHandle | None]] = deque()
         self._stopped: anyio.Event | None = None
         self._error: TelnyxError | None = None
@@ -596,6 +606,72 @@ class Client(Emits[CallNotification]):
         """The values for ``speaker_id``; as `get_audio_in_devices`."""
         return await self._driver.devices.outputs()
 
+    # AI assistants.
+
+    @overload
+    def tool(self, function: F) -> F: ...
+    @overload
+    def tool(
+        self, *, name: str | None = None, description: str | None = None, timeout: float = TIME_LIMIT
+    ) -> Callable[[F], F]: ...
+    @checked_with(timeout=seconds(optional=False))
+    def tool(
+        self,
+        function: F | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        timeout: float = TIME_LIMIT,
+    ) -> F | Callable[[F], F]:
+        """Let the AI assistant of a call use a function, as a decorator with or without arguments.
+
+        Its arguments have types (``str``, ``int``, ``float``, ``bool``, ``list``, ``dict``, ``Literal``, ``TypedDict``,
+        unions of them, and ``Annotated`` with a description), from which the JSON schema is made; an argument of the
+        type `CallHandle` is given the call. It may be ``async``; another one runs in a thread. What it returns is sent
+        to the assistant as JSON. What it raises, arguments that do not fit, and an answer that takes more than
+        ``timeout`` seconds are sent as ``{"error": ...}``. Nothing is sent once the call or its socket is gone.
+
+        Raises ``TypeError`` for arguments without a schema, ``ValueError`` for a name that is taken or unusable. ::
+
+            @client.tool
+            async def opening_hours(day: Literal["today", "tomorrow"]) -> str:
+                "When the shop is open."
+                return "9 to 5"
+        """
+
+        def add(function: F) -> F:
+            self._functions.add(client_tool(function, name, description, timeout))
+            return function
+
+        return add if function is None else add(function)
+
+    @property
+    def tools(self) -> tuple[JsonObject, ...]:
+        """The functions given to `tool` with their JSON schemas, as an assistant's configuration describes them."""
+        return self._functions.schemas
+
+    @property
+    def transcript(self) -> tuple[TranscriptItem, ...]:
+        """What caller and AI assistant said since the call began, oldest first; it stays until the next call begins.
+
+        With a ``conversation_id`` it goes on over several calls.
+        """
+        return self._session.transcript
+
+    @property
+    def widget_settings(self) -> JsonView | None:
+        """How the assistant's owner wants it shown, as the server told it; ``None`` before."""
+        return self._session.widget_settings
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation that an anonymous login joins: ``conversation_id`` of its ``target_params``."""
+        return self._session.conversation_id
+
+    def _send_ai_item(self, item: JsonView) -> None:
+        self._session.send_ai_item(item, now=self._driver.now())
+        self._driver.commanded()
+
     async def _wait_ready(self) -> None:
         stream = self.events()
         with anyio.move_on_after(READY_TIMEOUT):
@@ -647,6 +723,8 @@ class Client(Emits[CallNotification]):
         spawn = self._driver.spawn
         while self._undelivered:
             event, handle = self._undelivered.popleft()
+            self._functions.hear(event)
+            self._watchers.call(event, spawn)
             if isinstance(event, MediaRecovery):
                 call_back(self.options.media_permissions_recovery, event, spawn)
             if handle is not None and handle.on_notification is not None and name_of(event) == "telnyx.notification":

@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 from attrs import define
 
-from telnyx_core.events import EVENT_NAMES, Event, SocketMessage
+from telnyx_core.events import EVENT_NAMES, Event, SocketMessage, TranscriptUpdated
 from telnyx_drivers._arguments import checked, checked_with, function
 from telnyx_drivers._exceptions import EventsOverrun
 from telnyx_drivers._guard import Handler, Spawn, run_isolated
@@ -30,7 +30,8 @@ MAX_COST: Final = 4 << 20
 """Bytes, about, that the events may take which one reader is behind: as many as that, of a hundred characters each."""
 _EVENT: Final = 512
 _CHARACTER: Final = 4
-"""Bytes that an event takes, and each character of a frame in it once that is made of Python's objects."""
+_REFERENCE: Final = 8
+"""Bytes that an event takes, each character of a frame in it once that is made of Python's objects, and a reference."""
 
 _SILENT_NAMES: Final = frozenset({"telnyx.messages", "telnyx.calls", "telnyx.rtc.mediaError"})
 """Event names of the JavaScript SDK that accept handlers although this client never raises them (SIG-411, SIG-415)."""
@@ -115,7 +116,13 @@ class EventStream(AsyncIterator[T], Generic[T]):
 
 
 def _cost(item: object) -> int:
-    return _EVENT + (_CHARACTER * item.size if isinstance(item, SocketMessage) else 0)
+    match item:
+        case SocketMessage():
+            return _EVENT + _CHARACTER * item.size
+        case TranscriptUpdated(said, transcript):
+            return _EVENT + _CHARACTER * len(said.content) + _REFERENCE * len(transcript)
+        case _:
+            return _EVENT
 
 
 class Broadcast(Generic[T]):

@@ -29,6 +29,7 @@ from telnyx_core.events import (
     StatsFrame,
     StatsReport,
     ToneChanged,
+    TranscriptUpdated,
     UserMediaError,
     WarningRaised,
 )
@@ -147,6 +148,12 @@ class On(Protocol[N]):
     @overload
     def __call__(self, event: Literal["telnyx.ai.conversation"]) -> Decorator[AiConversation]: ...
     @overload
+    def __call__(
+        self, event: Literal["telnyx.ai.transcript"], handler: Heard[TranscriptUpdated]
+    ) -> Heard[TranscriptUpdated]: ...
+    @overload
+    def __call__(self, event: Literal["telnyx.ai.transcript"]) -> Decorator[TranscriptUpdated]: ...
+    @overload
     def __call__(self, event: Literal["telnyx.closed"], handler: Heard[SessionClosed]) -> Heard[SessionClosed]: ...
     @overload
     def __call__(self, event: Literal["telnyx.closed"]) -> Decorator[SessionClosed]: ...
@@ -178,6 +185,13 @@ class Listens(ABC, Generic[N]):
     def once(self) -> On[N]:
         """As `on`, for the next such event only."""
         return cast("On[N]", partial(self._register, once=True))
+
+    def on_transcript(self, handler: Heard[TranscriptUpdated]) -> Heard[TranscriptUpdated]:
+        """Hear what is said between the caller and an AI assistant, as it is put together; also a decorator.
+
+        The same as ``on("telnyx.ai.transcript", handler)``.
+        """
+        return self.on(TranscriptUpdated, handler)
 
     def _register(self, event: str | type[Event], handler: Handler | None = None, *, once: bool) -> object:
         ARGUMENTS["event"]("event", event)

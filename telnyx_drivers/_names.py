@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from telnyx_drivers._audio.tones import Noise, Tone
     from telnyx_drivers._audio.turns import Turn, Turns
     from telnyx_drivers._audio.writer import AudioOut
+    from telnyx_drivers._conference import Bridge, Conference, bridge
     from telnyx_drivers._webrtc.engine import engine_with
 
     __all__ += [
@@ -117,8 +118,10 @@ if TYPE_CHECKING:
         "AudioIn",
         "AudioInput",
         "AudioOut",
+        "Bridge",
         "Capture",
         "ChunkDecoder",
+        "Conference",
         "Heard",
         "Noise",
         "OpusSettings",
@@ -130,6 +133,7 @@ if TYPE_CHECKING:
         "Tone",
         "Turn",
         "Turns",
+        "bridge",
         "engine_with",
         "loudspeaker",
         "microphone",
@@ -141,8 +145,10 @@ _WITH_NUMPY: Final = {
     "AudioIn": "telnyx_drivers._audio.readers",
     "AudioInput": "telnyx_drivers._audio.audio_input",
     "AudioOut": "telnyx_drivers._audio.writer",
+    "Bridge": "telnyx_drivers._conference",
     "Capture": "telnyx_drivers._audio.rtp.pcap",
     "ChunkDecoder": "telnyx_drivers._audio.chunks",
+    "Conference": "telnyx_drivers._conference",
     "Heard": "telnyx_drivers._audio.heard",
     "Noise": "telnyx_drivers._audio.tones",
     "OpusSettings": "telnyx_drivers._audio.rtp.libopus",
@@ -154,6 +160,7 @@ _WITH_NUMPY: Final = {
     "Tone": "telnyx_drivers._audio.tones",
     "Turn": "telnyx_drivers._audio.turns",
     "Turns": "telnyx_drivers._audio.turns",
+    "bridge": "telnyx_drivers._conference",
     "engine_with": "telnyx_drivers._webrtc.engine",
     "loudspeaker": "telnyx_drivers._audio.devices",
     "microphone": "telnyx_drivers._audio.devices",

@@ -31,6 +31,12 @@ class CallRegistry:
     def get(self, call: CallId) -> CallHandle | None:
         return self._handles.get(call)
 
+    def meant_by(self, call: CallId | None) -> CallHandle | None:
+        """The call of this id; where the server names none, the only one there is."""
+        if call is None and len(self._handles) == 1:
+            return next(iter(self._handles.values()))
+        return None if call is None else self._handles.get(call)
+
     def named_by(self, event: Event) -> CallHandle | None:
         """The call that an event is about, if it is about one."""
         call: object = getattr(event, "call", None)

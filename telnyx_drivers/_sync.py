@@ -8,9 +8,9 @@ import os
 import random
 import ssl as tls
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from functools import partial
+from functools import partial, wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack, overload
 
 from anyio.from_thread import start_blocking_portal
 from attrs import evolve, field, fields, frozen
@@ -27,6 +27,7 @@ from telnyx_drivers._blocking import Following
 from telnyx_drivers._calls import CallHandle, Headers
 from telnyx_drivers._calls import CallNotification as AsyncCallNotification
 from telnyx_drivers._client import CONNECT_TIMEOUT, default_engine
+from telnyx_drivers._functions import TIME_LIMIT, F
 from telnyx_drivers._guard import Handler
 from telnyx_drivers._keywords import CallKeywords, ClientKeywords
 from telnyx_drivers._recovery import MediaRecoveryError
@@ -209,6 +210,39 @@ class TelnyxRTC(ClientCommands["CallNotification"]):
             lambda: self._source.new_call(destination, on_notification=relay, wait_for_ready=wait_for_ready, **keywords)
         )
         return Call(self._threads, handle)
+
+    @overload
+    def tool(self, function: F) -> F: ...
+    @overload
+    def tool(
+        self, *, name: str | None = None, description: str | None = None, timeout: float = TIME_LIMIT
+    ) -> Callable[[F], F]: ...
+    def tool(
+        self,
+        function: F | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        timeout: float = TIME_LIMIT,
+    ) -> F | Callable[[F], F]:
+        """Let the AI assistant of a call use a function, which runs in a thread of its own.
+
+        See `telnyx_drivers.asyncio.TelnyxRTC.tool`; an argument of the type `Call` is given the call.
+        """
+
+        def add(function: F) -> F:
+            @wraps(function)
+            def run(**arguments: object) -> object:
+                return function(**{name: self._own(value) for name, value in arguments.items()})
+
+            register = self._source.tool(name=name, description=description, timeout=timeout)
+            self._threads.touch(lambda: register(run))
+            return function
+
+        return add if function is None else add(function)
+
+    def _own(self, value: object) -> object:
+        return Call(self._threads, value) if isinstance(value, CallHandle) else value
 
     def call(self, call: str) -> "Call | None":
         """The call of this id, or ``None`` once it is released."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Unpack
 
 from telnyx_core._signalling.speed import SpeedTestResult
-from telnyx_core._wire.json_types import Json, JsonView
+from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core.actions import DigitsVia
 from telnyx_core.errors import TelnyxError
-from telnyx_core.events import CallInfo, Cause, Direction
+from telnyx_core.events import CallInfo, Cause, Direction, TranscriptItem
 from telnyx_core.facts import NetworkChange, PeerState
 from telnyx_core.ids import CallId
 from telnyx_core.options import Region
@@ -22,6 +22,7 @@ from telnyx_drivers._calls import CallHandle, Headers, States
 from telnyx_drivers._client import Client
 from telnyx_drivers._keywords import LoginKeywords
 from telnyx_drivers._listening import N
+from telnyx_drivers._services.telnyx_api import BASE_URL
 
 if TYPE_CHECKING:
     from telnyx_drivers._audio.audio_input import Playable
@@ -140,6 +141,29 @@ class ClientCommands(Relayed[Client, N]):
         42003, which is not fatal: the call continues without it. See `Sink`.
         """
         self._do(lambda: self._source.register_sink(sink_id, factory, label))
+
+    @property
+    def tools(self) -> tuple[JsonObject, ...]:
+        """The functions given to `tool` with their JSON schemas, as an assistant's configuration describes them."""
+        return self._source.tools
+
+    @property
+    def transcript(self) -> tuple[TranscriptItem, ...]:
+        """What caller and AI assistant said since the call began, oldest first; it stays until the next call begins.
+
+        With a ``conversation_id`` it goes on over several calls.
+        """
+        return self._source.transcript
+
+    @property
+    def widget_settings(self) -> JsonView | None:
+        """How the assistant's owner wants it shown, as the server told it; ``None`` before."""
+        return self._source.widget_settings
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation that an anonymous login joins: ``conversation_id`` of its ``target_params``."""
+        return self._source.conversation_id
 
     getIsRegistered = is_registered  # noqa: N815
     clearReconnectToken = clear_reconnect_token  # noqa: N815
@@ -326,10 +350,47 @@ class CallCommands(Relayed[CallHandle, N]):
         """Send a text message along with the call. Raises `CallFailed`."""
         return self._run(lambda: self._source.message(to, body))
 
-    def send_conversation_message(self, text: str, attachments: Sequence[str] = ()) -> JsonView:
-        """Say something in writing to the AI assistant on the call; attachments are image URLs.
+    def transfer(
+        self,
+        to: str,
+        *,
+        caller_number: str | None = None,
+        caller_name: str | None = None,
+        custom_headers: Headers = (),
+        client_state: str | None = None,
+        timeout: float | None = None,
+        api_key: str | None = None,
+        base_url: str = BASE_URL,
+    ) -> None:
+        """Have the platform connect this call with a number or a SIP URI, and leave it, by Call Control's ``transfer``.
 
-        Raises `CallFailed`.
+        The WebSocket has no such message: this is one request to Telnyx's REST API with the ``telnyx_call_control_id``
+        of the call, by an account's ``api_key`` (``TELNYX_API_KEY``), with the ``http`` extra. ``caller_number`` and
+        ``caller_name`` are shown to the new party, which rings for ``timeout`` seconds (5 to 600). It returns when the
+        API has taken the command; the call ends when the new party answers, and goes on if it does not.
+
+        Raises `InvalidCallState` after the end and before the server has told that id, and `AccountFailed` where there
+        is no key, or the API refuses or is not reached.
+        """
+        self._run(
+            lambda: self._source.transfer(
+                to,
+                caller_number=caller_number,
+                caller_name=caller_name,
+                custom_headers=custom_headers,
+                client_state=client_state,
+                timeout=timeout,
+                api_key=api_key,
+                base_url=base_url,
+            )
+        )
+
+    def send_conversation_message(self, text: str, attachments: Sequence[str | bytes] = ()) -> JsonView:
+        """Say something in writing to the AI assistant on the call, with images: their URLs, or what is in their files.
+
+        The content of PNG, JPEG, GIF and WebP files goes along in the message, of which the server takes a million
+        bytes: about 700 kB of images. Raises ``ValueError`` for bytes of another kind, and `CallFailed` where the
+        message is too long or the server refuses it.
         """
         return self._run(lambda: self._source.send_conversation_message(text, attachments))
 

@@ -29,11 +29,11 @@ class Ended:
 
 @asynccontextmanager
 async def running(
-    *arguments: str, user: str, password: str, url: str, cwd: Path | None = None, **more: str
+    *arguments: str, user: str, password: str, url: str, cwd: Path | None = None, **variables: str
 ) -> AsyncGenerator[asyncio.subprocess.Process, None]:
     """A Python program as ``user`` of the gateway at ``url``; killed on the way out if it still runs.
 
-    ``more`` are variables of its environment.
+    ``variables`` are further ones of its environment.
     """
     environment = {
         "PYTHONPATH": str(ROOT),
@@ -41,7 +41,7 @@ async def running(
         "TELNYX_RTC_URL": url,
         "TELNYX_SIP_USERNAME": user,
         "TELNYX_SIP_PASSWORD": password,
-        **more,
+        **variables,
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *arguments),

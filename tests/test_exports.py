@@ -19,7 +19,7 @@ import telnyx_rtc
 
 CORE_MODULES = {"actions", "catalogue", "errors", "events", "facts", "ids", "options", "session", "states"}
 CORE_ROOMS = {"gateway", "ice", "journal", "stats", "testing"}
-DRIVER_DOORS = {"asyncio", "trio", "sync", "gateway", "adapters", "diagnose"}
+DRIVER_DOORS = {"asyncio", "trio", "sync", "gateway", "adapters", "diagnose", "telemetry", "testing"}
 
 CORE = """
     Action AnonymousLogin Busy CallId CallInfo CallOptions CallState Cause ClientOptions CloseReason Codec
@@ -39,8 +39,8 @@ APPLICATION = """
     isMediaRecoveryErrorEvent is_media_recovery_error_event
 """
 WITH_NUMPY = """
-    AudioFrame AudioIn AudioInput AudioOut Capture ChunkDecoder Heard Noise OpusSettings Playback Recording Sense Sensed
-    Source Tone Turn Turns engine_with loudspeaker microphone speaker
+    AudioFrame AudioIn AudioInput AudioOut Bridge Capture ChunkDecoder Conference Heard Noise OpusSettings Playback
+    Recording Sense Sensed Source Tone Turn Turns bridge engine_with loudspeaker microphone speaker
 """
 ASYNC = "CallHandle CallNotification LiveCall TelnyxRTC"
 BLOCKING = "Call CallNotification LiveCall TelnyxRTC"
@@ -50,6 +50,16 @@ ICE = """
     Action Address Agent Candidate CandidateError CandidateGathered CandidateType CloseStream Credentials DataReceived
     Dropped GatheringFinished IceError IceState OpenStream PairSelected RestartFailed ServerFailed StateChanged
     StunServer Timing Transmit TransmitStream TurnServer in_server_order
+"""
+
+
+KIT = """
+    Artifacts BargeIn Bot Caller Calling Conversation HangUp Listen Lose Pause Press Say Step VirtualCaller
+"""
+
+TELEMETRY = """
+    Alarm Alarms INSTRUMENTS Instrument Meter OpenTelemetryMeter OpenTelemetryTracer PrometheusMeter Tracer Webhook
+    observe observe_gateway verify
 """
 
 
@@ -64,6 +74,11 @@ def test_the_door_of_the_core() -> None:
 def test_the_door_of_the_ice_agent() -> None:
     """Its modules are open too, as those of the other rooms; these names stay."""
     assert set(importlib.import_module("telnyx_core.ice").__all__) == names(ICE)
+
+
+@pytest.mark.parametrize(("module", "group"), [("testing", KIT), ("telemetry", TELEMETRY)])
+def test_the_doors_of_the_kits(module: str, group: str) -> None:
+    assert set(importlib.import_module(f"telnyx_drivers.{module}").__all__) == names(group)
 
 
 @pytest.mark.parametrize(

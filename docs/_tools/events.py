@@ -50,7 +50,7 @@ COMMON = {
 }
 """What a member of this name is, in every event that does not say it itself."""
 
-VALUES = ("CallInfo", "Cause", "WarningCount")
+VALUES = ("CallInfo", "Cause", "WarningCount", "TranscriptItem")
 """Not events: what they carry."""
 
 EXAMPLES = {
@@ -75,6 +75,7 @@ EXAMPLES = {
     "SocketMessage": "print(event.size)",
     "FrameIgnored": "print(event.reason)",
     "AiConversation": 'print(event.params.get("type"))',
+    "TranscriptUpdated": "print(event.item.role, event.item.content)",
     "SessionClosed": "print(event.reason.value)",
 }
 """The body of a handler of each; a test runs them."""

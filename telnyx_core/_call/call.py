@@ -585,7 +585,7 @@ class Call:
             if state in ESTABLISHED and self.options.recover:
                 self._host.call_marked(self.id, held=state is CallState.HELD)
             elif state is CallState.HANGUP:
-                self._host.call_unmarked(self.id)
+                self._host.call_ending(self.id)
             self.recording.moved(state)
             self.announce()
 

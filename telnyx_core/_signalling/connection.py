@@ -280,8 +280,7 @@ class Connection:
             self._settle(pending, failure, None, {}, now)
             return
         text = encode(frame)
-        if len(text) > MAX_SENT_BYTES:  # It is ASCII.
-            why = f"a frame of {len(text):,} bytes; the server drops the socket at more than {MAX_SENT_BYTES:,}"
+        if why := _too_long(text):
             self._settle(pending, Failure(FailureKind.PROTOCOL, why, method=method), None, {}, now)
             return
         self._requests.add(ident, pending, now)
@@ -289,7 +288,12 @@ class Connection:
 
     def tell(self, method: str, params: JsonObject) -> None:
         """A frame without id, to which nothing is answered (SIG-054)."""
-        self._send({"jsonrpc": "2.0", "method": method, "params": params}, None)
+        self._send(_notification(method, params), None)
+
+    def check_size(self, method: str, params: JsonObject) -> None:
+        """Raise `ValueError` for what `tell` must not send: no reply would say that the socket was lost by it."""
+        if too_long := _too_long(encode(_notification(method, params))):
+            raise ValueError(too_long)
 
     def say(self, text: str) -> None:
         assert self._socket is not None, "the caller has checked that there is a socket"
@@ -783,3 +787,14 @@ class Connection:
 
     def move(self, given: SessionInput) -> None:
         self.state = move_session(self.state, given)
+
+
+def _notification(method: str, params: JsonObject) -> JsonObject:
+    return {"jsonrpc": "2.0", "method": method, "params": params}
+
+
+def _too_long(text: str) -> str | None:
+    """Why a frame cannot be sent; it is ASCII."""
+    if len(text) <= MAX_SENT_BYTES:
+        return None
+    return f"a frame of {len(text):,} bytes; the server drops the socket at more than {MAX_SENT_BYTES:,}"

@@ -56,3 +56,15 @@ MAX_MARKED_CHARS: Final = 4_096
 
 MAX_ID_CHARS: Final = 1_024
 """Routing tokens, session ids and report ids have some forty; a longer one would make every later URL too long."""
+
+MAX_UTTERANCES: Final = 512
+"""Of the transcript of a conversation with an assistant: an hour of talk. The oldest are left out."""
+
+MAX_SAID_CHARS: Final = 32_768
+"""Of one utterance: half an hour of speech without a pause. What is beyond is left out."""
+
+MAX_IMAGES: Final = 16
+"""Of one utterance. Their URLs may hold the pictures themselves."""
+
+MAX_TRANSCRIPT_CHARS: Final = 4_194_304
+"""Of all texts and images of a transcript: four frames full of pictures. The oldest utterances are left out."""

@@ -5,11 +5,12 @@
 
 from telnyx_core.gateway.core import GatewayCore
 from telnyx_core.gateway.faults import Delay, Drop, Duplicate, Fault, Garble, Refuse, Swallow
-from telnyx_core.gateway.options import Assistant, CallPlan, GatewayOptions, Like, Limits, Quirks
+from telnyx_core.gateway.options import Assistant, CallPlan, Calls, GatewayOptions, Hears, Like, Limits, Quirks, Says
 
 __all__ = [
     "Assistant",
     "CallPlan",
+    "Calls",
     "Delay",
     "Drop",
     "Duplicate",
@@ -17,9 +18,11 @@ __all__ = [
     "Garble",
     "GatewayCore",
     "GatewayOptions",
+    "Hears",
     "Like",
     "Limits",
     "Quirks",
     "Refuse",
+    "Says",
     "Swallow",
 ]

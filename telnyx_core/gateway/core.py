@@ -136,6 +136,10 @@ class GatewayCore:
                     self._calls.delay_over(leg)
                 case TimerKey(timer=Timer.AWAIT_REMOTE, owner=Leg() as leg):
                     self._calls.ring_timed_out(leg)
+                case TimerKey(timer=Timer.REG_POLL, owner=Leg() as leg):
+                    self._assistants.step_due(leg)
+                case TimerKey(timer=Timer.DIGITS, owner=Leg() as leg):
+                    self._assistants.word_due(leg)
                 case TimerKey(timer=Timer.ATTACH_WAIT, owner=Leg() as leg):
                     self._survival.unanswered(leg)
                 case _:

@@ -11,7 +11,7 @@ from telnyx_core._wire.codec import Request
 from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_core.events import Cause, Direction
 from telnyx_core.gateway.actions import Silence, Source
-from telnyx_core.gateway.options import Assistant, FarEnd
+from telnyx_core.gateway.options import Assistant, FarEnd, Scripted
 from telnyx_core.gateway.records import ClientSocket, Session
 from telnyx_core.ids import CallId, MediaId, SocketId
 from telnyx_core.options import CustomHeader
@@ -116,6 +116,16 @@ class LegInfo:
     partner: CallId | None
 
 
+@define(eq=False)
+class Speech:
+    """What an assistant is saying."""
+
+    item: str
+    text: str
+    rest: deque[str]
+    """The pieces that are still to be said."""
+
+
 @define(eq=False, kw_only=True)
 class Leg:
     call: CallId
@@ -131,6 +141,9 @@ class Leg:
     far_end: FarEnd | None = None
     """What stands behind the call when no other client does."""
     assistant: Assistant | None = None
+    speech: Speech | None = None
+    script: deque[Scripted] = field(factory=deque[Scripted])
+    """What the assistant is still to do."""
     trickles: bool = False
     """The client sends its candidates one by one and can be sent ours."""
     phase: Phase = Phase.CREATED

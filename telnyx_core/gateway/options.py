@@ -104,6 +104,35 @@ class Limits:
     """16 MB of speed test, which is sent back block by block."""
 
 
+@frozen
+class Says:
+    """A step of an assistant's script: it says this, at its `Assistant.pace`."""
+
+    text: str
+    after: float = 0.0
+    """Seconds after the step before it, or after the greeting, as with the other steps."""
+
+
+@frozen
+class Hears:
+    """It understands that the caller says this. What it was saying itself is interrupted."""
+
+    text: str
+    after: float = 0.0
+
+
+@frozen
+class Calls:
+    """It calls this function of the client's; it says what comes back, as JSON."""
+
+    name: str
+    arguments: JsonView
+    after: float = 0.0
+
+
+Scripted: TypeAlias = Says | Hears | Calls
+
+
 @frozen(kw_only=True)
 class Assistant:
     """An AI assistant that hears text and lets the caller hear its own voice."""
@@ -116,6 +145,14 @@ class Assistant:
     """Which words make it call which function with which arguments."""
     widget_settings: JsonView | None = None
     """Sent when its call is answered."""
+    pace: float = 0.0
+    """Seconds from one word to the next of what it says; 0: all of it at once."""
+    script: tuple[Scripted, ...] = ()
+    """What happens in each call by itself, step by step."""
+
+    def __attrs_post_init__(self) -> None:
+        for seconds in (self.pace, *(step.after for step in self.script)):
+            _check_seconds(seconds)
 
 
 @frozen(kw_only=True)

@@ -26,7 +26,6 @@ from telnyx_core.gateway.client_sockets import Lines
 from telnyx_core.gateway.context import Context
 from telnyx_core.gateway.dialogs import INVALID_METHOD, UNKNOWN_METHOD, Dialogs
 from telnyx_core.gateway.events import ReportReceived
-from telnyx_core.gateway.options import Assistant
 from telnyx_core.gateway.reattach import Reattach
 from telnyx_core.gateway.records import ClientSocket, expiry
 from telnyx_core.gateway.routing import Routing
@@ -114,11 +113,7 @@ class Requests:
             self._lines.reply(line, request, {**expiry(line), "message": "PONG", **sessid(line)})
 
     def _conversed(self, line: ClientSocket, request: Request) -> None:
-        self._assistants.heard(line, request, self._assistant(line))
-
-    def _assistant(self, line: ClientSocket) -> Assistant | None:
-        """The frames name no call; the newest answered call to an assistant is meant."""
-        for leg in reversed(self._calls.of(logged_in(line))):
-            if leg.answered and leg.assistant is not None:
-                return leg.assistant
-        return None
+        # The frames name no call; the newest answered call to an assistant is meant.
+        legs = reversed(self._calls.of(logged_in(line)))
+        leg = next((leg for leg in legs if leg.answered and leg.assistant is not None), None)
+        self._assistants.heard(line, request, leg)

@@ -1,17 +1,16 @@
-"""Telnyx's REST API as far as a client's login needs it: telephony credentials and their tokens. ``http`` extra.
+"""Telnyx's REST API as far as a client needs it: telephony credentials, their tokens, the transfer. ``http`` extra.
 
 Telnyx's own package offers the same; loading it takes more than five seconds of a processor and 85 MB, for one request.
 """
 
 import json
 import os
-from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
 from attrs import frozen
 
-from telnyx_core._wire.json_types import Json
+from telnyx_core._wire.json_types import Json, JsonView
 from telnyx_drivers._arguments import text
 from telnyx_drivers._exceptions import AccountFailed
 
@@ -93,7 +92,11 @@ class Account:
             raise AccountFailed("Telnyx's API gave no list of credentials")
         return tuple(map(Credential.from_json, listed))
 
-    def _data(self, method: str, body: Mapping[str, str] | None = None, query: str = "") -> Json:
+    def transfer(self, call_control_id: str, body: JsonView) -> None:
+        """Call Control's command ``transfer``: the API has taken it when this returns."""
+        self._ask("POST", f"calls/{quote(call_control_id, safe='')}/actions/transfer", body)
+
+    def _data(self, method: str, body: JsonView | None = None, query: str = "") -> Json:
         try:
             document: Json = json.loads(self._ask(method, f"telephony_credentials{query}", body))
         except (ValueError, RecursionError):
@@ -102,7 +105,7 @@ class Account:
             raise AccountFailed("Telnyx's API gave an answer without data")
         return document["data"]
 
-    def _ask(self, method: str, path: str, body: Mapping[str, str] | None = None) -> str:
+    def _ask(self, method: str, path: str, body: JsonView | None = None) -> str:
         try:
             import httpx2
 
@@ -114,7 +117,9 @@ class Account:
             # No proxy and no stored password of the environment, and no redirection: the key goes to one place.
             with (
                 httpx2.Client(trust_env=False, timeout=SECONDS) as client,
-                client.stream(method, f"{self._base_url}/{path}", headers=headers, json=body) as response,
+                client.stream(
+                    method, f"{self._base_url}/{path}", headers=headers, json=None if body is None else dict(body)
+                ) as response,
             ):
                 answer = b""
                 for piece in response.iter_raw():

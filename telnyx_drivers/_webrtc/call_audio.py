@@ -423,9 +423,14 @@ class CallAudio:
     def couple_to(self, other: "CallAudio") -> Callable[[], None]:
         """One way only: audio received here is sent there. Returns a function that ends it."""
         coupling = AudioPatch()
+        end = self.pass_on(coupling)
+        other.add_voice(coupling)
+        return end
+
+    def pass_on(self, coupling: AudioPatch) -> Callable[[], None]:
+        """Feed it with what is received here, until the call ends; returns a function that ends it, and the patch."""
         with self._lock:
             self._couplings = (*self._couplings, coupling)
-        other.add_voice(coupling)
 
         def end() -> None:
             with self._lock:

@@ -42,7 +42,7 @@ from telnyx_drivers.gateway.commands import Commands
 from telnyx_drivers.gateway.feeds import Feeds
 from telnyx_drivers.gateway.http_uploads import RECORDING, HttpUploads, Upload
 from telnyx_drivers.gateway.keywords import GatewayKeywords
-from telnyx_drivers.gateway.sockets import CLOSE_SECONDS, Socket
+from telnyx_drivers.gateway.sockets import CLOSE_SECONDS, Outlet, Socket
 
 E = TypeVar("E", bound=GatewayEvent)
 EngineFactory: TypeAlias = Callable[[Report], MediaEngine]
@@ -91,12 +91,15 @@ class Gateway(Commands):
         self._host = host
         self._port = port
         self._ssl = ssl
-        self._make_engine = engine or _engine_for(host, media_delay)
+        self.media_loss = 0.0
+        """The share of the media's packets, 0 to 1, that is lost from now on, at random and each way."""
+        self._chance = Random(0)  # noqa: S311  # the same packets in each run
+        self._make_engine = engine or _engine_for(host, media_delay, self._loses)
         self._engine: MediaEngine | None = None
         self._feeds: Feeds | None = None
         self._server: Server | None = None
         self._reception = HttpUploads(self._report_uploaded)
-        self._sockets: dict[SocketId, Socket] = {}
+        self._sockets: dict[SocketId, Outlet] = {}
         self._accepted = 0
         self._timer: asyncio.TimerHandle | None = None
         self._events: Broadcast[GatewayEvent] = Broadcast()
@@ -146,6 +149,10 @@ class Gateway(Commands):
         """Where clients connect to, for their option ``env``."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{'ws' if self._ssl is None else 'wss'}://{host}:{self.port}"
+
+    def _loses(self) -> bool:
+        """For a packet of the media: whether it is lost."""
+        return self.media_loss > 0.0 and self._chance.random() < self.media_loss
 
     def audio(self, call: CallId) -> CallAudio:
         """The gateway's side of a call's audio: hear what the client says, or say something to it.
@@ -329,13 +336,15 @@ class Gateway(Commands):
         self._events.end()
 
 
-def _engine_for(host: str, delay: float) -> EngineFactory:
+def _engine_for(host: str, delay: float, lose: Callable[[], bool]) -> EngineFactory:
     """Real media, on a path chosen as the platform chooses it. On loopback it leaves this machine never."""
 
     def make(report: Report) -> MediaEngine:
         from telnyx_drivers._webrtc.engine import AiortcEngine, settings_for
+        from telnyx_drivers.gateway.lossy import lossy_path
 
-        settings = evolve(settings_for("ws://localhost"), stands_in_for_server=True, delay=delay)
+        path = lossy_path(lose)
+        settings = evolve(settings_for("ws://localhost"), stands_in_for_server=True, delay=delay, rtp_path=path)
         return AiortcEngine(report, settings=evolve(settings, addresses=list[str]) if _is_loopback(host) else settings)
 
     return make

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from typing import Final
+from typing import Final, Protocol
 
 from attrs import frozen
 from websockets.asyncio.server import ServerConnection
@@ -25,8 +25,20 @@ class _Close:
     reason: str
 
 
+class Outlet(Protocol):
+    """What the gateway does with a connection that it has accepted. Nothing waits, nothing raises."""
+
+    def send(self, text: str) -> None: ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Close once everything sent before has left."""
+        ...
+
+    def abort(self) -> None: ...
+
+
 class Socket:
-    """The writing half; nothing here waits but `write`, which one task runs."""
+    """An `Outlet`. The writing half; nothing here waits but `write`, which one task runs."""
 
     def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection

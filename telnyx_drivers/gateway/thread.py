@@ -2,10 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from telnyx_core.gateway.events import GatewayEvent
 from telnyx_drivers.gateway.server import Gateway
@@ -59,6 +59,11 @@ class GatewayThread:
             return what(gateway)
 
         return asyncio.run_coroutine_threadsafe(command(), loop).result(timeout)
+
+    def start(self, what: Callable[[Gateway], Coroutine[Any, Any, T]]) -> "Future[T]":
+        """Have something carried out there that takes its time."""
+        loop, gateway = self._started.result()
+        return asyncio.run_coroutine_threadsafe(what(gateway), loop)
 
     def wait_for(self, kind: type[E], where: Callable[[E], bool] | None = None, *, timeout: float = 10.0) -> E:
         """As `Gateway.wait_for`."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from telnyx_core.gateway import Assistant
 from telnyx_core.gateway.events import (
     CallAnswered,
     CallEnded,
@@ -302,3 +303,26 @@ def test_a_listener_that_is_told_to_end_hangs_up(tmp_path: Path, told: signal.Si
         assert (await gateway.wait_for(CallEnded)).by == "client"
 
     with_gateway(story)
+
+
+def test_an_assistant_is_talked_to_and_its_words_are_shown() -> None:
+    async def story() -> Ended:
+        assistant = Assistant(greeting="Good morning.", replies={"open": "From 9 to 5."})
+        async with Gateway(assistants={"shop": assistant}) as gateway:
+            said = ("--say", "Are you open?", "--say", "Thanks")
+            arguments = ("-m", "telnyx_drivers", "talk", "shop", *said, "--json")
+            async with running(*arguments, user="", password="", url=gateway.url) as process:
+                return await end_of(process)
+
+    ended = asyncio.run(story())
+    assert ended.status == Exit.OK, ended.err
+    told = [(item["role"], item["content"], item["partial"]) for item in ended.document["transcript"]]
+    assert told == [
+        ("assistant", "Good morning.", False),
+        ("user", "Are you open?", False),
+        ("assistant", "From 9 to 5.", False),
+        ("user", "Thanks", False),
+        ("assistant", "Thanks", False),
+    ]
+    assert "From 9 to 5." in ended.err
+    assert ended.document["hangup"]["cause"] == "NORMAL_CLEARING"

@@ -7,21 +7,25 @@ import asyncio
 import base64
 import json
 import os
+import re
 import stat
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import UUID
 
+import anyio
 import pytest
 from typer.testing import CliRunner, Result
 
+import telnyx_drivers.trio as trio_client
 from telnyx_drivers._services.telnyx_api import Account
 from telnyx_drivers._tools.cli.app import app
 from telnyx_drivers._tools.cli.exits import Exit
-from telnyx_drivers.asyncio import AccountFailed, TelnyxRTC, TelnyxTokenProvider, TokenProviderFailed
-from telnyx_drivers.gateway import Gateway
+from telnyx_drivers.asyncio import AccountFailed, InvalidCallState, TelnyxRTC, TelnyxTokenProvider, TokenProviderFailed
+from telnyx_drivers.gateway import Gateway, GatewayThread
 
 KEY = "KEY0123456789_abcdefghij"
 
@@ -37,6 +41,7 @@ class TelnyxApi(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     wrong: list[str]
+    transfers: list[tuple[str, dict[str, object]]]
 
     def do_GET(self) -> None:
         target = urlsplit(self.path)
@@ -80,6 +85,16 @@ class TelnyxApi(BaseHTTPRequestHandler):
             if body not in (b"", b"{}"):
                 self.wrong.append(f"a body: {body!r}")
             self._answer(201, jwt(self.path.split("/")[3]), "text/plain")
+        elif transferred := re.fullmatch("/v2/calls/([^/]+)/actions/transfer", self.path):
+            given = json.loads(body)
+            self.transfers.append((unquote(transferred[1]), given))
+            known = {"to", "from", "from_display_name", "client_state", "command_id", "custom_headers", "timeout_secs"}
+            if given.keys() - known or not 5 <= given.get("timeout_secs", 30) <= 600:
+                self.wrong.append(f"members {sorted(given)}")
+            if given["to"] == "+1555999":
+                self._refuse(422, "90018", "Call has already ended")
+                return
+            self._answer(200, json.dumps({"data": {"result": "ok"}}), "application/json")
         else:
             self._refuse(404, "10005", "Resource not found")
 
@@ -105,8 +120,14 @@ class TelnyxApi(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    handler = type("Handler", (TelnyxApi,), {"wrong": []})
+def transfers() -> list[tuple[str, dict[str, object]]]:
+    """What the API is asked to transfer: the call's id there, and the body."""
+    return []
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch, transfers: list[tuple[str, dict[str, object]]]) -> Iterator[str]:
+    handler = type("Handler", (TelnyxApi,), {"wrong": [], "transfers": transfers})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/v2"
@@ -155,6 +176,56 @@ def test_what_the_api_quotes_of_the_key_is_not_repeated(api: str) -> None:
 def test_an_api_that_cannot_be_reached_is_said_so() -> None:
     with pytest.raises(AccountFailed, match="was not reached"):
         Account(api_key=KEY, base_url="http://127.0.0.1:9/v2").make_token("cred-1")
+
+
+@pytest.mark.media
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_call_is_transferred_by_its_call_control_id(
+    api: str, transfers: list[tuple[str, dict[str, object]]], backend: str
+) -> None:
+    kind = trio_client.TelnyxRTC if backend == "trio" else TelnyxRTC
+
+    async def main(url: str) -> None:
+        async with kind(login="alice", password="secret", env=url, ice_servers=[]) as client:
+            call = await client.new_call("ring")
+            with pytest.raises(InvalidCallState, match="call_control_id"):
+                await call.transfer("+15551230000", base_url=api)
+            await call.wait_for_state("ringing", timeout=10)
+            await call.transfer("+15551230000", base_url=api)
+            await call.transfer(
+                "sip:desk@example.com",
+                caller_number="+1555",
+                caller_name="Desk",
+                custom_headers=[{"name": "X-Why", "value": "bot"}],
+                client_state="c3RhdGU=",
+                timeout=1.2,
+                base_url=api,
+            )
+            with pytest.raises(AccountFailed, match=r"refused with 422.*Call has already ended"):
+                await call.transfer("+1555999", base_url=api)
+            with pytest.raises(AccountFailed, match="was not reached"):
+                await call.transfer("+1555", base_url="http://127.0.0.1:9/v2")
+            ident = call.info.telnyx_call_control_id
+            await call.hangup()
+            with pytest.raises(InvalidCallState, match="the call has ended"):
+                await call.transfer("+1555", base_url=api)
+        assert {control for control, _ in transfers} == {ident}
+        commands = [str(body.pop("command_id")) for _, body in transfers]
+        assert len(set(map(UUID, commands))) == 3
+        assert [body for _, body in transfers[:2]] == [
+            {"to": "+15551230000"},
+            {
+                "to": "sip:desk@example.com",
+                "from": "+1555",
+                "from_display_name": "Desk",
+                "custom_headers": [{"name": "X-Why", "value": "bot"}],
+                "client_state": "c3RhdGU=",
+                "timeout_secs": 5,
+            },
+        ]
+
+    with GatewayThread(lambda: Gateway(users={"alice": "secret"})) as gateway:
+        anyio.run(main, gateway.url, backend=backend)
 
 
 def run(*arguments: str) -> Result:

@@ -33,3 +33,17 @@ def test_turns(capsys: pytest.CaptureFixture[str]) -> None:
 def test_call_sense(capsys: pytest.CaptureFixture[str]) -> None:
     run("call-sense.md")
     assert capsys.readouterr().out == "busy\n5 audio\n"
+
+
+def test_ai_assistant(capsys: pytest.CaptureFixture[str]) -> None:
+    run("ai-assistant.md")
+    assert capsys.readouterr().out.splitlines() == [
+        "assistant: Good morning.",
+        "user: Are you open?",
+        'assistant: "from 9 to 5"',
+    ]
+
+
+def test_transfer_and_conference(capsys: pytest.CaptureFixture[str]) -> None:
+    run("transfer-and-conference.md")
+    assert capsys.readouterr().out == "the agent hears the customer\n3 calls in conference\n"

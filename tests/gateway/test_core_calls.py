@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from telnyx_core._assistant import Conversation
 from telnyx_core.actions import ApplyRemote, SendDigits
-from telnyx_core.errors import InvalidCallState
+from telnyx_core.errors import InvalidCallState, OptionsError
 from telnyx_core.facts import DigitHeard, NegotiationFailed
-from telnyx_core.gateway import Assistant, CallPlan, GatewayOptions, Limits, Quirks
+from telnyx_core.gateway import Assistant, CallPlan, Calls, GatewayOptions, Hears, Limits, Quirks, Says
 from telnyx_core.gateway.actions import Echo, Silence, Tone
 from telnyx_core.gateway.events import (
     CallAnswered,
@@ -644,6 +645,49 @@ def test_the_assistant_calls_a_function_and_says_what_it_returned() -> None:
     client.send({"jsonrpc": "2.0", "method": "ai_conversation", "params": {**user_text(""), "item": output}})
     assert all(frame.get("method") == "ai_conversation" for frame in client.frames[before:])
     assert said(client)[-1]["item"]["content"][0]["text"] == '{"ok":true}'
+
+
+def transcript(client: Client) -> list[tuple[str, str, bool]]:
+    """As the client's own session puts it together."""
+    conversation = Conversation()
+    for params in said(client):
+        conversation.heard(params, 0.0)
+    return [(item.role, item.content, item.partial) for item in conversation.transcript]
+
+
+def test_a_script_is_carried_out_at_its_pace_and_interrupted() -> None:
+    script = (
+        Says("One two three four five", after=1.0),
+        Hears("Stop.", after=0.5),
+        Calls("lookup", {"q": 1}, after=1.0),
+    )
+    rig = Rig(GatewayOptions(users=USERS, assistants={"a1": Assistant(pace=0.2, script=script)}))
+    client = rig.connect()
+    client.ask("anonymous_login", {"target_type": "ai_assistant", "target_id": "a1"})
+    call = client.invite("")
+    assert said(client) == []
+    rig.wait(1.1)
+    assert transcript(client) == [("assistant", "One", True)]
+    rig.wait(0.5)
+    assert transcript(client) == [("assistant", "One two three", False), ("user", "Stop.", False)]
+    rig.wait(1.0)
+    assert said(client)[-1]["item"]["name"] == "lookup"
+    client.ask("ai_conversation", user_text("Four words it says."))
+    rig.wait(0.3)
+    assert transcript(client)[-1] == ("assistant", "Four words", True)
+    rig.wait(5.0)
+    assert transcript(client)[-1] == ("assistant", "Four words it says.", False)
+    client.ask("ai_conversation", user_text("Nothing comes of this"))
+    client.bye(call)
+    before = len(said(client))
+    rig.wait(5.0)
+    assert len(said(client)) == before, "nothing is said after the call"
+
+
+def test_a_pace_and_the_times_of_a_script_are_seconds() -> None:
+    for wrong in ({"pace": -1.0}, {"script": (Says("x", after=float("nan")),)}):
+        with pytest.raises(OptionsError):
+            Assistant(**wrong)  # type: ignore[arg-type]
 
 
 def test_without_a_call_the_assistant_only_listens() -> None:

@@ -9,14 +9,14 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 from attrs import frozen
 
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.events import ErrorRaised, SocketOpen
-from telnyx_core.options import ClientOptions, IceServer
+from telnyx_core.options import AnonymousLogin, ClientOptions, IceServer
 from telnyx_drivers._logs import ROOT
 from telnyx_drivers._services.store import FileStore
 from telnyx_drivers._tools.cli.arguments import ICE_CREDENTIAL, ICE_USERNAME, check_writable
@@ -24,6 +24,9 @@ from telnyx_drivers._tools.cli.credentials import Credentials
 from telnyx_drivers._tools.cli.output import Output
 from telnyx_drivers._tools.cli.timeline import milliseconds
 from telnyx_drivers.asyncio import TelnyxRTC
+
+if TYPE_CHECKING:
+    from telnyx_drivers.telemetry import Meter
 
 CONNECT_TIMEOUT: Final = 20.0
 """Seconds: several attempts, and not longer than a person waits without a word."""
@@ -119,12 +122,13 @@ class Way:
     trickle: bool = False
     connect_timeout: float = CONNECT_TIMEOUT
 
-    def options(self, credentials: Credentials) -> ClientOptions:
+    def options(self, credentials: Credentials, anonymous: AnonymousLogin | None = None) -> ClientOptions:
         """Raises `OptionsError`."""
         return ClientOptions(
             login_token=credentials.login_token,
             login=credentials.login,
             password=credentials.password,
+            anonymous_login=anonymous,
             env=self.url,
             region=self.region,
             ice_servers=self.ice_servers,
@@ -142,13 +146,15 @@ async def logged_in(
     *,
     journal: Path | None = None,
     store: Path | None = None,
+    anonymous: AnonymousLogin | None = None,
+    meters: "tuple[Meter, ...]" = (),
 ) -> AsyncGenerator[TelnyxRTC, None]:
     """A registered client for the length of the block.
 
     In the document, ``connected_ms`` is how long it took until the socket was open, ``registered_ms`` the rest.
     """
     client = TelnyxRTC(
-        way.options(credentials),
+        way.options(credentials, anonymous),
         connect_timeout=way.connect_timeout,
         journal=None if journal is None else check_writable(journal, "--journal"),
         store=None if store is None else FileStore(check_writable(store, "--store")),
@@ -167,6 +173,10 @@ async def logged_in(
 
     client.on(ErrorRaised, tell)
     client.on(SocketOpen, note_open)
+    if meters:
+        from telnyx_drivers.telemetry import observe
+
+        observe(client, *meters)
     # Loaded beside the login, the engine would be measured as a part of it.
     with contextlib.suppress(ImportError), output.working("Loading"):
         await asyncio.to_thread(importlib.import_module, "telnyx_drivers._webrtc.engine")

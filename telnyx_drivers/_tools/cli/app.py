@@ -13,11 +13,13 @@ from telnyx_drivers._tools.cli.exits import UsageError
 from telnyx_drivers._tools.cli.explain import explain
 from telnyx_drivers._tools.cli.gateway import gateway
 from telnyx_drivers._tools.cli.listen import listen
+from telnyx_drivers._tools.cli.load import load
 from telnyx_drivers._tools.cli.output import Output
 from telnyx_drivers._tools.cli.profile import use_profile
 from telnyx_drivers._tools.cli.prove import prove
 from telnyx_drivers._tools.cli.replay import replay
 from telnyx_drivers._tools.cli.report import report
+from telnyx_drivers._tools.cli.talk import talk
 from telnyx_drivers._tools.cli.token import token
 
 app = typer.Typer(
@@ -59,5 +61,5 @@ def main(
             raise typer.BadParameter(str(error), param_hint="--profile") from None
 
 
-for command in (demo, call, listen, gateway, diagnose, prove, report, replay, token, explain):
+for command in (demo, call, talk, listen, load, gateway, diagnose, prove, report, replay, token, explain):
     app.command(epilog=USAGES[command.__name__].epilog)(command)

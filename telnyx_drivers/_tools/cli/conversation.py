@@ -50,6 +50,8 @@ class Plan:
     decline: str | None = None
     """The cause with which a call is refused instead of all this."""
     checks: Checks = field(factory=Checks)
+    voiceless: bool = False
+    """What is said may be in writing alone: silence is no fault."""
 
 
 class Conversation:
@@ -274,6 +276,8 @@ class Conversation:
     def _listen_back(self, audio: "CallAudio") -> None:
         """Report silence as a fault, unless something was played to a far end that only listens."""
         loudness = self._loudness
+        if self._plan.voiceless:
+            return
         if self._plan.play is not None and not self._played:
             return  # reported already, and over before anything could be heard
         if self._plan.play is not None and not loudness.sent_anything:

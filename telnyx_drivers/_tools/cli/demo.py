@@ -24,6 +24,8 @@ from telnyx_drivers._tools.cli.timeline import milliseconds
 
 LIMIT: Final = 25.0
 """Seconds for all of it; the sentence takes four and a half of them."""
+BOT_LIMIT: Final = 60.0
+"""Seconds for ``--bot``; the conversation takes some twenty of them."""
 ANSWERED_WITHIN: Final = 10.0
 LEAD: Final = 1.0
 """Seconds before the first word."""
@@ -37,6 +39,11 @@ def demo(
     record: Annotated[Path, typer.Option(help="Where the call is recorded: you left, the echo right.")] = Path(
         "telnyx-demo.wav"
     ),
+    bot: Annotated[
+        bool,
+        typer.Option("--bot", help="Let a bot and a caller talk instead, in half a minute, and make a page of it."),
+    ] = False,
+    report: Annotated[Path, typer.Option(help="Where the page of --bot goes.")] = Path("telnyx-demo.html"),
     verbose: VerboseFlag = 0,
     json: JsonFlag = False,
 ) -> None:
@@ -46,13 +53,23 @@ def demo(
     async def work(document: JsonObject) -> Exit:
         need_media()
         check_writable(record)
+        limit = BOT_LIMIT if bot else LIMIT
         try:
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(limit):
+                if bot:
+                    return await _let_them_talk(record, check_writable(report, "--report"), output, document)
                 return await _demonstrate(record, output, document)
         except TimeoutError:
-            raise TelnyxClientError(f"the demo was not over within {LIMIT:g} seconds") from None
+            raise TelnyxClientError(f"the demo was not over within {limit:g} seconds") from None
 
     perform(output, work)
+
+
+async def _let_them_talk(record: Path, report: Path, output: Output, document: JsonObject) -> Exit:
+    from telnyx_drivers._tools.cli.bot_demo import demonstrate, page_for, spoken
+
+    async with spoken() as lines:
+        return await demonstrate(lines, output, document, record=record, page=page_for(report, output))
 
 
 async def _demonstrate(record: Path, output: Output, document: JsonObject) -> Exit:

@@ -50,6 +50,20 @@ USAGES: Final = {
         ),
         _CALLS,
     ),
+    "talk": Usage(
+        (
+            "telnyx-rtc talk assistant-1234 --say 'What are your opening hours?'",
+            "telnyx-rtc talk assistant-1234 --mic default --speaker default --record talk.wav",
+        ),
+        _CALLS,
+    ),
+    "load": Usage(
+        (
+            "telnyx-rtc load --cps 5 --concurrency 40 --html load.html",
+            "telnyx-rtc load --find --concurrency 500 --json",
+        ),
+        _CALLS,
+    ),
     "gateway": Usage(
         ("telnyx-rtc gateway --user alice --user bob --port 8765", "telnyx-rtc gateway --users-file users.env --json"),
         (Exit.OK, Exit.USAGE, Exit.INTERRUPTED),

@@ -25,11 +25,13 @@ from telnyx_core.gateway.events import (
 from telnyx_drivers._tools.cli.account import JsonFlag
 from telnyx_drivers._tools.cli.credentials import read_pairs
 from telnyx_drivers._tools.cli.exits import Exit, UsageError
+from telnyx_drivers._tools.cli.metrics import MetricsOption, measured
 from telnyx_drivers._tools.cli.output import Output, clean
 from telnyx_drivers._tools.cli.running import perform
 
 if TYPE_CHECKING:
     from telnyx_drivers.gateway import Gateway
+    from telnyx_drivers.telemetry import Meter
 
 
 def gateway(
@@ -40,6 +42,7 @@ def gateway(
     users_file: Annotated[Path | None, typer.Option(help="Users with their passwords, in lines NAME=PASSWORD.")] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on; 0 takes a free one.")] = 0,
+    metrics: MetricsOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Run the embedded gateway, for programs to call instead of Telnyx. Ctrl-C ends it.
@@ -55,16 +58,25 @@ def gateway(
         given = {} if users_file is None else read_pairs(users_file, warn=output.warn)
         if not made_up and not given:
             raise UsageError("Nobody could log in: name a user with --user or --users-file.")
-        async with Gateway(users={**made_up, **given}, host=host, port=port) as running:
-            document |= {"url": running.url, "users": {**made_up}}
-            output.emit({"ok": True, "status": "ok", **document})
-            _introduce(running, made_up, given, output)
-            async for event in running.events():
-                if line := describe(event):
-                    output.say(f"[dim]{datetime.now().astimezone():%H:%M:%S}[/]  {line}")
+        with measured(metrics, output, document) as meters:
+            async with Gateway(users={**made_up, **given}, host=host, port=port) as running:
+                document |= {"url": running.url, "users": {**made_up}}
+                output.emit({"ok": True, "status": "ok", **document})
+                _introduce(running, made_up, given, output)
+                await _tell(running, meters, output)
         return Exit.OK
 
     perform(output, work, serves=True)
+
+
+async def _tell(running: "Gateway", meters: "tuple[Meter, ...]", output: Output) -> None:
+    from telnyx_drivers.telemetry.gateway import GatewayObserver
+
+    observer = GatewayObserver(meters)
+    async for event in running.events():
+        observer.note(event)
+        if line := describe(event):
+            output.say(f"[dim]{datetime.now().astimezone():%H:%M:%S}[/]  {line}")
 
 
 def _introduce(running: "Gateway", made_up: dict[str, str], given: dict[str, str], output: Output) -> None:

@@ -34,6 +34,7 @@ from telnyx_drivers._tools.cli.devices import Hear, answer_with_microphone, loud
 from telnyx_drivers._tools.cli.exits import Exit, UsageError
 from telnyx_drivers._tools.cli.extras import need_devices, need_media
 from telnyx_drivers._tools.cli.failures import EXPECTED, show
+from telnyx_drivers._tools.cli.metrics import MetricsOption, measured
 from telnyx_drivers._tools.cli.output import Output, clean
 from telnyx_drivers._tools.cli.running import perform
 from telnyx_drivers.asyncio import TelnyxRTC
@@ -80,6 +81,7 @@ def listen(
     trickle: TrickleFlag = False,
     connect_timeout: ConnectTimeoutOption = CONNECT_TIMEOUT,
     journal: JournalOption = None,
+    metrics: MetricsOption = None,
     verbose: VerboseFlag = 0,
     json: JsonFlag = False,
 ) -> None:
@@ -107,13 +109,17 @@ def listen(
         credentials = find_credentials(credentials_file, environ=os.environ, warn=output.warn)
         conversations: list[Conversation] = []
         try:
-            async with (
-                loudspeaker(speaker, output) as hear,
-                logged_in(credentials, way, output, document, journal=journal, store=store) as client,
-            ):
-                answer_with_microphone(client, mic)
-                service = Service(plan, folder if record else None, count, hear, mic is not None or speaker is not None)
-                await service.serve(client, output, conversations)
+            with measured(metrics, output, document) as meters:
+                async with (
+                    loudspeaker(speaker, output) as hear,
+                    logged_in(
+                        credentials, way, output, document, journal=journal, store=store, meters=meters
+                    ) as client,
+                ):
+                    answer_with_microphone(client, mic)
+                    alone = mic is not None or speaker is not None
+                    service = Service(plan, folder if record else None, count, hear, alone)
+                    await service.serve(client, output, conversations)
         finally:
             for each in conversations:
                 await each.finish()

@@ -1,0 +1,1 @@
+"""Many calls at once, on purpose: how many a machine carries, and what becomes of them."""
