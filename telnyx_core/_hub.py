@@ -71,6 +71,7 @@ from telnyx_core.facts import (
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.options import CallOptions, ClientOptions
 from telnyx_core.states import CallState, SessionState
+from telnyx_core.stats.latency import Latency
 
 _MOST_OTHERS = 16
 """A warning lists at most so many calls: enough to see which they are, at the same cost with a thousand of them."""
@@ -193,6 +194,10 @@ class Hub:
     @property
     def call_report_id(self) -> str | None:
         return self.link.registrar.call_report_id
+
+    @property
+    def latency(self) -> Latency | None:
+        return self.link.liveness.monitor.latency
 
     # What comes from outside.
 

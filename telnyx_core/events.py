@@ -100,8 +100,16 @@ class CallInfo:
         return " ".join(value for name in names if (value := self.variables.get(name)))
 
 
+@frozen(kw_only=True)
+class _Dated:
+    """What every event has."""
+
+    timestamp: float = field(default=0.0, eq=False, repr=False)
+    """Epoch seconds at which a client was told of it, or its figures taken; else 0.0, as it leaves a `Session`."""
+
+
 @frozen
-class Ready:
+class Ready(_Dated):
     """Registered: calls can be made and received. Once per loss of registration."""
 
     session_id: str | None = field(repr=False)
@@ -116,7 +124,7 @@ class Ready:
 
 
 @frozen(kw_only=True)
-class ErrorRaised:
+class ErrorRaised(_Dated):
     """Something failed. The members of the error stand in the event, too.
 
     ``original`` of the error is the failure behind it, with the server's own words when it spoke.
@@ -151,7 +159,7 @@ class ErrorRaised:
 
 
 @frozen(kw_only=True)
-class WarningRaised:
+class WarningRaised(_Dated):
     """Something is worse than it should be, and goes on."""
 
     warning: TelnyxWarning
@@ -175,7 +183,7 @@ class WarningRaised:
 
 
 @frozen
-class CallUpdated:
+class CallUpdated(_Dated):
     """A call's state, an id or another visible member of it changed: ``telnyx.notification`` of type ``callUpdate``.
 
     A client's handlers get a `CallNotification`, whose ``call`` has the commands ``answer`` and ``hangup``.
@@ -190,7 +198,7 @@ class CallUpdated:
 
 
 @frozen
-class ParticipantData:
+class ParticipantData(_Dated):
     """The server tells who the other end is: ``telnyx.notification`` of type ``participantData``."""
 
     call: CallId
@@ -207,7 +215,7 @@ class ParticipantData:
 
 
 @frozen
-class ServerEvent:
+class ServerEvent(_Dated):
     """An info or event message of the server, passed through: ``telnyx.notification`` of type ``event``."""
 
     params: JsonView
@@ -220,7 +228,7 @@ class ServerEvent:
 
 
 @frozen
-class UserMediaError:
+class UserMediaError(_Dated):
     """A call has no source of sound, and ends for it: ``telnyx.notification`` of type ``userMediaError``."""
 
     call: CallId
@@ -233,7 +241,7 @@ class UserMediaError:
 
 
 @frozen
-class MediaRecovery:
+class MediaRecovery(_Dated):
     """The outcome of a recoverable microphone failure; the driver calls ``onSuccess`` or ``onError``."""
 
     call: CallId
@@ -244,7 +252,7 @@ class MediaRecovery:
 
 
 @frozen
-class PeerConnectionFailure:
+class PeerConnectionFailure(_Dated):
     """The connection of a call's media failed; it is renewed, or the call ends."""
 
     call: CallId
@@ -253,14 +261,14 @@ class PeerConnectionFailure:
 
 
 @frozen
-class MediaStarted:
+class MediaStarted(_Dated):
     """The first remote audio of a call arrived. The JS SDK has no such event."""
 
     call: CallId
 
 
 @frozen(kw_only=True)
-class StatsFrame:
+class StatsFrame(_Dated):
     """The quality of a call, every ``call_report_interval`` milliseconds.
 
     ``rtt`` and ``jitter`` are milliseconds, ``packet_loss`` is percent since the previous frame, levels are 0 to 1,
@@ -269,8 +277,6 @@ class StatsFrame:
     """
 
     call: CallId
-    timestamp: float
-    """Epoch seconds."""
     rtt: float | None
     """Round trip time, milliseconds."""
     jitter: float | None
@@ -365,7 +371,7 @@ class WarningCount:
 
 
 @frozen(kw_only=True)
-class StatsReport:
+class StatsReport(_Dated):
     """The quality of a whole call: once for each call that had media, when it ends.
 
     Units as in `StatsFrame`; ``duration`` is seconds from the first ``active``, 0 for a call that never was.
@@ -483,7 +489,7 @@ class StatsReport:
 
 
 @frozen
-class IceServerFailed:
+class IceServerFailed(_Dated):
     """A STUN or TURN server gave a call no candidate; others may have. After the W3C's ``icecandidateerror``.
 
     ``code`` is what the server said: 401 and 403 for a wrong user name or credential; 701: it was not reached.
@@ -499,7 +505,7 @@ class IceServerFailed:
 
 
 @frozen
-class DigitReceived:
+class DigitReceived(_Dated):
     """The far end sent a digit in the audio stream (RFC 4733). ``duration`` in seconds.
 
     ``via="audio"``: its tones were found in the audio itself, which is looked at once `CallHandle.sense` is used.
@@ -515,7 +521,7 @@ class DigitReceived:
 
 
 @frozen
-class ToneChanged:
+class ToneChanged(_Dated):
     """The ringtone or the ringback starts or stops."""
 
     call: CallId
@@ -526,14 +532,14 @@ class ToneChanged:
 
 
 @frozen
-class SocketOpen:
+class SocketOpen(_Dated):
     """A WebSocket is open; the login follows."""
 
     socket: SocketId
 
 
 @frozen
-class SocketClose:
+class SocketClose(_Dated):
     """A WebSocket closed, by either end. Once per socket."""
 
     socket: SocketId
@@ -546,7 +552,7 @@ class SocketClose:
 
 
 @frozen
-class SocketError:
+class SocketError(_Dated):
     """The transport failed; the error 45002 precedes it."""
 
     socket: SocketId
@@ -555,7 +561,7 @@ class SocketError:
 
 
 @frozen
-class SocketMessage:
+class SocketMessage(_Dated):
     """A message came that no request of ours was waiting for."""
 
     frame: JsonView = field(repr=False)
@@ -565,7 +571,7 @@ class SocketMessage:
 
 
 @frozen
-class FrameIgnored:
+class FrameIgnored(_Dated):
     """A frame was ignored: not JSON, not an object, unknown method, or too large. The JS SDK has no such event."""
 
     reason: str
@@ -573,7 +579,7 @@ class FrameIgnored:
 
 
 @frozen
-class AiConversation:
+class AiConversation(_Dated):
     """An AI assistant tells something of its conversation, as a transcript or a call of a function."""
 
     params: JsonView
@@ -601,7 +607,7 @@ class TranscriptItem:
 
 
 @frozen
-class TranscriptUpdated:
+class TranscriptUpdated(_Dated):
     """An utterance of the conversation with an AI assistant is new, continues, or is complete.
 
     The assistant's words come piece by piece and are put together; a caller's come as the assistant understood them.
@@ -627,7 +633,7 @@ class CloseReason(Enum):
 
 
 @frozen
-class SessionClosed:
+class SessionClosed(_Dated):
     """The session has stopped: no socket, no timer, no call. `connect` starts it again."""
 
     reason: CloseReason
@@ -659,6 +665,13 @@ Event: TypeAlias = (
     | TranscriptUpdated
     | SessionClosed
 )
+
+
+def dated(event: Event, timestamp: float) -> None:
+    """Say when it happened, in place: it was made a moment ago, and nobody has it yet. One that says so stays."""
+    if not event.timestamp:
+        object.__setattr__(event, "timestamp", timestamp)
+
 
 EVENT_NAMES: Final[Mapping[type[Event], str]] = {
     Ready: "telnyx.ready",

@@ -44,6 +44,8 @@ from telnyx_core.facts import (
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.options import CallOptions, ClientOptions, CustomHeader
 from telnyx_core.states import ESTABLISHED, LIVE, CallState, SessionState
+from telnyx_core.stats.latency import Latency
+from telnyx_core.stats.timings import EstablishmentTimings
 
 _Method = TypeVar("_Method", bound=Callable[..., object])
 
@@ -139,6 +141,15 @@ class Session:
     def calls(self) -> Mapping[CallId, CallInfo]:
         """Snapshots of the calls that have not been destroyed."""
         return {ident: call.info() for ident, call in self._hub.calls.items()}
+
+    def timings(self, call: CallId) -> EstablishmentTimings:
+        """How long each stage of a call's set-up took, as far as it has come; raises `InvalidCallState` as `call`."""
+        return self._find(call).timings
+
+    @property
+    def latency(self) -> Latency | None:
+        """How long the server took to answer on this socket; ``None`` before the first answer."""
+        return self._hub.latency
 
     @property
     def transcript(self) -> tuple[TranscriptItem, ...]:

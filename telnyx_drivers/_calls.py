@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
@@ -15,11 +16,14 @@ from telnyx_core._options.values import read_custom_headers
 from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core.actions import DigitsVia, Done, Failed, Outcome
 from telnyx_core.errors import InvalidCallState, TelnyxError
-from telnyx_core.events import CallInfo, CallUpdated, Cause, Direction, Event, StatsFrame
+from telnyx_core.events import CallInfo, CallUpdated, Cause, Direction, Event, StatsFrame, StatsReport
 from telnyx_core.facts import DigitSensed, PeerState
 from telnyx_core.ids import CallId, Ticket
 from telnyx_core.options import CustomHeader
 from telnyx_core.states import LIVE, CallState
+from telnyx_core.stats.call_stats import CallStats
+from telnyx_core.stats.latency import Latency
+from telnyx_core.stats.timings import EstablishmentTimings
 from telnyx_drivers._arguments import checked, checked_with, one_of, seconds, text
 from telnyx_drivers._driver import Driver
 from telnyx_drivers._emitter import Broadcast, Emits, EventStream, Handlers
@@ -77,7 +81,7 @@ class CallNotification(CallUpdated):
 
 def notification(event: CallUpdated, handle: "CallHandle") -> CallNotification:
     members = {member.name: getattr(event.call, member.name) for member in fields(CallInfo)}
-    return CallNotification(LiveCall(**members, handle=handle))
+    return CallNotification(LiveCall(**members, handle=handle), timestamp=event.timestamp)
 
 
 class _Waiter:
@@ -102,6 +106,7 @@ class CallHandle(Emits["CallNotification"]):
         """The client failed before this call ended."""
         self._audio: CallAudio | None = None
         self._playbacks: list[Playback] = []
+        self._timings: EstablishmentTimings | None = None
         self._way = 0.05
         """Seconds of one-way network delay, as far as known."""
         self._waiters: list[_Waiter] = []
@@ -151,6 +156,33 @@ class CallHandle(Emits["CallNotification"]):
     def error(self) -> TelnyxError | None:
         """The last error of the catalogue that named this call."""
         return self._error
+
+    @property
+    def timings(self) -> EstablishmentTimings | None:
+        """How long each stage of the set-up took: ``timings.steps``, with labels and milliseconds.
+
+        As far as it has come; after the end as the call's report has it, and ``None`` without a report.
+        """
+        return self._driver.session.timings(self.id) if self.live else self._timings
+
+    @property
+    def latency(self) -> Latency | None:
+        """Round trip and jitter of the signalling, in seconds, from what the server answers at once; ``None`` before.
+
+        `TelnyxRTC.is_registered` asks it for another one.
+        """
+        return self._driver.session.latency
+
+    async def stats(self) -> CallStats:
+        """The counters of the media path now: round trip, jitter, packets, and all of them under the W3C's names.
+
+        Raises `InvalidCallState` before there is a media path and after the end, and `MediaUnavailable`.
+        """
+        reading = self.audio.reading()
+        await anyio.lowlevel.checkpoint()
+        if reading is None or not self.live:
+            raise InvalidCallState(f"there is no media path: the call is {self.state.value}")
+        return CallStats(time.time(), reading)
 
     @property
     def connection_state(self) -> PeerState:
@@ -610,6 +642,8 @@ class CallHandle(Emits["CallNotification"]):
     def publish(self, event: Event) -> None:
         if isinstance(event, StatsFrame) and event.rtt is not None:
             self._way = min(event.rtt / 2_000, _LONGEST_WAY)
+        elif isinstance(event, StatsReport):
+            self._timings = event.establishment
         self._broadcast.publish(event)
         if self.state in _OVER:
             self._broadcast.end()

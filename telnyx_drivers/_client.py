@@ -31,6 +31,7 @@ from telnyx_core.events import (
     SessionClosed,
     TranscriptItem,
     WarningRaised,
+    dated,
 )
 from telnyx_core.facts import NetworkChange, NetworkChanged
 from telnyx_core.ids import CallId, Ticket
@@ -703,6 +704,7 @@ class Client(Emits[CallNotification]):
     # What the driver tells (driver.Audience).
 
     def notify(self, event: Event) -> None:
+        dated(event, time.time())
         handle = self._take_note(event)
         if handle is not None:
             match event:

@@ -24,6 +24,9 @@ from telnyx_core.errors import (
 )
 from telnyx_core.options import AnonymousLogin, Codec, CustomHeader, IceServer, MediaPermissionsRecovery, Region
 from telnyx_core.states import CallState, SessionState
+from telnyx_core.stats.call_stats import CallStats
+from telnyx_core.stats.latency import Latency
+from telnyx_core.stats.timings import EstablishmentTimings
 from telnyx_drivers._audio.audio_devices import AudioDevice, Sink
 from telnyx_drivers._exceptions import (
     AccountFailed,
@@ -55,17 +58,20 @@ __all__: list[str] = [
     "CallEnded",
     "CallFailed",
     "CallState",
+    "CallStats",
     "Codec",
     "ConnectionFailed",
     "CustomHeader",
     "DriverFailed",
     "ErrorCode",
+    "EstablishmentTimings",
     "EventsOverrun",
     "FileStore",
     "IceServer",
     "InvalidCallParameters",
     "InvalidCallState",
     "InvalidCredentials",
+    "Latency",
     "LocalProtocolError",
     "LoginFailed",
     "MediaPermissionsRecovery",

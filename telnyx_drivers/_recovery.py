@@ -35,6 +35,7 @@ isMediaRecoveryErrorEvent = is_media_recovery_error_event  # noqa: N816  # the J
 
 def with_recovery_actions(event: ErrorRaised, call: CallHandle) -> MediaRecoveryError:
     return MediaRecoveryError(
+        timestamp=event.timestamp,
         error=event.error,
         session_id=event.session_id,
         call=event.call,

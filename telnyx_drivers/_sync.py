@@ -148,7 +148,9 @@ class TelnyxRTC(ClientCommands["CallNotification"]):
         if isinstance(event, AsyncCallNotification):
             call = event.call
             members = {member.name: getattr(call, member.name) for member in fields(CallInfo)}
-            return CallNotification(LiveCall(**members, handle=Call(self._threads, call.handle)))
+            return CallNotification(
+                LiveCall(**members, handle=Call(self._threads, call.handle)), timestamp=event.timestamp
+            )
         if isinstance(event, MediaRecoveryError):
             resume, reject = event.resume, event.reject
             return evolve(event, resume=lambda: self._threads.do(resume), reject=lambda: self._threads.do(reject))

@@ -16,6 +16,9 @@ from telnyx_core.facts import NetworkChange, PeerState
 from telnyx_core.ids import CallId
 from telnyx_core.options import Region
 from telnyx_core.states import CallState, SessionState
+from telnyx_core.stats.call_stats import CallStats
+from telnyx_core.stats.latency import Latency
+from telnyx_core.stats.timings import EstablishmentTimings
 from telnyx_drivers._audio.audio_devices import SinkFactory
 from telnyx_drivers._blocking import Capture, Playback, Recording, Relayed
 from telnyx_drivers._calls import CallHandle, Headers, States
@@ -208,6 +211,29 @@ class CallCommands(Relayed[CallHandle, N]):
     def error(self) -> TelnyxError | None:
         """The last error of the catalogue that named this call."""
         return self._source.error
+
+    @property
+    def timings(self) -> EstablishmentTimings | None:
+        """How long each stage of the set-up took: ``timings.steps``, with labels and milliseconds.
+
+        As far as it has come; after the end as the call's report has it, and ``None`` without a report.
+        """
+        return self._threads.touch(lambda: self._source.timings)
+
+    @property
+    def latency(self) -> Latency | None:
+        """Round trip and jitter of the signalling, in seconds, from what the server answers at once; ``None`` before.
+
+        `TelnyxRTC.is_registered` asks it for another one.
+        """
+        return self._threads.touch(lambda: self._source.latency)
+
+    def stats(self) -> CallStats:
+        """The counters of the media path now: round trip, jitter, packets, and all of them under the W3C's names.
+
+        Raises `InvalidCallState` before there is a media path and after the end, and `MediaUnavailable`.
+        """
+        return self._run(self._source.stats)
 
     @property
     def connection_state(self) -> PeerState:

@@ -29,11 +29,11 @@ CORE = """
     Timer TimerKey UploadId VERSION WarningCode actions events facts
 """
 APPLICATION = """
-    AccountFailed AnonymousLogin AudioDevice Busy CallEnded CallFailed CallState Codec ConnectionFailed CustomHeader
-    DriverFailed
-    ErrorCode EventsOverrun FileStore IceServer InvalidCallParameters InvalidCallState InvalidCredentials
-    LocalProtocolError LoginFailed MediaPermissionsRecovery MediaRecoveryError MediaRecoveryFailed MediaUnavailable
-    MemoryStore NotConnected NotReady OptionsError ProtocolError Region SessionState Sink SpeedTestResult Store
+    AccountFailed AnonymousLogin AudioDevice Busy CallEnded CallFailed CallState CallStats Codec ConnectionFailed
+    CustomHeader DriverFailed ErrorCode EstablishmentTimings EventsOverrun FileStore IceServer InvalidCallParameters
+    InvalidCallState InvalidCredentials Latency LocalProtocolError LoginFailed MediaPermissionsRecovery
+    MediaRecoveryError MediaRecoveryFailed MediaUnavailable MemoryStore NotConnected NotReady OptionsError ProtocolError
+    Region SessionState Sink SpeedTestResult Store
     TelnyxClientError TelnyxError TelnyxTokenProvider TelnyxWarning TokenProviderFailed UnplayableAudio WarningCode
     events
     isMediaRecoveryErrorEvent is_media_recovery_error_event

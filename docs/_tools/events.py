@@ -29,6 +29,8 @@ async for event in client.events():  # all of them, in order
     ...
 ```
 
+Each has a `timestamp`, epoch seconds, at which the client was told of it.
+
 `call.on`, `call.wait_for` and `call.events` hear what is about that call alone. The blocking client has `on` and
 `wait_for`. A handler that raises costs nothing but itself: the exception goes to the log at ERROR, with its traceback.
 

@@ -66,6 +66,7 @@ from telnyx_core.facts import MediaFact, PeerStateChanged, SourceFault, StatsTak
 from telnyx_core.ids import CallId, MediaId, Ticket
 from telnyx_core.options import CallOptions, CustomHeader
 from telnyx_core.states import ESTABLISHED, LIVE, CallInput, CallState, move_call
+from telnyx_core.stats.timings import EstablishmentTimings
 
 BUSY = Cause("USER_BUSY", 17)
 NORMAL = Cause("NORMAL_CLEARING", 16)
@@ -573,6 +574,10 @@ class Call:
             self._ending.by_us(now, bye=bye, purge=purge, confirmed=confirmed)
 
     # Inside.
+
+    @property
+    def timings(self) -> EstablishmentTimings:
+        return self._quality.timings
 
     def announce(self) -> None:
         self._host.act(Notify(CallUpdated(self.info())))

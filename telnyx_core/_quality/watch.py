@@ -23,7 +23,7 @@ from telnyx_core.options import CallOptions
 from telnyx_core.states import CallState
 from telnyx_core.stats.interval import Interval
 from telnyx_core.stats.snapshot import StatsSnapshot
-from telnyx_core.stats.timings import Mode
+from telnyx_core.stats.timings import EstablishmentTimings, Mode
 
 LAST_READING: Final = 0.5
 """Seconds for which an ending call waits for its last reading (STATS-013)."""
@@ -125,6 +125,10 @@ class QualityWatch:
     def unwritten_debug(self) -> tuple[WriteDebug, ...]:
         return () if self._debug is None else self._debug.unwritten()
 
+    @property
+    def timings(self) -> EstablishmentTimings:
+        return self._marks.timings(self._mode)
+
     # Readings.
 
     def start(self, peer: Watched | None, now: float) -> None:
@@ -217,7 +221,7 @@ class QualityWatch:
                 now,
                 self._host.wall_offset,
                 call_report_id=self._host.call_report_id,
-                establishment=self._marks.timings(self._mode),
+                establishment=self.timings,
                 timeline=None if self._debug is None else self._debug.timeline(),
                 final=not self.goes_on,
             )

@@ -7,6 +7,7 @@ from attrs import define, field
 
 from telnyx_core._time import timeouts
 from telnyx_core.ids import CallId
+from telnyx_core.stats.latency import Latency
 
 Source: TypeAlias = Literal["probe", "request"]
 """What showed that the socket is broken (36003's ``source``). A call's dead media never does (MEDIA-235)."""
@@ -33,6 +34,8 @@ class HealthMonitor:
     probed_at: float | None = None
     answers_in: float = 0.0
     """Seconds that replies have taken lately, at most; it decays by a tenth with each faster one."""
+    latency: Latency | None = None
+    """Of this socket."""
     suspicion: bool = False
     """A sign other than silence speaks against the socket: the host has no network, or slept."""
     waiting: dict[CallId, str] = field(factory=dict[CallId, str])
@@ -40,7 +43,7 @@ class HealthMonitor:
 
     def start(self, now: float) -> None:
         self.last_in = self.last_out_ok = now
-        self.probed_at = None
+        self.probed_at = self.latency = None
         self.suspicion = False
         self.waiting.clear()
 
@@ -51,7 +54,9 @@ class HealthMonitor:
         """A request of ours was answered, in time or late (SIG-263)."""
         self.last_out_ok = now
         if asked_at is not None:
-            self.answers_in = max(now - asked_at, 0.9 * self.answers_in)
+            took = now - asked_at
+            self.answers_in = max(took, 0.9 * self.answers_in)
+            self.latency = Latency(took, 0.0) if self.latency is None else self.latency.then(took)
 
     def probe_answered(self, now: float) -> None:
         self.probed_at = None

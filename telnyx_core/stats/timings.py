@@ -23,8 +23,12 @@ class Step:
 
 @frozen
 class EstablishmentTimings:
+    """The stages of one call's set-up, as far as it has come."""
+
     mode: Mode
+    """How candidates are sent: ``trickle``, one by one, or ``non-trickle``, with the description."""
     direction: Literal["inbound", "outbound"]
+    """``inbound`` or ``outbound``, as seen from here."""
     start: float
     """Seconds on the session's clock."""
     reached: tuple[tuple[str, float], ...]

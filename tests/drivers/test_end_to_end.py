@@ -207,3 +207,22 @@ async def test_cancelled_in_the_middle_of_a_call(make: Make) -> None:
     assert tasks_now() == before
     await anyio.sleep(0.05)
     assert not [thread for thread in threading.enumerate() if thread.name == "telnyx-media"]
+
+
+async def test_the_counters_of_a_real_call(make: Make) -> None:
+    async with make() as client:
+        call = await client.new_call("tone")
+        await call.wait_for_state("active", timeout=10)
+        with anyio.fail_after(10):
+            async for frame in call.audio_in():
+                if frame.to_numpy().any():
+                    break
+        stats = await call.stats()
+        assert stats.packets_received is not None
+        assert stats.packets_received > 0
+        assert stats.bytes_received == stats.reading.bytes_received
+        assert {"inbound-rtp", "outbound-rtp", "codec"} <= {entry["type"] for entry in stats.w3c}
+        assert call.latency is not None
+        before = call.latency.count
+        await client.is_registered()
+        assert call.latency.count == before + 1

@@ -93,6 +93,9 @@ def test_a_call_from_beginning_to_end(make: Make, tmp_path: Path) -> None:
         assert playback.ended
         recording.stop()
         assert recording.ended
+        assert call.stats().packets_received
+        assert call.timings is not None
+        assert call.latency is not None
         assert call.hold()
         assert call.state is CallState.HELD
         assert call.unhold()

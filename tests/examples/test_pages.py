@@ -47,3 +47,12 @@ def test_ai_assistant(capsys: pytest.CaptureFixture[str]) -> None:
 def test_transfer_and_conference(capsys: pytest.CaptureFixture[str]) -> None:
     run("transfer-and-conference.md")
     assert capsys.readouterr().out == "the agent hears the customer\n3 calls in conference\n"
+
+
+def test_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    run("figures.md")
+    received, kinds, *steps, latency = capsys.readouterr().out.splitlines()
+    assert int(received.removeprefix("packets received: ")) > 20
+    assert {"inbound-rtp", "outbound-rtp", "transport", "codec", "candidate-pair"} <= set(kinds.split())
+    assert any(step.endswith("Call is active") for step in steps)
+    assert re.fullmatch(r"the server answers in \d+\.\d ms", latency)
