@@ -18,8 +18,8 @@ import telnyx_drivers
 import telnyx_rtc
 
 CORE_MODULES = {"actions", "catalogue", "errors", "events", "facts", "ids", "options", "session", "states"}
-CORE_ROOMS = {"gateway", "ice", "journal", "stats", "testing"}
-DRIVER_DOORS = {"asyncio", "trio", "sync", "gateway", "adapters", "diagnose", "telemetry", "testing"}
+CORE_ROOMS = {"fleet", "gateway", "ice", "journal", "stats", "testing"}
+DRIVER_DOORS = {"fleet", "asyncio", "trio", "sync", "gateway", "adapters", "diagnose", "telemetry", "testing"}
 
 CORE = """
     Action AnonymousLogin Busy CallId CallInfo CallOptions CallState Cause ClientOptions CloseReason Codec
@@ -46,6 +46,9 @@ ASYNC = "CallHandle CallNotification LiveCall TelnyxRTC"
 BLOCKING = "Call CallNotification LiveCall TelnyxRTC"
 
 
+FLEET = """
+    CallRecord Fleet FleetCall FleetClosed FleetFull FleetStore LocalStore Outcome Stage this_call
+"""
 ICE = """
     Action Address Agent Candidate CandidateError CandidateGathered CandidateType CloseStream Credentials DataReceived
     Dropped GatheringFinished IceError IceState OpenStream PairSelected RestartFailed ServerFailed StateChanged
@@ -79,6 +82,12 @@ def test_the_door_of_the_ice_agent() -> None:
 @pytest.mark.parametrize(("module", "group"), [("testing", KIT), ("telemetry", TELEMETRY)])
 def test_the_doors_of_the_kits(module: str, group: str) -> None:
     assert set(importlib.import_module(f"telnyx_drivers.{module}").__all__) == names(group)
+
+
+def test_the_doors_of_a_fleet() -> None:
+    assert set(importlib.import_module("telnyx_drivers.fleet").__all__) == names(FLEET)
+    parties = "CallRecord Head Ledger Outcome Reply Request Stage Worker"
+    assert set(importlib.import_module("telnyx_core.fleet").__all__) == names(parties)
 
 
 @pytest.mark.parametrize(
