@@ -29,8 +29,9 @@ NEWEST = (
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, imports, and the fence around the core."""
-    session.install("ruff>=0.17,<0.18")
+    """Style, imports, the fence around the core, and spelling."""
+    session.install("ruff>=0.17,<0.18", "typos>=1.30")
+    session.run("typos")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("python", "docs/_tools/commands.py", "--check")
