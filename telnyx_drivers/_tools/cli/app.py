@@ -21,6 +21,7 @@ from telnyx_drivers._tools.cli.replay import replay
 from telnyx_drivers._tools.cli.report import report
 from telnyx_drivers._tools.cli.talk import talk
 from telnyx_drivers._tools.cli.token import token
+from telnyx_drivers._tools.cli.watch import phone, watch
 
 app = typer.Typer(
     name="telnyx-rtc",
@@ -61,5 +62,5 @@ def main(
             raise typer.BadParameter(str(error), param_hint="--profile") from None
 
 
-for command in (demo, call, talk, listen, load, gateway, diagnose, prove, report, replay, token, explain):
+for command in (demo, call, talk, listen, phone, watch, load, gateway, diagnose, prove, report, replay, token, explain):
     app.command(epilog=USAGES[command.__name__].epilog)(command)

@@ -57,6 +57,10 @@ USAGES: Final = {
         ),
         _CALLS,
     ),
+    "phone": Usage(
+        ("telnyx-rtc phone --mic default --speaker default", "telnyx-rtc phone +15550100 --from +15550199"), _CALLS
+    ),
+    "watch": Usage(("telnyx-rtc watch ~/.telnyx-desk",), (Exit.OK, Exit.FAILED, Exit.USAGE)),
     "load": Usage(
         (
             "telnyx-rtc load --cps 5 --concurrency 40 --html load.html",

@@ -37,6 +37,7 @@ from telnyx_drivers._tools.cli.failures import EXPECTED, show
 from telnyx_drivers._tools.cli.metrics import MetricsOption, measured
 from telnyx_drivers._tools.cli.output import Output, clean
 from telnyx_drivers._tools.cli.running import perform
+from telnyx_drivers._tools.cli.watch import SocketOption, watchable
 from telnyx_drivers.asyncio import TelnyxRTC
 
 ACTIVE_WITHIN: Final = 30.0
@@ -82,6 +83,7 @@ def listen(
     connect_timeout: ConnectTimeoutOption = CONNECT_TIMEOUT,
     journal: JournalOption = None,
     metrics: MetricsOption = None,
+    socket: SocketOption = None,
     verbose: VerboseFlag = 0,
     json: JsonFlag = False,
 ) -> None:
@@ -115,6 +117,7 @@ def listen(
                     logged_in(
                         credentials, way, output, document, journal=journal, store=store, meters=meters
                     ) as client,
+                    watchable(client, socket),
                 ):
                     answer_with_microphone(client, mic)
                     alone = mic is not None or speaker is not None
