@@ -12,8 +12,10 @@ from typing import Literal
 from attrs import evolve
 
 from telnyx_core._assistant import Conversation
-from telnyx_core._call.call import LOST, UNREACHABLE, Call, dialled_options, inbound_options
+from telnyx_core._call.call import Call
+from telnyx_core._call.causes import LOST, UNREACHABLE
 from telnyx_core._call.microphone import SOURCE_ERRORS
+from telnyx_core._call.offered import dialled_options, inbound_options
 from telnyx_core._call.tombstones import Tombstones
 from telnyx_core._options.address import parse_address
 from telnyx_core._reports.log_book import CommonLog
@@ -290,9 +292,9 @@ class Hub:
         if sessions and not kept:
             return  # only the session id, once for each call: which calls were kept is not known
         for call in list(self.calls.values()):
-            if not call.live or call.created_on == self.generation:
+            if not call.live or call.retention.created_here:
                 continue
-            if call.id in kept or call.attached_on == self.generation:
+            if call.id in kept or call.retention.attached_here:
                 call.listed(now)
             else:
                 call.unlisted(now)
@@ -304,7 +306,7 @@ class Hub:
     def came_back(self, now: float) -> None:
         """The server is ready again. It ended the unanswered calls with their socket, listed here or not (PS-006)."""
         for call in list(self.calls.values()):
-            if call.live and not call.answered and not call.on_this_socket:
+            if call.live and not call.answered and not call.retention.settled_here:
                 call.not_reattached(now, UNREACHABLE)
 
     def begun(self) -> None:
@@ -606,7 +608,7 @@ class Hub:
                 call.media.held = marked.held
                 call.parties.headers = call.parties.headers or marked.headers
             self.call_marked(ident, held=call.media.held)
-        elif not call.live or call.owed or (call.attached_on == self.generation and call.state is CallState.RECOVERING):
+        elif not call.live or call.owed or (call.retention.attached_here and call.state is CallState.RECOVERING):
             return  # A second attach during the recovery would start a second negotiation (SIG-097).
         call.attach(offer, params, now)
         self.warn_of_others(call)

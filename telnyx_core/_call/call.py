@@ -4,12 +4,20 @@ Private: the session is the only caller. A call acts only through its `CallHost`
 siblings. `MediaPath` opens and closes the media; the messages about it are sent here.
 """
 
-import math
 from random import Random
 from typing import Literal
 
-from attrs import evolve
-
+from telnyx_core._call.causes import (
+    BUSY,
+    INCOMPATIBLE,
+    LOST,
+    NO_ANSWER,
+    NORMAL,
+    TEMPORARY_FAILURE,
+    UNREACHABLE,
+    LastDescription,
+    refusal,
+)
 from telnyx_core._call.ending import Ending
 from telnyx_core._call.hold import HoldQueue
 from telnyx_core._call.info_digits import InfoDigits
@@ -31,6 +39,7 @@ from telnyx_core._call.negotiation import (
 from telnyx_core._call.parties import Parties
 from telnyx_core._call.recording import CallRecording
 from telnyx_core._call.renewal import RenewalPhase
+from telnyx_core._call.retention import Retention, Unattached
 from telnyx_core._call_host import CallHost
 from telnyx_core._quality.establishment_marks import Mark
 from telnyx_core._quality.watch import QualityWatch
@@ -39,7 +48,7 @@ from telnyx_core._signalling import messages as m
 from telnyx_core._signalling.requests import Pending, Purpose, new_uuid
 from telnyx_core._time import timeouts
 from telnyx_core._time.timers import Timer
-from telnyx_core._wire.codec import ServerError, description, mapping, string, words
+from telnyx_core._wire.codec import ServerError, description, string, words
 from telnyx_core._wire.json_types import JsonObject, JsonView
 from telnyx_core.actions import (
     DigitsVia,
@@ -68,26 +77,12 @@ from telnyx_core.options import CallOptions, CustomHeader
 from telnyx_core.states import ESTABLISHED, LIVE, CallInput, CallState, move_call
 from telnyx_core.stats.timings import EstablishmentTimings
 
-BUSY = Cause("USER_BUSY", 17)
-NORMAL = Cause("NORMAL_CLEARING", 16)
-TEMPORARY_FAILURE = Cause("NORMAL_TEMPORARY_FAILURE", 41)
-INCOMPATIBLE = Cause("INCOMPATIBLE_DESTINATION", 88)
-NO_ANSWER = Cause("NO_ANSWER", 19)
-LOST = Cause("RECOVERY_ON_TIMER_EXPIRE", 102)
-UNREACHABLE = Cause("DESTINATION_OUT_OF_ORDER", 27)
-"""The server's own cause for a call whose media it cannot reach, or whose client was lost before the answer."""
-
 _STAGE_ERRORS = {
     "create_offer": ErrorCode.SDP_CREATE_OFFER_FAILED,
     "create_answer": ErrorCode.SDP_CREATE_ANSWER_FAILED,
     "set_local": ErrorCode.SDP_SET_LOCAL_DESCRIPTION_FAILED,
     "other": ErrorCode.UNEXPECTED_ERROR,
 }
-_REFUSED_WITHIN = 1.0
-"""Seconds within which the server refuses a description because it can use none of its candidates."""
-NO_USABLE_CANDIDATE = (
-    "no candidate could be used, for only addresses of this host were offered; no STUN or TURN server was reached"
-)
 _PRE_ANSWER = frozenset({CallState.REQUESTING, CallState.TRYING, CallState.RINGING})
 _OWED = frozenset({CallState.NEW, CallState.REQUESTING, CallState.ANSWERING})
 """States in which a request of ours is unanswered, or about to be sent."""
@@ -103,14 +98,7 @@ class Call:
         self.state = CallState.NEW
         self.previous = CallState.NEW
         self.answered = False
-        self.created_on = host.generation
-        self.attached_on = 0
-        self._listed_at = 0.0
-        self._kept_until = 0.0
-        """When the server forgets the call, after its socket was lost."""
-        self._named_on = 0
-        """The socket on which the server last named this call. On that socket a BYE for it can be sent even before the
-        registration (SIG-083)."""
+        self.retention = Retention(ident, host)
         self.parties = Parties(ident, options)
         self._host = host
         self._rng = rng
@@ -127,9 +115,7 @@ class Call:
         self._digits = InfoDigits(ident, host, self.dialog)
         self._far_sdp: str | None = None
         """The far end's last description. It shows whether telephone-event was negotiated (RFC 4733)."""
-        self._sdp_sent = -math.inf
-        self._only_private = False
-        """The description that was sent last had nothing but host candidates."""
+        self._described = LastDescription()
         self._quality = QualityWatch(ident, direction, options, host, rng)
         self.media = MediaPath(ident, options, host, self._quality)
         self.recording = CallRecording(ident, host)
@@ -185,18 +171,11 @@ class Call:
         """
         return self.state in _OWED
 
-    @property
-    def on_this_socket(self) -> bool:
-        """Made, attached or listed on the current socket, so a later list of kept calls decides nothing about it."""
-        return self._host.generation in (self.created_on, self.attached_on, self._named_on)
-
     def saved_until(self, now: float) -> float | None:
         """When the server forgets the call if its socket is lost now, or was lost before; ``None``: it does not keep
         the call.
         """
-        if not self.live or not self.answered:
-            return None
-        return self._kept_until if self._host.timers.is_set(Timer.ORPHAN, self.id) else now + timeouts.ORPHAN
+        return self.retention.until(now) if self.live and self.answered else None
 
     @property
     def held(self) -> bool:
@@ -332,13 +311,11 @@ class Call:
     def attach(self, offer: m.Offered, params: JsonView, now: float) -> None:
         """The server offers new media for this call (SIG-341, CALL-530 to CALL-539)."""
         timers = self._host.timers
-        timers.stop(Timer.ORPHAN, self.id)
-        timers.stop(Timer.ATTACH_WAIT, self.id)
-        self._named_on = self._host.generation
+        self.retention.named()
         if offer.sdp is None:
             self.retain(now)
             return
-        self.attached_on = self._host.generation
+        self.retention.attached()
         self.parties.take_offer(offer, params)
         self._remote_offer = self._far_sdp = offer.sdp
         timers.stop(Timer.MEDIA_RECOVERY, self.id)  # the refused source belonged to the old answer
@@ -354,7 +331,7 @@ class Call:
         self._recovered = True
         self._stop_tone()
         self.move(CallInput.REATTACHED)
-        timers.set(Timer.ORPHAN, now + timeouts.ORPHAN, self.id)  # bounds the recovery, also if its answer fails
+        self.retention.bound(now)
         keep = self._host.options.keep_connection_alive_on_socket_close
         peer = self.media.peer
         # The peer is still connected to the transport that is offered again: its own description answers the offer once
@@ -365,27 +342,12 @@ class Call:
             self.media.open_attach(offer.sdp, now)
 
     def listed(self, now: float) -> None:
-        """The server says that it kept this call: its attach has to follow (SIG-326). Once on each socket (SIG-138)."""
-        if self._named_on == self._host.generation:
-            return
-        self._named_on, self._listed_at = self._host.generation, now
-        self._host.timers.stop(Timer.ORPHAN, self.id)  # the server has said that it keeps the call
-        # While media still flows, a missing attach is no fault: after a short wait the call is kept as it is.
-        plays_on = self.media.peer is not None and self.media.peer.alive
-        limit = timeouts.RETAIN if plays_on else timeouts.ATTACH_WAIT
-        self._host.timers.set(Timer.ATTACH_WAIT, now + limit, self.id)
+        """The server says that it kept this call."""
+        self.retention.listed(now, plays=self._plays)
 
     def unlisted(self, now: float) -> None:
-        """The list of kept calls does not name this call. A server that restores its calls after a crash may send the
-        list too early, so the call still waits a little for an attach (PS-005).
-        """
-        wait = self._host.options.reattach_wait
-        if self.on_this_socket or self._host.timers.is_set(Timer.ATTACH_WAIT, self.id):
-            return
-        if wait:
-            self._host.timers.set(Timer.ATTACH_WAIT, now + wait, self.id)
-        else:
-            self.not_reattached(now)
+        """The list of kept calls does not name this call."""
+        self._unattached(self.retention.unlisted(now), now)
 
     # Replies. `error` says why a request failed; `result` is the server's result if it did not.
 
@@ -412,7 +374,7 @@ class Call:
                     self.move(CallInput.INVITE_ACCEPTED)
             case Purpose.ANSWER | Purpose.ATTACH:
                 if error is not None:
-                    self._send_failed(error, server, now, default=_refusal(server))
+                    self._send_failed(error, server, now, default=refusal(server))
                 elif self.state in (CallState.ANSWERING, CallState.RECOVERING):
                     self._activate(now)
             case _:
@@ -447,12 +409,9 @@ class Call:
             case Timer.MEDIA_RECOVERY:
                 self._give_up_media("no answer from the application in time", now)
             case Timer.ATTACH_WAIT:
-                self._attach_missing(now)
+                self._unattached(self.retention.unattached(now, plays=self._plays), now)
             case Timer.ORPHAN:
-                if self._host.connected and not self._host.usable and not self._host.login_refused:
-                    self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN_AGAIN, self.id)  # login is under way
-                else:
-                    self.not_reattached(now)
+                self._unattached(self.retention.orphaned(now), now)
             case Timer.HOLD_AGAIN:
                 self._next_hold(now)
             case Timer.RECORDING:
@@ -491,10 +450,7 @@ class Call:
     # What happens to the session.
 
     def lost(self, now: float, *, logged_in: bool) -> None:
-        """The socket is lost (CALL-510 to CALL-512).
-
-        The server keeps an answered call for 120 s. That time starts again only if we were logged in on this socket.
-        """
+        """The socket is lost (CALL-510 to CALL-512)."""
         stale = Failure(FailureKind.STALE_REQUEST, "the socket was lost")
         self._host.timers.stop(Timer.ATTACH_WAIT, self.id)
         if self._ending is not None:
@@ -511,9 +467,7 @@ class Call:
         self._holds.fail_all(stale)
         self.media.suspended()
         self._quality.socket_lost(self.info(), now)
-        if logged_in or not self._host.timers.is_set(Timer.ORPHAN, self.id):
-            self._kept_until = now + timeouts.ORPHAN
-            self._host.timers.set(Timer.ORPHAN, self._kept_until, self.id)
+        self.retention.lost(now, logged_in=logged_in)
         if self.state in ESTABLISHED:
             self.move(CallInput.LOST)
 
@@ -522,23 +476,21 @@ class Call:
         if self.state is not CallState.RECOVERING:
             return
         if not self.answered:  # no media to continue with: it waits for another attach, for a limited time
-            self._host.timers.set(Timer.ORPHAN, now + timeouts.ORPHAN, self.id)
+            self.retention.bound(now)
             return
         self._host.timers.stop(Timer.ORPHAN, self.id)
         self.move(CallInput.HELD if self.media.held else CallInput.RETAINED)
         self.media.established(now)
         self._next_hold(now)
 
-    def _attach_missing(self, now: float) -> None:
-        """No attach came. A listed call whose peer works is kept as it is; others end after their wait (SIG-326)."""
-        peer, listed = self.media.peer, self._named_on == self._host.generation
-        rest = self._listed_at + timeouts.ATTACH_WAIT
-        if listed and peer is not None and peer.alive:
-            self.retain(now)
-        elif listed and now < rest:
-            self._host.timers.set(Timer.ATTACH_WAIT, rest, self.id)
-        else:
-            self.not_reattached(now)
+    def _unattached(self, outcome: Unattached, now: float) -> None:
+        match outcome:
+            case Unattached.KEPT:
+                self.retain(now)
+            case Unattached.WAITING:
+                pass
+            case Unattached.GIVEN_UP:
+                self.not_reattached(now)
 
     def not_reattached(self, now: float, cause: Cause = LOST) -> None:
         """Report error 48501, then end the call (SIG-311, CALL-372).
@@ -546,7 +498,7 @@ class Call:
         A BYE is sent now only if the server has named the call on this socket; otherwise it is sent once it does.
         """
         self._host.error(ErrorCode.SESSION_NOT_REATTACHED, call=self.id)
-        self.end(cause, now, bye=self._named_on == self._host.generation, confirmed=False)
+        self.end(cause, now, bye=self.retention.named_here, confirmed=False)
 
     def purge(self, now: float, *, bye: bool) -> None:
         """The session ends (CALL-370, CALL-371). Without a BYE the server may still hold the call (SIG-314)."""
@@ -600,7 +552,7 @@ class Call:
                 return
             match step:
                 case SdpReady(sdp, only_host):
-                    self._only_private = only_host
+                    self._described.only_host = only_host
                     if only_host:
                         self._host.warn(WarningCode.ONLY_HOST_ICE_CANDIDATES, call=self.id)
                     self._describe(sdp, media, now)
@@ -660,7 +612,7 @@ class Call:
             self._send_description(m.INVITE, Purpose.INVITE, sdp, now, trickle=peer is not None and peer.config.trickle)
         elif self.state is CallState.RECOVERING:
             # An answer to the offer of an earlier socket would be refused, and end the call: the next offer is coming.
-            if self.attached_on == self._host.generation:
+            if self.retention.attached_here:
                 self._send_description(m.ATTACH, Purpose.ATTACH, sdp, now, trickle=False)
         elif self.state is CallState.RINGING and self._host.usable:
             self.move(CallInput.ANSWER_SENT)
@@ -668,7 +620,7 @@ class Call:
 
     def _send_description(self, method: str, purpose: Purpose, sdp: str, now: float, *, trickle: bool) -> None:
         self._quality.mark(Mark.SEND_SDP)
-        self._sdp_sent = now
+        self._described.sent = now
         dialog = self.parties.dialog(self._host.options, attach=method == m.ATTACH)
         self._request(purpose, method, m.description_params(sdp, dialog, trickle=trickle), now)
 
@@ -748,7 +700,7 @@ class Call:
         # without the error the application could not know what to change.
         if cause.cause_code == INCOMPATIBLE.cause_code and not self.answered:
             refused = Failure(FailureKind.MEDIA, "the server found no media that both sides can use")
-            if (why := self._explained(refused, now)) is not refused:
+            if (why := self._described.explained(refused, now)) is not refused:
                 self._host.error(ErrorCode.SDP_SEND_FAILED, call=self.id, original=why)
         self._ending.by_server(now)
 
@@ -820,18 +772,12 @@ class Call:
         A request without any reply ends the call as lost (cause 102).
         """
         if default is INCOMPATIBLE:
-            error = self._explained(error, now)
+            error = self._described.explained(error, now)
         self._host.error(ErrorCode.SDP_SEND_FAILED, call=self.id, original=error)
         default = default or TEMPORARY_FAILURE
         if error.kind is FailureKind.REQUEST_TIMEOUT:
             default = LOST
         self.end(default if server is None else m.bye_cause(server.members, default), now, explained=True)
-
-    def _explained(self, error: Failure, now: float) -> Failure:
-        """The error, with its reason where only private addresses were offered: the server sends to none (PS-040)."""
-        if not self._only_private or now - self._sdp_sent > _REFUSED_WITHIN:
-            return error
-        return evolve(error, text=f"{error.text}: {NO_USABLE_CANDIDATE}")
 
     def _next_hold(self, now: float) -> None:
         """Send the next hold command; not while a renewal awaits its reply: one ``modify`` at a time (CALL-134)."""
@@ -843,7 +789,7 @@ class Call:
         """Requests about this call can be sent now: once registered, or before that on a socket where the server has
         named the call (SIG-082).
         """
-        return self._host.usable or (self._host.logged_in and self._named_on == self._host.generation)
+        return self._host.usable or (self._host.logged_in and self.retention.named_here)
 
     def _hold_replied(self, result: JsonView, error: Failure | None, now: float) -> None:
         before = self.media.held
@@ -906,6 +852,11 @@ class Call:
     # Small things.
 
     @property
+    def _plays(self) -> bool:
+        """Media may still flow."""
+        return self.media.peer is not None and self.media.peer.alive
+
+    @property
     def _media_in_use(self) -> MediaId | None:
         return None if self.media.peer is None else self.media.peer.media
 
@@ -927,46 +878,3 @@ class Call:
             tone, self._tone = self._tone, None
             self._host.act(StopTone(self.id, tone))
             self._host.act(Notify(ToneChanged(self.id, tone, "stop")))
-
-
-def _refusal(server: ServerError | None) -> Cause | None:
-    """The cause for a call whose answer the server refused; never USER_BUSY, because we are not busy (PS-027)."""
-    if server is None:
-        return None
-    return INCOMPATIBLE if server.message in ("CODEC ERROR", "MEDIA ERROR") else TEMPORARY_FAILURE
-
-
-def dialled_options(offer: m.Offered, params: JsonView) -> CallOptions:
-    """The options of a call that an earlier process of this client dialled, as the server's attach describes them."""
-    return CallOptions(
-        destination_number=offer.callee_number,
-        caller_number=offer.caller_number,
-        caller_name=offer.caller_name,
-        remote_caller_name=offer.callee_name,
-        remote_caller_number=offer.callee_number,
-        custom_headers=offer.headers,
-        client_state=offer.client_state,
-        max_kbps=_max_kbps(params),
-    )
-
-
-def inbound_options(offer: m.Offered, params: JsonView) -> CallOptions:
-    """A call's options as the server's invite or attach describes them (SIG-107)."""
-    return CallOptions(
-        destination_number=offer.callee_number,
-        caller_number=offer.callee_number,
-        caller_name=offer.callee_name,
-        remote_caller_name=offer.caller_name,
-        remote_caller_number=offer.caller_number,
-        custom_headers=offer.headers,
-        client_state=offer.client_state,
-        max_kbps=_max_kbps(params),
-    )
-
-
-def _max_kbps(params: JsonView) -> int | None:
-    """The bandwidth of the server's ``mediaSettings``; ``None`` if it is off or not a positive integer (CALL-045)."""
-    settings = mapping(params, "mediaSettings")
-    kbps = settings.get("sdpASBandwidthKbps")
-    asked = settings.get("useSdpASBandwidthKbps") is True
-    return kbps if asked and isinstance(kbps, int) and not isinstance(kbps, bool) and kbps > 0 else None

@@ -91,8 +91,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a kept call whose attach never comes waits for ever",
-        "_call/call.py",
-        "        self._host.timers.set(Timer.ATTACH_WAIT, now + limit, self.id)\n",
+        "_call/retention.py",
+        "        self._host.timers.set(Timer.ATTACH_WAIT, now + limit, self._id)\n",
         "",
     ),
     Mutant(
@@ -161,7 +161,7 @@ MUTANTS: Final = (
     Mutant(
         "the second attach on one socket begins a second recovery",
         "_hub.py",
-        "call.owed or (call.attached_on == self.generation and call.state is CallState.RECOVERING):",
+        "call.owed or (call.retention.attached_here and call.state is CallState.RECOVERING):",
         "call.owed:",
     ),
     Mutant(

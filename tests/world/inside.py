@@ -154,7 +154,7 @@ def has_tombstone(session: Session, call: str) -> bool:
 
 def not_on_this_socket_yet(session: Session) -> list[str]:
     """The calls that a list of kept calls decides about: made before this socket, neither attached nor kept on it."""
-    return [call.id for call in calls_of(session) if call.live and not call.on_this_socket]
+    return [call.id for call in calls_of(session) if call.live and not call.retention.settled_here]
 
 
 def waits_for_an_attach(session: Session, call: str) -> bool:
@@ -165,7 +165,7 @@ def waits_for_an_attach(session: Session, call: str) -> bool:
 def being_recovered(session: Session, call: str) -> bool:
     """An attach of this socket is being answered."""
     found = session._hub.calls.get(CallId(call))
-    return found is not None and found.state is CallState.RECOVERING and found.attached_on == session._hub.generation
+    return found is not None and found.state is CallState.RECOVERING and found.retention.attached_here
 
 
 def at_rest(session: Session) -> None:

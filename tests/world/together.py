@@ -349,6 +349,14 @@ class Together(RuleBasedStateMachine):
         }
         self.ask(commands[said])
 
+    @precondition(lambda self: any(info.state in ESTABLISHED for info in self.alice.calls.values()))
+    @rule(seconds=st.sampled_from([1.0, 4.0]))
+    def a_kept_call_is_listed_and_its_attach_is_lost(self, seconds: float) -> None:
+        lost = Fault(do=Swallow(), on="push", method="telnyx_rtc.attach", user="alice")
+        self.sim.gateway.add_fault(lost, now=self.sim.now)
+        self.ask(self.alice.wire.drop)
+        self.sim.run(seconds)
+
     # The network, the media, the host.
 
     @rule(seen_by=st.sampled_from(["both", "client", "gateway"]))

@@ -1,0 +1,44 @@
+"""With several processes (``-n``): what runs in real time stays in one of them, one after another, and goes first; all
+other modules run beside it and give way to it.
+"""
+
+import contextlib
+import functools
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
+ROOT = Path(__file__).parent.parent
+_REAL_TIME = re.compile(r"pytest\.mark\.(media|net|interop)\b")
+
+
+@functools.cache
+def in_real_time(path: str) -> bool:
+    """Whether a module's tests open sockets or carry media: a neighbour may disturb them, and they a neighbour."""
+    return bool(_REAL_TIME.search((ROOT / path).read_text()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "LoadScopeScheduling":
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneInRealTime(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "real time" if in_real_time(path) else path
+
+    return OneInRealTime(config, log)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ and sys.platform != "win32":
+        # The way back is the superuser's alone; whoever is not has done all that runs in real time by then.
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, 0 if in_real_time(item.nodeid.partition("::")[0]) else 10)
