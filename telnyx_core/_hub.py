@@ -284,13 +284,15 @@ class Hub:
         elif pending.purpose is Purpose.BYE and (error is None or error.code == -32002):
             self.tombstones.settle(pending.call, now)
 
-    def reattached(self, sessions: tuple[str, ...], now: float) -> None:
+    def reattached(self, sessions: tuple[str, ...] | None, now: float) -> None:
         """Which calls the server kept over the loss (SIG-320 to SIG-328, SIG-137)."""
-        kept = dict.fromkeys(entry for entry in sessions if entry != self.session_id)  # in the server's order
+        kept = dict.fromkeys(entry for entry in sessions or () if entry != self.session_id)  # in the server's order
         for ident in kept:
             self._bye_again(CallId(ident), now)
-        if sessions and not kept:
-            return  # only the session id, once for each call: which calls were kept is not known
+        if sessions is None or (sessions and not kept):  # no list, or only the session id, once for each call
+            for call in self.calls.values():
+                call.unnamed(now)
+            return
         for call in list(self.calls.values()):
             if not call.live or call.retention.created_here:
                 continue

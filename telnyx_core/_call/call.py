@@ -349,6 +349,11 @@ class Call:
         """The list of kept calls does not name this call."""
         self._unattached(self.retention.unlisted(now), now)
 
+    def unnamed(self, now: float) -> None:
+        """The server does not say which calls it kept."""
+        if self.state is CallState.RECOVERING:
+            self.retention.unnamed(now, plays=self._plays)
+
     # Replies. `error` says why a request failed; `result` is the server's result if it did not.
 
     def replied(
@@ -495,10 +500,10 @@ class Call:
     def not_reattached(self, now: float, cause: Cause = LOST) -> None:
         """Report error 48501, then end the call (SIG-311, CALL-372).
 
-        A BYE is sent now only if the server has named the call on this socket; otherwise it is sent once it does.
+        A BYE is sent now if the server may hold the call; one that it did not list is sent it once it names the call.
         """
         self._host.error(ErrorCode.SESSION_NOT_REATTACHED, call=self.id)
-        self.end(cause, now, bye=self.retention.named_here, confirmed=False)
+        self.end(cause, now, bye=self.retention.kept_here, confirmed=False)
 
     def purge(self, now: float, *, bye: bool) -> None:
         """The session ends (CALL-370, CALL-371). Without a BYE the server may still hold the call (SIG-314)."""

@@ -29,6 +29,7 @@ class Retention:
         self._attached_on = 0
         self._named_on = 0
         self._listed_at = 0.0
+        self._unnamed_on = 0
         self._until = 0.0
 
     # On the current socket.
@@ -45,6 +46,11 @@ class Retention:
     def named_here(self) -> bool:
         """The server has named the call, so it takes a BYE for it even before the registration (SIG-083)."""
         return self._named_on == self._host.generation
+
+    @property
+    def kept_here(self) -> bool:
+        """The server may hold the call: it named it, or does not say which calls it kept."""
+        return self.named_here or self._unnamed_on == self._host.generation
 
     @property
     def settled_here(self) -> bool:
@@ -73,6 +79,14 @@ class Retention:
         limit = timeouts.RETAIN if plays else timeouts.ATTACH_WAIT
         self._host.timers.set(Timer.ATTACH_WAIT, now + limit, self._id)
 
+    def unnamed(self, now: float, *, plays: bool) -> None:
+        """The server does not say which calls it kept (SIG-137, SIG-327). While media still flows, a missing attach is
+        no fault here either; without media the call waits as long as the server may keep it.
+        """
+        self._unnamed_on = self._host.generation
+        if plays and not self.settled_here and not self._host.timers.is_set(Timer.ATTACH_WAIT, self._id):
+            self._host.timers.set(Timer.ATTACH_WAIT, now + timeouts.RETAIN, self._id)
+
     def unlisted(self, now: float) -> Unattached:
         """The list of kept calls does not name this call. A server that restores its calls after a crash may send the
         list too early, so the call still waits a little for an attach (PS-005).
@@ -96,10 +110,14 @@ class Retention:
         self._attached_on = self._host.generation
 
     def unattached(self, now: float, *, plays: bool) -> Unattached:
-        """No attach came in time. Only a listed call may be kept as it is, or wait longer (SIG-326)."""
+        """No attach came in time. A call that the server did not list is given up, another may be kept as it is, or
+        wait longer (SIG-326).
+        """
         rest = self._listed_at + timeouts.ATTACH_WAIT
-        if self.named_here and plays:
+        if self.kept_here and plays:
             return Unattached.KEPT
+        if self.kept_here and not self.named_here:
+            return Unattached.WAITING  # `Timer.ORPHAN` bounds it
         if self.named_here and now < rest:
             self._host.timers.set(Timer.ATTACH_WAIT, rest, self._id)
             return Unattached.WAITING

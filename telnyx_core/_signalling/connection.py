@@ -20,7 +20,7 @@ from telnyx_core._time import timeouts
 from telnyx_core._time.limits import MAX_SENT_BYTES, MAX_UNATTENDED
 from telnyx_core._time.reconnect import backoff, hurried
 from telnyx_core._time.timers import Timer, TimerTable
-from telnyx_core._wire.codec import Garbage, Plain, Reply, Request, ServerError, decode, encode, mapping
+from telnyx_core._wire.codec import Garbage, Plain, Reply, Request, ServerError, decode, encode, mapping, strings
 from telnyx_core._wire.json_types import Json, JsonObject, JsonView
 from telnyx_core.actions import AbandonSocket, CloseSocket, Done, Failed, Notify, OpenSocket, SendText, Settle
 from telnyx_core.catalogue import ErrorCode, WarningCode
@@ -667,9 +667,7 @@ class Connection:
                 if self.logged_in:  # before the login the server would refuse the reply with -32000 (SIG-132)
                     self.request(Purpose.PING, m.PING, {}, now)
             case m.CLIENT_READY:
-                sessions = request.params.get("reattached_sessions")
-                if isinstance(sessions, list):
-                    self.owner.reattached(tuple(item for item in sessions if isinstance(item, str)), now)
+                self.owner.reattached(strings(request.params, "reattached_sessions"), now)
                 self.owner.came_back(now)
                 self.registrar.ask(now)
             case m.GATEWAY_STATE:

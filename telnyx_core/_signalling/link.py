@@ -63,7 +63,9 @@ class Owner(Protocol):
         self, pending: Pending, result: JsonView, error: Failure | None, server: ServerError | None, now: float
     ) -> None: ...
 
-    def reattached(self, sessions: tuple[str, ...], now: float) -> None: ...
+    def reattached(self, sessions: tuple[str, ...] | None, now: float) -> None:
+        """Which calls the server kept; ``None``: it has no list."""
+        ...
 
     def came_back(self, now: float) -> None:
         """The server is ready for this client on this socket."""

@@ -67,6 +67,30 @@ def test_the_list_names_the_session_once_for_each_call() -> None:
     assert sim.media_flows(call)
 
 
+def test_the_list_names_no_call_and_the_attach_is_lost() -> None:
+    """SIG-327: the media still flows, so the call takes commands within three seconds; the server agrees."""
+    sim, alice, call = talking(options=KEEPING, gateway=with_quirks(ready_lists_session=True))
+    sim.gateway.add_fault(Fault(do=Swallow(), on="push", method="telnyx_rtc.attach"), now=sim.now)
+    alice.wire.drop()
+    sim.run(3)
+    assert alice.state_of(call) is ACTIVE
+    sim.run(130)
+    assert alice.state_of(call) is ACTIVE
+    assert call in sim.gateway.calls
+    assert 48501 not in alice.errors()
+
+
+def test_the_list_names_no_call_and_one_without_media_is_hung_up_in_the_end() -> None:
+    """SIG-327: the server may hold the call, so its end is said."""
+    sim, alice, call = talking(options=KEEPING, gateway=with_quirks(ready_lists_session=True))
+    sim.gateway.add_fault(Fault(do=Swallow(), on="push", method="telnyx_rtc.attach"), now=sim.now)
+    alice.wire.drop()
+    alice.media.fail(call)
+    sim.run(160)
+    assert ended(alice, call)
+    assert call not in sim.gateway.calls
+
+
 def test_the_call_was_not_kept() -> None:
     """SIG-321: 48501, then the end, and no BYE."""
     sim, alice, call = talking()
