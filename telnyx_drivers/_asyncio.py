@@ -169,13 +169,16 @@ class AsyncioDriver(Driver):
         current = asyncio.current_task()
         if current is self._parting is not None:
             return
-        others = [task for task in self._tasks if task is not current]
-        for task in others:
-            task.cancel()
-        if others:
+        # What a task begins while it ends, ends too: nothing else would end it.
+        while others := [task for task in self._tasks if task is not current]:
+            for task in others:
+                task.cancel()
             _, stubborn = await asyncio.wait(others, timeout=HANDLER_GRACE)
             for task in stubborn:
                 logs.client.error("a handler does not end when it is cancelled: %r", task.get_coro())
+            if stubborn:
+                return
+            await asyncio.sleep(0)  # a task that is cancelled before it begins does nothing at all
 
     def _wake(self) -> None:
         self._woken.set()

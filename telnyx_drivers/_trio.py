@@ -145,12 +145,14 @@ class TrioDriver(Driver):
     async def cancel_tasks(self) -> None:
         self._dismiss()
         current = trio.lowlevel.current_task()
-        others = [task for task in self._tasks if task.itself is not current]
-        for task in others:
-            task.scope.cancel()
         with trio.move_on_after(HANDLER_GRACE):
-            for task in others:
-                await task.done.wait()
+            # What a task begins while it ends, ends too: nothing else would, and `trio.run` would wait without end.
+            while others := [task for task in self._tasks if task.itself is not current]:
+                for task in others:
+                    task.scope.cancel()
+                for task in others:
+                    await task.done.wait()
+            return
         for task in others:
             if not task.done.is_set():
                 logs.client.error("a handler does not end when it is cancelled: %r", task.itself)

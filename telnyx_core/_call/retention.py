@@ -50,12 +50,16 @@ class Retention:
     @property
     def kept_here(self) -> bool:
         """The server may hold the call: it named it, or does not say which calls it kept."""
-        return self.named_here or self._unnamed_on == self._host.generation
+        return self.named_here or self._unnamed_here
 
     @property
     def settled_here(self) -> bool:
         """Made, attached or listed, so that a later list of kept calls decides nothing about it."""
         return self.created_here or self.attached_here or self.named_here
+
+    @property
+    def _unnamed_here(self) -> bool:
+        return self._unnamed_on == self._host.generation
 
     # What happens.
 
@@ -92,7 +96,8 @@ class Retention:
         list too early, so the call still waits a little for an attach (PS-005).
         """
         wait = self._host.options.reattach_wait
-        if self.settled_here or self._host.timers.is_set(Timer.ATTACH_WAIT, self._id):
+        unnamed, self._unnamed_on = self._unnamed_here, 0
+        if self.settled_here or (not unnamed and self._host.timers.is_set(Timer.ATTACH_WAIT, self._id)):
             return Unattached.WAITING
         if not wait:
             return Unattached.GIVEN_UP
@@ -115,6 +120,7 @@ class Retention:
         """
         rest = self._listed_at + timeouts.ATTACH_WAIT
         if self.kept_here and plays:
+            self._attached_on = self._host.generation  # no later list decides about it
             return Unattached.KEPT
         if self.kept_here and not self.named_here:
             return Unattached.WAITING  # `Timer.ORPHAN` bounds it

@@ -101,6 +101,7 @@ def test_hold_is_refused_and_hang_up_works_during_an_outage() -> None:
 def test_a_call_without_a_verdict_is_given_up_after_two_minutes() -> None:
     """SIG-304, SIG-470, CALL-516: the server has forgotten it by then."""
     rig, call = lost_with()
+    rig.peer("failed")
     rig.request("clientReady")  # no list, no verdict (SIG-327)
     rig.gateway()
     rig.advance(119.9)
@@ -108,6 +109,19 @@ def test_a_call_without_a_verdict_is_given_up_after_two_minutes() -> None:
     rig.advance(0.1)
     assert not_reattached(rig) == [call]
     assert ending(rig, call) == LOST
+
+
+def test_a_call_without_a_verdict_that_plays_on_is_kept() -> None:
+    """SIG-327: after 2.5 s it takes commands, as one that is listed does; a late attach is answered all the same."""
+    rig, call = lost_with()
+    rig.request("clientReady")
+    rig.gateway()
+    rig.advance(2.4)
+    assert rig.info(call).state.value == "recovering"
+    rig.advance(0.1)
+    assert rig.info(call).state.value == "active"
+    rig.advance(130)
+    assert not_reattached(rig) == []
 
 
 def test_while_the_session_is_not_ready_calls_wait() -> None:

@@ -6,9 +6,11 @@ from contextlib import suppress
 from typing import Any, Literal
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from telnyx_core.states import CallState, SessionState
+from telnyx_drivers import _asyncio, _trio
 from telnyx_drivers._client import Client
 from tests.drivers.conftest import MakeClient, tasks_now
 from tests.drivers.fakes import World
@@ -174,3 +176,24 @@ async def test_a_cancelled_command_does_not_disturb_its_outcome(make_client: Mak
         world.server.line.deliver({"jsonrpc": "2.0", "id": frame["id"], "result": {"message": "SENT"}})
         assert (await call.dtmf("2"))["message"] == "SENT"
         await call.hangup()
+
+
+async def test_what_begins_while_a_client_closes_ends_with_it(anyio_backend_name: str) -> None:
+    """A connection that came about in that moment began to watch the network, and `trio.run` never ended."""
+    make = _trio.TrioDriver if anyio_backend_name == "trio" else _asyncio.AsyncioDriver
+    driver: Any = make(None, None, None)
+    begun, ended = anyio.Event(), anyio.Event()
+
+    async def late() -> None:
+        begun.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+
+    driver.spawn(anyio.sleep_forever, lambda: driver.spawn(late))
+    await anyio.lowlevel.checkpoint()
+    await driver.cancel_tasks()
+    assert begun.is_set()
+    assert ended.is_set()
+    assert not driver._tasks
