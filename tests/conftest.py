@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
+    from xdist.workermanage import WorkerController
 
 ROOT = Path(__file__).parent.parent
 _REAL_TIME = re.compile(r"pytest\.mark\.(media|net|interop)\b")
@@ -35,6 +36,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "LoadScop
             return "real time" if in_real_time(path) else path
 
     return OneInRealTime(config, log)
+
+
+SAID: list[str] = []
+"""What the processes have to tell at the end."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: "WorkerController", error: object) -> None:
+    SAID.extend(getattr(node, "workeroutput", {}).get("said", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in SAID:
+        terminalreporter.write_line(line)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -40,7 +40,16 @@ SETTINGS = settings(
 )
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def _said() -> list[str]:
     totals = [f"{number:,} {name}" for name, number in sorted(COUNTED.items())]
-    for line in [*REPORT, *totals, *([str(WALK)] if COUNTED else [])]:
-        terminalreporter.write_line(f"world: {line}")
+    return [f"world: {line}" for line in [*REPORT, *totals, *([str(WALK)] if COUNTED else [])]]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):  # in a process of several, whose terminal nobody reads
+        session.config.workeroutput["said"] = _said()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in _said():
+        terminalreporter.write_line(line)
