@@ -64,7 +64,7 @@ class Assistants:
         self._await_step(leg)
 
     def word_due(self, leg: Leg) -> None:
-        """The next word of what the assistant is saying; after the last one it is told as a whole (SIG-184)."""
+        """The next word of what the assistant is saying; after the last one it is told as a whole."""
         speech, assistant = leg.speech, leg.assistant
         assert speech is not None, "the timer ends with what is said"
         assert assistant is not None, "somebody says it"
