@@ -100,6 +100,10 @@ class PeerConfig:
     deaf: bool = False
     max_bit_rate: int | None = None
     """Most bits per second of the encoder; ``None``: no limit."""
+    renews: MediaId | None = None
+    """Renew this peer's path by an ICE restart (RFC 8445 section 2.4) instead of making another: its certificate, keys
+    and packet streams live on, and so do its counters. It carries the call until the restarted one works; the new peer
+    is ``connected`` then. Where the far end does not keep its certificate or codecs, the negotiation fails."""
 
 
 @frozen

@@ -89,6 +89,7 @@ class MediaPath:
         "_old",
         "_opened",
         "_options",
+        "_reattached",
         "_restarts",
         "_source",
         "_started",
@@ -113,6 +114,8 @@ class MediaPath:
         self._restarts: list[Ticket] = []
         """Tickets of `restart`, settled when the renewal under way ends."""
         self._opened = False
+        self._reattached = False
+        """After a re-attach the server begins the handshake of each renewal anew, whatever certificate it is told."""
         self._started = False
         self._answered = False
         self.reached = False
@@ -143,6 +146,7 @@ class MediaPath:
     def open_attach(self, remote: str, now: float) -> None:
         """A peer for the server's new offer; the one in use plays on until this one is connected (CALL-532)."""
         self.stop_renewal()
+        self._reattached = True
         self.reached = True  # the server offers only answered calls again
         if self.peer is not None and self.peer.alive and self._old is None:
             self._old = self.peer
@@ -395,9 +399,24 @@ class MediaPath:
         self._host.timers.stop(Timer.EPISODE_RESET, self._call)
         if reason is not None:
             self._host.warn(WarningCode.MEDIA_RECOVERY_REQUIRED, call=self._call, details={"reason": reason})
+        peer = self.peer
+        # What did not last is not tried again: the next attempt has a path of its own.
+        lasts = self.renewal.attempts == 1 or (reason is None and peer is not None and peer.healthy)
+        self._offer_renewal(peer if lasts and not self._reattached and peer is not None and peer.alive else None, now)
+
+    def _offer_renewal(self, renews: Negotiation | None, now: float) -> None:
+        """``renews``: by an ICE restart of this peer's path; ``None``: by another path."""
         self._host.timers.set(Timer.RENEW_LIMIT, now + timeouts.RENEW_LIMIT, self._call)
-        self.renewing = self._open("offer", timeouts.GATHER_WINDOW)
+        self.renewing = self._open("offer", timeouts.GATHER_WINDOW, renews=renews)
         self.renewing.start(now)
+
+    def _renew_afresh(self, now: float) -> None:
+        """The path cannot be restarted: the far end answers with another certificate, or the path is gone."""
+        assert self.renewing is not None, "its own news"
+        self._host.timers.stop(Timer.RENEW_VERIFY, self._call)
+        self._close(self.renewing)
+        self.renewal.phase = RenewalPhase.GATHERING
+        self._offer_renewal(None, now)
 
     def _retry_later(self, now: float) -> None:
         """The attempt has failed. The peer in use was kept, and may work again when the pause is over (MEDIA-229)."""
@@ -415,6 +434,8 @@ class MediaPath:
                 case SdpReady():
                     self.renewal.phase = RenewalPhase.WAITING
                     passed.append(step)
+                case LocalFailed() | RemoteFailed() if self.renewing is not None and self.renewing.renewed is not None:
+                    self._renew_afresh(now)
                 case LocalFailed(_, reason) | RemoteFailed(_, reason) | SourceFailed(_, reason):
                     self.renewal_failed(Failure(FailureKind.MEDIA, reason), now)
                 case RemoteInPlace():
@@ -511,7 +532,9 @@ class MediaPath:
         peer.switches.clear()
         self._host.release_media(peer.media)
 
-    def _open(self, role: str, window: float, *, complete: bool = False) -> Negotiation:
+    def _open(
+        self, role: str, window: float, *, complete: bool = False, renews: Negotiation | None = None
+    ) -> Negotiation:
         client, call = self._host.options, self._options
         trickle = client.trickle_ice if call.trickle_ice is None else call.trickle_ice
         relay = client.force_relay_candidate if call.force_relay_candidate is None else call.force_relay_candidate
@@ -532,6 +555,7 @@ class MediaPath:
             muted=self.muted,
             deaf=self.deaf,
             max_bit_rate=self._max_bit_rate,
+            renews=None if renews is None else renews.media,
         )
         if complete:  # CALL-535: an attach never trickles
             config = evolve(config, trickle=False)
@@ -547,6 +571,7 @@ class MediaPath:
             {} if isinstance(call.audio, bool) else call.audio,
             self._host.timers,
             self._host.act,
+            None if renews is None else renews.path,
         )
 
 

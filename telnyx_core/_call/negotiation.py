@@ -164,6 +164,8 @@ class Negotiation:
     constraints: Mapping[str, Json]
     _timers: TimerTable
     _act: Callable[[Action], None]
+    renewed: MediaId | None = None
+    """The first peer of the path that this one renews in place."""
 
     state: PeerState = "new"
     sent: bool = False
@@ -189,6 +191,11 @@ class Negotiation:
     _ended: bool = False
     _unsent: list[CandidateFound] = field(factory=list[CandidateFound])
     _remote_candidates: list[AddCandidate] = field(factory=list[AddCandidate])
+
+    @property
+    def path(self) -> MediaId:
+        """The peer whose path it uses: peers of one path count on where the one before them ended."""
+        return self.media if self.renewed is None else self.renewed
 
     @property
     def healthy(self) -> bool:

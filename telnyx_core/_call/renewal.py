@@ -7,8 +7,9 @@ IDLE --order--> GATHERING --sdp--> WAITING --answer--> CONNECTING --connected-->
   '--- end of call, attach, loss
 ```
 
-An engine that cannot restart ICE offers a fresh peer in the same call; the state machine is the same. A renewal never
-affects other calls: the socket is replaced only if the socket itself is suspect, never because of one call's media.
+The first attempt restarts the path in place (ICE restart). A path that cannot be restarted, or does not last, gives way
+to that of a fresh peer in the same call; the state machine is the same. A renewal never affects other calls: the socket
+is replaced only if the socket itself is suspect, never because of one call's media.
 """
 
 from enum import Enum, auto

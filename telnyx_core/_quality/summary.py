@@ -48,7 +48,7 @@ class _Extent:
 
 @define
 class Summary:
-    """The figures of one call, from ``active`` to its end. A new peer counts from zero; the sums here continue."""
+    """The figures of one call, from ``active`` to its end. A new path counts from zero; the sums here continue."""
 
     interval: float
     """Seconds between frames (STATS-008)."""

@@ -41,6 +41,11 @@ class Watched(Protocol):
     @property
     def config(self) -> PeerConfig: ...
 
+    @property
+    def path(self) -> MediaId:
+        """The first peer of those that share its counters."""
+        ...
+
 
 class QualityWatch:
     """Reads nothing and tells nothing where both ``enableCallReports`` and ``debug`` are off (STATS-001)."""
@@ -62,6 +67,7 @@ class QualityWatch:
         )
         self._debug = DebugWatch(call, host, rng) if client.debug else None
         self._media: MediaId | None = None
+        self._path: MediaId | None = None
         self._mode: Mode = "non-trickle"
         self.had_peer = False
         self.goes_on = False
@@ -143,9 +149,9 @@ class QualityWatch:
         if peer.media != self._media:
             if self._media is None:
                 self._mode = "trickle" if peer.config.trickle else "non-trickle"
-            else:
+            elif peer.path != self._path:
                 summary.peer_changed()
-            self._media, self._read_at = peer.media, now
+            self._media, self._path, self._read_at = peer.media, peer.path, now
         if first or not self._host.timers.is_set(Timer.STATS, self._call):
             self._read_later(summary, now)
 

@@ -163,6 +163,8 @@ class Leg:
     """What our first description names its media stream; the later ones do too."""
     setup: str | None = None
     """The client's part in the first DTLS handshake, ``active`` or ``passive``; in the later ones too."""
+    fingerprints: frozenset[str] = frozenset()
+    """Of the client's certificate, as its last description named it."""
     recovers: bool = True
     """The call is kept for its client when the socket is lost."""
     connected_once: bool = False

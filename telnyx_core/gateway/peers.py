@@ -29,6 +29,7 @@ from telnyx_core.gateway.legs import Leg, Peer, Purpose
 from telnyx_core.gateway.sdp import (
     Kind,
     disguise,
+    fingerprints_of,
     first_codec,
     has_telephone_event,
     setup_of,
@@ -72,12 +73,19 @@ class Peers:
         peer = Peer(self._context.media(), leg, purpose, renews=renews)
         self._peers[peer.media] = peer
         leg.peers.append(peer)
+        renewed: MediaId | None = None
+        if offer is not None:
+            # As the platform does: with the certificate that is known the association lives on, over a new ICE session.
+            before, leg.fingerprints, current = leg.fingerprints, fingerprints_of(offer), leg.current
+            if before and before == leg.fingerprints and current is not None and current.connected:
+                renewed = current.media
         config = PeerConfig(
             role="answer" if answers else "offer",
             ice_servers=(),
             prefetch=False,
             trickle=self._trickles_out(peer),
             preferred_codecs=options.codecs,
+            renews=renewed,
         )
         self._context.act(OpenPeer(peer.media, leg.call, config))
         if leg.current is None:
@@ -93,7 +101,7 @@ class Peers:
         peer.answer_taken = True
         if peer.leg.codec is None:
             peer.leg.codec = first_codec(sdp)
-        peer.leg.setup = setup_of(sdp)
+        peer.leg.setup, peer.leg.fingerprints = setup_of(sdp), fingerprints_of(sdp)
         self._context.act(ApplyRemote(peer.media, "answer", sdp))
 
     def add_candidate(self, leg: Leg, candidate: str, sdp_mid: str | None, index: int) -> None:

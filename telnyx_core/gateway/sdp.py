@@ -79,6 +79,11 @@ def with_setup(sdp: str, setup: str | None) -> str:
     return sdp if setup is None else sdp.replace(f"{_SETUP}actpass", f"{_SETUP}{setup}")
 
 
+def fingerprints_of(sdp: str) -> frozenset[str]:
+    """The values of ``a=fingerprint`` (RFC 8122), in one case."""
+    return frozenset(line.lower() for line in sdp.splitlines() if line.startswith("a=fingerprint:"))
+
+
 def has_telephone_event(sdp: str) -> bool:
     """RFC 4733."""
     return any(map(_is_telephone_event, _names(sdp.splitlines()).values()))

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import count
 from typing import Final, Literal, TypeAlias, assert_never
 
-from attrs import define
+from attrs import define, field
 
 from telnyx_core.actions import (
     AddCandidate,
@@ -71,6 +71,15 @@ Course: TypeAlias = Literal["out", "in"]
 
 
 @define(eq=False)
+class Counters:
+    """Of packets, until ``at``. Peers that renew one path in place share them."""
+
+    sent: int = 0
+    received: int = 0
+    at: float = 0.0
+
+
+@define(eq=False)
 class SimPeer:
     """One end of a simulated peer connection."""
 
@@ -88,9 +97,7 @@ class SimPeer:
     knows_candidates: bool = False
     heard: bool = False
     closed: bool = False
-    packets_sent: int = 0
-    packets_received: int = 0
-    counted_at: float = 0.0
+    counters: Counters = field(factory=Counters)
     binding: int = 0
     """What the NAT in front of its engine knew it by."""
     unanswered_since: float | None = None
@@ -209,15 +216,16 @@ class MediaModel:
 
     def read(self, peer: SimPeer) -> StatsSnapshot:
         """Counters as of now: what was true at this reading counts for all the time since the one before."""
-        packets, hears = round((self.clock.now - peer.counted_at) * _PACKETS), self.hears(peer)
-        peer.counted_at = self.clock.now
-        peer.packets_sent += packets if peer.state in _CARRYING else 0
-        peer.packets_received += packets if hears else 0
+        counters = peer.counters
+        packets, hears = round((self.clock.now - counters.at) * _PACKETS), self.hears(peer)
+        counters.at = self.clock.now
+        counters.sent += packets if peer.state in _CARRYING else 0
+        counters.received += packets if hears else 0
         return StatsSnapshot(
-            packets_sent=peer.packets_sent,
-            bytes_sent=peer.packets_sent * _PAYLOAD,
-            packets_received=peer.packets_received,
-            bytes_received=peer.packets_received * _PAYLOAD,
+            packets_sent=counters.sent,
+            bytes_sent=counters.sent * _PAYLOAD,
+            packets_received=counters.received,
+            bytes_received=counters.received * _PAYLOAD,
             packets_lost=0,
             jitter=0.002,
             round_trip_time=0.04,
@@ -394,7 +402,10 @@ class SimEngine:
     def _open(self, action: OpenPeer) -> None:
         config = action.config
         peer = SimPeer(self, action.media, action.call, config, self._model.name())
-        peer.muted, peer.deaf, peer.counted_at = config.muted, config.deaf, self._model.clock.now
+        peer.muted, peer.deaf, peer.counters.at = config.muted, config.deaf, self._model.clock.now
+        renewed = None if config.renews is None else self.peers.get(config.renews)
+        if renewed is not None:
+            peer.counters = renewed.counters
         peer.binding = self.binding
         self.peers[action.media] = self._model.peers[peer.ufrag] = peer
 

@@ -43,21 +43,25 @@ class CallMedia:
     def __init__(self, audio: CallAudio) -> None:
         self.audio = audio
         self.used: MediaId | None = None
-        self._peers: set[MediaId] = set()
+        self._peers: dict[MediaId, _Port] = {}
         self._levels = Levels()
         self._source: Source | None = None
         self._source_id: str | None = None
 
-    def join(self, media: MediaId) -> AudioPort:
-        """A new peer of this call. It drives the audio at once when no other does, else from `UseMedia` on."""
-        self._peers.add(media)
+    def join(self, media: MediaId, path: MediaId | None = None) -> AudioPort:
+        """A new peer of this call. It drives the audio at once when no other does, else from `UseMedia` on.
+
+        ``path``: it renews that peer's in place, and drives what that one does.
+        """
+        self._peers[media] = port = _Port(self) if path is None else self._peers[path]
+        port.peers.add(media)
         if self.used is None:
             self.used = media
-        return _Port(self, media)
+        return port
 
     def leave(self, media: MediaId) -> None:
         """The peer is closed. If one other is left, it drives the audio; with the last one the source is closed."""
-        self._peers.discard(media)
+        self._peers.pop(media, None)
         if self.used == media:
             self.used = next(iter(self._peers)) if len(self._peers) == 1 else None
         if not self._peers:
@@ -130,15 +134,15 @@ def _close(source: Source) -> None:
 
 
 class _Port:
-    """What one peer sees of its call. A peer that is not in use hears silence and is not heard."""
+    """What one path sees of its call. A path whose peers are not in use hears silence and is not heard."""
 
-    def __init__(self, call: CallMedia, media: MediaId) -> None:
+    def __init__(self, call: CallMedia) -> None:
         self._call = call
-        self._media = media
+        self.peers: set[MediaId] = set()
         self._broken = False
 
     def pull(self, rate: int, due: float | None = None) -> "Samples":
-        if self._call.used == self._media:
+        if self._call.used in self.peers:
             try:
                 return self._call.audio.pull(rate, due)
             except Exception as error:  # noqa: BLE001  a voice of the application's; the stream must not end with it
@@ -146,7 +150,7 @@ class _Port:
         return np.zeros(rate // 50, dtype=np.int16)
 
     def push(self, samples: "Samples", rate: int, due: float | None = None) -> None:
-        if self._call.used == self._media:
+        if self._call.used in self.peers:
             try:
                 self._call.audio.push(samples, rate, due)
             except Exception as error:  # noqa: BLE001  a reader of the application's; the stream must not end with it
@@ -155,4 +159,4 @@ class _Port:
     def _complain(self, error: Exception) -> None:
         if not self._broken:
             self._broken = True
-            log.error("media %s: the call's audio broke", self._media, exc_info=error)
+            log.error("media %s: the call's audio broke", self._call.used, exc_info=error)

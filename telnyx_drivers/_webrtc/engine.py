@@ -147,7 +147,10 @@ class AiortcEngine:
         call = self._call(action.call)
         call.audio.set_muted(config.muted)
         call.audio.set_deaf(config.deaf)
-        ground = self._standby.take(config)
+        renewed = None if config.renews is None else self._peers.get(config.renews)
+        ground: PeerTransport | Peer | None = self._standby.take(config) if renewed is None else None
+        if renewed is not None and renewed[0].renewable:
+            ground = renewed[0]
         if ground is None:
             ground = PeerTransport(config.ice_servers, self._settings, relay_only=config.force_relay)
         peer = Peer(
@@ -155,7 +158,7 @@ class AiortcEngine:
             config,
             self._settings,
             ground=ground,
-            port=call.join(action.media),
+            port=call.join(action.media, ground.media if isinstance(ground, Peer) else None),
             report=self._report,
             open_source=lambda order: call.open_source(order, {**self._given, **self._factories}),
             tap=call.audio.packet,

@@ -8,7 +8,7 @@ long. It checks where it is, twice a second, and has OpenSSL's own patience with
 
 from typing import Final
 
-from telnyx_core.ice import Address
+from telnyx_core.ice import Address, Credentials
 from telnyx_core.ice.agent import Agent, Generation, HeardCheck
 from telnyx_core.ice.checklist import Pair
 
@@ -27,14 +27,19 @@ class ServingAgent(Agent):
         """DTLS and SRTP are accepted from here only, once there has been a check."""
         return None if self.follows is None else self.follows.remote.address
 
+    def restart(self, now: float) -> Credentials:
+        self._confirmed = False  # it starts once more, and follows checks as it did at first
+        return super().restart(now)
+
     def _checked_by(self, generation: Generation, pair: Pair, now: float, *, nominates: bool) -> None:
         wanted = now - self._checked_at > SILENCE_SECONDS if self._confirmed else nominates or not pair.heard
-        if wanted or self.follows is None:
+        present = generation is self._current
+        if present and (wanted or self.follows is None):
             self.follows = pair
         if pair is self.follows:
             self._checked_at = now
         super()._checked_by(generation, pair, now, nominates=nominates)
-        if generation.pair is not None and generation.pair is not self.follows:
+        if present and generation.pair is not None and generation.pair is not self.follows:
             self._select(generation, pair, now)
 
     def _learn(self, generation: Generation, check: HeardCheck, now: float) -> None:
@@ -43,7 +48,8 @@ class ServingAgent(Agent):
             super()._learn(generation, check, now)
 
     def _select(self, generation: Generation, pair: Pair, now: float) -> None:
-        super()._select(generation, self.follows or pair, now)
+        followed = self.follows is not None and generation.checklist.pairs.get(self.follows.way) is self.follows
+        super()._select(generation, self.follows if followed and self.follows is not None else pair, now)
 
     def _taken(self, data: bytes, base: Address, source: Address, now: float) -> bool:
         elsewhere = bool(data) and data[0] > 3 and source != self.listens_to

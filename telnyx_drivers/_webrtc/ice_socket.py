@@ -38,10 +38,18 @@ class IceSocket(asyncio.DatagramProtocol):
     base: Address
     """The address that it is bound to."""
 
-    def __init__(self, take: Take, lost: "Callable[[IceSocket], None]", delay: float = 0.0) -> None:
-        """``delay``: seconds that each datagram takes more, in and out, to simulate a distant far end."""
+    def __init__(
+        self,
+        take: Take,
+        lost: "Callable[[IceSocket], None]",
+        trouble: "Callable[[IceSocket], None]",
+        delay: float = 0.0,
+    ) -> None:
+        """``trouble``: a datagram could not be sent, or was refused. ``delay``: seconds that each takes more, in and
+        out, to simulate a distant far end."""
         self._take = take
         self._lost = lost
+        self._trouble = trouble
         self._delay = delay
         self._arrivals = Arrivals()
 
@@ -61,6 +69,7 @@ class IceSocket(asyncio.DatagramProtocol):
 
     def error_received(self, exc: Exception) -> None:
         log.debug("the socket on %s: %s", self.base, exc)
+        self._trouble(self)
 
     def datagram_received(self, data: bytes, addr: Sender) -> None:
         self._receive(data, addr)

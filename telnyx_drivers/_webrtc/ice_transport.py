@@ -55,6 +55,8 @@ _MOST_WAITING: Final = 65_536
 """Bytes that wait to be sent to a TURN server over TCP; audio that comes on top of them would be too late."""
 _TOLD_EVERY: Final = 0.75
 """Seconds between two times that the agent is told of SRTP, as long as it comes: less than it takes for a pause."""
+_LOOK_EVERY: Final = 0.1
+"""Seconds between two looks at the addresses of this host while nothing can be sent."""
 _RNG: Final = SystemRandom()
 
 
@@ -83,6 +85,8 @@ class IceTransport:
         self.gathering = gathering
         self.on_state: Callable[[IceState], None] = lambda state: None
         """Called on each change; the path can be used from ``completed`` on."""
+        self.on_renewed: Callable[[], None] = lambda: None
+        """Called when a restarted agent has found a pair, which is used from now on."""
         self.state: IceState = "new"
         self.dropped: Counter[Unwanted] = Counter()
         """Datagrams that came and were not for this path, by what they looked like."""
@@ -127,6 +131,10 @@ class IceTransport:
         """When SRTP last came."""
         self._told_at = 0.0
         """When the agent was last told of it."""
+        self._looked_at = -_LOOK_EVERY
+        """When it was last asked which addresses this host has."""
+        self._renewing = False
+        """A restart has found no pair yet."""
         self._farewell: asyncio.Event | None = None
 
     # What is known
@@ -193,18 +201,22 @@ class IceTransport:
     # Candidates
 
     async def open(self) -> None:
-        """Open the sockets of this host, whose candidates are there at once."""
-        self._opened = self.gathering.local_addresses()
-        hosts = [opened for each in self._opened if (opened := await self._open_socket(each)) is not None]
+        """Open the sockets of this host, whose candidates are there at once; those that it has lost are closed."""
+        before, self._opened = self._opened, self.gathering.local_addresses()
+        for base, socket in tuple(self.sockets.items()):
+            if base.host in before and base.host not in self._opened:
+                self._close_socket(socket)
+        fresh = [each for each in self._opened if each not in before]
+        hosts = [opened for each in fresh if (opened := await self._open_socket(each)) is not None]
         self._tell(lambda now: self.agent.gather(hosts, (), now, more=True))
 
     async def ask_servers(self) -> None:
         """Find the candidates that STUN and TURN servers give, until all have answered or failed, or cancelled."""
         plan = self.gathering.plan
         servers: tuple[ice_plan.Server, ...] = plan.turns if self.gathering.relay_only else (*plan.stuns, *plan.turns)
-        self._planned = {each.url: each for each in servers}
+        known, self._planned = self._planned, {each.url: each for each in servers}
         by_name: dict[str, list[ice_plan.Server]] = {}
-        for each in servers:
+        for each in () if known else servers:
             by_name.setdefault(each.host, []).append(each)
         try:
             async with asyncio.TaskGroup() as group:
@@ -243,7 +255,7 @@ class IceTransport:
     async def _open_socket(self, address: str) -> Address | None:
         try:
             _, opened = await self._loop.create_datagram_endpoint(
-                lambda: IceSocket(self._take, self._gone, self._delay), local_addr=(address, 0)
+                lambda: IceSocket(self._take, self._gone, self._suspect, self._delay), local_addr=(address, 0)
             )
         except OSError as error:
             log.info("no socket on %s: %s", address, error)
@@ -257,6 +269,19 @@ class IceTransport:
     def _gone(self, socket: IceSocket) -> None:
         if self.sockets.pop(socket.base, None) is not None and self.state != "closed":
             self._tell(lambda now: self.agent.remove_host(socket.base, now))
+
+    def _suspect(self, socket: IceSocket) -> None:
+        """Something could not be sent from there: if this host has lost the address, another path is looked for now."""
+        now, host = self._loop.time(), socket.base.host
+        if host in self._opened and now - self._looked_at > _LOOK_EVERY and self.state != "closed":
+            self._looked_at = now
+            if host not in self.gathering.local_addresses():
+                log.info("this host has lost the address %s", host)
+                self._close_socket(socket)
+
+    def _close_socket(self, socket: IceSocket) -> None:
+        socket.transport.close()
+        self._gone(socket)
 
     def _fail(self, url: str, code: int, reason: str) -> None:
         failure = refusal(url, code, reason, self.gathering.patience.attempt)
@@ -295,6 +320,21 @@ class IceTransport:
     def carry_media(self, media: Callable[[bytes], bool] | None) -> None:
         """From now on SRTP and SRTCP are passed on; the function says whether a datagram is authentic."""
         self._media = media
+
+    def restart(self) -> None:
+        """Begin a new ICE session (RFC 8445 section 2.4), for `start`; the pair in use stays until one of it works."""
+        self._renewing = True
+        self._tell(self.agent.restart)
+
+    def abandon_restart(self) -> None:
+        """Stay with the session that works, if one does."""
+        self._renewing = False
+        if self.state == "closed":
+            return
+        if self.agent.restarting:
+            self._tell(self.agent.abandon_restart)
+        elif self.agent.path is None:
+            self._change("failed")
 
     def settle(self) -> None:
         """The handshake over the path has ended: the far end has settled on it."""
@@ -426,6 +466,9 @@ class IceTransport:
         if self._farewell is not None and not self.agent.relayed:
             self._farewell.set()
         self._change(state)
+        if self._renewing and state == "completed" and not self.agent.restarting and self.agent.path is not None:
+            self._renewing = False
+            self.on_renewed()
 
     def _wake(self) -> None:
         self._timer = None

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeAlias, assert_never
 from uuid import uuid4
 
-from attrs import evolve
+from attrs import define, evolve
 
 from telnyx_core.actions import (
     AddCandidate,
@@ -56,7 +56,7 @@ from telnyx_drivers._webrtc.peer_transport import PeerTransport, complain, finis
 from telnyx_drivers._webrtc.ports import AudioPort
 from telnyx_drivers._webrtc.readings import read_peer
 from telnyx_drivers._webrtc.remote_sdp import RemoteDescription
-from telnyx_drivers._webrtc.rtp_path import AgreedAudio, RtpCodec, RtpWiring
+from telnyx_drivers._webrtc.rtp_path import AgreedAudio, RtpCodec, RtpPath, RtpWiring
 from telnyx_drivers._webrtc.sdp import RtpMap
 from telnyx_drivers._webrtc.settings import PeerSettings
 from telnyx_drivers._webrtc.srtp import SrtpWire
@@ -85,13 +85,16 @@ class Peer:
         config: PeerConfig,
         settings: PeerSettings,
         *,
-        ground: PeerTransport,
+        ground: "PeerTransport | Peer",
         port: AudioPort,
         report: Callable[[MediaFact], None],
         open_source: OpenTheSource,
         tap: Callable[[bytes, bool], None] | None = None,
     ) -> None:
-        """``ground`` belongs to this peer from now on; it was made for the servers and policy that ``config`` names."""
+        """``ground`` belongs to this peer from now on; it was made for the servers and policy that ``config`` names.
+
+        If it is another peer, that one's path is restarted: it changes hands, audio included, when a new pair works.
+        """
         self.media = media
         self._config = config
         self._settings = settings
@@ -114,35 +117,46 @@ class Peer:
         self._digits: asyncio.Queue[tuple[str, DigitTone]] = asyncio.Queue()
         self._dialling: asyncio.Task[None] | None = None
         self._trickling: asyncio.Task[None] | None = None
+        self._changing: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
-        self._ground = ground
+        self._renews = renews = ground if isinstance(ground, Peer) else None
+        """The peer whose path this one renews, until that is done."""
+        self._ground: PeerTransport = ground._ground if isinstance(ground, Peer) else ground
+        transport = self._ground
         self._preferred = preferences.preferred(config.preferred_codecs)
-        ice = ground.ice.local
-        _, fingerprint = ground.dtls.certificate.fingerprint
-        self._end = LocalEnd(
-            session_id=secrets.randbits(62),
+        self._owner: _Owner = _Owner(self) if renews is None else renews._owner
+        self._version: int = 1 if renews is None else renews._version + 1
+        if renews is not None:
+            transport.renew()
+            transport.on_renewed = self._renewed
+        ice = transport.ice.local
+        _, fingerprint = transport.dtls.certificate.fingerprint
+        self._end: LocalEnd = LocalEnd(
+            session_id=secrets.randbits(62) if renews is None else renews._end.session_id,
             ice_ufrag=ice.ufrag,
             ice_pwd=ice.pwd,
             fingerprint=fingerprint,
-            ssrc=secrets.randbits(32),
-            cname=str(uuid4()),
+            ssrc=secrets.randbits(32) if renews is None else renews._end.ssrc,
+            cname=str(uuid4()) if renews is None else renews._end.cname,
         )
-        self._path = settings.rtp_path(
-            RtpWiring(
-                ssrc=self._end.ssrc,
-                cname=self._end.cname,
-                wire=lambda on_rtp, on_rtcp: SrtpWire(ground.ice, ground.dtls, on_rtp, on_rtcp),
-                port=port,
-                heard=lambda: self._report(MediaHeard(media)),
-                digit=lambda digit, seconds: self._report(DigitHeard(media, digit, seconds)),
-                tap=tap,
-            )
+        owner = self._owner
+        self._wiring = RtpWiring(
+            ssrc=self._end.ssrc,
+            cname=self._end.cname,
+            wire=lambda on_rtp, on_rtcp: SrtpWire(transport.ice, transport.dtls, on_rtp, on_rtcp),
+            port=port,
+            heard=lambda: owner.peer._report(MediaHeard(owner.peer.media)),
+            digit=lambda digit, seconds: owner.peer._report(DigitHeard(owner.peer.media, digit, seconds)),
+            tap=tap,
         )
-        ground.on_ice, ground.on_dtls = self._on_ice, self._on_dtls
+        self._path: RtpPath = settings.rtp_path(self._wiring) if renews is None else renews._path
+        if renews is None:
+            transport.on_ice = lambda state: owner.peer._on_ice(state)
+            transport.on_dtls = lambda state: owner.peer._on_dtls(state)
         self._orders: asyncio.Queue[Order] = asyncio.Queue()
         if config.prefetch:
-            ground.begin()
+            transport.begin()
         self._worker = asyncio.create_task(self._work(), name=f"media {media}")
         self._worker.add_done_callback(complain)
 
@@ -161,6 +175,11 @@ class Peer:
         self._max_bit_rate = bits_per_second
         if self._joined:
             self._limit_bit_rate()
+
+    @property
+    def renewable(self) -> bool:
+        """Another peer may renew its path in place."""
+        return self._owner.peer is self and self._joined and not self._dead and self._ground.usable
 
     def reading(self) -> StatsSnapshot:
         """This peer's counters now, without the levels, which are its call's."""
@@ -194,6 +213,8 @@ class Peer:
     async def _describe(self, kind: DescriptionKind) -> None:
         stage: Stage = "set_local"
         try:
+            if self._config.renews is not None and self._renews is None:
+                raise NegotiationError("the path that is to be renewed is gone")
             await self._gather()
             stage = "create_offer" if kind == "offer" else "create_answer"
             if self._local is not None:
@@ -271,7 +292,7 @@ class Peer:
             self._ground.candidates,
             direction=preferences.direction(self._config),
             complete=self._gathered,
-            version=1,
+            version=self._version,
             style=local_sdp.Style(
                 stereo=self._config.use_stereo,
                 max_kbps=self._config.max_kbps,
@@ -289,6 +310,8 @@ class Peer:
             if (order.kind == "answer") != (self._local is not None):
                 raise NegotiationError(f"no {order.kind} is expected")
             remote = remote_sdp.parse_remote(order.sdp, order.kind)
+            if self._renews is not None and not self._ground.keeps(remote.fingerprints):
+                raise NegotiationError("the far end has another certificate than the path that is to be renewed")
             for each in remote.candidates:
                 self._ground.ice.add_remote(each)
             self._remote = remote
@@ -322,9 +345,16 @@ class Peer:
             log.debug("media %s: remote candidate is one too many: %.120s", self.media, order.candidate)
 
     def _agree(self) -> None:
-        """Once both descriptions are known: what is spoken."""
+        """Once both descriptions are known: what is spoken. Raises `NegotiationError`."""
         if self._local is not None and self._remote is not None:
             self._agreed_codecs = preferences.in_common(self._preferred, self._remote.codecs)
+            if self._renews is not None and self._agreed() != self._renews._agreed():
+                if self._config.role == "offer":
+                    raise NegotiationError("what is spoken is not what the path that is to be renewed speaks")
+                # Another stream: in the one that there was, no other packet has the number that it would begin with.
+                self._end = evolve(self._end, ssrc=secrets.randbits(32))
+                self._wiring = evolve(self._wiring, ssrc=self._end.ssrc)
+                self._local = self._description()
 
     def _start(self) -> None:
         """Begin the checks, as soon as there is a pair to check. Idempotent."""
@@ -332,9 +362,13 @@ class Peer:
         if local is None or remote is None or not self._ground.candidates:
             return
         offers = self._config.role == "offer"
+        credentials = IceParameters(remote.ice_ufrag, remote.ice_pwd, remote.ice_lite)
+        if self._renews is not None:
+            self._ground.start_again(credentials, controlling=offers or remote.ice_lite)
+            return
         serves = remote.setup == "active" if offers else local.setup == "passive"
         self._ground.start(
-            IceParameters(remote.ice_ufrag, remote.ice_pwd, remote.ice_lite),
+            credentials,
             remote.fingerprints,
             controlling=offers or remote.ice_lite,
             role="server" if serves else "client",
@@ -398,6 +432,29 @@ class Peer:
         self._decided.set()
         self._ground.stop_asking()
         self._publish("connected")
+
+    def _renewed(self) -> None:
+        """A pair of the restarted session works: the path, with all that runs over it, is this peer's now."""
+        renewed, self._renews, self._owner.peer = self._renews, None, self
+        assert renewed is not None, "renewed once"
+        self._joined = True
+        if self._agreed() != renewed._agreed():
+            self._changing = asyncio.create_task(self._change_path(), name=f"change audio {self.media}")
+            self._changing.add_done_callback(complain)
+        else:
+            self._limit_bit_rate()
+        self._decided.set()
+        self._ground.stop_asking()
+        self._tell_layer("ice", self._ground.ice.state)
+        self._tell_layer("dtls", self._ground.dtls.state)
+        self._publish("connected")
+
+    async def _change_path(self) -> None:
+        """The far end's offer numbers the codecs otherwise, or wants others."""
+        former, self._path = self._path, self._settings.rtp_path(self._wiring)
+        await former.stop()
+        self._path.start(self._agreed())
+        self._limit_bit_rate()
 
     def _limit_bit_rate(self) -> None:
         """To the least of what the application says now, what the call was placed with, and what the far end wants."""
@@ -465,22 +522,37 @@ class Peer:
     # The end
 
     def close(self) -> "asyncio.Task[None]":
-        """Silence this peer at once, and close it within `CLOSE_SECONDS`. Idempotent; the task never raises."""
+        """Silence this peer at once, and close it within `CLOSE_SECONDS`. Idempotent; the task never raises.
+
+        A path that another peer has taken over, or that this one has not yet, is not closed.
+        """
+        if not self._dead and self._renews is not None and self._owner.peer is self._renews:
+            self._ground.on_renewed = lambda: None
+            self._ground.ice.abandon_restart()
         self._dead = True
         if self._closing is None:
             self._closing = asyncio.create_task(self._close(), name=f"close media {self.media}")
         return self._closing
 
     async def _close(self) -> None:
-        begun = (self._worker, self._dialling, self._trickling)
+        begun = (self._worker, self._dialling, self._trickling, self._changing)
         tasks = {task for task in begun if task is not None}
         for task in tasks:
             task.cancel()
         await finish(tasks, _STOP_SECONDS)
+        if self._owner.peer is not self:
+            return
         stopping = asyncio.create_task(self._path.stop(), name=f"stop audio {self.media}")
         stopping.add_done_callback(complain)
         await finish({stopping}, _STOP_SECONDS)
         await self._ground.close()
+
+
+@define(eq=False)
+class _Owner:
+    """Of a path: what happens on it is told as this peer's."""
+
+    peer: Peer
 
 
 class NegotiationError(Exception):

@@ -41,9 +41,11 @@ class PeerTransport:
             gathering, timing=settings.timing, serves=settings.stands_in_for_server, delay=settings.delay
         )
         self.ice.on_state = self._on_ice_state
+        self.ice.on_renewed = self._on_renewed
         self.dtls = DtlsTransport(self.ice.send, patient=settings.stands_in_for_server)
         self.dtls.on_state = self._on_dtls_state
         self.on_ice: Callable[[IceState], None] = lambda state: None
+        self.on_renewed: Callable[[], None] = lambda: None
         self.on_dtls: Callable[[DtlsState], None] = lambda state: None
         self._handshake: tuple[DtlsRole, tuple[Fingerprint, ...]] | None = None
         self._began = 0.0
@@ -56,10 +58,13 @@ class PeerTransport:
     def begin(self) -> None:
         """Start gathering. Idempotent."""
         if self._opening is None:
-            self._began = asyncio.get_running_loop().time()
-            self._opening = asyncio.create_task(self.ice.open(), name="open ICE sockets")
-            self._asking = asyncio.create_task(self._ask(self._opening), name="ask ICE servers")
-            self._asking.add_done_callback(lambda _: self.ice.news.set())
+            self._gather()
+
+    def _gather(self) -> None:
+        self._began = asyncio.get_running_loop().time()
+        self._opening = asyncio.create_task(self.ice.open(), name="open ICE sockets")
+        self._asking = asyncio.create_task(self._ask(self._opening), name="ask ICE servers")
+        self._asking.add_done_callback(lambda _: self.ice.news.set())
 
     async def hosts_known(self) -> None:
         """Until the sockets of this host are open. Raises what went wrong with them."""
@@ -122,6 +127,31 @@ class PeerTransport:
         if self._handshake is None:
             self._handshake = role, tuple(fingerprints)
             self.ice.start(remote, controlling=controlling)
+
+    @property
+    def usable(self) -> bool:
+        """The handshake is over, and consent has not expired: the path may be renewed."""
+        return self.dtls.state == "connected" and self.ice.state in ("checking", "completed", "disconnected")
+
+    def renew(self) -> None:
+        """Begin an ICE restart, with the addresses that this host has now. What carries the call goes on meanwhile."""
+        self.ice.restart()
+        self._gather()
+
+    def keeps(self, fingerprints: Iterable[Fingerprint]) -> bool:
+        """Whether a far end with these has the certificate of the handshake, so that the association lives on."""
+        known = () if self._handshake is None else self._handshake[1]
+        return {(name.lower(), value.lower()) for name, value in fingerprints} == {
+            (name.lower(), value.lower()) for name, value in known
+        }
+
+    def start_again(self, remote: IceParameters, *, controlling: bool) -> None:
+        """Begin the checks of a restart; ``on_renewed`` is called when a pair works. Idempotent."""
+        self.ice.start(remote, controlling=controlling)
+
+    def _on_renewed(self) -> None:
+        self.ice.settle()
+        self.on_renewed()
 
     def _on_ice_state(self, state: IceState) -> None:
         self.on_ice(state)

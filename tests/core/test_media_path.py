@@ -2,7 +2,7 @@
 
 import pytest
 
-from telnyx_core.actions import ClosePeer, CreateOffer, Done, UseMedia
+from telnyx_core.actions import ClosePeer, CreateOffer, Done, OpenPeer, UseMedia
 from telnyx_core.events import CallUpdated, ErrorRaised, PeerConnectionFailure, WarningRaised
 from telnyx_core.facts import NegotiationFailed
 from telnyx_core.ids import CallId, MediaId
@@ -80,6 +80,54 @@ def test_a_longer_interruption_renews_the_media() -> None:
     assert rig.heard_of(CallUpdated) == []
     pass_time(rig, 40)
     assert rig.codes == [33001, 36004]
+
+
+def renewed(rig: Rig, call: CallId) -> list[MediaId | None]:
+    """Whose path each offer of a renewal restarts."""
+    first = rig.peers[call][0]
+    opened = [action for action in rig.actions if isinstance(action, OpenPeer) and action.media != first]
+    return [action.config.renews for action in opened if action.config.role == "offer"]
+
+
+def test_a_path_is_restarted_in_place_first_and_what_does_not_last_is_replaced() -> None:
+    """MEDIA-214: the certificate and the packet streams live on where the far end keeps its own."""
+    rig, call = talking()
+    old = rig.peers[call][-1]
+    rig.peer("disconnected")
+    pass_time(rig, 3)
+    assert renewed(rig, call) == [old]
+    connect_renewal(rig, call)
+    pass_time(rig, 1)
+    rig.peer("disconnected", rig.peers[call][-1])
+    pass_time(rig, 3)
+    assert renewed(rig, call) == [old, None]
+
+
+def test_a_far_end_that_does_not_keep_its_certificate_gets_another_path_at_once() -> None:
+    rig, call = talking()
+    old = rig.peers[call][-1]
+    rig.peer("disconnected")
+    pass_time(rig, 3)
+    restarted = renewal(rig, call)
+    rig.reply("modify", {"sdp": REMOTE_SDP})
+    rig.remote_refused("another certificate", restarted)
+    assert renewed(rig, call) == [old, None]
+    assert ClosePeer(restarted) in rig.actions
+    assert ClosePeer(old) not in rig.actions
+    connect_renewal(rig, call)
+    assert rig.actions[-2:] == [UseMedia(rig.peers[call][-1]), ClosePeer(old)]
+    assert rig.codes == [33001, 36004], "no failure is told of"
+
+
+def test_after_a_re_attach_a_path_is_replaced() -> None:
+    """The server begins the handshake of each renewal anew then, whatever certificate it is told."""
+    rig, call = talking()
+    rig.attach(call)
+    rig.describe_answer(call)
+    rig.reply("attach", {"callID": call}, call=call)
+    rig.peer("connected", call)
+    rig.restart_media(call)
+    assert renewed(rig, call) == [None]
 
 
 @pytest.mark.parametrize("state", ["failed", "closed"])

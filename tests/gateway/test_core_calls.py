@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from telnyx_core._assistant import Conversation
-from telnyx_core.actions import ApplyRemote, SendDigits
+from telnyx_core.actions import ApplyRemote, OpenPeer, SendDigits
 from telnyx_core.errors import InvalidCallState, OptionsError
 from telnyx_core.facts import DigitHeard, NegotiationFailed
 from telnyx_core.gateway import Assistant, CallPlan, Calls, GatewayOptions, Hears, Limits, Quirks, Says
@@ -476,6 +476,20 @@ def test_a_media_update_gets_its_answer_in_the_result_and_a_new_peer() -> None:
     assert rig.used[call] == old + 1  # type: ignore[index]
     assert len(rig.told(CallUpdated)) == 1
     assert len(rig.told(MediaConnected)) == 2
+
+
+def test_a_media_update_with_the_same_certificate_restarts_the_path() -> None:
+    """As the platform does: with another certificate there is another handshake, over a path of its own."""
+    rig = Rig()
+    client = rig.client()
+    one, other = (f"{OFFER}a=fingerprint:sha-256 {byte}\r\n" for byte in ("AA", "BB"))
+    call = client.invite("echo", sdp=one)
+    rig.media_state(call)
+    for offer in (one.replace("AA", "aa"), other, other, OFFER, OFFER):
+        client.ask("telnyx_rtc.modify", client.dialog(call, action="updateMedia", callID=call, sdp=offer))
+        rig.media_state(call)
+    first, *opened = (each for each in rig.actions if isinstance(each, OpenPeer))
+    assert [each.config.renews for each in opened] == [first.media, None, first.media + 2, None, None]
 
 
 @pytest.mark.parametrize("inbound", [False, True])
