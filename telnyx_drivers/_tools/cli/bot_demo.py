@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.resources import as_file
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from attrs import define, field, frozen
 
@@ -181,7 +181,13 @@ class _Ear:
         self._ends = 0
         self._pause = pause
         self._changed = asyncio.Event()
-        self._listening = asyncio.create_task(self._listen(frames))  # ends with the call
+        self._listening = asyncio.create_task(self._listen(frames))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.cancel()
 
     async def _listen(self, frames: "AudioIn") -> None:
         row = 0
@@ -224,20 +230,20 @@ class _Talk:
     async def bot(self, conversation: Conversation) -> None:
         call, stage = self._call, self._stage
         await call.wait_for_state("active")
-        ear = _Ear(call.audio_in(), _BOT_PAUSE)
         digits = asyncio.create_task(call.wait_for(DigitReceived))
         try:
-            greeting = await stage.say(call.audio, "greeting")
-            await ear.speech()
-            greeting.stop()  # the caller interrupts: they are listened to
-            self._heard_of_greeting = greeting.heard
-            stage.note("bot", f"interrupted; {greeting.heard:.1f} s of it were heard", "dim")
-            await ear.utterances(1)
-            await (await stage.say(call.audio, "menu")).wait()
-            self._pressed = (await digits).digit
-            await (await stage.say(call.audio, "connecting")).wait()
-            await self._transfer()
-            await (await stage.say(call.audio, "goodbye")).wait()
+            with _Ear(call.audio_in(), _BOT_PAUSE) as ear:
+                greeting = await stage.say(call.audio, "greeting")
+                await ear.speech()
+                greeting.stop()  # the caller interrupts: they are listened to
+                self._heard_of_greeting = greeting.heard
+                stage.note("bot", f"interrupted; {greeting.heard:.1f} s of it were heard", "dim")
+                await ear.utterances(1)
+                await (await stage.say(call.audio, "menu")).wait()
+                self._pressed = (await digits).digit
+                await (await stage.say(call.audio, "connecting")).wait()
+                await self._transfer()
+                await (await stage.say(call.audio, "goodbye")).wait()
             self._farewell = True
         finally:
             digits.cancel()
@@ -258,9 +264,9 @@ class _Talk:
 
     async def _desk(self, call: CallId) -> None:
         audio = self._gateway.audio(call)
-        ear = _Ear(audio.audio_in(), _PAUSE)
-        await (await self._stage.say(audio, "desk")).wait()
-        await ear.utterances(1)
+        with _Ear(audio.audio_in(), _PAUSE) as ear:
+            await (await self._stage.say(audio, "desk")).wait()
+            await ear.utterances(1)
         await (await self._stage.say(audio, "reply")).wait()
         await asyncio.sleep(1.0)  # until it has been heard, and the pause after it
         self._gateway.hangup(call)
@@ -268,15 +274,15 @@ class _Talk:
     async def caller(self, call: CallId, patience: float) -> None:
         await self._call.wait_for_state("active")
         audio, stage = self._gateway.audio(call), self._stage
-        ear = _Ear(audio.audio_in(), _PAUSE)
-        await asyncio.sleep(patience)
-        await stage.say(audio, "interrupt")
-        await ear.utterances(2)  # the greeting, as far as it came, and the menu
-        stage.note("caller", "presses 2", "dim")
-        self._gateway.digits(call, "2")
-        await ear.utterances(4)  # one moment, and the desk
-        await stage.say(audio, "question")
-        await ear.utterances(5)
+        with _Ear(audio.audio_in(), _PAUSE) as ear:
+            await asyncio.sleep(patience)
+            await stage.say(audio, "interrupt")
+            await ear.utterances(2)  # the greeting, as far as it came, and the menu
+            stage.note("caller", "presses 2", "dim")
+            self._gateway.digits(call, "2")
+            await ear.utterances(4)  # one moment, and the desk
+            await stage.say(audio, "question")
+            await ear.utterances(5)
         self._desk_answered = True
 
     async def figures(self) -> None:
