@@ -13,6 +13,8 @@ from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import typer
+from rich.panel import Panel
+from rich.table import Table
 
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_drivers._tools.cli.account import CredentialsOption, JsonFlag, UrlOption, Way, logged_in
@@ -166,7 +168,17 @@ async def _find(client: TelnyxRTC, destination: str, concurrency: int, output: O
 
 def _show(summary: Summary, output: Output) -> None:
     told = summary.to_mapping()
-    for name in ("calls", "failed", "greatest", "held_back", "setup_ms", "bad_frames_percent", "mos_mean"):
-        output.say(f"  {name:<20} {clean(str(told[name]))}")
+    setup, score = told["setup_ms"], told["mos_mean"]
+    bad = told["bad_frames_percent"]
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Calls", f"{told['calls']}, {told['failed']} failed, at most {told['greatest']} at once")
+    if told["held_back"]:
+        table.add_row("Held back", f"{told['held_back']}, for as many as allowed were there already")
+    if isinstance(setup, dict) and setup:
+        table.add_row("Answered", " ms, ".join(f"{name} {value:g}" for name, value in setup.items()) + " ms")
+    table.add_row("Bad frames", "unknown" if bad is None else f"{bad} %")
+    if score is not None:
+        table.add_row("Quality", f"{score} of 5 (MOS, estimated), least {told['mos_min']}")
+    output.console.print(Panel(table, title="What became of the calls", title_align="left", expand=False))
     for why, count in summary.failures.items():
         output.warn(f"{count} failed: {why}")
