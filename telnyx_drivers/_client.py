@@ -635,7 +635,7 @@ class Client(Emits[CallNotification]):
         Raises ``TypeError`` for arguments without a schema, ``ValueError`` for a name that is taken or unusable. ::
 
             @client.tool
-            async def opening_hours(day: Literal["today", "tomorrow"]) -> str:
+            async def opening_hours(day: str) -> str:
                 "When the shop is open."
                 return "9 to 5"
         """

@@ -59,11 +59,9 @@ class Bridge:
 def bridge(call_a: AnyCall, call_b: AnyCall) -> Bridge:
     """Let two calls hear each other, with no more delay than the beat of the clock, 20 ms.
 
-    What each of them plays or writes besides is heard as before. Raises `MediaUnavailable`, `InvalidCallState` for a
-    call that has ended, ``ValueError`` for a call with itself. ::
-
-        with bridge(caller, agent):
-            await caller.wait_ended()
+    ``with bridge(caller, agent): ...`` does so until the end of the block. What each of them plays or writes besides is
+    heard as before. Raises `MediaUnavailable`, `InvalidCallState` for a call that has ended, ``ValueError`` for a call
+    with itself.
     """
     one, other = audio_of(call_a), audio_of(call_b)
     if one is other:
@@ -108,8 +106,8 @@ class Conference:
     short tone when a call joins. ``with Conference():`` closes it at the end of the block. ::
 
         conference = Conference()
-        conference.add(customer)
-        conference.add(agent, gain=1.5)
+        conference.add(call)
+        conference.add(await client.new_call("+15551230000"), gain=1.5)
     """
 
     def __init__(self, *, join_tone: bool = True) -> None:

@@ -94,7 +94,7 @@ def test_every_program_is_python_and_imports_what_exists(program: str) -> None:
 
 def exists(module: str, name: str) -> bool:
     if module.startswith("telnyx_drivers.adapters."):  # importing one takes its framework
-        return re.search(rf"^(class|def) {name}\b", source(module), re.MULTILINE) is not None
+        return re.search(rf"^(class|def|async def) {name}\b", source(module), re.MULTILINE) is not None
     found = importlib.import_module(module)
     return hasattr(found, name) or importlib.util.find_spec(f"{module}.{name}") is not None
 

@@ -41,6 +41,9 @@ ELSEWHERE = {
     "docs/how-to/what-was-heard.md": "tests/examples/test_pages.py",
     "docs/how-to/turns.md": "tests/examples/test_pages.py",
     "docs/how-to/call-sense.md": "tests/examples/test_pages.py",
+    "docs/how-to/ai-assistant.md": "tests/examples/test_pages.py",
+    "docs/how-to/figures.md": "tests/examples/test_pages.py",
+    "docs/how-to/transfer-and-conference.md": "tests/examples/test_pages.py",
     "docs/how-to/pipecat.md": "tests/adapters",
     "docs/how-to/livekit.md": "tests/adapters",
     "telnyx_drivers/adapters/pipecat.py": "tests/adapters",
@@ -53,7 +56,17 @@ OTHERWISE = {
     'destination="+15551230000")': 'destination="+15551230000", seconds=2.0)',  # no longer than need be
     "TelnyxRTC(..., engine": "TelnyxRTC(login_token=jwt, engine",
 }
-PARTS_SPEAK_OF = ("AudioFrame", "ChunkDecoder", "Noise", "Source", "Tone", "loudspeaker", "microphone", "speaker")
+PARTS_SPEAK_OF = (
+    "AudioFrame",
+    "ChunkDecoder",
+    "Conference",
+    "Noise",
+    "Source",
+    "Tone",
+    "loudspeaker",
+    "microphone",
+    "speaker",
+)
 """Names of the door that are imported elsewhere on the page, or in the sentence before."""
 TOKEN = "token-of-alice"
 NUMBERS = ("+15550100", "+15551230000", "+15559990000")

@@ -4,6 +4,13 @@
 .. code-block:: python
 
     session = AgentSession(stt=..., llm=..., tts=...)
+    session.on("dtmf_received", lambda digit: ...)
+    await run_session(session, agent, call)
+
+or by hand:
+
+.. code-block:: python
+
     session.input.audio = CallAudioInput(call)
     session.output.audio = CallAudioOutput(call)
     await session.start(agent)
@@ -18,13 +25,15 @@
 
 import asyncio
 import time
-from typing import Final
+from typing import Any, Final
 
+from telnyx_core.events import DigitReceived
 from telnyx_drivers._audio.writer import QueueFull
 from telnyx_drivers._calls import CallHandle
 
 try:
     from livekit import rtc
+    from livekit.agents import Agent, AgentSession
     from livekit.agents.voice import io
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
@@ -106,3 +115,30 @@ class CallAudioOutput(io.AudioOutput):
         self.on_playback_finished(
             playback_position=self._out.sent_duration - began, interrupted=self._cut or self._out.ended
         )
+
+
+async def run_session(session: AgentSession[Any], agent: Agent, call: CallHandle, *, sample_rate: int = RATE) -> None:
+    """Let an agent have a call until either ends; the session is closed then, and the call is hung up.
+
+    Keys that the far end presses are events ``"dtmf_received"`` of the session, with the digit. When the session ends
+    first, its last words are heard before the hang-up. Raises what ``session.start`` raises.
+    """
+    over = asyncio.Event()
+    session.on("close", lambda _: over.set())
+    session.input.audio = CallAudioInput(call, sample_rate=sample_rate)
+    session.output.audio = CallAudioOutput(call, sample_rate=sample_rate)
+
+    async def watch() -> None:
+        async for event in call.events():
+            if isinstance(event, DigitReceived):
+                session.emit("dtmf_received", event.digit)
+        over.set()
+
+    watching = asyncio.create_task(watch())
+    try:
+        await session.start(agent)
+        await over.wait()
+    finally:
+        watching.cancel()
+        await session.aclose()
+        await call.hangup(drain=True)

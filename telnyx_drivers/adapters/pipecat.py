@@ -7,6 +7,8 @@
 
 An interruption drops the call's queue; at most 40 ms of it are still sent. ``EndFrame`` lets the rest
 be heard and hangs up, ``CancelFrame`` hangs up at once. The far end's hang-up ends the pipeline.
+
+A bot that is written for pipecat's runner, ``async def bot(runner_args)``, answers calls with `serve_bot`.
 """
 
 # The framework annotates itself in part only, and need not be installed.
@@ -16,6 +18,7 @@ be heard and hangs up, ``CancelFrame`` hangs up at once. The far end's hang-up e
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from telnyx_core.errors import InvalidCallState, LocalProtocolError
@@ -23,6 +26,7 @@ from telnyx_core.events import DigitReceived, Event
 from telnyx_drivers._arguments import LONGEST_WAIT
 from telnyx_drivers._audio.readers import AudioIn
 from telnyx_drivers._calls import CallHandle
+from telnyx_drivers._client import Client
 from telnyx_drivers._emitter import EventStream
 from telnyx_drivers._exceptions import TelnyxClientError
 
@@ -30,6 +34,7 @@ try:
     from pipecat.audio.dtmf.types import KeypadEntry
     from pipecat.frames.frames import (
         CancelFrame,
+        ClientConnectedFrame,
         EndFrame,
         EndWorkerFrame,
         Frame,
@@ -42,6 +47,7 @@ try:
         StartFrame,
     )
     from pipecat.processors.frame_processor import FrameDirection
+    from pipecat.runner.types import RunnerArguments, TelnyxCallData
     from pipecat.transports.base_input import BaseInputTransport
     from pipecat.transports.base_output import BaseOutputTransport
     from pipecat.transports.base_transport import BaseTransport, TransportParams
@@ -64,8 +70,9 @@ class CallTransport(BaseTransport):
     pipeline: queued audio is still drained, and the application keeps the call. Raises `InvalidCallState` for
     a call that has ended.
 
-    Event handlers: ``on_client_connected(transport, call)`` once the call is active, and
-    ``on_client_disconnected(transport, call)`` when it has ended before the pipeline did.
+    Event handlers: ``on_client_connected(transport, call)`` once the call is active,
+    ``on_dtmf_event(transport, digit)`` for each key that the far end presses, and
+    ``on_client_disconnected(transport, call)`` when the call has ended before the pipeline did.
     """
 
     def __init__(self, call: CallHandle, params: TransportParams | None = None, *, hang_up: bool = True) -> None:
@@ -83,6 +90,7 @@ class CallTransport(BaseTransport):
         self._input = CallInput(call, chosen, self._tell)
         self._output = CallOutput(call, chosen, hang_up=hang_up)
         self._register_event_handler("on_client_connected")
+        self._register_event_handler("on_dtmf_event")
         self._register_event_handler("on_client_disconnected")
 
     def input(self) -> "CallInput":
@@ -91,14 +99,14 @@ class CallTransport(BaseTransport):
     def output(self) -> "CallOutput":
         return self._output
 
-    async def _tell(self, event: str) -> None:
-        await self._call_event_handler(event, self._call)
+    async def _tell(self, event: str, digit: str | None = None) -> None:
+        await self._call_event_handler(event, self._call if digit is None else digit)
 
 
 class CallInput(BaseInputTransport):
     """The far end's audio and digits as frames; its hang-up ends the pipeline."""
 
-    def __init__(self, call: CallHandle, params: TransportParams, tell: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, call: CallHandle, params: TransportParams, tell: Callable[..., Awaitable[None]]) -> None:
         super().__init__(params)
         self._call = call
         self._tell = tell
@@ -141,12 +149,15 @@ class CallInput(BaseInputTransport):
     async def _note_digits(self, events: EventStream[Event]) -> None:
         with suppress(TelnyxClientError):  # a failed client ends the call, and reports why
             async for event in events:
-                if isinstance(event, DigitReceived) and event.digit in _KEYS:
-                    await self.push_frame(InputDTMFFrame(button=KeypadEntry(event.digit)))
+                if isinstance(event, DigitReceived):
+                    await self._tell("on_dtmf_event", event.digit)
+                    if event.digit in _KEYS:
+                        await self.push_frame(InputDTMFFrame(button=KeypadEntry(event.digit)))
 
     async def _watch(self, noting: asyncio.Task[None]) -> None:
         with suppress(TelnyxClientError):
             await self._call.wait_for_state("active")
+            await self.push_frame(ClientConnectedFrame())
             await self._tell("on_client_connected")
             await self._call.wait_ended()
         await asyncio.wait([noting])  # a digit that was pressed last counts as well
@@ -213,3 +224,38 @@ class CallOutput(BaseOutputTransport):
         except (TelnyxClientError, LocalProtocolError) as error:
             # Raised, it would end pipecat's audio task, and with it the bot's voice.
             await self.push_error(f"the digits {digits} were not sent", exception=error)
+
+
+@dataclass
+class CallRunnerArguments(RunnerArguments):
+    """What a bot of pipecat's runner is given for a call: ``CallTransport(runner_args.call)`` is its transport.
+
+    ``call_data`` has the numbers and ids as of pipecat's other telephony, and ``body`` the ``X-`` headers of the call.
+    """
+
+    call: CallHandle
+
+
+def runner_arguments(call: CallHandle) -> CallRunnerArguments:
+    """A call in the words of pipecat's runner, for a bot or for the context of its model."""
+    info = call.info
+    inbound = info.direction == "inbound"
+    data = TelnyxCallData(
+        call_id=info.telnyx_call_control_id or info.id,
+        from_number=info.remote_caller_number if inbound else info.caller_number,
+        to_number=info.caller_number if inbound else info.destination_number,
+        body={header.name: header.value for header in info.custom_headers},
+    )
+    return CallRunnerArguments(call=call, call_data=data, body=dict(data.body), session_id=info.id)
+
+
+async def serve_bot(
+    client: Client, bot: Callable[[CallRunnerArguments], Awaitable[object]], *, limit: int | None = None
+) -> None:
+    """Answer every call with a bot of pipecat's runner, until the client is disconnected; see `TelnyxRTC.serve`."""
+
+    async def converse(call: CallHandle) -> None:
+        await call.answer()
+        await bot(runner_arguments(call))
+
+    await client.serve(converse, limit=limit)

@@ -1,4 +1,4 @@
-"""The bots among the examples answer, and say back what they heard."""
+"""The bots among the examples answer, and are heard: they say back what they heard, or beep twice."""
 
 import asyncio
 import importlib.util
@@ -21,9 +21,16 @@ PIPECAT = pytest.mark.skipif(
     importlib.util.find_spec("pipecat") is None, reason="needs pipecat-ai: pip install 'telnyx-rtc[pipecat]'"
 )
 
+LIVEKIT = pytest.mark.skipif(
+    importlib.util.find_spec("livekit") is None, reason="needs livekit-agents: pip install 'telnyx-rtc[livekit]'"
+)
 
-@pytest.mark.parametrize("name", ["echo_bot.py", pytest.param("pipecat_bot.py", marks=PIPECAT)])
-async def test_a_bot_says_back_what_it_hears(name: str, tmp_path: Path) -> None:
+
+@pytest.mark.parametrize(
+    "name",
+    ["echo_bot.py", pytest.param("pipecat_bot.py", marks=PIPECAT), pytest.param("livekit_bot.py", marks=LIVEKIT)],
+)
+async def test_a_bot_answers_and_is_heard(name: str, tmp_path: Path) -> None:
     async with Gateway(users={"alice": "secret", "bob": "hush"}) as gateway:
         program = running(str(ROOT / "examples" / name), user="bob", password="hush", url=gateway.url, cwd=tmp_path)
         async with program as bot:

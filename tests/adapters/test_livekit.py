@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from telnyx_core.events import DigitReceived
 from telnyx_drivers._webrtc.measure import dominant_frequency
-from telnyx_drivers.asyncio import CallHandle
+from telnyx_drivers.asyncio import CallHandle, TelnyxRTC
 from telnyx_drivers.gateway import Gateway
 
 with warnings.catch_warnings():
@@ -23,7 +24,8 @@ from livekit import rtc
 from livekit.agents import Agent, AgentSession
 from livekit.agents.voice.io import PlaybackFinishedEvent
 
-from telnyx_drivers.adapters.livekit import RATE, CallAudioInput, CallAudioOutput
+from telnyx_core.gateway.options import Quirks
+from telnyx_drivers.adapters.livekit import RATE, CallAudioInput, CallAudioOutput, run_session
 
 pytestmark = [pytest.mark.anyio, pytest.mark.net, pytest.mark.media, pytest.mark.interop]
 LIMIT = 20.0
@@ -172,6 +174,35 @@ async def test_the_end_of_the_call_ends_both(echo: CallHandle, gateway: Gateway)
     async with asyncio.timeout(LIMIT):
         async for _ in heard:
             pass
+
+
+@pytest.mark.parametrize("first", ["call", "session"])
+async def test_a_session_has_a_call_until_either_ends_and_hears_of_keys(first: str) -> None:
+    options = {"users": {"alice": "secret"}, "quirks": Quirks(no_telephone_event=False)}
+    pressed: list[str] = []
+    async with (
+        Gateway(**options) as gateway,  # type: ignore[arg-type]
+        TelnyxRTC(login="alice", password="secret", env=gateway.url, ice_servers=[]) as client,
+    ):
+        ident = gateway.call_user("alice", from_number="+1555", behaviour="silence")
+        call = await anext(client.incoming())
+        await call.answer()
+        await call.wait_for_state("active", timeout=LIMIT)
+        agent: AgentSession[None] = AgentSession()
+        agent.on("dtmf_received", pressed.append)  # type: ignore[arg-type]
+        running = asyncio.create_task(run_session(agent, Agent(instructions="", llm=None), call))
+        heard = asyncio.create_task(call.wait_for(DigitReceived, timeout=LIMIT))
+        await asyncio.sleep(0)
+        gateway.digits(ident, "5")
+        await heard
+        if first == "call":
+            gateway.hangup(ident)
+        else:
+            await agent.aclose()
+        async with asyncio.timeout(LIMIT):
+            await running
+        assert not call.live
+        assert pressed == ["5"]
 
 
 def test_without_livekit_the_module_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

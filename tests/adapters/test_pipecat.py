@@ -14,6 +14,7 @@ import pytest
 from telnyx_core.errors import InvalidCallState
 from telnyx_core.gateway.events import CallEnded, DigitsReceived
 from telnyx_core.gateway.faults import Fault, Refuse
+from telnyx_core.options import CustomHeader
 from telnyx_drivers._arguments import LONGEST_WAIT
 from telnyx_drivers._webrtc.direct_rtp import DirectRtpPath
 from telnyx_drivers._webrtc.engine import AiortcEngine
@@ -27,6 +28,7 @@ with warnings.catch_warnings():
 
 from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.frames.frames import (
+    ClientConnectedFrame,
     EndFrame,
     Frame,
     InputAudioRawFrame,
@@ -41,7 +43,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_transport import TransportParams
 from pipecat.workers.runner import WorkerRunner
 
-from telnyx_drivers.adapters.pipecat import CallTransport
+from telnyx_drivers.adapters.pipecat import CallRunnerArguments, CallTransport, serve_bot
 
 pytestmark = [pytest.mark.anyio, pytest.mark.net, pytest.mark.media, pytest.mark.interop]
 
@@ -72,6 +74,7 @@ class Bot(FrameProcessor):
         super().__init__()
         self.heard: list[InputAudioRawFrame] = []
         self.digits: list[str] = []
+        self.connected = 0
         self._changed = asyncio.Event()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -82,6 +85,7 @@ class Bot(FrameProcessor):
             await self.push_frame(frame, direction)
         if isinstance(frame, InputDTMFFrame):
             self.digits.append(frame.button.value)
+        self.connected += isinstance(frame, ClientConnectedFrame)
         self._changed.set()
 
     async def say(self, *frames: Frame) -> None:
@@ -117,6 +121,8 @@ class Story:
         self.transport = CallTransport(call, **options)
         for event in ("on_client_connected", "on_client_disconnected"):
             self.transport.add_event_handler(event, self._teller(event))
+        self.pressed: list[str] = []
+        self.transport.add_event_handler("on_dtmf_event", self._note_key)
         self.worker = PipelineWorker(
             Pipeline([self.transport.input(), self.bot, self.transport.output()]), idle_timeout_secs=None
         )
@@ -126,6 +132,9 @@ class Story:
             self.told.append(event)
 
         return told
+
+    async def _note_key(self, transport: CallTransport, digit: str) -> None:
+        self.pressed.append(digit)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Bot]:
@@ -216,6 +225,8 @@ async def test_digits_both_ways(echo: CallHandle, gateway: Gateway) -> None:
         assert far_end(gateway).send_digits("7A*")
         await bot.until(lambda: bot.digits == ["7", "*"])
         await story.worker.queue_frame(EndFrame())
+    assert story.pressed == ["7", "A", "*"], "the handler hears of all sixteen"
+    assert bot.connected == 1
 
 
 async def test_digits_that_cannot_be_sent_cost_nothing_else(echo: CallHandle, gateway: Gateway) -> None:
@@ -260,6 +271,31 @@ async def test_a_call_can_outlive_its_pipeline(echo: CallHandle) -> None:
         await story.worker.queue_frame(EndFrame())
     assert echo.state.value == "active"
     assert echo.audio_out.sent_duration >= 0.6 - 1e-6
+
+
+async def test_a_bot_of_the_runner_answers_calls(gateway: Gateway) -> None:
+    told: list[CallRunnerArguments] = []
+
+    async def bot(runner_args: CallRunnerArguments) -> None:
+        told.append(runner_args)
+        await runner_args.call.wait_for_state("active", timeout=LIMIT)
+        story = Story(runner_args.call)
+        async with story.running():
+            await story.worker.queue_frame(EndFrame())
+
+    async with TelnyxRTC(login="alice", password="secret", env=gateway.url, ice_servers=[]) as client:
+        serving = asyncio.create_task(serve_bot(client, bot))
+        await asyncio.sleep(0)
+        headers = [CustomHeader("X-Account", "7")]
+        call = gateway.call_user("alice", from_number="+1555", behaviour="echo", custom_headers=headers)
+        await gateway.wait_for(CallEnded)
+        await client.disconnect()
+        await serving
+    (arguments,) = told
+    assert arguments.call.id == call
+    assert arguments.call_data is not None
+    assert arguments.call_data.from_number == "+1555"
+    assert arguments.body == {"X-Account": "7"}
 
 
 async def test_a_call_that_has_ended_is_refused(echo: CallHandle) -> None:
