@@ -428,11 +428,12 @@ class CallCommands(Relayed[CallHandle, N]):
         self._do(lambda: self._source.send_ai_item(item))
 
     def restart_media(self) -> bool:
-        """Replace the media path by a new one, as an ICE restart does (RFC 8839 section 4.4.1.1).
+        """Look for the media path anew by an ICE restart (RFC 8445 section 2.4), with the addresses that there are now.
 
-        For applications that know of a better network; a broken path is renewed without this. Audio arrives over the
-        old path until the new one is connected. False: it could not be, and a 47001 event says why. Raises
-        `InvalidCallState` before media was connected, and `NotConnected` or `NotReady` without a registered socket.
+        For applications that know of a better network; a broken path is renewed without this. Audio goes over the old
+        path until the new one is connected; where the far end changes its certificate, it is negotiated from scratch.
+        False: it could not be, and a 47001 event says why. Raises `InvalidCallState` before media was connected, and
+        `NotConnected` or `NotReady` without a registered socket.
         """
         return self._run(self._source.restart_media)
 
