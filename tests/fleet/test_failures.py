@@ -2,11 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -16,10 +20,11 @@ from telnyx_core.ids import SocketId
 from telnyx_drivers.fleet import CallRecord, Fleet, FleetCall, FleetFull, LocalStore, Outcome, Stage
 from telnyx_drivers.fleet.process import Processes
 from telnyx_drivers.gateway import Fault, Gateway, GatewayThread, Swallow
-from tests.fleet import bots
+from tests.fleet import bots, program
 
 pytestmark = [pytest.mark.net, pytest.mark.media, pytest.mark.slow]
 LIMIT = 60.0
+ROOT = Path(__file__).parents[2]
 
 
 class Cuttable(LocalStore):
@@ -83,7 +88,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("fleet")
     (folder / "cut").mkdir()
     with (
-        GatewayThread(lambda: Gateway(users={"alice": "secret"})) as gateway,
+        GatewayThread(lambda: Gateway(users={"alice": "secret", "bob": "hush"})) as gateway,
         start_blocking_portal("asyncio") as portal,
     ):
         fleet = Fleet(
@@ -196,6 +201,29 @@ def test_inbound_calls_are_spread_over_the_workers(story: Story) -> None:
         assert record.inbound
         story.gateway.do(lambda it, call=record.call: it.hangup(call))
     story.portal.call(wait_for_calls, story.fleet, 0)
+
+
+def test_calls_outlive_the_head_and_the_next_one_takes_them_over(story: Story, tmp_path: Path) -> None:
+    url = story.gateway.url
+    with subprocess.Popen((sys.executable, "-m", "tests.fleet.program", url, tmp_path), cwd=ROOT) as head:
+        started = story.gateway.wait_for(CallStarted, lambda event: event.user == "bob", timeout=LIMIT)
+        story.gateway.wait_for(DigitsReceived, lambda event: event.call == started.call, timeout=LIMIT)
+        head.kill()
+    before = story.gateway.do(lambda it: len(it.history))
+
+    async def second() -> CallRecord:
+        async with program.fleet(url, str(tmp_path)) as fleet:
+            call = await fleet.dial("tone", key="kept")
+            assert call.record.call == started.call
+            while not call.record.moves:
+                await fleet.change()
+            await anyio.to_thread.run_sync(partial(story.hears, call, 1))
+            return await call.hangup()
+
+    assert story.portal.call(second).outcome is Outcome.COMPLETED
+    events = story.gateway.do(lambda it: list(it.history))[before:]
+    ends = [event.by for event in events if isinstance(event, CallEnded) and event.call == started.call]
+    assert ends == ["client"]
 
 
 async def wait_for_calls(fleet: Fleet, count: int) -> None:
