@@ -195,7 +195,7 @@ def run(name: str, blocks: list[str], home: Path) -> None:
         for written, instead in OTHERWISE.items():
             text = text.replace(written, instead)
         code = compiled(text, f"{name}, block {number}")
-        whole = "asyncio.run(" in text or "def test_" in text
+        whole = ".run(main" in text or "def test_" in text
         if whole or (not code.co_flags & inspect.CO_COROUTINE and not re.search(r"\b(client|call)\.", text)):
             exec(code, space)
             for test in [each for key, each in space.items() if key.startswith("test_")]:
