@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from textwrap import dedent, indent
 from types import CodeType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ import typer.main
 from telnyx_core._options.address import parse_address
 from telnyx_core._signalling import ice_servers, url
 from telnyx_drivers import asyncio as door
+from telnyx_drivers import telemetry
 from telnyx_drivers._audio import devices
 from telnyx_drivers._tools.cli.app import app
 from telnyx_drivers.asyncio import CallHandle, TelnyxRTC
@@ -44,6 +45,7 @@ ELSEWHERE = {
     "docs/how-to/ai-assistant.md": "tests/examples/test_pages.py",
     "docs/how-to/figures.md": "tests/examples/test_pages.py",
     "docs/how-to/transfer-and-conference.md": "tests/examples/test_pages.py",
+    "docs/how-to/fleet.md": "tests/fleet/test_how_to.py",
     "docs/how-to/pipecat.md": "tests/adapters",
     "docs/how-to/livekit.md": "tests/adapters",
     "telnyx_drivers/adapters/pipecat.py": "tests/adapters",
@@ -54,6 +56,8 @@ OTHERWISE = {
     '"https://radio.example/live.mp3"': '"hello.wav"',  # nothing leaves this machine
     'Replay.from_file("tests/journals/lost.jsonl").check()': "Replay",  # the reader's own journal
     'destination="+15551230000")': 'destination="+15551230000", seconds=2.0)',  # no longer than need be
+    "https://hooks.example/telephony": "https://127.0.0.1:9/",
+    ".served(9464)": ".served(0)",  # another program may have it
     "TelnyxRTC(..., engine": "TelnyxRTC(login_token=jwt, engine",
 }
 PARTS_SPEAK_OF = (
@@ -63,6 +67,7 @@ PARTS_SPEAK_OF = (
     "Noise",
     "Source",
     "Tone",
+    "bridge",
     "loudspeaker",
     "microphone",
     "speaker",
@@ -116,6 +121,9 @@ def names() -> dict[str, Any]:
     floats = np.zeros(882, np.float32).tobytes()
     return {
         **{name: getattr(door, name) for name in (*door.__all__, *PARTS_SPEAK_OF)},
+        **{name: getattr(telemetry, name) for name in telemetry.__all__},
+        "Literal": Literal,
+        "secret": "secret",
         "__name__": "__main__",
         "jwt": TOKEN,
         "token": TOKEN,
@@ -171,9 +179,11 @@ async def part(code: CodeType, space: dict[str, Any], loops: bool) -> None:
     """``loops``: it goes on for as long as its call does."""
     async with TelnyxRTC(login_token=TOKEN, ice_servers=[]) as client:
         call: CallHandle = await client.new_call("echo")
-        space |= {"client": client, "call": call}
+        space |= {"client": client, "call": call, "caller": call, "customer": call}
+        space["agent"] = await client.new_call("echo")
         client.register_source("default", devices.microphone())
-        await call.wait_for_state("active", timeout=10)
+        for each in client.calls.values():
+            await each.wait_for_state("active", timeout=10)
         async with asyncio.timeout(20), asyncio.TaskGroup() as group:
             if loops:
                 group.create_task(hang_up_soon(client))
@@ -196,12 +206,13 @@ def run(name: str, blocks: list[str], home: Path) -> None:
             text = text.replace(written, instead)
         code = compiled(text, f"{name}, block {number}")
         whole = ".run(main" in text or "def test_" in text
-        if whole or (not code.co_flags & inspect.CO_COROUTINE and not re.search(r"\b(client|call)\.", text)):
+        if whole or (not code.co_flags & inspect.CO_COROUTINE and not re.search(r"\b(client|call|agent)\b", text)):
             exec(code, space)
             for test in [each for key, each in space.items() if key.startswith("test_")]:
-                test()
+                if not inspect.signature(test).parameters:  # else pytest must run it, with its fixtures
+                    test()
         else:
-            asyncio.run(part(code, space, loops=bool(re.search(r"audio_in\(|async for .* in call\.", text))))
+            asyncio.run(part(code, space, loops=bool(re.search(r"audio_in\(|async for .* in call\.|wait_ended", text))))
 
 
 @pytest.mark.parametrize("name", pages())
