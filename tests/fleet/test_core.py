@@ -414,4 +414,4 @@ class World(RuleBasedStateMachine):
 
 
 TestFleet = World.TestCase
-TestFleet.settings = settings(max_examples=15, stateful_step_count=30, deadline=None, phases=[Phase.generate])
+TestFleet.settings = settings(max_examples=8, stateful_step_count=30, deadline=None, phases=[Phase.generate])
