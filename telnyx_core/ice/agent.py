@@ -817,10 +817,19 @@ class Agent:
     # The selected pair
 
     def _nominated(self, generation: Generation, pair: Pair, now: float) -> None:
-        """The far end nominates a pair that works. Where it nominates several, the best of those that it insists on."""
+        """The far end nominates a pair that works. Where it nominates several, the best of those that it insists on.
+
+        A better one that it nominated before it turned to the chosen one is not where it is now.
+        """
         chosen = generation.pair
-        left = chosen is None or chosen.nominated_at is None or now - chosen.nominated_at > _UNINSISTED
-        if chosen is not pair and (left or chosen is None or pair.priority > chosen.priority):
+        if chosen is pair:
+            return
+        insisted = None if chosen is None else chosen.nominated_at
+        if chosen is None or insisted is None or now - insisted > _UNINSISTED:
+            better = True
+        else:
+            better = pair.priority > chosen.priority and pair.nominated_at is not None and pair.nominated_at >= insisted
+        if better:
             self._select(generation, pair, now)
 
     @property

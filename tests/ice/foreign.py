@@ -101,14 +101,15 @@ class Peer:
 class Server(Peer):
     """A telephony server with one address (PS-039 to PS-041).
 
-    It checks the first candidate that its list allows, goes where the first check from a new address came from, and
-    then where the last nominating one did. Once its handshake is over it moves only after a long silence. It drops
-    everything from any other address.
+    Deaf until it has the other description, it checks the first candidate that its list allows, goes where the first
+    check from a new address came from, and then where the last nominating one did. Once its handshake is over it moves
+    only after a long silence. It drops everything from any other address.
     """
 
     at: Address | None = None
     _seen: set[Address] = field(factory=set)
     _checked: float = 0.0
+    _moved: float = -9.0
 
     def learn(self, description: tuple[Credentials, tuple[Candidate, ...]]) -> None:
         first = self.remote is None
@@ -120,14 +121,25 @@ class Server(Peer):
             self.repeat(1.0, self._check)
         self._check()
 
+    def receive(self, data: bytes, base: Address, source: Address) -> None:
+        if self.remote is not None:
+            super().receive(data, base, source)
+
     def _check(self) -> None:
         if self.at is not None:
             self.check(self.hosts[0], self.at, nominates=self.controlling)
 
     def checked(self, message: Message, base: Address, source: Address) -> None:
-        wanted = source not in self._seen or message.get(Attr.USE_CANDIDATE) is not None
-        if self.net.now - self._checked > SILENCE_SECONDS if self.shaken else wanted:
-            self.at = source
+        now = self.net.now
+        if self.shaken:
+            wanted = now - self._checked > SILENCE_SECONDS
+        elif self.controlling and now - self._moved < 1.0:
+            wanted = False  # where it nominates itself, it lets a check draw it away once in a second
+        else:
+            wanted = source not in self._seen or message.get(Attr.USE_CANDIDATE) is not None
+        if wanted and self.at != source:
+            self.at, self._moved = source, now
+            self._check()  # it asks there at once
         self._seen.add(source)
         if source == self.at:
             self._checked = self.net.now

@@ -65,6 +65,26 @@ def test_a_server_that_follows_the_first_check_and_the_last_nomination(
         assert len(one.selections) == 1 or not controlling
 
 
+@pytest.mark.parametrize("late", [0.032, 0.036, 0.04, 0.044])
+def test_an_answerer_stays_where_such_a_server_has_turned(late: float) -> None:
+    """Its first check comes before the server has the answer, and its second draws the server away from the address
+    that it has just nominated. That one answers later, and is better; but the server is not there any more.
+    """
+    net = Internet(seed=1, delay=0.03)
+    one = player(net, "10.0.0.1", "10.0.0.2", controlling=False)
+    server = Server(net, [Address("10.0.1.1", 9000)], controlling=True)
+    one.open()
+    net.run(2.0)
+    answer = one.agent.local_credentials, tuple(in_server_order(one.agent.local_candidates))
+    net.clock.after(late, lambda: server.learn(answer))
+    one.learn(server.describe())
+    assert net.run(1.0, lambda: one.connected)
+    net.run(0.1)  # a handshake has more than one flight
+    shake(one)
+    assert net.run(0.5, lambda: FINISHED in one.received)
+    assert flows(net, one, server)
+
+
 def test_such_a_server_is_not_drawn_away_by_a_restart() -> None:
     net, one, server = meet(Server, controlling=True)
     assert net.run(5.0, lambda: one.connected)
