@@ -145,6 +145,7 @@ class TrioDriver(Driver):
     async def cancel_tasks(self) -> None:
         self._dismiss()
         current = trio.lowlevel.current_task()
+        others: list[_Task] = []
         with trio.move_on_after(HANDLER_GRACE):
             # What a task begins while it ends, ends too: nothing else would, and `trio.run` would wait without end.
             while others := [task for task in self._tasks if task.itself is not current]:

@@ -124,7 +124,11 @@ async def run_session(session: AgentSession[Any], agent: Agent, call: CallHandle
     first, its last words are heard before the hang-up. Raises what ``session.start`` raises.
     """
     over = asyncio.Event()
-    session.on("close", lambda _: over.set())
+
+    def closed(_: object) -> None:
+        over.set()
+
+    session.on("close", closed)
     session.input.audio = CallAudioInput(call, sample_rate=sample_rate)
     session.output.audio = CallAudioOutput(call, sample_rate=sample_rate)
 
