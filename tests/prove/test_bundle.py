@@ -68,7 +68,7 @@ def test_addresses_of_both_kinds_become_examples() -> None:
 
 
 def test_it_says_where_to_send_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "issue of telnyx-rtc" in where_to_send()
+    assert "Attach it to an issue" in where_to_send()
 
     class Metadata:
         def get_all(self, name: str) -> list[str]:

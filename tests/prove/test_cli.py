@@ -68,7 +68,7 @@ def test_calls_are_asked_and_what_is_handed_on_names_nobody(tmp_path: Path) -> N
     assert verdicts(json.loads(texts["verdicts.json"])) == found
     journals = [name for name in names if name.startswith("journal-")]
     assert len(journals) == 3, "one for each client"
-    assert "issue of telnyx-rtc" in texts["README.txt"]
+    assert "Attach it to an issue" in texts["README.txt"]
     for name, text in texts.items():
         for secret in (USER, PASSWORD, NUMBER, NUMBER[1:]):
             assert secret not in text, (name, secret)

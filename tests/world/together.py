@@ -441,6 +441,9 @@ class Together(RuleBasedStateMachine):
         """Mostly until the sides agree and are calm: each example ends with the whole time."""
         self.mend()
         frames, until = len(self.alice.wire.log), self.sim.now + PATIENCE
+        # Each call that has yet to be set up, and to end, costs some frames once: invite, answer and bye with replies,
+        # and a few candidates.
+        frames += 10 * sum(info.state not in ESTABLISHED for info in self.alice.calls.values())
         self.sim.run(PATIENCE if whole else A_WHILE)
         while self.sim.now < until and not self.agreed_and_calm():
             self.sim.run(A_WHILE)
