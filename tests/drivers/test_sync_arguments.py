@@ -22,7 +22,9 @@ from tests.drivers.test_arguments import FRAME, REFUSALS, given_to
 pytestmark = [pytest.mark.net]
 
 # What ends the session where it is right, or goes to another server, on which this gateway keeps no call.
-_ENDS_THE_SESSION = frozenset({"connect", "disconnect", "leave", "serve", "from_mapping", "switch_region"})
+_ENDS_THE_SESSION = frozenset({"connect", "disconnect", "leave", "serve", "from_mapping", "switch_region"}) | {
+    "switchRegion"
+}
 _ENDS_THE_CALL = frozenset({"hangup"})
 TRIES = 6
 PATIENCE = 0.25
