@@ -12,8 +12,8 @@ T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """Waits for nothing outside this process, so for no real socket. Blocking functions run at once, on this thread."""
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """Waits for nothing outside this process, so for no real socket; a deadlock is an error instead of a hang."""
 
     def __init__(self) -> None:
         self.virtual_now = 0.0
@@ -22,6 +22,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.virtual_now
 
+
+class VirtualLoop(JumpingLoop):
+    """Blocking functions run at once, on this thread, as well."""
+
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Args]], T], *args: *Args
     ) -> "asyncio.Future[T]":
@@ -29,7 +33,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _Jumping(selectors.DefaultSelector):
-    def __init__(self, loop: VirtualLoop) -> None:
+    def __init__(self, loop: JumpingLoop) -> None:
         super().__init__()
         self._loop = loop
 

@@ -29,6 +29,7 @@ from telnyx_drivers._webrtc.call_audio import CallAudio
 from telnyx_drivers._webrtc.direct_rtp import Leg
 from telnyx_drivers._webrtc.rtp_path import AgreedAudio, OnData, RtpCodec, RtpWiring
 from telnyx_drivers.asyncio import OpusSettings, Tone
+from telnyx_drivers.testing.virtual_loop import JumpingLoop
 from tests.audio.helpers import call_audio, read_wav, sine
 from tests.audio.histories import (
     EVENT,
@@ -44,14 +45,13 @@ from tests.audio.histories import (
     histories,
     looking_at,
 )
-from tests.drivers.clock import VirtualClockLoop
 
 DELAY = 0.05
 CLICK: Samples = np.full(160, 12_000, dtype=np.int16)
 
 
-def on_virtual_time(test: Callable[[VirtualClockLoop], Awaitable[None]]) -> None:
-    loop = VirtualClockLoop()
+def on_virtual_time(test: Callable[[JumpingLoop], Awaitable[None]]) -> None:
+    loop = JumpingLoop()
 
     async def main() -> None:
         await test(loop)
@@ -64,7 +64,7 @@ def on_virtual_time(test: Callable[[VirtualClockLoop], Awaitable[None]]) -> None
 
 @define
 class Wire:
-    loop: VirtualClockLoop
+    loop: JumpingLoop
     sent: list[tuple[float, bytes]] = field(factory=list[tuple[float, bytes]])
     open: bool = True
     deliver: OnData | None = None
@@ -93,7 +93,7 @@ class Wire:
 class Clicks:
     """A voice that clicks once at each of these times, as the loop's clock goes."""
 
-    loop: VirtualClockLoop
+    loop: JumpingLoop
     times: list[float]
     ended: bool = False
     error: None = None
@@ -141,7 +141,7 @@ def tone(payload_type: int, duration: int) -> bytes:
     return [encoder.encode(sine(500, 48_000, duration / 48_000)) for _ in range(10)][-1]
 
 
-def stall(loop: VirtualClockLoop, when: float, seconds: float) -> None:
+def stall(loop: JumpingLoop, when: float, seconds: float) -> None:
     """The application blocks its loop."""
 
     def block() -> None:
@@ -173,7 +173,7 @@ END = 28.0
 def test_ten_stalls_leave_a_recording_as_long_as_the_call_with_both_sides_in_step(tmp_path: Path) -> None:
     """13-recording-stall: four stalls of 1.5 s made a file of 10.1 s of a call of 16 s."""
 
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         audio, wire, digits = call_audio(), Wire(loop), list[str]()
         path = leg(audio, wire, digits)
         quiet, loud = PCMU.encode(np.zeros(160, dtype=np.int16)), PCMU.encode(CLICK)
@@ -235,7 +235,7 @@ def test_the_round_trip_is_right_while_the_systems_time_is_wrong(
 ) -> None:
     """A path of 460 ms was read as one of 446 where the wall clock was being slewed."""
 
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         monkeypatch.setattr("time.time", lambda: wall(loop.time()))
         wire, read = Wire(loop), list[float | None]()
 
@@ -263,7 +263,7 @@ def test_the_round_trip_is_right_while_the_systems_time_is_wrong(
 def test_a_report_about_another_stream_says_nothing_about_the_one_that_is_heard() -> None:
     """RFC 3550 section 6.4.1: the far end reckons its round trip from the last report of the very source."""
 
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         wire, told = Wire(loop), list[int]()
 
         def listen(packet: bytes) -> None:
@@ -292,7 +292,7 @@ def test_a_report_about_another_stream_says_nothing_about_the_one_that_is_heard(
 def test_what_plays_through_a_stall_is_played_whole_and_knows_where_it_is(tmp_path: Path) -> None:
     """The position is one of what is played: the far end hears a pause, and the rest after it."""
 
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         audio, wire = call_audio(), Wire(loop)
         path = leg(audio, wire, [])
         stall(loop, 1.0, 1.5)
@@ -313,7 +313,7 @@ def test_what_plays_through_a_stall_is_played_whole_and_knows_where_it_is(tmp_pa
 def test_the_position_of_a_playback_is_how_much_of_it_was_played() -> None:
     """Not how long it has been playing: it stands still with the program, goes on while muted, and ends whole."""
 
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         audio, wire = call_audio(), Wire(loop)
         path = leg(audio, wire, [])
         playback = await audio.play(Tone(440, duration=3.0))
@@ -338,7 +338,7 @@ def test_the_position_of_a_playback_is_how_much_of_it_was_played() -> None:
 def test_an_upload_keeps_time_over_stalls_for_which_it_holds_no_silence() -> None:
     """Beyond ten seconds the timestamps alone tell of time that did not run: both tracks go on in step."""
 
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         audio, wire = call_audio(), Wire(loop)
         path = leg(audio, wire, [])
         claps, end, stalls = [0.9, 19.5, 61.0, 62.3], 65.0, [(2.0, 11.0), (20.0, 35.0)]
@@ -401,7 +401,7 @@ def test_a_stream_whose_first_packets_are_lost_is_decrypted(monkeypatch: pytest.
     """RFC 3711 section 3.3.1: who gets nothing before the wrap of the numbers does not know that there was one."""
     monkeypatch.setattr("secrets.SystemRandom", Highest)
 
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         wire = Wire(loop)
         path = leg(call_audio(), wire, [])
         await asyncio.sleep(8.0)
@@ -423,7 +423,7 @@ def test_a_stream_whose_first_packets_are_lost_is_decrypted(monkeypatch: pytest.
 def test_packets_are_played_as_soon_as_they_may_be() -> None:
     """Beats follow the far end's packets, at whatever time of ours they come, and again after an early hiccup."""
 
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         for phase in np.arange(0.0, 0.02, 0.0013):
             audio, wire = call_audio(), Wire(loop)
             path, start = leg(audio, wire, []), loop.time()
@@ -456,7 +456,7 @@ def test_packets_are_played_as_soon_as_they_may_be() -> None:
 def test_packets_that_were_late_at_the_beginning_only_cost_delay_for_three_seconds() -> None:
     """The loop is busy with the call's own beginning when they come."""
 
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         for phase in np.arange(0.0, 0.02, 0.0013):
             audio, wire = call_audio(), Wire(loop)
             path, start = leg(audio, wire, []), loop.time() + DELAY + phase
@@ -490,7 +490,7 @@ def test_the_delay_of_a_network_is_its_jitter_and_little_more(jitter: float, los
     """
     settled = 20 if lost else 12
 
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         for seed in range(5):
             rng = random.Random(seed)
             audio, wire = call_audio(), Wire(loop)
@@ -527,7 +527,7 @@ def test_the_delay_of_a_network_is_its_jitter_and_little_more(jitter: float, los
 def test_a_packet_that_is_late_is_waited_for(late: float) -> None:
     """A hole filled with something made up would make the packet itself, and all after it, late by 20 ms."""
 
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         for phase in np.arange(0.0, 0.02, 0.0013):
             audio, wire = call_audio(), Wire(loop)
             path, start = leg(audio, wire, []), loop.time() + DELAY + phase
@@ -547,7 +547,7 @@ def test_a_packet_that_is_late_is_waited_for(late: float) -> None:
 
 
 def test_a_packet_that_is_lost_is_waited_for_once_and_delays_nothing() -> None:
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         for phase in np.arange(0.0, 0.02, 0.0013):
             audio, wire = call_audio(), Wire(loop)
             path, start = leg(audio, wire, []), loop.time() + DELAY + phase
@@ -572,7 +572,7 @@ def test_a_packet_that_is_lost_is_waited_for_once_and_delays_nothing() -> None:
 
 
 def test_a_long_press_is_sent_with_its_length_beside_audio() -> None:
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         audio, wire = call_audio(), Wire(loop)
         path = leg(audio, wire, [])
         assert path.sender.digits is not None
@@ -592,7 +592,7 @@ def test_a_long_press_is_sent_with_its_length_beside_audio() -> None:
 def test_whatever_came_before_a_leg_hears_again_and_records_it_all(
     tmp_path: Path, history: list[Step], seed: int
 ) -> None:
-    async def test(loop: VirtualClockLoop) -> None:
+    async def test(loop: JumpingLoop) -> None:
         audio, wire, digits = call_audio(), Wire(loop), list[str]()
         far = Far(random.Random(seed))
         far.live(history)

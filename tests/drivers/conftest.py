@@ -21,7 +21,7 @@ from telnyx_drivers._client import Client
 from telnyx_drivers._driver import Driver, Line
 from telnyx_drivers._trio import TrioDriver
 from telnyx_drivers._webrtc.ports import AnyLoop, EngineFactory
-from tests.drivers.clock import VirtualClockLoop
+from telnyx_drivers.testing.virtual_loop import JumpingLoop
 from tests.drivers.fakes import World
 
 MakeClient: TypeAlias = Callable[..., Client]
@@ -54,7 +54,7 @@ def held_now() -> tuple[int, list[str], int]:
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     if request.param == "trio":
         return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
-    return "asyncio", {"loop_factory": VirtualClockLoop}
+    return "asyncio", {"loop_factory": JumpingLoop}
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from telnyx_core.states import SessionState
 from telnyx_drivers._client import Client
-from tests.drivers.clock import VirtualClockLoop
+from telnyx_drivers.testing.virtual_loop import JumpingLoop
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World
 
@@ -19,7 +19,7 @@ def anyio_backend_name() -> str:
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         runner.run(main)
 
 

@@ -13,7 +13,7 @@ from telnyx_core.facts import NetworkChange
 from telnyx_core.ids import SocketId
 from telnyx_drivers._services import network
 from telnyx_drivers._services.network import NetworkWatch
-from tests.drivers.clock import VirtualClockLoop
+from telnyx_drivers.testing.virtual_loop import JumpingLoop
 
 SOCKET = SocketId(1)
 
@@ -53,7 +53,7 @@ class Host:
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     if request.param == "trio":
         return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
-    return "asyncio", {"loop_factory": VirtualClockLoop}
+    return "asyncio", {"loop_factory": JumpingLoop}
 
 
 async def settled() -> None:

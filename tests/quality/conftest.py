@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import trio.testing
 
-from tests.drivers.clock import VirtualClockLoop
+from telnyx_drivers.testing.virtual_loop import JumpingLoop
 
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     if request.param == "trio":
         return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
-    return "asyncio", {"loop_factory": VirtualClockLoop}
+    return "asyncio", {"loop_factory": JumpingLoop}
