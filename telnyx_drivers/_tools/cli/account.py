@@ -77,6 +77,9 @@ JournalOption: TypeAlias = Annotated[
     Path | None,
     typer.Option("--journal", help="Keep a record of the session here, without its secrets, for 'replay'."),
 ]
+CallerNumberOption: TypeAlias = Annotated[
+    str, typer.Option("--from", envvar="TELNYX_CALLER_NUMBER", help="The caller's number.")
+]
 RegionOption: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -15,6 +15,7 @@ from telnyx_core.events import ErrorRaised, WarningRaised
 from telnyx_core.options import Codec, CustomHeader
 from telnyx_drivers._tools.cli.account import (
     CONNECT_TIMEOUT,
+    CallerNumberOption,
     ConnectTimeoutOption,
     CredentialsOption,
     IceServerOption,
@@ -41,7 +42,7 @@ from telnyx_drivers._tools.cli.arguments import (
 from telnyx_drivers._tools.cli.checks import Checks, parse_codes
 from telnyx_drivers._tools.cli.conversation import Conversation, Plan
 from telnyx_drivers._tools.cli.credentials import find_credentials
-from telnyx_drivers._tools.cli.devices import loudspeaker, register_microphone
+from telnyx_drivers._tools.cli.devices import LoudspeakerOption, MicrophoneOption, loudspeaker, register_microphone
 from telnyx_drivers._tools.cli.exits import Exit
 from telnyx_drivers._tools.cli.extras import need_devices, need_media
 from telnyx_drivers._tools.cli.output import Output, clean
@@ -85,16 +86,10 @@ def call(
     codec: Annotated[
         list[CodecName] | None, typer.Option(help="Offer these codecs, best first; may be repeated.")
     ] = None,
-    caller_number: Annotated[
-        str, typer.Option("--from", envvar="TELNYX_CALLER_NUMBER", help="The caller's number.")
-    ] = "",
+    caller_number: CallerNumberOption = "",
     caller_name: Annotated[str, typer.Option("--name", help="The caller's name.")] = "",
-    mic: Annotated[
-        str | None, typer.Option(metavar="DEVICE", help="Speak through this microphone; 'default' is the system's.")
-    ] = None,
-    speaker: Annotated[
-        str | None, typer.Option(metavar="DEVICE", help="Listen through this loudspeaker; 'default' is the system's.")
-    ] = None,
+    mic: MicrophoneOption = None,
+    speaker: LoudspeakerOption = None,
     url: UrlOption = None,
     credentials_file: CredentialsOption = None,
     region: RegionOption = None,

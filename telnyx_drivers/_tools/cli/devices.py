@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+
+import typer
 
 from telnyx_drivers._calls import CallHandle
 from telnyx_drivers._exceptions import MediaUnavailable
@@ -18,6 +20,14 @@ SYSTEM: Final = "default"
 """The name of the system's default device on the command line."""
 _MIC: Final = "mic"
 
+MicrophoneOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--mic", metavar="DEVICE", help="Speak through this microphone; 'default' is the system's."),
+]
+LoudspeakerOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--speaker", metavar="DEVICE", help="Listen through this loudspeaker; 'default' is the system's."),
+]
 Hear: TypeAlias = Callable[[CallHandle], object]
 
 

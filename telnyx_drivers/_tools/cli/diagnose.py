@@ -14,6 +14,7 @@ from rich.table import Table
 
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_drivers._tools.cli.account import (
+    CallerNumberOption,
     CredentialsOption,
     IceServerOption,
     JsonFlag,
@@ -48,9 +49,7 @@ def diagnose(
     to: Annotated[
         str | None, typer.Option(metavar="DEST", help="Whom the test call calls; best an echo.", show_default=False)
     ] = None,
-    caller_number: Annotated[
-        str, typer.Option("--from", envvar="TELNYX_CALLER_NUMBER", help="The caller's number.")
-    ] = "",
+    caller_number: CallerNumberOption = "",
     seconds: Annotated[float, typer.Option(min=2, max=120, help="How long the test call talks.")] = 6,
     ice_server: IceServerOption = None,
     relay: RelayFlag = False,

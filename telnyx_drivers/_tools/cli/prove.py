@@ -15,6 +15,7 @@ from rich.table import Table
 
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_drivers._tools.cli.account import (
+    CallerNumberOption,
     CredentialsOption,
     IceServerOption,
     JsonFlag,
@@ -54,9 +55,7 @@ def prove(
         str | None,
         typer.Option(metavar="DEST", help="A number that rings this very user, to see what comes inward."),
     ] = None,
-    caller_number: Annotated[
-        str, typer.Option("--from", envvar="TELNYX_CALLER_NUMBER", help="The caller's number.")
-    ] = "",
+    caller_number: CallerNumberOption = "",
     only: Annotated[
         list[str] | None, typer.Option(metavar="STEP", help="Only this step; may be repeated. Without it, all.")
     ] = None,

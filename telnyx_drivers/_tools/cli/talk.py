@@ -14,7 +14,13 @@ from telnyx_drivers._tools.cli.account import PANEL, JournalOption, JsonFlag, Ur
 from telnyx_drivers._tools.cli.arguments import check_writable, parse_headers
 from telnyx_drivers._tools.cli.conversation import Conversation, Plan
 from telnyx_drivers._tools.cli.credentials import Credentials
-from telnyx_drivers._tools.cli.devices import Hear, loudspeaker, register_microphone
+from telnyx_drivers._tools.cli.devices import (
+    Hear,
+    LoudspeakerOption,
+    MicrophoneOption,
+    loudspeaker,
+    register_microphone,
+)
 from telnyx_drivers._tools.cli.exits import Exit
 from telnyx_drivers._tools.cli.output import Output, clean
 from telnyx_drivers._tools.cli.running import perform
@@ -43,12 +49,8 @@ def talk(
     ] = None,
     record: Annotated[Path | None, typer.Option(help="Record to a WAV file: you left, the assistant right.")] = None,
     duration: Annotated[float | None, typer.Option(min=0.1, help="Hang up after so many seconds.")] = None,
-    mic: Annotated[
-        str | None, typer.Option(metavar="DEVICE", help="Speak through this microphone; 'default' is the system's.")
-    ] = None,
-    speaker: Annotated[
-        str | None, typer.Option(metavar="DEVICE", help="Listen through this loudspeaker; 'default' is the system's.")
-    ] = None,
+    mic: MicrophoneOption = None,
+    speaker: LoudspeakerOption = None,
     version: Annotated[
         str | None, typer.Option("--assistant-version", help="A version of the assistant.", rich_help_panel=PANEL)
     ] = None,

@@ -14,9 +14,23 @@ import typer
 
 from telnyx_core._wire.json_types import JsonObject
 from telnyx_drivers._client import Client
-from telnyx_drivers._tools.cli.account import CredentialsOption, JournalOption, JsonFlag, UrlOption, Way, logged_in
+from telnyx_drivers._tools.cli.account import (
+    CallerNumberOption,
+    CredentialsOption,
+    JournalOption,
+    JsonFlag,
+    UrlOption,
+    Way,
+    logged_in,
+)
 from telnyx_drivers._tools.cli.credentials import find_credentials
-from telnyx_drivers._tools.cli.devices import answer_with_microphone, loudspeaker, register_microphone
+from telnyx_drivers._tools.cli.devices import (
+    LoudspeakerOption,
+    MicrophoneOption,
+    answer_with_microphone,
+    loudspeaker,
+    register_microphone,
+)
 from telnyx_drivers._tools.cli.exits import Exit, UsageError
 from telnyx_drivers._tools.cli.output import Output
 from telnyx_drivers._tools.cli.running import perform
@@ -73,15 +87,9 @@ def watch(
 
 def phone(
     destination: Annotated[str | None, typer.Argument(metavar="[DEST]", help="Call this to begin with.")] = None,
-    caller_number: Annotated[
-        str, typer.Option("--from", envvar="TELNYX_CALLER_NUMBER", help="The caller's number.")
-    ] = "",
-    mic: Annotated[
-        str | None, typer.Option(metavar="DEVICE", help="Speak through this microphone; 'default' is the system's.")
-    ] = None,
-    speaker: Annotated[
-        str | None, typer.Option(metavar="DEVICE", help="Listen through this loudspeaker; 'default' is the system's.")
-    ] = None,
+    caller_number: CallerNumberOption = "",
+    mic: MicrophoneOption = None,
+    speaker: LoudspeakerOption = None,
     url: UrlOption = None,
     credentials_file: CredentialsOption = None,
     journal: JournalOption = None,
