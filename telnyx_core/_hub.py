@@ -15,7 +15,7 @@ from telnyx_core._assistant import Conversation
 from telnyx_core._call.call import Call
 from telnyx_core._call.causes import LOST, UNREACHABLE
 from telnyx_core._call.microphone import SOURCE_ERRORS
-from telnyx_core._call.offered import dialled_options, inbound_options
+from telnyx_core._call.offered import offered_options
 from telnyx_core._call.tombstones import Tombstones
 from telnyx_core._options.address import parse_address
 from telnyx_core._reports.log_book import CommonLog
@@ -625,8 +625,7 @@ class Hub:
         force_relay: bool | None = None,
     ) -> Call:
         offer = m.offered(params)
-        options = inbound_options(offer, params) if direction == "inbound" else dialled_options(offer, params)
-        options = evolve(options, force_relay_candidate=force_relay)
+        options = evolve(offered_options(offer, params, direction), force_relay_candidate=force_relay)
         call = Call(ident, direction=direction, options=options, host=self, rng=self.rng, now=now)
         self.add(call)
         self.link.liveness.talking(now)

@@ -107,7 +107,7 @@ class AsyncioDriver(Driver):
                 await function()
             finally:
                 if asyncio.current_task() is self._keeper:
-                    await self._end_all()
+                    await self._end_all(self._keeper)
 
         def over(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
@@ -132,12 +132,19 @@ class AsyncioDriver(Driver):
         if self._keeper is not None:
             self._keeper.cancel()
 
-    async def _end_all(self) -> None:
-        others = [task for task in self._tasks if task is not self._keeper]
-        for task in others:
-            task.cancel()
-        if others:
-            await asyncio.wait(others, timeout=HANDLER_GRACE)
+    async def _end_all(self, spared: "asyncio.Task[None] | None") -> set["asyncio.Task[None]"]:
+        """Cancel all other tasks, and what they begin while they end: nothing else would end it.
+
+        Returns those that have not ended in time.
+        """
+        while others := [task for task in self._tasks if task is not spared]:
+            for task in others:
+                task.cancel()
+            _, stubborn = await asyncio.wait(others, timeout=HANDLER_GRACE)
+            if stubborn:
+                return stubborn
+            await asyncio.sleep(0)  # a task that is cancelled before it begins does nothing at all
+        return set()
 
     def _soon(self) -> CallSoon:
         loop = asyncio.get_running_loop()
@@ -169,16 +176,8 @@ class AsyncioDriver(Driver):
         current = asyncio.current_task()
         if current is self._parting is not None:
             return
-        # What a task begins while it ends, ends too: nothing else would end it.
-        while others := [task for task in self._tasks if task is not current]:
-            for task in others:
-                task.cancel()
-            _, stubborn = await asyncio.wait(others, timeout=HANDLER_GRACE)
-            for task in stubborn:
-                logs.client.error("a handler does not end when it is cancelled: %r", task.get_coro())
-            if stubborn:
-                return
-            await asyncio.sleep(0)  # a task that is cancelled before it begins does nothing at all
+        for task in await self._end_all(current):
+            logs.client.error("a handler does not end when it is cancelled: %r", task.get_coro())
 
     def _wake(self) -> None:
         self._woken.set()

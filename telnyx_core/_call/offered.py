@@ -3,31 +3,20 @@
 from telnyx_core._signalling import messages as m
 from telnyx_core._wire.codec import mapping
 from telnyx_core._wire.json_types import JsonView
+from telnyx_core.events import Direction
 from telnyx_core.options import CallOptions
 
 
-def dialled_options(offer: m.Offered, params: JsonView) -> CallOptions:
-    """The options of a call that an earlier process of this client dialled, as the server's attach describes them."""
+def offered_options(offer: m.Offered, params: JsonView, direction: Direction) -> CallOptions:
+    """An outbound one is a call that an earlier process of this client dialled: there the caller is ours (SIG-107)."""
+    caller, callee = (offer.caller_name, offer.caller_number), (offer.callee_name, offer.callee_number)
+    ours, theirs = (caller, callee) if direction == "outbound" else (callee, caller)
     return CallOptions(
         destination_number=offer.callee_number,
-        caller_number=offer.caller_number,
-        caller_name=offer.caller_name,
-        remote_caller_name=offer.callee_name,
-        remote_caller_number=offer.callee_number,
-        custom_headers=offer.headers,
-        client_state=offer.client_state,
-        max_kbps=_max_kbps(params),
-    )
-
-
-def inbound_options(offer: m.Offered, params: JsonView) -> CallOptions:
-    """A call's options as the server's invite or attach describes them (SIG-107)."""
-    return CallOptions(
-        destination_number=offer.callee_number,
-        caller_number=offer.callee_number,
-        caller_name=offer.callee_name,
-        remote_caller_name=offer.caller_name,
-        remote_caller_number=offer.caller_number,
+        caller_name=ours[0],
+        caller_number=ours[1],
+        remote_caller_name=theirs[0],
+        remote_caller_number=theirs[1],
         custom_headers=offer.headers,
         client_state=offer.client_state,
         max_kbps=_max_kbps(params),

@@ -377,16 +377,15 @@ class IceTransport:
             self._tell(self.agent.heard)
 
     def _received(self, data: bytes) -> None:
-        first = data[0]
-        if 19 < first < 64:
-            if self._dtls is not None:
+        match _kind(data):
+            case "DTLS" if self._dtls is not None:
                 self._dtls(data)
-            else:
+            case "DTLS":
                 self._early.append(data)
-        elif 127 < first < 192:
-            self._take_media(data)  # of a relay
-        else:
-            self.dropped["other"] += 1
+            case "media":
+                self._take_media(data)  # of a relay
+            case _:
+                self.dropped["other"] += 1
 
     def _drop(self, what: Dropped) -> None:
         kind = _kind(what.data)

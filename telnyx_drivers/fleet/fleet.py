@@ -43,7 +43,7 @@ from telnyx_drivers._guard import reason_of
 from telnyx_drivers._keywords import CallKeywords, ClientKeywords
 from telnyx_drivers._services.tokens import TokenProvider
 from telnyx_drivers._worker_threads import in_thread
-from telnyx_drivers.fleet.process import Processes, Workers
+from telnyx_drivers.fleet.process import Processes
 from telnyx_drivers.fleet.store import FleetStore, LocalStore
 from telnyx_drivers.fleet.worker import Assignment, Bot
 
@@ -143,7 +143,7 @@ class Fleet:
             ClientOptions(**options)
         self._bot = bot
         self._head = Head(f"head-{uuid.uuid4().hex[:8]}", rng=random.SystemRandom())
-        self._workers: Workers = self._make_workers()
+        self._workers = Processes()
         self._stack = AsyncExitStack()
         self._handles: weakref.WeakSet[FleetCall] = weakref.WeakSet()
         self._results: deque[CallRecord] = deque(maxlen=ENDED_KEPT)
@@ -152,9 +152,6 @@ class Fleet:
         self._last_end = 0
         self._news = anyio.Event()
         self._over = False
-
-    def _make_workers(self) -> Workers:
-        return Processes()
 
     async def __aenter__(self) -> Self:
         self._assignment(0, "nobody")

@@ -8,34 +8,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from multiprocessing import spawn
-from typing import Protocol, cast
+from typing import cast
 
 from telnyx_drivers._exceptions import TelnyxClientError
 from telnyx_drivers.fleet.worker import Assignment, WorkerRuntime
 
 
-class Workers(Protocol):
-    """Starts workers somewhere, and sees them end. The methods may wait for a moment; they are called in a thread."""
-
-    def start(self, assignment: Assignment) -> None:
-        """Start a process that runs a worker with this assignment."""
-        ...
-
-    def ended(self) -> Sequence[Assignment]:
-        """Those that have ended since the last time."""
-        ...
-
-    def kill(self, owner: str) -> None:
-        """End it at once; `ended` tells when it has."""
-        ...
-
-    def close(self) -> None:
-        """Kill those that are left."""
-        ...
-
-
 class Processes:
-    """Workers as processes of this machine. They outlive the head: only `kill` and `close` end them."""
+    """Workers as processes of this machine. They outlive the head: only `kill` and `close` end them.
+
+    The methods may wait for a moment; they are called in a thread.
+    """
 
     def __init__(self) -> None:
         self._running: dict[str, tuple[Assignment, subprocess.Popen[bytes]]] = {}
@@ -56,14 +39,17 @@ class Processes:
             pickle.dump(assignment, process.stdin)
 
     def ended(self) -> Sequence[Assignment]:
+        """Those that have ended since the last time."""
         gone = [owner for owner, (_, process) in self._running.items() if process.poll() is not None]
         return [self._running.pop(owner)[0] for owner in gone]
 
     def kill(self, owner: str) -> None:
+        """End it at once; `ended` tells when it has."""
         if owner in self._running:
             self._running[owner][1].kill()
 
     def close(self) -> None:
+        """Kill those that are left."""
         for _, process in self._running.values():
             process.kill()
         for _, process in self._running.values():

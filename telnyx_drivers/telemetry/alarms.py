@@ -94,10 +94,11 @@ class Alarms:
         call: str | None,
     ) -> object:
         now, key = self._wall(), (name, call)
-        before = self._told.pop(key, None)
-        self._told[key] = now if before is None or now - before >= self._quiet else before
-        if self._told[key] == before:
+        before = self._told.pop(key, None)  # the one that came last goes to the end
+        if before is not None and now - before < self._quiet:
+            self._told[key] = before
             return None
+        self._told[key] = now
         if len(self._told) > _MOST:
             self._told.popitem(last=False)
         return self._on_alarm(Alarm(severity=severity, code=code, name=name, message=message, call=call, at=now))
