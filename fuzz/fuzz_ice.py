@@ -28,8 +28,9 @@ with atheris.instrument_imports(include=["telnyx_core.ice"]):
         TurnServer,
         stun,
     )
-    from telnyx_core.ice.agent import MAX_EARLY, MAX_REMOTE, MAX_SENT
     from telnyx_core.ice.checklist import MAX_PAIRS
+    from telnyx_core.ice.checks import MAX_SENT
+    from telnyx_core.ice.generation import MAX_EARLY, MAX_REMOTE
     from telnyx_core.ice.stun import Attr, Kind, Message, Method, StunError
 
 BASE, FAR, STRANGER = Address("10.0.0.1", 1000), Address("10.0.0.2", 2000), Address("192.0.2.9", 9)
@@ -75,7 +76,7 @@ class World:
                 self.to_stream.append(action.data)
         del self.sent[:-50], self.to_stream[:-50]
         agent = self.agent
-        assert len(agent._sent) <= MAX_SENT
+        assert len(agent._checks.sent) <= MAX_SENT
         for generation in agent._generations:
             assert len(generation.remotes) <= MAX_REMOTE
             assert len(generation.checklist.pairs) <= MAX_PAIRS

@@ -12,13 +12,10 @@ Three decisions are its own, each within what the standard allows:
 - *Silence to strangers.* What carries no valid signature is dropped, not answered with an error.
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable
-from enum import Enum
 from random import Random
 from typing import Final
-
-from attrs import define, field, frozen
 
 from telnyx_core.ice import stun
 from telnyx_core.ice.actions import (
@@ -34,90 +31,21 @@ from telnyx_core.ice.actions import (
     StateChanged,
     Transmit,
 )
-from telnyx_core.ice.candidate import Candidate, CandidateType, Credentials, local_candidate, priority_of
-from telnyx_core.ice.checklist import Base, Checklist, Pair, PairState
+from telnyx_core.ice.candidate import Candidate, CandidateType, Credentials, local_candidate
+from telnyx_core.ice.checklist import Base, Pair, PairState
+from telnyx_core.ice.checks import Checks
 from telnyx_core.ice.consent import Consent
 from telnyx_core.ice.gathering import Gatherer, Server
+from telnyx_core.ice.generation import MAX_EARLY, Generation, HeardCheck, Search
 from telnyx_core.ice.stun import Address, Attr, Kind, Message, Method, StunError
-from telnyx_core.ice.transaction import Timing, fresh_id
+from telnyx_core.ice.transaction import Timing
 
 MAX_HOSTS: Final = 10
 """Local addresses; each costs a check towards every remote candidate."""
-MAX_REMOTE: Final = 64
-"""Remote candidates of one generation, those that show themselves by a check included."""
-MAX_SENT: Final = 1_024
-"""Requests whose answer may still come: ten seconds of them at the fastest pacing."""
-MAX_EARLY: Final = 16
-"""Checks that came before the far end's description."""
 _AGAIN: Final = 0.05
 """Seconds. A check of the far end does not trigger another of ours sooner."""
-_UNINSISTED: Final = 0.25
-"""Seconds. A far end that has not nominated the selected pair for so long has left it for the one that it nominates."""
 _QUIET: Final = 1.0
 """Seconds without anything from the far end, after which a check from a new address puts the old one in doubt."""
-_KNOWN: Final = frozenset(
-    each.value
-    for each in (
-        Attr.USERNAME,
-        Attr.PRIORITY,
-        Attr.USE_CANDIDATE,
-        Attr.MAPPED_ADDRESS,
-        Attr.XOR_MAPPED_ADDRESS,
-        Attr.ERROR_CODE,
-        Attr.UNKNOWN_ATTRIBUTES,
-        Attr.REALM,
-        Attr.NONCE,
-    )
-)
-
-
-class _Search(Enum):
-    """Which pairs are checked although one is selected."""
-
-    ANY = "any"
-    BETTER = "better"
-
-
-@frozen
-class HeardCheck:
-    base: Address
-    source: Address
-    priority: int
-    nominates: bool
-    conflicts: bool
-    """It was refused, because both ends take themselves for controlling."""
-
-
-@define(eq=False)
-class Generation:
-    """What one pair of credentials brings: it ends with an ICE restart (RFC 8445 section 2.4)."""
-
-    local: Credentials
-    checklist: Checklist
-    remote: Credentials | None = None
-    remotes: dict[Address, Candidate] = field(factory=dict[Address, Candidate])
-    ended: bool = False
-    """The far end has said that no candidate is to come."""
-    news_at: float = 0.0
-    """When something last happened that checks may succeed by."""
-    success_at: float | None = None
-    pair: Pair | None = None
-    """The selected one."""
-    follow: Pair | None = None
-    follow_until: float = 0.0
-    preferred: tuple[Address, Address] | None = None
-    """The way of the pair that worked before a restart."""
-    hasty: bool = False
-    """A selected pair is gone: the next that answers is used at once, whoever nominates."""
-    early: list[HeardCheck] = field(factory=list[HeardCheck])
-
-
-@frozen
-class _Sent:
-    pair: Pair
-    generation: Generation
-    at: float
-    controlling: bool
 
 
 class Agent:
@@ -138,11 +66,10 @@ class Agent:
     ) -> None:
         self.timing = timing or Timing()
         self.state = IceState.NEW
-        self.controlling = controlling
         self.relay_only = relay_only
         self._rng = rng
-        self._tie_breaker = rng.getrandbits(64) if tie_breaker is None else tie_breaker
-        self._lite = False
+        tie_breaker = rng.getrandbits(64) if tie_breaker is None else tie_breaker
+        self._checks = Checks(rng, controlling, tie_breaker, self._rank)
         self._actions: deque[Action] = deque()
         self._candidates: list[tuple[Candidate, Address]] = []
         """Ours, each with its base."""
@@ -155,9 +82,6 @@ class Agent:
         """The generation whose pair is in use."""
         self._consent: Consent | None = None
         self._confirmed = False
-        self._search: _Search | None = None
-        self._search_until = 0.0
-        self._sent: OrderedDict[bytes, _Sent] = OrderedDict()
         self._more = True
         self._told_finished = False
         self._gatherer = Gatherer(
@@ -165,6 +89,11 @@ class Agent:
         )
 
     # What is known
+
+    @property
+    def controlling(self) -> bool:
+        """Whether this end chooses the pair (RFC 8445 section 6.1.1)."""
+        return self._checks.controlling
 
     @property
     def local_credentials(self) -> Credentials:
@@ -285,9 +214,9 @@ class Agent:
                 raise IceError("other credentials begin another generation: restart first")
             return
         generation.remote, generation.news_at = credentials, now
-        self._lite = lite
+        self._checks.lite = lite
         if lite:
-            self._take_role(controlling=True)
+            self.take_role(controlling=True)
         if self._path is None:
             self._set_state(IceState.CHECKING)
         early, generation.early = generation.early, []
@@ -297,7 +226,7 @@ class Agent:
 
     def take_role(self, *, controlling: bool) -> None:
         """Before the checks begin, where the role was not known when the agent was made."""
-        self._take_role(controlling=controlling)
+        self._checks.take_role(controlling=controlling)
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> bool:
         """One of the far end's, from its description or trickled. False: passed over, because it is one too many, of
@@ -308,11 +237,9 @@ class Agent:
             return False
         if not generation.ended:
             generation.news_at = now
-        known = generation.remotes.get(candidate.address)
-        if known is None and len(generation.remotes) >= MAX_REMOTE:
+        if candidate.address not in generation.remotes and generation.full:
             return False
-        if known is None or known.type is CandidateType.PEER_REFLEXIVE:
-            generation.remotes[candidate.address] = candidate
+        if generation.add_remote(candidate):
             for base in self._bases.values():
                 self._pair_up(generation, base, candidate, now)
         self.handle_timeout(now)
@@ -347,7 +274,7 @@ class Agent:
         else:
             self._previous = None
             self._set_state(IceState.NEW)
-        self._search = None
+        self._current.search = None
         self._current = self._generation()
         self._current.preferred = preferred
         return self._current.local
@@ -367,7 +294,7 @@ class Agent:
         """
         if not self.controlling or self._path is not self._current:
             raise IceError("only a controlling agent with a selected pair moves")
-        self._look(_Search.BETTER, now)
+        self._current.look(Search.BETTER, now)
         self.handle_timeout(now)
 
     def send(self, data: bytes, now: float) -> bool:
@@ -386,7 +313,7 @@ class Agent:
             self._gatherer.close(now)
             self._forget_path()
             self._bases.clear()
-            self._sent.clear()
+            self._checks.sent.clear()
             self._set_state(IceState.CLOSED)
 
     # What happens
@@ -441,9 +368,11 @@ class Agent:
             return self._gatherer.next_timeout()
         times = [self._gatherer.next_timeout(), self._previous_until]
         if not self._dead:
-            times += [self._current.checklist.next_due(self._wanted), self._decision_at(), self._patience_at()]
-            if self._follows:
-                times.append(self._current.follow_until)
+            current = self._current
+            decision_at = current.decision_at(self._best, controlling=self.controlling)
+            times += [current.checklist.next_due(current.wanted), decision_at, current.patience_at]
+            if current.following is not None:
+                times.append(current.follow_until)
         if self._consent is not None:
             times += [self._consent.ask_at, self._consent.expires_at]
             if self.state is IceState.CONNECTED and self._consent.suspect_at < self._consent.expires_at:
@@ -458,27 +387,17 @@ class Agent:
         if self._previous_until is not None and now >= self._previous_until:
             self._previous = self._previous_until = None
         self._keep_consent(now)
-        if self._search is not None and now >= self._search_until:
-            self._search = None
-        patience = self._patience_at()
-        if patience is not None and now >= patience:
-            self._give_up(now)
-        if self._current.follow is not None and now >= self._current.follow_until:
-            self._current.follow = None
-        decision, best = self._decision_at(), self._best
-        if decision is not None and now >= decision and best is not None:
-            self._select(self._current, best, now)
-        while not self._dead:
-            pair = self._current.checklist.take(self._wanted, now)
-            if pair is None:
-                break
-            self._check(self._current, pair, now)
+        current = self._current
+        if current.search is not None and now >= current.search_until:
+            current.search = None
+        if not self._dead:
+            self._go_on(now)
         self._tell_finished()
 
     # Candidates and pairs
 
     def _generation(self) -> Generation:
-        return Generation(Credentials.fresh(self._rng), Checklist(self.timing))
+        return Generation(self.timing, Credentials.fresh(self._rng))
 
     def _found(self, kind: CandidateType, address: Address, related: Address, server: Server, now: float) -> None:
         """A server has given a candidate."""
@@ -518,17 +437,15 @@ class Agent:
 
     def _drop_pair(self, generation: Generation, pair: Pair, now: float) -> None:
         pair.state = PairState.FAILED
-        if generation.follow is pair:
-            generation.follow = None
+        if generation.followed is pair:
+            generation.followed = None
         if generation.pair is pair:
             generation.pair = None
             if generation is self._path:
                 self._forget_path()
                 self._set_state(IceState.DISCONNECTED)
             if generation is self._current:
-                generation.hasty, generation.success_at, generation.news_at = True, None, now
-                for each in generation.checklist:
-                    each.state, each.interval = PairState.WAITING, 0.0
+                generation.lose(now)
 
     def _relay_gone(self, relayed: Address | None, host: str | None, now: float) -> None:
         if relayed is None:
@@ -543,20 +460,7 @@ class Agent:
                     pair.state = PairState.FAILED
 
     def _pair_up(self, generation: Generation, base: Base, remote: Candidate, now: float) -> Pair | None:
-        if base.address.version != remote.address.version:
-            return None
-        pair = generation.checklist.pairs.get((base.address, remote.address))
-        if pair is not None:
-            pair.remote = remote
-            pair.rank(controlling=self.controlling)
-            return pair
-        pair = Pair(base, remote)
-        pair.rank(controlling=self.controlling)
-        if not generation.checklist.add(pair):
-            return None
-        if generation.preferred == pair.way and generation.pair is None:
-            self._follow(generation, pair, now)
-        return pair
+        return generation.pair_up(base, remote, now, controlling=self.controlling)
 
     def _pair_of(
         self, generation: Generation, base: Address, source: Address, priority: int, now: float
@@ -565,13 +469,9 @@ class Agent:
         pair = generation.checklist.pairs.get((base, source))
         if pair is not None or base not in self._bases:
             return pair
-        remote = generation.remotes.get(source)
+        remote = generation.learn_remote(source, priority)
         if remote is None:
-            if len(generation.remotes) >= MAX_REMOTE:
-                return None
-            kind = CandidateType.PEER_REFLEXIVE
-            remote = Candidate(f"prflx{len(generation.remotes)}", 1, "udp", priority, source, kind)
-            generation.remotes[source] = remote
+            return None
         pair = self._pair_up(generation, self._bases[base], remote, now)
         if pair is not None and generation is self._path and self._consent is not None:
             # The far end speaks from a new address. If nothing comes from the old one, a NAT may have moved it.
@@ -588,49 +488,28 @@ class Agent:
 
     # Checks
 
-    def _wanted(self, pair: Pair) -> bool:
-        """Whether this pair of the current generation is checked at this time."""
-        generation = self._current
-        if generation.remote is None:
-            return False
-        if generation.pair is not None:
-            if self._search is _Search.BETTER:
-                return pair.priority > generation.pair.priority
-            return self._search is _Search.ANY and pair is not generation.pair
-        return not self._follows or pair is generation.follow
-
-    @property
-    def _follows(self) -> bool:
-        follow = self._current.follow
-        return follow is not None and self._current.pair is None and follow.state is not PairState.FAILED
-
-    def _follow(self, generation: Generation, pair: Pair, now: float) -> None:
-        if not pair.followed and generation.follow is None:
-            pair.followed = True
-            generation.follow, generation.follow_until = pair, now + self.timing.follow
+    def _go_on(self, now: float) -> None:
+        """Give up, choose, and check, as far as it is due."""
+        current = self._current
+        if current.patience_at is not None and now >= current.patience_at:
+            self._give_up(now)
+            return
+        if current.followed is not None and now >= current.follow_until:
+            current.followed = None
+        best = self._best
+        decision_at = current.decision_at(best, controlling=self.controlling)
+        if decision_at is not None and now >= decision_at and best is not None:
+            self._select(current, best, now)
+        while not self._dead:
+            pair = current.checklist.take(current.wanted, now)
+            if pair is None:
+                break
+            self._check(current, pair, now)
 
     def _check(self, generation: Generation, pair: Pair, now: float) -> None:
-        """Send a check. It nominates the pair that is selected, or that the far end has chosen by its own check."""
-        if generation.remote is None:
-            return
-        chosen = pair is generation.pair or (generation.pair is None and pair is generation.follow and pair.heard)
-        transaction_id = fresh_id(self._rng)
-        username = f"{generation.remote.ufrag}:{generation.local.ufrag}".encode()
-        role = Attr.ICE_CONTROLLING if self.controlling else Attr.ICE_CONTROLLED
-        attributes = [
-            (Attr.USERNAME, username),
-            stun.number(role, self._tie_breaker, 8),
-            stun.number(Attr.PRIORITY, priority_of(CandidateType.PEER_REFLEXIVE, pair.base.preference)),
-        ]
-        if self.controlling and chosen:
-            attributes.append((Attr.USE_CANDIDATE, b""))
-        key = generation.remote.password.encode()
-        self._sent[transaction_id] = _Sent(pair, generation, now, self.controlling)
-        if len(self._sent) > MAX_SENT:
-            self._sent.popitem(last=False)
-        generation.checklist.checked(pair, now)
-        request = stun.encode(Method.BINDING, Kind.REQUEST, transaction_id, attributes, key=key)
-        self._transmit(pair.base, pair.remote.address, request, now)
+        if generation.remote is not None:
+            request = self._checks.request(generation, generation.remote, pair, now)
+            self._transmit(pair.base, pair.remote.address, request, now)
 
     def _transmit(self, base: Base, remote: Address, data: bytes, now: float) -> None:
         if base.relayed:
@@ -676,24 +555,11 @@ class Agent:
         generation = next((each for each in self._generations if each.local.ufrag.encode() == name), None)
         if generation is None or not message.verify(generation.local.password.encode()):
             return False
-        priority = message.number(Attr.PRIORITY)
-        unknown = message.unknown(_KNOWN)
-        if unknown:
-            refusal = [stun.error_code(420, "Unknown Attribute"), stun.unknown_attributes(unknown)]
-            self._answer(message, Kind.ERROR, refusal, generation, base, source, now)
-        elif priority is None or not 0 < priority < 1 << 31:
-            self._answer(message, Kind.ERROR, [stun.error_code(400, "Bad Request")], generation, base, source, now)
-        else:
-            conflicts = self._conflicts(message)
-            nominates = message.get(Attr.USE_CANDIDATE) is not None and not conflicts
+        check = self._checks.read(message, base, source)
+        if check is not None:
             # Ahead of the answer: by it the far end may learn that it has chosen well, and go no further.
-            self._learn(generation, HeardCheck(base, source, priority, nominates, conflicts), now)
-            if conflicts:
-                refusal = [stun.error_code(487, "Role Conflict")]
-                self._answer(message, Kind.ERROR, refusal, generation, base, source, now)
-            else:
-                mapped = [stun.xor_address(Attr.XOR_MAPPED_ADDRESS, source, message.transaction_id)]
-                self._answer(message, Kind.SUCCESS, mapped, generation, base, source, now)
+            self._learn(generation, check, now)
+        self._transmit(self._bases[base], source, self._checks.answer(message, check, source, generation.local), now)
         return True
 
     def _learn(self, generation: Generation, check: HeardCheck, now: float) -> None:
@@ -710,37 +576,11 @@ class Agent:
         else:
             self._checked_by(generation, pair, now, nominates=check.nominates)
 
-    def _answer(
-        self,
-        request: Message,
-        kind: Kind,
-        attributes: list[stun.Attribute],
-        generation: Generation,
-        base: Address,
-        source: Address,
-        now: float,
-    ) -> None:
-        key = generation.local.password.encode()
-        answer = stun.encode(Method.BINDING, kind, request.transaction_id, attributes, key=key)
-        self._transmit(self._bases[base], source, answer, now)
-
-    def _conflicts(self, message: Message) -> bool:
-        """RFC 8445 section 7.3.1.1: whether the far end is to change its role. If it is for us, that is done."""
-        attribute = Attr.ICE_CONTROLLING if self.controlling else Attr.ICE_CONTROLLED
-        theirs = message.number(attribute, 8)
-        if theirs is None or self._lite:
-            return False
-        keeps = (self._tie_breaker >= theirs) == self.controlling
-        if not keeps:
-            self._take_role(controlling=not self.controlling)
-        return keeps
-
-    def _take_role(self, *, controlling: bool) -> None:
-        if controlling is not self.controlling:
-            self.controlling = controlling
-            for generation in self._generations:
-                for pair in generation.checklist:
-                    pair.rank(controlling=controlling)
+    def _rank(self) -> None:
+        """The role has changed, and the pairs' priorities with it."""
+        for generation in self._generations:
+            for pair in generation.checklist:
+                pair.rank(controlling=self.controlling)
 
     def _checked_by(self, generation: Generation, pair: Pair, now: float, *, nominates: bool) -> None:
         """The far end has checked this pair (RFC 8445 sections 7.3.1.4 and 7.3.1.5)."""
@@ -752,9 +592,9 @@ class Agent:
             if pair.state is PairState.SUCCEEDED:
                 self._nominated(generation, pair, now)
             elif generation.pair is None:
-                self._follow(generation, pair, now)
+                generation.follow(pair, now)
         pair.heard = True
-        wanted = self._wanted(pair) if generation is self._current else generation.pair is None
+        wanted = generation.wanted(pair) if generation is self._current else generation.pair is None
         again = pair.checked_at is None or now - pair.checked_at >= _AGAIN
         if pair.state is not PairState.SUCCEEDED and again and (wanted or (nominates and not self.controlling)):
             if pair.state is PairState.FAILED:
@@ -767,20 +607,17 @@ class Agent:
         # One that has no relay of its own is a server as a rule: if it checks our relay, it is there.
         relays = any(each.type is CandidateType.RELAYED for each in generation.remotes.values())
         if generation.pair is None and not (relays and pair.relayed):
-            self._follow(generation, pair, now)
-        nominee = generation.pair or (generation.follow if self._follows else None)
+            generation.follow(pair, now)
+        nominee = generation.pair or generation.following
         if first and nominee is not None and not self._confirmed:
             self._check(generation, nominee, now)
 
     def _answered(self, message: Message, base: Address, source: Address, now: float) -> bool:
         """Whether it is the answer to a check, from where that went."""
-        sent = self._sent.get(message.transaction_id)
-        if sent is None or sent.pair.way != (base, source) or sent.generation.remote is None:
+        sent = self._checks.answered(message, base, source)
+        if sent is None:
             return False
         generation, pair = sent.generation, sent.pair
-        if not message.verify(sent.generation.remote.password.encode()) or message.unknown(_KNOWN):
-            return False
-        del self._sent[message.transaction_id]
         if generation not in self._generations or generation.checklist.pairs.get(pair.way) is not pair:
             return True
         error = message.error
@@ -788,9 +625,7 @@ class Agent:
             pair.mapped = message.address(Attr.XOR_MAPPED_ADDRESS)
             self._succeeded(generation, pair, now, now - sent.at)
         elif error is not None and error[0] == 487:
-            if sent.controlling is self.controlling:
-                self._take_role(controlling=not sent.controlling)
-                self._tie_breaker = self._rng.getrandbits(64)
+            self._checks.give_way(sent)
             pair.state = PairState.WAITING if pair.state is not PairState.SUCCEEDED else pair.state
         elif pair is not generation.pair:
             pair.state = PairState.FAILED
@@ -804,65 +639,33 @@ class Agent:
         if generation is self._path and pair is generation.pair:
             if self._consent is not None:
                 self._consent.answered(now, round_trip)
-            if self._search is _Search.ANY:
-                self._search = None
+            if generation.search is Search.ANY:
+                generation.search = None
             self._set_state(IceState.CONNECTED)
             return
         pair.round_trip = round_trip
         if not self.controlling and pair.nominated_at is not None:
             self._nominated(generation, pair, now)
-        elif generation is self._current and self._search is not None and self._wanted(pair):
+        elif generation is self._current and generation.search is not None and generation.wanted(pair):
             self._select(generation, pair, now)
 
     # The selected pair
 
     def _nominated(self, generation: Generation, pair: Pair, now: float) -> None:
-        """The far end nominates a pair that works. Where it nominates several, the best of those that it insists on.
-
-        A better one that it nominated before it turned to the chosen one is not where it is now.
-        """
-        chosen = generation.pair
-        if chosen is pair:
-            return
-        insisted = None if chosen is None else chosen.nominated_at
-        if chosen is None or insisted is None or now - insisted > _UNINSISTED:
-            better = True
-        else:
-            better = pair.priority > chosen.priority and pair.nominated_at is not None and pair.nominated_at >= insisted
-        if better:
+        """The far end nominates a pair that works."""
+        if generation.prefers(pair, now):
             self._select(generation, pair, now)
 
     @property
     def _best(self) -> Pair | None:
-        """The pair to select: while other pairs wait for one, nothing but that one."""
-        generation = self._current
-        if self.controlling and self._follows and not generation.hasty:
-            return generation.follow if generation.follow and generation.follow.state is PairState.SUCCEEDED else None
-        return generation.checklist.best()
-
-    def _decision_at(self) -> float | None:
-        """When the best pair that works is selected without more ado."""
-        generation, best = self._current, self._best
-        if generation.pair is not None or best is None or generation.success_at is None or self._dead:
-            return None
-        if generation.hasty:
-            return generation.success_at
-        if not self.controlling:
-            return generation.success_at + self.timing.unnominated
-        direct = any(pair.unfinished and not pair.relayed for pair in generation.checklist)
-        return generation.success_at + (self.timing.relay_acceptance if best.relayed and direct else 0.0)
-
-    def _patience_at(self) -> float | None:
-        generation = self._current
-        waits = generation.remote is not None and generation.pair is None and not self._dead
-        return generation.news_at + self.timing.patience if waits else None
+        return self._current.best(controlling=self.controlling)
 
     def _select(self, generation: Generation, pair: Pair, now: float) -> None:
         restarted = self._path is not None and self._path is not generation
         if restarted:
             self._previous_until = now + self.timing.consent_expires
-        self._path, generation.pair, generation.follow, generation.hasty = generation, pair, None, False
-        self._search = None
+        self._path, generation.pair, generation.followed, generation.hasty = generation, pair, None, False
+        generation.search = None
         self._consent = Consent(self.timing, self._rng, pair.answered_at or now, pair.round_trip)
         if self._confirmed:
             self._consent.nominate_until = now + self.timing.nominate_after
@@ -900,15 +703,9 @@ class Agent:
             if path.pair is not None and path.pair.base.relayed:
                 self._gatherer.refresh(now)
             if path is self._current:
-                self._look(_Search.ANY, now)
+                self._current.look(Search.ANY, now)
         if now >= consent.ask_at:
             self._ask(now)
-
-    def _look(self, search: _Search, now: float) -> None:
-        self._search, self._search_until = search, now + self.timing.patience
-        for pair in self._current.checklist:
-            if self._wanted(pair):
-                pair.state, pair.interval = PairState.WAITING, 0.0
 
     def _give_up(self, now: float) -> None:
         if self._path is not None:
@@ -922,7 +719,7 @@ class Agent:
         return self.state in (IceState.FAILED, IceState.CLOSED)
 
     def _forget_path(self) -> None:
-        self._path = self._consent = self._search = None
+        self._path = self._consent = self._current.search = None
 
     def _set_state(self, state: IceState) -> None:
         if state is not self.state:

@@ -9,8 +9,9 @@ long. It checks where it is, twice a second, and has OpenSSL's own patience with
 from typing import Final
 
 from telnyx_core.ice import Address, Credentials
-from telnyx_core.ice.agent import Agent, Generation, HeardCheck
+from telnyx_core.ice.agent import Agent
 from telnyx_core.ice.checklist import Pair
+from telnyx_core.ice.generation import Generation, HeardCheck
 
 CHECK_SECONDS: Final = 0.5
 SILENCE_SECONDS: Final = 6.0

@@ -43,7 +43,7 @@ from telnyx_core.facts import (
     TransportStateChanged,
 )
 from telnyx_core.ice import Candidate
-from telnyx_core.ice.agent import MAX_REMOTE
+from telnyx_core.ice.generation import MAX_REMOTE
 from telnyx_core.ids import MediaId
 from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_drivers import _logs as logs

@@ -30,19 +30,19 @@ MUTANTS: Final = (
     ),
     Mutant(
         "other pairs are checked although one works",
-        "ice/agent.py",
-        "            return self._search is _Search.ANY and pair is not generation.pair",
-        "            return pair is not generation.pair",
+        "ice/generation.py",
+        "            return self.search is Search.ANY and pair is not self.pair",
+        "            return pair is not self.pair",
     ),
     Mutant(
         "an answer is taken from anywhere",
-        "ice/agent.py",
+        "ice/checks.py",
         "if sent is None or sent.pair.way != (base, source) or sent.generation.remote is None:",
         "if sent is None or sent.generation.remote is None:",
     ),
     Mutant(
         "the signature of an answer is not looked at",
-        "ice/agent.py",
+        "ice/checks.py",
         "if not message.verify(sent.generation.remote.password.encode()) or message.unknown(_KNOWN):",
         "if message.unknown(_KNOWN):",
     ),
@@ -61,14 +61,14 @@ MUTANTS: Final = (
     Mutant(
         "the pair that the far end has checked gets no precedence",
         "ice/agent.py",
-        "        if generation.pair is None and not (relays and pair.relayed):\n            self._follow",
-        "        if False:\n            self._follow",
+        "        if generation.pair is None and not (relays and pair.relayed):\n            generation.follow",
+        "        if False:\n            generation.follow",
     ),
     Mutant(
         "a restart lets the old pair go",
         "ice/agent.py",
-        "        self._search = None\n        self._current = self._generation()",
-        "        self._search = self._path = self._consent = None\n        self._current = self._generation()",
+        "        self._current.search = None\n        self._current = self._generation()",
+        "        self._forget_path()\n        self._current = self._generation()",
     ),
     Mutant(
         "the old generation is forgotten as soon as the new one works",
@@ -78,8 +78,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "after a restart every pair is checked",
-        "ice/agent.py",
-        "        if generation.preferred == pair.way and generation.pair is None:",
+        "ice/generation.py",
+        "        if self.preferred == pair.way and self.pair is None:",
         "        if False:",
     ),
     Mutant(
@@ -102,8 +102,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a role conflict is not settled",
-        "ice/agent.py",
-        "            self._take_role(controlling=not self.controlling)\n        return keeps",
+        "ice/checks.py",
+        "            self.take_role(controlling=not self.controlling)\n        return keeps",
         "            pass\n        return keeps",
     ),
     Mutant(
@@ -114,9 +114,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a far end that knows the password fills the memory",
-        "ice/agent.py",
-        "            if len(generation.remotes) >= MAX_REMOTE:\n                return None\n            kind",
-        "            kind",
+        "ice/generation.py",
+        "        if known is None and not self.full:",
+        "        if known is None:",
     ),
     Mutant(
         "data is taken from whoever sends it",
@@ -138,22 +138,22 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a controlled agent waits for a nomination without an end",
-        "ice/agent.py",
-        "            return generation.success_at + self.timing.unnominated",
+        "ice/generation.py",
+        "            return self.success_at + self.timing.unnominated",
         "            return None",
     ),
     Mutant(
         "a relayed pair is taken before a direct one has answered",
-        "ice/agent.py",
+        "ice/generation.py",
         "(self.timing.relay_acceptance if best.relayed and direct else 0.0)",
         "0.0",
     ),
     Mutant(
         "when an address goes, the other pairs stay as they are",
-        "ice/agent.py",
-        "                for each in generation.checklist:\n                    each.state, each.interval = "
-        "PairState.WAITING, 0.0",
-        "                pass",
+        "ice/generation.py",
+        "        self.hasty, self.success_at, self.news_at = True, None, now\n        for pair in self.checklist:\n"
+        "            pair.state, pair.interval = PairState.WAITING, 0.0",
+        "        self.hasty, self.success_at, self.news_at = True, None, now",
     ),
     Mutant(
         "a stale nonce is not replaced",

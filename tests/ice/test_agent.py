@@ -24,8 +24,10 @@ from telnyx_core.ice import (
     Transmit,
     stun,
 )
-from telnyx_core.ice.agent import MAX_EARLY, MAX_HOSTS, MAX_REMOTE, MAX_SENT
+from telnyx_core.ice.agent import MAX_HOSTS
 from telnyx_core.ice.checklist import MAX_PAIRS
+from telnyx_core.ice.checks import MAX_SENT
+from telnyx_core.ice.generation import MAX_EARLY, MAX_REMOTE
 from telnyx_core.ice.stun import Attr, Kind, Method
 from tests.ice.internet import Internet, Nat, NatKind, Player, StunNode, both_ways, call, player, restart
 
@@ -364,7 +366,7 @@ def test_a_far_end_that_knows_the_password_cannot_fill_the_memory() -> None:
         drain(agent)
     assert len(agent._current.remotes) == MAX_REMOTE
     assert len(agent._current.checklist.pairs) <= MAX_PAIRS
-    assert len(agent._sent) <= MAX_SENT
+    assert len(agent._checks.sent) <= MAX_SENT
 
 
 def test_the_pairs_are_bounded_and_the_best_are_kept() -> None:

@@ -10,8 +10,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from telnyx_core.ice import Address, CandidateType
-from telnyx_core.ice.agent import MAX_REMOTE, MAX_SENT
 from telnyx_core.ice.checklist import MAX_PAIRS
+from telnyx_core.ice.checks import MAX_SENT
+from telnyx_core.ice.generation import MAX_REMOTE
 from tests.ice.internet import Internet, Nat, NatKind, Player, StunNode, TurnNode, both_ways, call, player, restart
 
 FAST = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -164,7 +165,7 @@ def audio_flows(net: Internet, one: Player, other: Player) -> None:
 def memory_is_bounded(*players: Player) -> None:
     for each in players:
         agent = each.agent
-        assert len(agent._sent) <= MAX_SENT
+        assert len(agent._checks.sent) <= MAX_SENT
         for generation in agent._generations:
             assert len(generation.checklist.pairs) <= MAX_PAIRS
             assert len(generation.remotes) <= MAX_REMOTE

@@ -185,7 +185,7 @@ def check_from(ice: IceTransport, socket: IceSocket) -> None:
     assert generation.remote is not None
     attributes = [
         (Attr.USERNAME, f"{generation.remote.ufrag}:{generation.local.ufrag}".encode()),
-        stun.number(Attr.ICE_CONTROLLING, ice.agent._tie_breaker, 8),
+        stun.number(Attr.ICE_CONTROLLING, ice.agent._checks.tie_breaker, 8),
         stun.number(Attr.PRIORITY, 1),
         (Attr.USE_CANDIDATE, b""),
     ]

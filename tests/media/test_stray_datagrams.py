@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telnyx_core.actions import AddCandidate, ApplyRemote, CreateAnswer, CreateOffer, UseMedia
-from telnyx_core.ice.agent import MAX_REMOTE
+from telnyx_core.ice.generation import MAX_REMOTE
 from telnyx_core.options import IceServer
 from telnyx_drivers._webrtc.ice import Gathering
 from telnyx_drivers._webrtc.ice_plan import IcePlan
@@ -144,7 +144,7 @@ def test_an_idle_client_keeps_nothing(stranger: Stranger) -> None:
             await asyncio.sleep(0)
         await until(lambda: len(ice._early) == MOST_EARLY)
         assert ice.agent._current.early == []
-        assert len(ice.agent._sent) == 0
+        assert len(ice.agent._checks.sent) == 0
         await ground.close()
 
     run(main())
