@@ -34,6 +34,10 @@ class Host:
     def loses(self, address: str) -> None:
         ip("-n", self.namespace, "addr", "del", f"{address}/24", "dev", self.interface)
 
+    def routes(self, subnet: str, through: str) -> None:
+        """Another way there, for when the first one is gone."""
+        ip("-n", self.namespace, "route", "add", f"{subnet}/24", "via", through, "metric", "500")
+
     def run(self, module: str, *arguments: str) -> "subprocess.Popen[str]":
         """A Python module of this repository as a program on this host."""
         assert IP is not None, "checked by `cable`"
