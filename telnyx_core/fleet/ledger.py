@@ -38,6 +38,7 @@ from telnyx_core.fleet.requests import (
     Reply,
     Report,
     Request,
+    Restarted,
     ShardView,
     Taken,
     Told,
@@ -141,6 +142,11 @@ class Ledger:
             case Collect(number):
                 collected = max(self._fleet.collected, min(number, self._fleet.ends))
                 self._put_fleet(evolve(self._fleet, collected=collected))
+                return Noted()
+            case Restarted():
+                for shard in self._shards.values():
+                    self._put_shard(evolve(shard, until=now + self.lease))
+                self._put_fleet(evolve(self._fleet, headed_until=now + HEAD))
                 return Noted()
             case _:
                 assert_never(request)

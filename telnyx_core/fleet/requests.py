@@ -126,9 +126,18 @@ class Collect:
     number_of_end: int
 
 
+# The store's own request.
+
+
+@frozen
+class Restarted:
+    """The store goes on where it was lost, maybe with another clock: each lease lasts its full time from now on. Reply:
+    `Noted`."""
+
+
 WorkerRequest: TypeAlias = Acquire | Report | Release
 HeadRequest: TypeAlias = Open | Beat | Dial | HangUp | Died | HandOver | Close | Collect
-Request: TypeAlias = WorkerRequest | HeadRequest
+Request: TypeAlias = WorkerRequest | HeadRequest | Restarted
 
 # Replies.
 

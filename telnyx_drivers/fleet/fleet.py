@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from types import TracebackType
-from typing import Final, Self, Unpack, cast
+from typing import Final, Literal, Self, Unpack, cast
 
 import anyio
 from attrs import asdict
@@ -44,6 +44,7 @@ from telnyx_drivers._keywords import CallKeywords, ClientKeywords
 from telnyx_drivers._services.tokens import TokenProvider
 from telnyx_drivers._worker_threads import in_thread
 from telnyx_drivers.fleet.process import Processes
+from telnyx_drivers.fleet.ray import RayStore, RayWorkers
 from telnyx_drivers.fleet.store import FleetStore, LocalStore
 from telnyx_drivers.fleet.worker import Assignment, Bot
 
@@ -109,6 +110,11 @@ class Fleet:
     ``store`` is a folder on this machine that is this fleet's own, or a `FleetStore`. Whoever opens the same one later,
     after a crash or with a new version, takes the calls over, if it comes within two minutes.
 
+    ``on`` says where the workers are: ``"processes"`` of this machine, or ``"ray"``: actors on the nodes of the Ray
+    cluster that this program is connected to, or that ``RAY_ADDRESS`` or this machine's own node leads to. There,
+    ``store`` is a folder on Ray's head node, and each worker's slots are as many of its node's resource
+    ``telnyx_slots``. It needs the extra ``ray``.
+
     ``workers`` is how many processes there are, one for each core by default. ``lease`` is how many seconds a worker
     that stands still, or that does not reach the store, keeps its calls from the others. With ``hand_over`` leaving the
     block does not hang up: the calls wait for the next fleet. All other keywords are those of `TelnyxRTC`.
@@ -124,6 +130,7 @@ class Fleet:
         *,
         slots: int,
         store: "str | os.PathLike[str] | FleetStore",
+        on: Literal["processes", "ray"] = "processes",
         workers: int | None = None,
         lease: float = LEASE,
         hand_over: bool = False,
@@ -134,7 +141,10 @@ class Fleet:
             raise ValueError(f"slots must be at least 1, not {slots}")
         count = min(slots, workers or os.cpu_count() or 1)
         self._shards = tuple(slots // count + (number < slots % count) for number in range(count))
-        self._store = LocalStore(store, lease=lease) if isinstance(store, str | os.PathLike) else store
+        if isinstance(store, str | os.PathLike):
+            store = RayStore(store, lease=lease) if on == "ray" else LocalStore(store, lease=lease)
+        self._store = store
+        self._workers = RayWorkers(str(store), self._shards) if on == "ray" else Processes()
         self._hand_over = hand_over
         self._options: dict[str, object] = {**options}
         if token_provider is not None:
@@ -143,7 +153,6 @@ class Fleet:
             ClientOptions(**options)
         self._bot = bot
         self._head = Head(f"head-{uuid.uuid4().hex[:8]}", rng=random.SystemRandom())
-        self._workers = Processes()
         self._stack = AsyncExitStack()
         self._handles: weakref.WeakSet[FleetCall] = weakref.WeakSet()
         self._results: deque[CallRecord] = deque(maxlen=ENDED_KEPT)
@@ -171,9 +180,11 @@ class Fleet:
             self._over = True
             self._tell()
             await self._stack.aclose()
-            await in_thread(self._workers.close)
+            await in_thread(partial(self._workers.close, for_good=not self._hand_over))
             if isinstance(self._store, LocalStore):
                 self._store.close()
+            elif isinstance(self._store, RayStore) and not self._hand_over:
+                await in_thread(self._store.close)
 
     async def _part(self) -> None:
         if self._hand_over:

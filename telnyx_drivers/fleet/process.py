@@ -1,17 +1,15 @@
 """Starts worker processes on this machine, and is what runs in them."""
 
-import asyncio
 import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib import import_module
 from multiprocessing import spawn
 from typing import cast
 
 from telnyx_drivers._exceptions import TelnyxClientError
-from telnyx_drivers.fleet.worker import Assignment, WorkerRuntime
+from telnyx_drivers.fleet.worker import Assignment, work
 
 
 class Processes:
@@ -48,8 +46,8 @@ class Processes:
         if owner in self._running:
             self._running[owner][1].kill()
 
-    def close(self) -> None:
-        """Kill those that are left."""
+    def close(self, *, for_good: bool) -> None:
+        """Kill those that are left. Whether the fleet is over makes no difference here."""
         for _, process in self._running.values():
             process.kill()
         for _, process in self._running.values():
@@ -61,10 +59,7 @@ def main() -> None:
     """Read the assignment from standard input, and work."""
     spawn.prepare(pickle.load(sys.stdin.buffer))  # noqa: S301  # from the head, through a pipe
     assignment = cast("Assignment", pickle.load(sys.stdin.buffer))  # noqa: S301
-    with suppress(ModuleNotFoundError):  # without the extra, a call says so
-        import_module("telnyx_drivers._webrtc.engine")  # before the lease is asked for: it takes a second
-
     try:
-        asyncio.run(WorkerRuntime(assignment).run())
+        work(assignment)
     except TelnyxClientError as error:
         sys.exit(f"worker {assignment.owner}: {error}")

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from functools import partial
+from importlib import import_module
 from typing import Final, TypeAlias, assert_never
 
 import anyio
@@ -317,3 +318,10 @@ class WorkerRuntime:
                 os._exit(FENCED)
             case _:
                 assert_never(why)
+
+
+def work(assignment: Assignment) -> None:
+    """What a worker does from its first moment to its last. Raises ``TelnyxClientError``."""
+    with contextlib.suppress(ModuleNotFoundError):  # without the extra, a call says so
+        import_module("telnyx_drivers._webrtc.engine")  # before the lease is asked for: it takes a second
+    asyncio.run(WorkerRuntime(assignment).run())

@@ -30,6 +30,7 @@ from telnyx_core.fleet.requests import (
     Placed,
     Reply,
     Request,
+    Restarted,
     View,
 )
 from telnyx_core.fleet.worker import Worker
@@ -188,6 +189,7 @@ class World(RuleBasedStateMachine):
         self.queue: list[tuple[float, int, Callable[[], None]]] = []
         self.order = itertools.count()
         self.ledger = Ledger()
+        self.clock = 0.0
         self.replica = Ledger()
         self.processes: dict[str, Process] = {}
         self.server: dict[str, tuple[int, str, bool]] = {}
@@ -214,7 +216,7 @@ class World(RuleBasedStateMachine):
         return self.rng.uniform(0, self.slowest)
 
     def apply(self, request: Request, process: Process | None = None) -> Reply:
-        reply = self.ledger.apply(request, now=self.now)
+        reply = self.ledger.apply(request, now=self.now + self.clock)
         changes: Any = json.loads(json.dumps(self.ledger.changes()))
         self.replica.load(changes)
         if isinstance(reply, Lease) and isinstance(request, Acquire):
@@ -336,6 +338,11 @@ class World(RuleBasedStateMachine):
         if self.asked:
             self.apply(HangUp(sorted(self.asked)[number % len(self.asked)]))
 
+    @rule(clock=st.floats(-1e5, 1e5))
+    def the_store_goes_on_elsewhere(self, clock: float) -> None:
+        self.clock = clock
+        self.apply(Restarted())
+
     @precondition(lambda self: self.head is not None)
     @rule()
     def the_head_is_lost(self) -> None:
@@ -352,7 +359,7 @@ class World(RuleBasedStateMachine):
     def slots_are_exact(self) -> None:
         if not hasattr(self, "ledger"):
             return
-        view = self.ledger.apply(Beat(10**9), now=self.now) if self.head else None
+        view = self.ledger.apply(Beat(10**9), now=self.now + self.clock) if self.head else None
         if isinstance(view, View):
             for shard in view.shards:
                 assert 0 <= shard.in_use <= shard.slots == SLOTS[shard.number]
