@@ -53,14 +53,17 @@ class CallRecord:
     key: str
     """The application's name of the call, or the server's of an inbound one."""
     shard: int
+    """The number of the worker that it belongs to, whoever is that worker now."""
     call: str
     """The call's id, a UUID, which the server knows too."""
     number: str
     """The number that is dialled, or that calls."""
     inbound: bool = False
+    """The number called us."""
     options: Mapping[str, Json] = field(factory=dict[str, Json], repr=False, hash=False)
     """Further options of the call, as `telnyx_core.options.CallOptions.from_mapping` takes them."""
     stage: Stage = field(default=Stage.ASSIGNED, converter=Stage)
+    """How far it has come."""
     hangup: bool = False
     """It was asked for that the call ends."""
     owner: str = ""
@@ -68,6 +71,7 @@ class CallRecord:
     moves: int = 0
     """How often another worker has taken the call over."""
     outcome: Outcome | None = field(default=None, converter=_outcome)
+    """How it ended; ``None`` while it lives."""
     cause: str | None = None
     """Of the end, as ``NORMAL_CLEARING``; ``None`` where none was told."""
     code: int | None = None
