@@ -3,7 +3,8 @@
 ```console
 python bench/process.py clients [COUNT]                    memory and CPU for each registered client
 python bench/process.py calls [COUNT] [--processes N]      CPU and memory for each call; N processes with so many each
-python bench/process.py storm [SESSIONS]                   when a fleet comes back after its node was lost
+python bench/process.py storm [SESSIONS] [--spread S] [--talking SHARE]
+                                                           when a fleet comes back after its node was lost
 ```
 
 Gateways run in processes of their own: figures are the client's alone, but share the machine. The storm is in virtual
@@ -28,6 +29,8 @@ from telnyx_core.facts import Fact, SocketClosed, SocketOpened, TextReceived
 from telnyx_core.ids import SocketId
 from telnyx_core.options import ClientOptions
 from telnyx_core.session import Session
+from telnyx_core.states import SessionState
+from telnyx_core.testing import Rig
 from telnyx_drivers._tools.cli.load import own_gateway
 from telnyx_drivers._tools.load.run import Load, Pace
 from telnyx_drivers._tools.load.scenario import Wait
@@ -109,9 +112,19 @@ async def side_by_side(processes: int, count: int) -> list[dict[str, float]]:
     return list(await asyncio.gather(*(one() for _ in range(processes))))
 
 
-def attempt_at(seed: int) -> float:
+def attempt_of_a_call(spread: float) -> float:
+    """When a session with a call does: without any dice, so that one tells of all."""
+    rig = Rig.registered(reconnectSpread=1_000 * spread)
+    rig.outbound()
+    lost_at = rig.now
+    rig.lose()
+    rig.wait_for(SessionState.CONNECTING)
+    return rig.now - lost_at
+
+
+def attempt_at(seed: int, spread: float) -> float:
     """When a registered session whose socket is lost at 0 s opens the next one."""
-    session = Session(ClientOptions(login_token="a.b.c"), rng=Random(seed))
+    session = Session(ClientOptions(login_token="a.b.c", reconnect_spread=spread), rng=Random(seed))
     opened: list[float] = []
     sent: list[str] = []
     now = -1.0
@@ -146,13 +159,16 @@ def attempt_at(seed: int) -> float:
     return opened[0]
 
 
-def storm(sessions: int) -> dict[str, float]:
+def storm(sessions: int, spread: float, talking: float) -> dict[str, float]:
     """The share of the fleet that the server sees in its busiest second, if the whole fleet was on the node."""
-    arrivals = sorted(attempt_at(seed) for seed in range(sessions))
+    busy = int(sessions * talking)
+    at_once = attempt_of_a_call(spread)
+    arrivals = sorted([at_once] * busy + [attempt_at(seed, spread) for seed in range(sessions - busy)])
     by_tenth = Counter(int(10 * each) for each in arrivals)
     busiest = max(sum(by_tenth[tenth + each] for each in range(10)) for tenth in by_tenth)
     return {
         "sessions": sessions,
+        "with_a_call_at": round(at_once, 3),
         "first_at": round(arrivals[0], 3),
         "last_at": round(arrivals[-1], 3),
         "busiest_second_share": round(busiest / sessions, 4),
@@ -165,6 +181,8 @@ def main() -> None:
     parser.add_argument("what", choices=("clients", "calls", "storm"))
     parser.add_argument("count", type=int, nargs="?")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--spread", type=float, default=0.0, help="seconds")
+    parser.add_argument("--talking", type=float, default=0.0, help="the share of the sessions that have a call")
     given = parser.parse_args()
     found: object
     match given.what:
@@ -175,7 +193,7 @@ def main() -> None:
         case "calls":
             found = asyncio.run(calls(given.count or 20))
         case _:
-            found = storm(given.count or 100_000)
+            found = storm(given.count or 100_000, given.spread, given.talking)
     print(json.dumps(found))
 
 

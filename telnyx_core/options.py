@@ -148,6 +148,10 @@ def _reattach_wait(value: float) -> float:
     return _interval("reattach_wait", value)
 
 
+def _reconnect_spread(value: float) -> float:
+    return _interval("reconnect_spread", value)
+
+
 def _recording_flush_interval(value: float) -> float:
     return _interval("call_recording_flush_interval", value)
 
@@ -205,6 +209,10 @@ class ClientOptions:
     auto_reconnect: bool = True
     max_reconnect_attempts: int = 10
     """In a row; 0 means no limit. Attempts that can still save a call are not counted."""
+    reconnect_spread: float = field(default=0.0, converter=_reconnect_spread)
+    """Seconds over which the first attempt after a loss is spread, evenly at random and on top of the usual delay of
+    one, so that a fleet of clients does not come back at once. A client with a call does not wait for it. In a mapping,
+    milliseconds. The JS SDK has no such option."""
     reattach_wait: float = field(default=3.0, converter=_reattach_wait)
     """Seconds for which a call that the server does not list after a reconnection still waits for an attach: a server
     that restores its calls after a crash sends it late. In a mapping, milliseconds. The JS SDK has no such option.
@@ -334,6 +342,7 @@ _NAMES: Final[Mapping[str, Name]] = {
     "passwd": Name("password"),
     "callReportInterval": Name("call_report_interval", milliseconds),
     "callReportFlushInterval": Name("call_report_flush_interval", milliseconds),
+    "reconnectSpread": Name("reconnect_spread", milliseconds),
     "reattachWait": Name("reattach_wait", milliseconds),
     "callRecordingFlushInterval": Name("call_recording_flush_interval", milliseconds),
     "callRecordingFlushIntervalMs": Name("call_recording_flush_interval", milliseconds),

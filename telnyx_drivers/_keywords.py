@@ -42,6 +42,7 @@ class ClientKeywords(LoginKeywords, total=False):
     use_canary_rtc_server: bool
     auto_reconnect: bool
     max_reconnect_attempts: int
+    reconnect_spread: float
     reattach_wait: float
     hangup_on_before_unload: bool
     ice_servers: Iterable[IceServer | Mapping[str, object]] | None

@@ -18,7 +18,7 @@ from telnyx_core._signalling.token_renewal import TokenRenewal
 from telnyx_core._signalling.url import build_url
 from telnyx_core._time import timeouts
 from telnyx_core._time.limits import MAX_SENT_BYTES, MAX_UNATTENDED
-from telnyx_core._time.reconnect import backoff, hurried
+from telnyx_core._time.reconnect import backoff, first, hurried
 from telnyx_core._time.timers import Timer, TimerTable
 from telnyx_core._wire.codec import Garbage, Plain, Reply, Request, ServerError, decode, encode, mapping, strings
 from telnyx_core._wire.json_types import Json, JsonObject, JsonView
@@ -555,7 +555,9 @@ class Connection:
             # With a live call every second of delay is heard. Without one the delay is random, so that many clients do
             # not come back at the same moment.
             tried = max(self._attempts, self._falls)
-            return now if tried == 1 and self.owner.has_calls else now + backoff(tried, self.rng)
+            if tried > 1:
+                return now + backoff(tried, self.rng)
+            return now if self.owner.has_calls else now + first(self.options.reconnect_spread, self.rng)
         self._hurried += 1
         tried = max(self._hurried, self._falls - _FALLS_FOR_A_CALL)
         if tried == 1:

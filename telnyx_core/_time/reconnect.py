@@ -16,6 +16,12 @@ def backoff(attempt: int, rng: Random) -> float:
     return delay + delay * _JITTER * (2 * rng.random() - 1)
 
 
+def first(spread: float, rng: Random) -> float:
+    """The same before the first one, which an application may have come up to ``spread`` seconds later (SIG-242)."""
+    delay = backoff(1, rng)
+    return delay + spread * rng.random() if spread else delay
+
+
 def hurried(attempt: int, left: float, rng: Random) -> float:
     """Seconds from one attempt to the next while a call can still be saved, for ``left`` more seconds.
 

@@ -128,6 +128,26 @@ def test_reconnect_attempts_end_at_the_maximum(maximum: int, attempts: int) -> N
     assert rig.state is (SessionState.EXHAUSTED if maximum else SessionState.BACKOFF)
 
 
+@pytest.mark.parametrize("spread", [0, 30_000])
+def test_the_first_attempt_is_spread_where_there_is_no_call(spread: int) -> None:
+    rig = Rig.registered(r=0.5, reconnectSpread=spread)
+    lost_at = rig.now
+    rig.lose()
+    rig.wait_for(SessionState.CONNECTING)
+    assert rig.now - lost_at == pytest.approx(1.0 + 0.5 * spread / 1_000)
+    lost_at = rig.now
+    rig.lose()
+    rig.wait_for(SessionState.CONNECTING)
+    assert rig.now - lost_at == pytest.approx(2.0), "the later ones have been spread by the first"
+
+
+def test_a_client_with_a_call_is_not_spread() -> None:
+    rig = Rig.registered(reconnectSpread=30_000)
+    rig.outbound()
+    rig.lose()
+    assert rig.session.next_timeout() == rig.now
+
+
 @pytest.mark.parametrize(
     ("options", "url"),
     [

@@ -76,12 +76,19 @@ SEED: list[tuple[str, object, str, object]] = [
     ("skipTrailing", True, "skip_trailing", True),
     ("autoReconnect", False, "auto_reconnect", False),
     ("maxReconnectAttempts", 0, "max_reconnect_attempts", 0),
+    ("reconnectSpread", 30_000, "reconnect_spread", 30.0),
     ("reattachWait", 500, "reattach_wait", 0.5),
     ("hangupOnBeforeUnload", False, "hangup_on_before_unload", False),
 ]
 
 
-IN_SECONDS = {"call_report_interval", "call_report_flush_interval", "call_recording_flush_interval", "reattach_wait"}
+IN_SECONDS = {
+    "call_report_interval",
+    "call_report_flush_interval",
+    "call_recording_flush_interval",
+    "reconnect_spread",
+    "reattach_wait",
+}
 
 
 @pytest.mark.parametrize(("name", "given_value", "keyword", "held"), SEED, ids=[row[0] for row in SEED])
