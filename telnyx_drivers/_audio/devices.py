@@ -9,8 +9,8 @@
 
     client.register_sink("default", loudspeaker())  # or this, for every call
 
-A device is named by its ``id`` in the lists, its number, or part of its name; ``None`` is the system's default. There
-is no echo cancellation: with a loudspeaker in the room, the far end hears itself.
+A device is named by its ``id`` in the lists, its number, or part of its name; ``None`` is the system's default. What a
+loudspeaker of this process plays is taken out of what its microphones hear.
 """
 
 from abc import ABC, abstractmethod
@@ -36,6 +36,7 @@ from telnyx_drivers._audio.frames import (
 from telnyx_drivers._audio.pcm import to_int16
 from telnyx_drivers._audio.portaudio import DeviceStream, Direction, PortAudio, load_portaudio, meaning, wrong_channels
 from telnyx_drivers._audio.source_registry import Source, SourceFactory
+from telnyx_drivers._audio.voice_processing import ROOM, Ear, VoiceProcessing
 from telnyx_drivers._audio.worker import in_background
 from telnyx_drivers._exceptions import MediaUnavailable
 from telnyx_drivers._worker_threads import in_thread
@@ -61,15 +62,28 @@ def get_audio_out_devices(*, portaudio: PortAudio | None = None) -> tuple[AudioD
     return _devices("output", portaudio or load_portaudio())
 
 
-def microphone(device: DeviceName = None, *, portaudio: PortAudio | None = None) -> SourceFactory:
+def microphone(
+    device: DeviceName = None,
+    *,
+    echo_cancellation: bool = True,
+    noise_suppression: bool = True,
+    auto_gain_control: bool = True,
+    portaudio: PortAudio | None = None,
+) -> SourceFactory:
     """Opens a microphone for each call that asks for it; for ``client.register_source``.
 
-    Opening fails with ``PermissionError``, ``LookupError`` or ``OSError``, which become 42001, 42002 and 42003.
+    The three switches are those of the W3C's Media Capture. A call's ``audio={"echoCancellation": False}`` goes before
+    them. Opening fails with ``PermissionError``, ``LookupError`` or ``OSError``, which become 42001, 42002 and 42003.
     A named device that cannot be opened is replaced by the default one where that works.
     """
+    wanted = VoiceProcessing(
+        echo_cancellation=echo_cancellation,
+        noise_suppression=noise_suppression,
+        auto_gain_control=auto_gain_control,
+    )
 
     async def factory(constraints: Mapping[str, Json]) -> Source:
-        opened = await _open(Microphone, device, portaudio)
+        opened = await _open(partial(Microphone, processing=wanted.under(constraints)), device, portaudio)
         return Source(opened, opened.label)
 
     return factory
@@ -187,6 +201,11 @@ class Microphone(_Device):
     direction = "input"
     error: None = None
 
+    def __init__(self, portaudio: PortAudio, device: DeviceName, *, processing: VoiceProcessing) -> None:
+        self._ear: Ear | None = None
+        super().__init__(portaudio, device)
+        self._ear = ROOM.enter(self.rate, processing)
+
     @property
     def ended(self) -> bool:
         return self._closed
@@ -198,12 +217,18 @@ class Microphone(_Device):
             raise OSError(f"the microphone {self.label!r} is gone")
         return samples
 
+    def close(self) -> None:
+        if self._ear is not None:
+            ROOM.leave(self._ear)
+        super().close()
+
     def _callback_for(self, channels: int) -> Callable[..., None]:
         def heard(block: bytes, frames: int, times: object, flags: object) -> None:
             self.flagged += bool(flags)
             # PortAudio reuses its memory after this returns.
             samples = np.frombuffer(block, dtype=np.int16).reshape(-1, channels)
-            self._buffer.put(samples[:, 0].copy() if channels == 1 else to_int16(samples.mean(axis=1)), self.rate)
+            mono = samples[:, 0].copy() if channels == 1 else to_int16(samples.mean(axis=1))
+            self._buffer.put(mono if self._ear is None else self._ear.clean(mono), self.rate)
 
         return heard
 
@@ -228,12 +253,18 @@ class Speaker(_Device):
         """Drop what has not been played yet."""
         self._buffer.clear()
 
+    def close(self) -> None:
+        super().close()
+        ROOM.silent(self)
+
     def _callback_for(self, channels: int) -> Callable[..., None]:
         def say(block: bytearray, frames: int, times: object, flags: object) -> None:
             self.flagged += bool(flags)
             samples = self._buffer.take(self.rate)
             if samples is None:
                 samples = silence(frames)
+            if not self._closed:
+                ROOM.played(self, samples, self.rate)
             block[:] = (samples if channels == 1 else np.repeat(samples, channels)).tobytes()
 
         return say
@@ -250,7 +281,7 @@ def _devices(direction: Direction, portaudio: PortAudio) -> tuple[AudioDevice, .
     )
 
 
-async def _open(kind: type[D], device: DeviceName, portaudio: PortAudio | None) -> D:
+async def _open(kind: Callable[[PortAudio, DeviceName], D], device: DeviceName, portaudio: PortAudio | None) -> D:
     """Open a device. Raises what `meaning` returns, and `MediaUnavailable`."""
 
     def open_it() -> D:

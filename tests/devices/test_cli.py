@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from telnyx_core.gateway.events import CallAnswered, CallEnded, StateTold
-from telnyx_drivers._audio import devices
+from telnyx_drivers._audio import devices, voice_processing
 from telnyx_drivers._tools.cli.app import app
 from telnyx_drivers._tools.cli.exits import Exit
 from telnyx_drivers._webrtc.measure import dominant_frequency
@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.net, pytest.mark.media]
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakePortAudio:
     fake = FakePortAudio()
+    monkeypatch.setattr(voice_processing, "_library", lambda: None)  # to which a tone is noise, and its own echo
     monkeypatch.setattr(devices, "load_portaudio", lambda: fake)
     return fake
 

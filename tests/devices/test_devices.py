@@ -5,7 +5,7 @@ import importlib
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import numpy as np
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.anyio
 
 RATE = 48_000
 BLOCK = RATE // 50
+RAW: Final = {"echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}
 UNPLUGGED = FakePortAudioError("Device unavailable", -9985)
 
 
@@ -43,7 +44,7 @@ def level(value: int, size: int = BLOCK) -> NDArray[np.int16]:
 
 
 async def opened(fake: Any, name: int | str | None = None) -> Microphone:
-    source = await microphone(name, portaudio=fake)({})
+    source = await microphone(name, portaudio=fake)(RAW)
     assert isinstance(source.voice, Microphone)
     assert source.label == source.voice.label
     return source.voice
