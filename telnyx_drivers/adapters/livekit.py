@@ -25,7 +25,7 @@ or by hand:
 
 import asyncio
 import time
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from telnyx_core.events import DigitReceived
 from telnyx_drivers._audio.writer import QueueFull
@@ -124,6 +124,7 @@ async def run_session(session: AgentSession[Any], agent: Agent, call: CallHandle
     first, its last words are heard before the hang-up. Raises what ``session.start`` raises.
     """
     over = asyncio.Event()
+    emitter = cast("rtc.EventEmitter[str]", session)  # whose own events are all that its annotation knows
 
     def closed(_: object) -> None:
         over.set()
@@ -135,7 +136,7 @@ async def run_session(session: AgentSession[Any], agent: Agent, call: CallHandle
     async def watch() -> None:
         async for event in call.events():
             if isinstance(event, DigitReceived):
-                session.emit("dtmf_received", event.digit)
+                emitter.emit("dtmf_received", event.digit)
         over.set()
 
     watching = asyncio.create_task(watch())

@@ -240,11 +240,13 @@ def runner_arguments(call: CallHandle) -> CallRunnerArguments:
     """A call in the words of pipecat's runner, for a bot or for the context of its model."""
     info = call.info
     inbound = info.direction == "inbound"
-    data = TelnyxCallData(
-        call_id=info.telnyx_call_control_id or info.id,
-        from_number=info.remote_caller_number if inbound else info.caller_number,
-        to_number=info.caller_number if inbound else info.destination_number,
-        body={header.name: header.value for header in info.custom_headers},
+    data = TelnyxCallData.model_validate(
+        {
+            "call_id": info.telnyx_call_control_id or info.id,
+            "from": info.remote_caller_number if inbound else info.caller_number,
+            "to": info.caller_number if inbound else info.destination_number,
+            "body": {header.name: header.value for header in info.custom_headers},
+        }
     )
     return CallRunnerArguments(call=call, call_data=data, body=dict(data.body), session_id=info.id)
 
