@@ -63,6 +63,8 @@ class Concealer:
             history = np.concatenate(self._recent) if self._recent else np.zeros(0, dtype=np.int16)
             self._loop, self._made = _Loop(history, self._rate), 0
         made, self._made = self._made, self._made + count
+        if made >= self._rate * (_HOLD_SECONDS + _FADE_SECONDS):
+            return silence(count)
         times = np.arange(made, self._made)
         return to_int16(self._loop.at(times) * _fading(times, self._rate))
 
@@ -75,7 +77,7 @@ class Concealer:
         forwards = self.conceal(count)
         known = following[: int(self._rate * _HISTORY_SECONDS)]
         backwards = _Loop(known[::-1], self._rate).at(np.arange(count))[::-1]
-        led = to_int16(forwards + (backwards - forwards) * np.linspace(0, 1, count, dtype=np.float32))
+        led = to_int16(forwards + (backwards - forwards) * _rising(count))
         self._loop = None
         self._remember(led)
         return led
@@ -89,7 +91,7 @@ class Concealer:
     def _lead_over(self, samples: Samples) -> Samples:
         count = min(self._blend, samples.size)
         made_up = self.conceal(count)
-        rising = np.linspace(0, 1, count, dtype=np.float32)
+        rising = _rising(count)
         head = made_up * (1 - rising) + samples[:count] * rising
         return np.concatenate((to_int16(head), samples[count:]))
 
@@ -109,16 +111,17 @@ class _Loop:
         before = history[-length - blend : -length]
         if before.size == blend:
             # Its end must lead into its beginning, as what stood before the beginning did.
-            rising = np.linspace(0, 1, blend, dtype=np.float32)
+            rising = _rising(blend)
             tail = self._samples[-blend:] * (1 - rising) + before * rising
             self._samples = np.concatenate((self._samples[:-blend], to_int16(tail)))
             self._offset = float(history[-1]) - float(before[-1])
 
     def at(self, times: NDArray[np.int64]) -> NDArray[np.float32]:
         """What is heard so many samples after the history."""
-        filled = self._samples[times % self._samples.size].astype(np.float32)
-        # Meets the last real sample where it was, and lets go of it within the blend.
-        filled += self._offset * np.clip(1 - (times + 1) / self._blend, 0, 1)
+        filled = self._samples.take(times, mode="wrap").astype(np.float32)
+        if times.size and times[0] < self._blend:
+            # Meets the last real sample where it was, and lets go of it within the blend.
+            filled += self._offset * np.maximum(1 - (times + 1) / self._blend, 0)
         return filled
 
 
@@ -145,7 +148,7 @@ class Fader:
 
 def _fading(times: NDArray[np.int64], rate: int) -> NDArray[np.float64]:
     """The gain at ``times``, in samples since a hole began."""
-    return np.clip(1 - (times / rate - _HOLD_SECONDS) / _FADE_SECONDS, 0, 1)
+    return np.minimum(np.maximum(1 - (times / rate - _HOLD_SECONDS) / _FADE_SECONDS, 0), 1)
 
 
 def repetition(history: Samples, rate: int) -> int | None:
