@@ -63,6 +63,9 @@ class BareRtpPath:
     def send_digits(self, digits: str, tone: DigitTone) -> bool:
         return False
 
+    def limit_bit_rate(self, bits_per_second: int) -> bool:
+        return False
+
     def stats(self) -> RtpStats:
         return RtpStats()
 
