@@ -34,12 +34,11 @@ class RsaCertificate:
         encoded = crypto.dump_certificate(crypto.FILETYPE_ASN1, self.certificate)
         return "sha-256", hashlib.sha256(encoded).digest().hex(":").upper()
 
-    def install(self, context: SSL.Context) -> None:
+    def install(self, connection: SSL.Connection) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            context.use_certificate(self.certificate)
-            context.use_privatekey(self.key)
-        context.set_cipher_list(b"ECDHE-RSA-AES128-GCM-SHA256")
+            connection.use_certificate(self.certificate)
+            connection.use_privatekey(self.key)
 
 
 def give_rsa_certificate(side: Side, media: int = 1) -> None:
