@@ -6,10 +6,10 @@ ledger: the head does that, as it does for processes, because each new owner nee
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, TypedDict, cast
 
 from telnyx_core.fleet.ledger import LEASE
 from telnyx_core.fleet.requests import Reply, Request, Restarted
@@ -65,16 +65,23 @@ class _Ray(Protocol):
     def get(self, ref: _Ref, /, *, timeout: float | None = None) -> object: ...
     def wait(self, refs: list[_Ref], /, *, num_returns: int, timeout: float) -> tuple[list[_Ref], list[_Ref]]: ...
     def kill(self, actor: object, /) -> None: ...
+    def PlacementGroupID(self, id: bytes, /) -> object: ...  # noqa: N802  # its name
 
 
-class _Util(Protocol):
-    """The module `ray.util`."""
+class _GroupRow(TypedDict):
+    name: str
+    state: str
+
+
+class _Groups(Protocol):
+    """The module `ray.util.placement_group`."""
 
     def placement_group(
         self, bundles: Sequence[Mapping[str, float]], /, *, strategy: str, name: str, lifetime: str
     ) -> _Group: ...
-    def get_placement_group(self, name: str, /) -> _Group: ...
+    def placement_group_table(self) -> Mapping[str, _GroupRow]: ...
     def remove_placement_group(self, group: _Group, /) -> None: ...
+    def PlacementGroup(self, id: object, /) -> _Group: ...  # noqa: N802  # its name
 
 
 class _Strategies(Protocol):
@@ -91,6 +98,10 @@ def _ray() -> _Ray:
     if not ray.is_initialized():
         ray.init(address="auto")
     return ray
+
+
+def _placement() -> _Groups:
+    return cast("_Groups", import_module("ray.util.placement_group"))
 
 
 def _lost() -> type[Exception]:
@@ -241,12 +252,17 @@ class RayWorkers:
             self.kill(owner)
         self._running.clear()
         if for_good:
-            cast("_Util", import_module("ray.util")).remove_placement_group(self._group())
+            for group in self._groups():
+                _placement().remove_placement_group(group)
 
     def _group(self) -> _Group:
-        util = cast("_Util", import_module("ray.util"))
-        try:
-            return util.get_placement_group(self._name)
-        except ValueError:
-            bundles = [{SLOTS: float(each)} for each in self._slots]
-            return util.placement_group(bundles, strategy="SPREAD", name=self._name, lifetime="detached")
+        for group in self._groups():
+            return group
+        bundles = [{SLOTS: float(each)} for each in self._slots]
+        return _placement().placement_group(bundles, strategy="SPREAD", name=self._name, lifetime="detached")
+
+    def _groups(self) -> Iterator[_Group]:
+        """Those of the name, whichever program made them. Ray itself finds those of the caller's namespace alone."""
+        for number, row in _placement().placement_group_table().items():
+            if row["name"] == self._name and row["state"] != "REMOVED":
+                yield _placement().PlacementGroup(_ray().PlacementGroupID(bytes.fromhex(number)))

@@ -32,7 +32,7 @@ from telnyx_drivers.fleet import (
     Outcome,
     Stage,
 )
-from telnyx_drivers.fleet.ray import SLOTS, RayStore
+from telnyx_drivers.fleet.ray import NAMESPACE, SLOTS, RayStore
 from telnyx_drivers.gateway import Fault, Gateway, GatewayThread, Swallow
 from tests.fleet import bots, program
 
@@ -331,9 +331,34 @@ def test_calls_outlive_the_head_and_the_next_one_takes_them_over(story: Story, t
             return await call.hangup()
 
     assert story.run(second).outcome is Outcome.COMPLETED
+    if story.cluster is not None:
+        nothing_is_left(tmp_path)
     events = story.gateway.do(lambda it: list(it.history))[before:]
     ends = [event.by for event in events if isinstance(event, CallEnded) and event.call == started.call]
     assert ends == ["client"]
+
+
+def test_a_killed_ledger_goes_on_with_what_it_knew(story: Story) -> None:
+    if story.cluster is None:
+        pytest.skip("processes read the file themselves")
+    import ray
+
+    call = story.talking("known")
+    ray.kill(ray.get_actor(f"ledger {story.folder}", namespace=NAMESPACE))
+    other = story.talking("later")
+    assert story.dial("known").record.call == call.record.call
+    story.hangup(call, other)
+
+
+def nothing_is_left(folder: Path) -> None:
+    """Of a fleet that has ended, on Ray."""
+    import ray
+    from ray.util import placement_group_table
+
+    with pytest.raises(ValueError, match="Failed to look up actor"):
+        ray.get_actor(f"ledger {folder}", namespace=NAMESPACE)
+    groups = [each for each in placement_group_table().values() if each["name"].startswith(f"{folder} ")]
+    assert [each["state"] for each in groups] == ["REMOVED"]
 
 
 def test_a_lost_nodes_calls_go_on_on_another_one(story: Story) -> None:
