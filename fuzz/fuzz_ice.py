@@ -174,6 +174,7 @@ def one_input(data: bytes) -> None:
         data = data[2 + size :]
     world.agent.close(world.now)
     world.drain()
+    world.wait(40.0)  # an allocation is given back meanwhile
     assert world.agent.next_timeout() is None
 
 
