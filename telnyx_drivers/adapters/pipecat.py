@@ -181,12 +181,16 @@ class CallOutput(BaseOutputTransport):
         self._hang_up = hang_up
         self._protected = 0.0
         """`AudioOut.sent_duration` at which the last audio that no interruption may drop has been sent."""
+        self._interrupted = -1
+        """Pipecat numbers its frames: those up to this one were made before the last interruption."""
 
     async def start(self, frame: StartFrame) -> None:
         await super().start(frame)
         await self.set_transport_ready(frame)
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
+        if frame.interruptible and frame.id <= self._interrupted:
+            return False  # it was on its way here while the rest was dropped
         written = await self._out.write(frame.audio, frame.sample_rate, frame.num_channels)
         if written and not frame.interruptible:
             self._protected = self._out.sent_duration + self._out.queued_duration
@@ -198,6 +202,7 @@ class CallOutput(BaseOutputTransport):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         if isinstance(frame, InterruptionFrame) and self._out.sent_duration >= self._protected:
+            self._interrupted = Frame().id
             self._out.clear()
 
     async def stop(self, frame: EndFrame) -> None:

@@ -190,6 +190,21 @@ async def test_an_interruption_drops_what_waits_in_the_call(echo: CallHandle) ->
         await story.worker.queue_frame(EndFrame())
 
 
+async def test_a_frame_that_an_interruption_overtakes_is_not_said(echo: CallHandle) -> None:
+    story = Story(echo)
+    async with story.running() as bot:
+        late, spared = tone(0.2)
+        spared.interruptible = False
+        await bot.say(InterruptionFrame())
+        output = story.transport.output()
+        await bot.until(lambda: output._interrupted > late.id)
+        assert not await output.write_audio_frame(late)
+        assert echo.audio_out.queued_duration == 0
+        assert await output.write_audio_frame(spared)
+        assert await output.write_audio_frame(tone(0.1)[0])
+        await story.worker.queue_frame(EndFrame())
+
+
 async def test_an_interruption_spares_what_must_be_heard(echo: CallHandle) -> None:
     story = Story(echo)
     async with story.running() as bot:
