@@ -24,6 +24,7 @@ exclude_patterns = ["_build", "_ext", "_tools"]
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["narrow.css"]
+html_show_copyright = False
 html_title = f"telnyx-rtc {version}"
 default_role = "code"
 myst_enable_extensions = ["colon_fence"]

@@ -269,7 +269,7 @@ class MediaStarted(_Dated):
 
 @frozen(kw_only=True)
 class StatsFrame(_Dated):
-    """The quality of a call, every ``call_report_interval`` milliseconds.
+    """The quality of a call, every ``call_report_interval`` seconds.
 
     ``rtt`` and ``jitter`` are milliseconds, ``packet_loss`` is percent since the previous frame, levels are 0 to 1,
     ``mos`` is 1 to 5; counters are the call's, over all its peers. What is unknown is ``None``. ``reading`` has the

@@ -214,11 +214,15 @@ class CallHandle(Emits["CallNotification"]):
         state that does not exist.
         """
         wanted = _states(states)
-        with anyio.fail_after(timeout):
-            reached = await self._reach(wanted | _OVER)
+        names = ", ".join(sorted(state.value for state in wanted))
+        try:
+            with anyio.fail_after(timeout):
+                reached = await self._reach(wanted | _OVER)
+        except TimeoutError:
+            raise TimeoutError(f"the call is {self.state.value} and was not {names} within {timeout:g} s") from None
         if reached in wanted:
             return reached
-        raise self._ended_before("it was " + ", ".join(sorted(state.value for state in wanted)))
+        raise self._ended_before(f"it was {names}")
 
     def _ended_before(self, what: str) -> CallEnded:
         """The error to raise. A fault on this side is the reason to give, not the cause that the far end was told."""
@@ -728,7 +732,10 @@ class CallHandle(Emits["CallNotification"]):
 def _states(states: States) -> frozenset[CallState]:
     if isinstance(states, CallState | str):
         states = (states,)
-    wanted = frozenset(CallState(state) for state in states)
+    try:
+        wanted = frozenset(CallState(state) for state in states)
+    except ValueError as error:
+        raise ValueError(f"{error}; the states are {', '.join(state.value for state in CallState)}") from None
     if not wanted:
         raise ValueError("states must name at least one state")
     return wanted

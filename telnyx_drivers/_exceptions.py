@@ -63,6 +63,14 @@ class MediaUnavailable(TelnyxClientError):
         return cls(f"calls need the media extra, but {error.name} is missing: pip install 'telnyx-rtc[media]'")
 
 
+def without_extra(error: ModuleNotFoundError, extra: str) -> ModuleNotFoundError:
+    """The error to raise where an import needs an extra; one of our own that is missing is our fault, and stays."""
+    if (error.name or "").startswith("telnyx_"):
+        return error
+    text = f"{error.name} is missing: pip install 'telnyx-rtc[{extra}]'"
+    return ModuleNotFoundError(text, name=error.name, path=error.path)
+
+
 class UnplayableAudio(TelnyxClientError, ValueError):
     """A file or stream that holds no audio, or whose audio cannot be read to its end; the text names it."""
 

@@ -4,8 +4,13 @@ from typing import TYPE_CHECKING
 
 from telnyx_drivers import _names
 from telnyx_drivers._calls import CallHandle, CallNotification, LiveCall
+from telnyx_drivers._exceptions import without_extra
 from telnyx_drivers._names import *  # noqa: F403  # its `__all__` is the list of them
-from telnyx_drivers._trio import TelnyxRTC
+
+try:
+    from telnyx_drivers._trio import TelnyxRTC
+except ModuleNotFoundError as error:
+    raise without_extra(error, "trio") from None
 
 __all__ = ["CallHandle", "CallNotification", "LiveCall", "TelnyxRTC"]
 __all__ += _names.__all__

@@ -20,6 +20,8 @@ What a client tells the application. A handler takes the event, or nothing, and 
 the JavaScript SDK, where it has the event. Three ways to hear them, on asyncio and on trio:
 
 ```python
+from telnyx_drivers.asyncio import events  # or telnyx_drivers.trio; the classes are those of telnyx_core.events
+
 @client.on(events.StatsFrame)  # or its name: client.on("telnyx.stats.frame")
 def measured(frame: events.StatsFrame) -> None: ...
 

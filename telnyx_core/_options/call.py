@@ -8,6 +8,7 @@ from attrs import field, fields_dict, frozen
 
 from telnyx_core._options.parsing import MAX_JSON_INT, Checks, Name, Reader, as_given, both_spellings, build, kind
 from telnyx_core._options.values import (
+    HEADERS_EXAMPLE,
     Codec,
     CustomHeader,
     IceServer,
@@ -41,7 +42,7 @@ def _as_text(value: object) -> str:
 
 def _headers(value: Iterable[CustomHeader | Mapping[str, str]]) -> tuple[CustomHeader, ...]:
     """Finished headers are taken as they are: the core builds these options too, from what the far end sent."""
-    entries = _CHECK.sequence("custom_headers", value)
+    entries = _CHECK.sequence("custom_headers", value, HEADERS_EXAMPLE)
     finished = tuple(entry for entry in entries if isinstance(entry, CustomHeader))
     return finished if len(finished) == len(entries) else read_custom_headers(entries)
 

@@ -100,11 +100,11 @@ class Checks:
             raise self.refuse(name, f"must be a mapping, not {kind(value)}")
         return cast("Mapping[object, object]", value)
 
-    def sequence(self, name: str, value: object) -> tuple[object, ...]:
+    def sequence(self, name: str, value: object, example: str = "") -> tuple[object, ...]:
         """The members of a list or another iterable; a text or a mapping is none."""
         given = kind(value)
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-            raise self.refuse(name, f"must be a list, not {given}")
+            raise self.refuse(name, f"must be a list, not {given}{example and f'; for example {example}'}")
         return tuple(cast("Iterable[object]", value))
 
     def json_object(self, name: str, value: object) -> JsonObject:

@@ -100,13 +100,17 @@ def _ice_server(entry: object) -> IceServer:
     return IceServer(tuple(url for url in given if isinstance(url, str)), username, credential)
 
 
+HEADERS_EXAMPLE: Final = '[{"name": "X-Order", "value": "17"}]'
+_CODECS_EXAMPLE: Final = '[{"mime_type": "audio/opus", "clock_rate": 48000}]'
+
+
 def read_custom_headers(value: object) -> tuple[CustomHeader, ...]:
     """Read ``[{name, value}]`` or `CustomHeader` values. Raises `InvalidCallParameters`.
 
     A name must be a SIP token (RFC 3261, 25.1) and a value must stay on its line, so that no text of a user can add
     a header of its own.
     """
-    entries = Checks(InvalidCallParameters).sequence("custom_headers", value)
+    entries = Checks(InvalidCallParameters).sequence("custom_headers", value, HEADERS_EXAMPLE)
     return tuple(_custom_header(index, entry) for index, entry in enumerate(entries))
 
 
@@ -127,12 +131,17 @@ def read_codecs(value: object) -> tuple[Codec, ...]:
     """Read ``[{mimeType, clockRate, channels?, sdpFmtpLine?}]`` or `Codec` values. Raises `InvalidCallParameters`."""
     return tuple(
         entry if isinstance(entry, Codec) else _codec(index, entry)
-        for index, entry in enumerate(Checks(InvalidCallParameters).sequence("preferred_codecs", value))
+        for index, entry in enumerate(
+            Checks(InvalidCallParameters).sequence("preferred_codecs", value, _CODECS_EXAMPLE)
+        )
     )
 
 
 def _codec(index: int, entry: object) -> Codec:
     where = Checks(InvalidCallParameters, f"preferred_codecs[{index}].")
+    if isinstance(entry, str):
+        example = f"preferred_codecs={_CODECS_EXAMPLE}"
+        raise InvalidCallParameters(f"preferred_codecs[{index}] must be a mapping, not str; for example {example}")
     given = where.keywords(entry, _CODEC_NAMES)
     for name in ("mime_type", "clock_rate"):
         if name not in given:

@@ -17,8 +17,13 @@ from telnyx_core.gateway import (
     Refuse,
     Swallow,
 )
-from telnyx_drivers.gateway.server import Gateway
-from telnyx_drivers.gateway.thread import GatewayThread
+from telnyx_drivers._exceptions import without_extra
+
+try:
+    from telnyx_drivers.gateway.server import Gateway
+    from telnyx_drivers.gateway.thread import GatewayThread
+except ModuleNotFoundError as error:
+    raise without_extra(error, "media") from None
 
 __all__ = [
     "Assistant",

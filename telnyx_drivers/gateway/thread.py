@@ -52,16 +52,26 @@ class GatewayThread:
         return self._started.result()[1].url
 
     def do(self, what: Callable[[Gateway], T], *, timeout: float = 10.0) -> T:
-        """Have a command carried out on the gateway's own loop: ``gateway.do(lambda it: it.call_user("alice"))``."""
+        """Have a command carried out on the gateway's own loop: ``gateway.do(lambda it: it.call_user("alice"))``.
+
+        Raises ``TypeError`` for what has to be awaited, which is for `start`.
+        """
         loop, gateway = self._started.result()
 
         async def command() -> T:
-            return what(gateway)
+            done = what(gateway)
+            if asyncio.iscoroutine(done):
+                done.close()
+                raise TypeError("a coroutine has to be awaited: start(...) does so, do(...) does not")
+            return done
 
         return asyncio.run_coroutine_threadsafe(command(), loop).result(timeout)
 
     def start(self, what: Callable[[Gateway], Coroutine[Any, Any, T]]) -> "Future[T]":
-        """Have something carried out there that takes its time."""
+        """Have something carried out there that takes its time, such as ``lambda it: it.audio(call).play(file)``.
+
+        ``result()`` of what is returned waits for it.
+        """
         loop, gateway = self._started.result()
         return asyncio.run_coroutine_threadsafe(what(gateway), loop)
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from telnyx_core.events import Direction
 from telnyx_core.gateway.events import (
@@ -14,12 +15,14 @@ from telnyx_core.gateway.events import (
     MediaConnected,
 )
 from telnyx_core.ids import CallId, SocketId
-from telnyx_drivers.gateway.server import Gateway
 from telnyx_drivers.telemetry import instruments
 from telnyx_drivers.telemetry.instruments import Meter
 
+if TYPE_CHECKING:
+    from telnyx_drivers.gateway.server import Gateway  # needs the media extra, which a client's metrics do not
 
-async def observe_gateway(gateway: Gateway, *meters: Meter, wall: Callable[[], float] = time.time) -> None:
+
+async def observe_gateway(gateway: "Gateway", *meters: Meter, wall: Callable[[], float] = time.time) -> None:
     """Tell the meters what happens to a gateway, until it ends: run it in a task of its own."""
     observer = GatewayObserver(meters, wall)
     async for event in gateway.events():

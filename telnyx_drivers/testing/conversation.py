@@ -60,7 +60,7 @@ class Conversation:
     def likeness(self, file: str | os.PathLike[str]) -> float:
         """How like a WAV file the most similar part of what was heard is: 0 to 1."""
         rate, columns = read_wav(Path(file))
-        wanted = columns[:, 0]
+        wanted = columns.mean(axis=1)  # as it is played
         if rate != RATE:
             wanted = Resampler(rate, RATE).process(wanted)
         return 0.0 if not self.heard.size else max(match(wanted, self.heard, RATE).correlation, 0.0)

@@ -144,7 +144,15 @@ def test_video_is_refused_unless_it_is_off() -> None:
             {"customHeaders": [{"name": "X-A", "val": "1"}]},
             "custom_headers[0] has no member 'val'; did you mean 'value'?",
         ),
-        ({"preferred_codecs": "opus"}, "preferred_codecs must be a list, not str"),
+        ({"preferred_codecs": "opus"}, "preferred_codecs must be a list, not str; for example [{"),
+        (
+            {"preferred_codecs": ["opus"]},
+            'preferred_codecs[0] must be a mapping, not str; for example preferred_codecs=[{"mi',
+        ),
+        (
+            {"custom_headers": {"X-A": "1"}},
+            'must be a list, not dict; for example [{"name": "X-Order", "value": "17"}]',
+        ),
         ({"preferred_codecs": [{"clockRate": 8000}]}, "preferred_codecs[0].mime_type (mimeType) is missing"),
         ({"preferred_codecs": [{"mimeType": "audio/PCMU"}]}, "preferred_codecs[0].clock_rate (clockRate) is missing"),
         ({"preferred_codecs": [{"mimeType": "audio/PCMU", "clockRate": "8000"}]}, "must be a whole number, not str"),
@@ -153,7 +161,7 @@ def test_video_is_refused_unless_it_is_off() -> None:
         ({"mediaSettings": {"useSdpASBandwidthKbps": 1}}, "useSdpASBandwidthKbps must be True or False"),
         ({"sdpASBandwidthKbps": 0}, "max_kbps (sdpASBandwidthKbps) must be at least 1, not 0"),
     ],
-    ids=range(27),
+    ids=range(29),
 )
 def test_a_wrong_option_is_named(given_options: dict[str, object], says: str) -> None:
     assert says in refusal(**given_options)

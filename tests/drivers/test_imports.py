@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 
+from telnyx_drivers._exceptions import without_extra
 from telnyx_drivers.gateway import Gateway
 from tests.drivers.fakes import SilentEngine
 from tests.drivers.servers import Servers
@@ -102,6 +103,31 @@ def test_signalling_works_without_the_media_extra_and_a_call_says_what_to_instal
     assert "pip install 'telnyx-rtc[media]'" in output.splitlines()[1]
 
 
+@pytest.mark.parametrize(
+    ("module", "missing", "extra"), [("trio", ("trio", "trio_websocket"), "trio"), ("gateway", MEDIA, "media")]
+)
+def test_what_needs_an_extra_to_be_imported_says_which(module: str, missing: tuple[str, ...], extra: str) -> None:
+    output = python(f"""
+        import sys
+        for name in {missing!r}:
+            sys.modules[name] = None
+        try:
+            import telnyx_drivers.{module}
+        except ModuleNotFoundError as error:
+            print(error)
+    """)
+    assert output.endswith(f"is missing: pip install 'telnyx-rtc[{extra}]'\n")
+
+
+def test_metrics_of_a_client_need_no_media() -> None:
+    python(f"""
+        import sys
+        for name in {MEDIA!r}:
+            sys.modules[name] = None
+        from telnyx_drivers.telemetry import observe
+    """)
+
+
 LOADED = """
     import sys, importlib
     importlib.import_module({module!r})
@@ -128,3 +154,5 @@ def test_a_module_of_our_own_that_is_missing_is_no_missing_extra() -> None:
 
     with pytest.raises(ModuleNotFoundError, match="oops"):
         MediaUnavailable.without(ModuleNotFoundError("oops", name="telnyx_drivers._webrtc.engine"))
+    ours = ModuleNotFoundError("oops", name="telnyx_drivers._trio")
+    assert without_extra(ours, "trio") is ours

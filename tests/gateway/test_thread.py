@@ -31,6 +31,8 @@ def test_a_gateway_on_a_thread_serves_takes_commands_and_ends() -> None:
                 gw.wait_for(CallStarted, lambda event: event.user == "nobody", timeout=0.01)
             with pytest.raises(NotConnected):
                 gw.do(lambda it: it.call_user("alice"))
+            with pytest.raises(TypeError, match=r"has to be awaited: start\(...\) does so"):
+                gw.do(lambda it: it.wait_for(CallStarted))
     assert "telnyx gateway" not in threads()
 
 
