@@ -37,7 +37,7 @@ async def fetch(url: str, *, most: int, ssl: tls.SSLContext | None = None) -> by
                     body += piece
                     if len(body) > most:
                         patience.cancel()  # an iteration left otherwise would not be cleaned up at once
-    except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:  # the last: a redirection to nonsense
         raise OSError(reason(error)) from error
     if len(body) > most:
         raise ValueError(f"more than {most} bytes")

@@ -346,6 +346,10 @@ class TestUrls:
             await audio.play(server.url("/round"))
         with pytest.raises(UnplayableAudio, match="not fetched"):
             await audio.play(server.url("/file"))
+        for number, nonsense in enumerate((":Upgrade: h2c", "http://[", "http://a:99999999/", "//")):
+            server.bodies[f"/nonsense{number}"] = to(nonsense)
+            with pytest.raises(UnplayableAudio):
+                await audio.play(server.url(f"/nonsense{number}"))
 
     async def test_what_is_not_there_is_told_without_the_secrets_of_the_url(self, server: _Server) -> None:
         for url, why in (

@@ -1,6 +1,7 @@
 """HTTP as it is met outside: answers of servers that mean no good, or cannot do better."""
 
 import asyncio
+import contextlib
 import gzip
 import ssl
 from collections.abc import Iterator
@@ -76,6 +77,16 @@ async def test_no_redirect_is_followed(servers: Servers, status: str) -> None:
     with pytest.raises(OSError, match=status[:3]):
         await fetch(url, most=MOST)
     assert stranger == []
+
+
+@pytest.mark.parametrize("location", [":Upgrade: h2c", "http://[", "http://a:99999999/", "//", "\xff", ""])
+async def test_a_redirection_to_nonsense_is_no_answer(servers: Servers, location: str) -> None:
+    """Found by the fuzzer: the library reads where a redirection leads also where none is followed."""
+    url = start(servers, answer("302 Found", Location=location))
+    with pytest.raises(OSError, match=r".+"):
+        await fetch(url, most=MOST)
+    with contextlib.suppress(OSError):
+        assert await post(url) == 302
 
 
 async def test_neither_proxies_nor_stored_passwords_of_the_environment_are_used(
