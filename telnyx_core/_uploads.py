@@ -104,8 +104,8 @@ class UploadQueues:
     def __init__(self, act: Callable[[UploadAction], None], timers: TimerTable) -> None:
         self._act = act
         self._timers = timers
-        self._queues: dict[Key, _Queue] = {}
-        self._working: set[Key] = set()
+        self.queues: dict[Key, _Queue] = {}
+        self.working: set[Key] = set()
         self._next: dict[Key, None] = {}
         """Queues that wait until another one is done, in order."""
         self._uploads: dict[UploadId, Key] = {}
@@ -114,22 +114,22 @@ class UploadQueues:
     @property
     def busy(self) -> bool:
         """Something is under way, or waits to be."""
-        return bool(self._working)
+        return bool(self.working)
 
     def has(self, key: Key) -> bool:
         """Something of this queue is under way, or waits to be."""
-        return key in self._working or key in self._next
+        return key in self.working or key in self._next
 
     def add(self, part: Part, now: float) -> None:
         """Send this part after everything else of its queue."""
         key = _key(part)
-        queue = self._queues.setdefault(key, _Queue(part))
+        queue = self.queues.setdefault(key, _Queue(part))
         queue.newest = part
         if len(queue.waiting) == MOST_WAITING:
             queue.waiting.popleft()
             self._give_up(key, "the platform is too slow")
         queue.waiting.append(part)
-        if key not in self._working:
+        if key not in self.working:
             self._next[key] = None
             self._start_more(now)
 
@@ -148,13 +148,13 @@ class UploadQueues:
         A body that is written keeps its number, and is not written anew: others of its part may have arrived. Audio
         that is not written yet is left: only the driver of the call has it.
         """
-        for key, queue in list(self._queues.items()):
+        for key, queue in list(self.queues.items()):
             again = () if queue.part is None or queue.bodies else (queue.part,)
             waiting = deque(part for part in (*again, *queue.waiting) if isinstance(part, Segment))
-            to._queues[key] = _Queue(queue.newest, deque[Part](waiting), queue.number, queue.kept + queue.bodies)
+            to.queues[key] = _Queue(queue.newest, deque[Part](waiting), queue.number, queue.kept + queue.bodies)
         for segment in open_calls:
-            to._queues.setdefault(segment.call.id, _Queue(segment)).waiting.append(segment)
-        to._next.update(dict.fromkeys(key for key, queue in to._queues.items() if queue.kept or queue.waiting))
+            to.queues.setdefault(segment.call.id, _Queue(segment)).waiting.append(segment)
+        to._next.update(dict.fromkeys(key for key, queue in to.queues.items() if queue.kept or queue.waiting))
         to._start_more(now)
 
     def handle_fact(self, fact: UploadFact, now: float) -> None:
@@ -162,7 +162,7 @@ class UploadQueues:
         key = self._uploads.pop(fact.upload, None)
         if key is None:
             return
-        queue = self._queues[key]
+        queue = self.queues[key]
         queue.upload = None
         self._timers.stop(Timer.UPLOAD_LIMIT, _Owner(key))
         match fact:
@@ -179,11 +179,11 @@ class UploadQueues:
 
     def timed_out(self, timer: Timer, owner: object, now: float) -> None:
         if timer is Timer.UPLOADS_END:
-            for key in (*self._working, *self._next):
+            for key in (*self.working, *self._next):
                 self._forget(key, "the client has left")
             return
         assert isinstance(owner, _Owner), "owned by a call's queue"
-        queue = self._queues[owner.key]
+        queue = self.queues[owner.key]
         if timer is Timer.UPLOAD_AGAIN:
             self._post(owner.key, queue, now)
         else:
@@ -193,11 +193,11 @@ class UploadQueues:
     # Inside.
 
     def _start_more(self, now: float) -> None:
-        while self._next and len(self._working) < MOST_AT_ONCE:
+        while self._next and len(self.working) < MOST_AT_ONCE:
             key = next(iter(self._next))
             del self._next[key]
-            self._working.add(key)
-            self._go_on(key, self._queues[key], now)
+            self.working.add(key)
+            self._go_on(key, self.queues[key], now)
 
     def _go_on(self, key: Key, queue: _Queue, now: float) -> None:
         if queue.kept or queue.bodies:
@@ -277,7 +277,7 @@ class UploadQueues:
         if part is not None and part.last:
             queue.number = 0  # whoever has the call next counts anew
             if not queue.waiting:
-                del self._queues[key]
+                del self.queues[key]
         if queue.waiting:
             self._go_on(key, queue, now)
         else:
@@ -285,16 +285,16 @@ class UploadQueues:
 
     def _rest(self, key: Key, now: float) -> None:
         """Nothing of this queue is under way."""
-        self._working.discard(key)
+        self.working.discard(key)
         self._start_more(now)
         if not self.busy:
             self.stay()
 
     def _forget(self, key: Key, reason: str) -> None:
-        queue = self._queues.pop(key)
+        queue = self.queues.pop(key)
         self._abandon(queue)
         self._timers.stop_all(_Owner(key))
-        self._working.discard(key)
+        self.working.discard(key)
         self._next.pop(key, None)
         self._give_up(key, reason)
         if isinstance(queue.newest, RecordedPart):

@@ -110,7 +110,7 @@ class Call:
         self._early = False
         self._far_answer = False
         self._tone: ToneKind | None = None
-        self._microphone = MicrophoneRecovery(host.options.media_permissions_recovery.enabled)
+        self.microphone = MicrophoneRecovery(host.options.media_permissions_recovery.enabled)
         self._holds = HoldQueue(ident, host, self.dialog)
         self._digits = InfoDigits(ident, host, self.dialog)
         self._far_sdp: str | None = None
@@ -266,7 +266,7 @@ class Call:
 
     def resume_media(self) -> bool:
         """Open the refused source again (MEDIA-313)."""
-        if self.media.peer is None or not self._microphone.resume():
+        if self.media.peer is None or not self.microphone.resume():
             return False
         self._host.timers.stop(Timer.MEDIA_RECOVERY, self.id)
         self.media.peer.retry_source()
@@ -319,7 +319,7 @@ class Call:
         self.parties.take_offer(offer, params)
         self._remote_offer = self._far_sdp = offer.sdp
         timers.stop(Timer.MEDIA_RECOVERY, self.id)  # the refused source belonged to the old answer
-        self._microphone.phase = Phase.IDLE
+        self.microphone.phase = Phase.IDLE
         if self.state is CallState.RINGING and self.direction == "inbound":
             self.move(CallInput.REOFFERED)
             if self._answer_requested:
@@ -574,7 +574,7 @@ class Call:
                     code = WarningCode.ICE_GATHERING_TIMEOUT if some else WarningCode.ICE_GATHERING_EMPTY
                     self._host.warn(code, call=self.id)
                 case SourceReady():
-                    if self._microphone.finish():
+                    if self.microphone.finish():
                         self._host.act(Notify(MediaRecovery(self.id, recovered=True)))
                 case SourceFailed(fault, reason):
                     self._source_failed(fault, reason, now)
@@ -742,17 +742,17 @@ class Call:
         failure = Failure(FailureKind.MEDIA, reason)
         peer = self.media.peer
         answering = peer is not None and peer.config.role == "answer"
-        if answering and self._microphone.refused():
+        if answering and self.microphone.refused():
             timeout = self._host.options.media_permissions_recovery.timeout
             self._host.timers.set(Timer.MEDIA_RECOVERY, now + timeout, self.id)
             self._host.error(code, call=self.id, original=failure, fatal=False, retry_within=timeout, now=now)
             return
-        if self._microphone.finish():
+        if self.microphone.finish():
             self._host.act(Notify(MediaRecovery(self.id, recovered=False, reason=reason)))
         self._media_refused(code, failure, now)
 
     def _give_up_media(self, reason: str, now: float) -> bool:
-        if not self.live or not self._microphone.give_up():
+        if not self.live or not self.microphone.give_up():
             return False
         self._host.timers.stop(Timer.MEDIA_RECOVERY, self.id)
         self._host.act(Notify(MediaRecovery(self.id, recovered=False, reason=reason)))
@@ -822,7 +822,7 @@ class Call:
         """Stop everything that the call holds, before its final events. A ``reading`` keeps the peer a bit longer."""
         self._stop_tone()
         self._host.timers.stop_all(self.id)
-        self._microphone.finish()
+        self.microphone.finish()
         self._answer_requested = False
         if not self._quality.ending(self.media.peer if reading else None, now):
             self.media.close()

@@ -81,7 +81,6 @@ class PeerWatcher(Protocol):
 
 class MediaPath:
     __slots__ = (
-        "_answered",
         "_call",
         "_digits",
         "_host",
@@ -94,6 +93,7 @@ class MediaPath:
         "_source",
         "_started",
         "_watcher",
+        "answered",
         "deaf",
         "held",
         "muted",
@@ -117,7 +117,7 @@ class MediaPath:
         self._reattached = False
         """After a re-attach the server begins the handshake of each renewal anew, whatever certificate it is told."""
         self._started = False
-        self._answered = False
+        self.answered = False
         self.reached = False
         """Media was connected once, so the server counts the call as answered. Before that it would end the call
         because of an ``updateMedia`` (PS-008)."""
@@ -326,7 +326,7 @@ class MediaPath:
         Until the first connection only a time limit applies: the connectivity checks (RFC 8445) must succeed within it.
         A peer that has already failed gets no time.
         """
-        self._answered = True
+        self.answered = True
         if self.peer is not None and not self.peer.healthy:
             limit = timeouts.CONNECT_LIMIT if self.peer.alive else 0.0
             self._host.timers.set(Timer.CONNECT_LIMIT, now + limit, self._call)
@@ -335,7 +335,7 @@ class MediaPath:
         """The socket is lost. A fault of the media now is repaired by the re-attach, not by a renewal, because without
         a socket no renewal can be negotiated (SRV-008, MEDIA-231).
         """
-        self._answered = False
+        self.answered = False
         self.stop_renewal()
         self._refuse(self._digits, "the socket was lost before they could be sent")
         self.renewal.attempts = 0
@@ -362,7 +362,7 @@ class MediaPath:
     @property
     def can_restart(self) -> bool:
         """Media was connected, and the server knows it (PS-008)."""
-        return self._answered and self.reached and self.peer is not None
+        return self.answered and self.reached and self.peer is not None
 
     def renewal_answered(self, sdp: str, now: float) -> None:
         """The reply to ``updateMedia`` (MEDIA-220)."""
@@ -465,7 +465,7 @@ class MediaPath:
         """The readings show no audio (32001, 32002). Alone this is no failure; with a disconnected peer it ends the
         grace period, because two signs together are enough.
         """
-        if self._answered and self.peer is not None and self.peer.state == "disconnected":
+        if self.answered and self.peer is not None and self.peer.state == "disconnected":
             self._evidence("no_media", now)
 
     def _state_changed(self, state: PeerState, now: float) -> Steps:
@@ -482,16 +482,16 @@ class MediaPath:
                 pass  # already being replaced: the server closed it for that, or its failure is the reason
             case "disconnected":
                 self._host.warn(WarningCode.ICE_CONNECTIVITY_LOST, call=self._call)
-                if self._answered and self._watcher.missing_media:
+                if self.answered and self._watcher.missing_media:
                     return self._evidence("no_media", now)
-                if self._answered:
+                if self.answered:
                     timers.set(Timer.DISCONNECTED_GRACE, now + timeouts.DISCONNECTED_GRACE, self._call)
             case "failed" | "closed":
                 timers.stop(Timer.DISCONNECTED_GRACE, self._call)
                 self._host.warn(WarningCode.PEER_CONNECTION_FAILED, call=self._call)
                 warning = make_warning(WarningCode.PEER_CONNECTION_FAILED)
                 self._host.act(Notify(PeerConnectionFailure(self._call, warning)))
-                if self._answered:
+                if self.answered:
                     return self._evidence("ice_failed", now)
             case "new" | "connecting":
                 pass
@@ -499,7 +499,7 @@ class MediaPath:
 
     def _evidence(self, reason: str, now: float) -> Steps:
         """The path does not work. If it never did, the call ends; otherwise the session decides what is renewed."""
-        if not self._answered or self.peer is None or self.peer.healthy:
+        if not self.answered or self.peer is None or self.peer.healthy:
             return ()
         if not self.reached:
             return (Unconnected(),)

@@ -22,40 +22,40 @@ class Tombstone:
 class Tombstones:
     """Insertion order is age, so forgetting costs no more than remembering."""
 
-    _stones: dict[CallId, Tombstone]
+    stones: dict[CallId, Tombstone]
 
     @classmethod
     def none(cls) -> "Tombstones":
         return cls({})
 
     def __len__(self) -> int:
-        return len(self._stones)
+        return len(self.stones)
 
     def bury(self, call: CallId, cause: Cause, dialog: JsonObject, now: float, *, owes_bye: bool) -> None:
-        self._stones.pop(call, None)
+        self.stones.pop(call, None)
         self._forget_old(now)
-        self._stones[call] = Tombstone(cause, dialog, owes_bye, now + timeouts.TOMBSTONE)
+        self.stones[call] = Tombstone(cause, dialog, owes_bye, now + timeouts.TOMBSTONE)
 
     def find(self, call: CallId, now: float) -> Tombstone | None:
-        stone = self._stones.get(call)
+        stone = self.stones.get(call)
         return stone if stone is not None and now < stone.until else None
 
     def settle(self, call: CallId, now: float) -> None:
         """The server knows that the call has ended: no BYE is owed any more."""
         stone = self.find(call, now)
         if stone is not None and stone.owes_bye:
-            self._stones[call] = Tombstone(stone.cause, stone.dialog, owes_bye=False, until=stone.until)
+            self.stones[call] = Tombstone(stone.cause, stone.dialog, owes_bye=False, until=stone.until)
 
     def forget(self, call: CallId) -> None:
         """Remove the entry: the id is in use again, or the call has not ended at the server."""
-        self._stones.pop(call, None)
+        self.stones.pop(call, None)
 
     def clear(self) -> None:
-        self._stones.clear()
+        self.stones.clear()
 
     def _forget_old(self, now: float) -> None:
-        while self._stones:
-            oldest = next(iter(self._stones))
-            if now < self._stones[oldest].until and len(self._stones) < MAX_TOMBSTONES:
+        while self.stones:
+            oldest = next(iter(self.stones))
+            if now < self.stones[oldest].until and len(self.stones) < MAX_TOMBSTONES:
                 return
-            del self._stones[oldest]
+            del self.stones[oldest]

@@ -81,10 +81,10 @@ class Connection:
         self.liveness = Liveness(self)
         self.renewal = TokenRenewal(self)
         self._speed = SpeedTest(self)
-        self._requests = RequestTable(timers)
-        self._unattended: dict[Json, None] = {}
+        self.requests = RequestTable(timers)
+        self.unattended: dict[Json, None] = {}
         """Ids of `send_unattended`, oldest first."""
-        self._socket: SocketId | None = None
+        self.socket: SocketId | None = None
         self._open = False
         self._intent = Intent.RECOVER
         self._reason = CloseReason.LOST
@@ -265,7 +265,7 @@ class Connection:
         ticket: Ticket | None = None,
     ) -> None:
         """Send a request on the current socket. The caller has checked that there is one."""
-        assert self._socket is not None, "a request needs a socket (SIG-081)"
+        assert self.socket is not None, "a request needs a socket (SIG-081)"
         ident = new_uuid(self.rng)
         frame: JsonObject = {"jsonrpc": "2.0", "id": ident, "method": method}
         if method in (m.PING, m.GATEWAY_STATE):
@@ -275,7 +275,7 @@ class Connection:
             params = {"sessid": self.identity.session_id or "", **params}
         frame["params"] = params
         pending = Pending(method, purpose, call, ticket, now)
-        if self._requests.full:
+        if self.requests.full:
             failure = Failure(FailureKind.PROTOCOL, "too many requests wait", method=method)
             self._settle(pending, failure, None, {}, now)
             return
@@ -283,7 +283,7 @@ class Connection:
         if why := _too_long(text):
             self._settle(pending, Failure(FailureKind.PROTOCOL, why, method=method), None, {}, now)
             return
-        self._requests.add(ident, pending, now)
+        self.requests.add(ident, pending, now)
         self._put(frame, text, call)
 
     def tell(self, method: str, params: JsonObject) -> None:
@@ -296,22 +296,22 @@ class Connection:
             raise ValueError(too_long)
 
     def say(self, text: str) -> None:
-        assert self._socket is not None, "the caller has checked that there is a socket"
-        self.owner.act(SendText(self._socket, text))
+        assert self.socket is not None, "the caller has checked that there is a socket"
+        self.owner.act(SendText(self.socket, text))
 
     def send_unattended(self, frame: JsonObject, drop_if_backlog_over: int | None = None) -> bool:
         """A frame on whose reply nothing depends; False where it cannot be sent now (SIG-186, DBG-005, DBG-006)."""
-        if not self.logged_in or self._socket is None:
+        if not self.logged_in or self.socket is None:
             return False
-        self._unattended[frame["id"]] = None
-        if len(self._unattended) > MAX_UNATTENDED:
-            del self._unattended[next(iter(self._unattended))]
-        self.owner.act(SendText(self._socket, encode(frame), drop_if_backlog_over))
+        self.unattended[frame["id"]] = None
+        if len(self.unattended) > MAX_UNATTENDED:
+            del self.unattended[next(iter(self.unattended))]
+        self.owner.act(SendText(self.socket, encode(frame), drop_if_backlog_over))
         return True
 
     def acknowledge(self, request: Request) -> None:
         """Reply that a server request arrived (SIG-060). A notification has no id, so no reply is possible."""
-        if request.id is not None and self._socket is not None and self.connected:
+        if request.id is not None and self.socket is not None and self.connected:
             ack: JsonObject = {"jsonrpc": "2.0", "id": request.id, "result": {"method": request.method}}
             self._send(ack, request.call)
 
@@ -326,7 +326,7 @@ class Connection:
 
     def handle_fact(self, fact: SocketFact, now: float) -> None:
         """Handle one fact. Late facts of earlier sockets are ignored (SIG-085, T41)."""
-        if fact.socket != self._socket:
+        if fact.socket != self.socket:
             return
         match fact:
             case TextReceived(_, text):
@@ -392,7 +392,7 @@ class Connection:
 
     def _open_socket(self, now: float) -> None:
         self.generation = SocketId(self.generation + 1)
-        self._socket, self._open = self.generation, False
+        self.socket, self._open = self.generation, False
         self._last_attempt = now
         self.identity.begin_socket()
         token = self.identity.voice_sdk_id
@@ -566,8 +566,8 @@ class Connection:
         return at if at < until else until + backoff(1, self.rng)
 
     def _abandon_attempt(self, now: float) -> None:
-        assert self._socket is not None, "connecting, so there is a socket"
-        self.owner.act(AbandonSocket(self._socket))
+        assert self.socket is not None, "connecting, so there is a socket"
+        self.owner.act(AbandonSocket(self.socket))
         self._forget_socket(now)
 
     def _without_socket(self, reason: CloseReason, now: float) -> None:
@@ -601,8 +601,8 @@ class Connection:
         self._stop_timers()
         self.timers.stop(Timer.CONNECT_TIMEOUT)
         self.timers.stop(Timer.CLOSE_SAFETY)
-        self._socket, self._open = None, False
-        self._unattended.clear()
+        self.socket, self._open = None, False
+        self.unattended.clear()
         self.login.forget_socket()
         self.registrar.forget_socket()
 
@@ -633,11 +633,11 @@ class Connection:
     def _reply(self, reply: Reply, size: int, now: float) -> None:
         self._take_token(reply.voice_sdk_id)
         self.liveness.dispatched = True
-        if reply.id in self._unattended:
+        if reply.id in self.unattended:
             self.liveness.monitor.confirmed(now)
-            del self._unattended[reply.id]
+            del self.unattended[reply.id]
             return
-        pending = self._requests.take(reply.id)
+        pending = self.requests.take(reply.id)
         self.liveness.monitor.confirmed(now, pending.at if pending is not None and pending.prompt else None)
         self.owner.saw_frame("RECV", reply.frame, size, None if pending is None else pending.call)
         if pending is None:
@@ -658,7 +658,7 @@ class Connection:
         self.owner.saw_frame("RECV", request.frame, size, request.call)
         self._take_token(request.voice_sdk_id)
         self.liveness.dispatched = True
-        pending = self._requests.take(request.id)
+        pending = self.requests.take(request.id)
         if pending is not None:  # the server echoes some of our requests instead of replying (SIG-065)
             self.liveness.monitor.confirmed(now)
             self._settle(pending, None, None, {}, now)
@@ -724,7 +724,7 @@ class Connection:
         self.login.settled(now)
 
     def _request_timed_out(self, ident: object, now: float) -> None:
-        pending = self._requests.take(ident if isinstance(ident, str) else None)
+        pending = self.requests.take(ident if isinstance(ident, str) else None)
         assert pending is not None, "its deadline is stopped with it"
         failure = Failure(FailureKind.REQUEST_TIMEOUT, "no reply in time", method=pending.method)
         self._settle(pending, failure, None, {}, now)
@@ -736,7 +736,7 @@ class Connection:
     def _fail_pending(self, why: str, now: float) -> None:
         """Requests die with their socket (SIG-068). Those of calls are settled by `Owner.socket_lost`."""
         self._speed.forget_socket(why)
-        for pending in self._requests.take_all():
+        for pending in self.requests.take_all():
             if pending.purpose not in CALL_PURPOSES:
                 failure = Failure(FailureKind.STALE_REQUEST, why, method=pending.method)
                 self._settle(pending, failure, None, {}, now)

@@ -42,7 +42,7 @@ class Login:
         self._again = False
         self._asked: list[Ticket] = []
         """Tickets that wait for the next login."""
-        self._tickets: list[Ticket] = []
+        self.tickets: list[Ticket] = []
         """Tickets that wait for the login under way."""
         self._retries = 0
         self._good: ClientOptions | None = None
@@ -58,12 +58,12 @@ class Login:
     def forget_socket(self) -> None:
         self.succeeded = self._again = False
         self._sent = None
-        self._asked = self._tickets + self._asked
-        self._tickets = []
+        self._asked = self.tickets + self._asked
+        self.tickets = []
 
     def refuse_all(self, failure: Failure) -> None:
         """Fail every ticket that waits for a login: there will be none."""
-        self._tickets, self._asked = self._tickets + self._asked, []
+        self.tickets, self._asked = self.tickets + self._asked, []
         self._settle(Failed(failure))
 
     def use(self, options: ClientOptions, ticket: Ticket | None, now: float, *, same_user: bool) -> None:
@@ -106,7 +106,7 @@ class Login:
         self.rejected = False  # the rejection was of an earlier login
         self.resumes = resume
         self._sent = link.options
-        self._tickets, self._asked = self._tickets + self._asked, []
+        self.tickets, self._asked = self.tickets + self._asked, []
         method, params = m.login_params(link.options, reconnection=resume, session_id=session_id)
         purpose = Purpose.LOGIN if link.state is SessionState.LOGGING_IN else Purpose.RELOGIN
         link.request(purpose, method, params, now)
@@ -204,9 +204,9 @@ class Login:
         return failure.code == _NOT_LOGGED_IN
 
     def _settle(self, outcome: Outcome) -> None:
-        for ticket in self._tickets:
+        for ticket in self.tickets:
             self._link.owner.act(Settle(ticket, outcome))
-        self._tickets.clear()
+        self.tickets.clear()
 
     def _renew_ahead(self, token: str | None, ends: int | None, now: float) -> None:
         """Log in again before the login expires: then the server closes the socket, and calls are cut (PS-012).

@@ -65,21 +65,21 @@ _PROMPT: Final = frozenset({m.PING, m.GATEWAY_STATE, m.LOGIN, m.ANONYMOUS_LOGIN}
 class RequestTable:
     """Pending requests of the current socket by id. Each settles once: by reply, by deadline, or with the socket."""
 
-    __slots__ = ("_pending", "_timers")
+    __slots__ = ("_timers", "pending")
 
     def __init__(self, timers: TimerTable) -> None:
-        self._pending: dict[str, Pending] = {}
+        self.pending: dict[str, Pending] = {}
         self._timers = timers
 
     def __len__(self) -> int:
-        return len(self._pending)
+        return len(self.pending)
 
     @property
     def full(self) -> bool:
-        return len(self._pending) >= MAX_PENDING_REQUESTS
+        return len(self.pending) >= MAX_PENDING_REQUESTS
 
     def add(self, ident: str, pending: Pending, now: float) -> None:
-        self._pending[ident] = pending
+        self.pending[ident] = pending
         if pending.purpose is not Purpose.PROBE:  # judged by the health check instead (SIG-066)
             self._timers.set(Timer.REQUEST, now + _TIMEOUTS.get(pending.method, timeouts.REQUEST), ident)
 
@@ -87,17 +87,17 @@ class RequestTable:
         """The request that this id belongs to, no longer pending. A number is never ours (SIG-056)."""
         if not isinstance(ident, str):
             return None
-        pending = self._pending.pop(ident, None)
+        pending = self.pending.pop(ident, None)
         if pending is not None:
             self._timers.stop(Timer.REQUEST, ident)
         return pending
 
     def take_all(self) -> list[Pending]:
         """Everything still pending, oldest first: the socket has ended (SIG-068)."""
-        for ident in self._pending:
+        for ident in self.pending:
             self._timers.stop(Timer.REQUEST, ident)
-        everything = list(self._pending.values())
-        self._pending.clear()
+        everything = list(self.pending.values())
+        self.pending.clear()
         return everything
 
 

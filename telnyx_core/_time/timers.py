@@ -69,57 +69,57 @@ class TimerKey:
 class TimerTable:
     """Deadlines by key: O(log n) to set, O(1) to stop; stale heap entries never outnumber the live ones for long."""
 
-    __slots__ = ("_at", "_heap", "_owned", "_serial")
+    __slots__ = ("_serial", "armed", "heap", "owned")
 
     def __init__(self) -> None:
-        self._at: dict[tuple[Timer, Owner], tuple[float, int]] = {}
-        self._heap: list[tuple[float, Timer, int, Owner]] = []
-        self._owned: dict[Owner, set[Timer]] = {}
+        self.armed: dict[tuple[Timer, Owner], tuple[float, int]] = {}
+        self.heap: list[tuple[float, Timer, int, Owner]] = []
+        self.owned: dict[Owner, set[Timer]] = {}
         self._serial = 0
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self.armed)
 
     def set(self, timer: Timer, at: float, owner: Owner = None) -> None:
         self._serial += 1
-        self._at[timer, owner] = (at, self._serial)
+        self.armed[timer, owner] = (at, self._serial)
         if owner is not None:
-            self._owned.setdefault(owner, set()).add(timer)
-        heapq.heappush(self._heap, (at, timer, self._serial, owner))
-        if len(self._heap) > 64 and len(self._heap) > 2 * len(self._at):
-            self._heap = [(at, timer, serial, owner) for (timer, owner), (at, serial) in self._at.items()]
-            heapq.heapify(self._heap)
+            self.owned.setdefault(owner, set()).add(timer)
+        heapq.heappush(self.heap, (at, timer, self._serial, owner))
+        if len(self.heap) > 64 and len(self.heap) > 2 * len(self.armed):
+            self.heap = [(at, timer, serial, owner) for (timer, owner), (at, serial) in self.armed.items()]
+            heapq.heapify(self.heap)
 
     def stop(self, timer: Timer, owner: Owner = None) -> None:
-        if self._at.pop((timer, owner), None) is not None and owner is not None:
+        if self.armed.pop((timer, owner), None) is not None and owner is not None:
             self._disown(timer, owner)
 
     def stop_all(self, owner: Owner) -> None:
         """Stop everything that belongs to one owner."""
-        for timer in self._owned.pop(owner, ()):
-            self._at.pop((timer, owner), None)
+        for timer in self.owned.pop(owner, ()):
+            self.armed.pop((timer, owner), None)
 
     def clear(self) -> None:
-        self._at.clear()
-        self._heap.clear()
-        self._owned.clear()
+        self.armed.clear()
+        self.heap.clear()
+        self.owned.clear()
 
     def is_set(self, timer: Timer, owner: Owner = None) -> bool:
-        return (timer, owner) in self._at
+        return (timer, owner) in self.armed
 
     def next(self) -> tuple[float, TimerKey] | None:
         at = self.next_at()
         if at is None:
             return None
-        _, timer, _, owner = self._heap[0]
+        _, timer, _, owner = self.heap[0]
         return at, TimerKey(timer, owner)
 
     def next_at(self) -> float | None:
         """The time of `next`, without its reason: drivers ask for it after each fact."""
-        heap = self._heap
+        heap = self.heap
         while heap:
             at, timer, serial, owner = heap[0]
-            if self._at.get((timer, owner)) == (at, serial):
+            if self.armed.get((timer, owner)) == (at, serial):
                 return at
             heapq.heappop(heap)
         return None
@@ -133,13 +133,13 @@ class TimerTable:
 
     def defer(self, timers: Collection[Timer], now: float, to: float) -> None:
         """Let those of these kinds that are due be due later."""
-        for (timer, owner), (at, _) in list(self._at.items()):
+        for (timer, owner), (at, _) in list(self.armed.items()):
             if at <= now and timer in timers:
                 self.set(timer, to, owner)
 
     def _disown(self, timer: Timer, owner: Owner) -> None:
-        timers = self._owned.get(owner)
+        timers = self.owned.get(owner)
         if timers is not None:
             timers.discard(timer)
             if not timers:
-                del self._owned[owner]
+                del self.owned[owner]

@@ -12,6 +12,7 @@ from telnyx_core.ids import CallId
 from telnyx_core.options import CustomHeader
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
+from tests.inside import hub_of
 
 NORMAL = Cause("NORMAL_CLEARING", 16)
 BUSY = Cause("USER_BUSY", 17)
@@ -362,7 +363,7 @@ def test_an_ended_call_holds_nothing() -> None:
     """CALL-440: no timer, no peer, no tone, no handle."""
     rig = Rig.registered()
     rig.always("ping", {})
-    before = len(rig.session._hub.timers)
+    before = len(hub_of(rig.session).timers)
     for until in ("new", "requesting", "trying", "ringing", "early", "active", "held"):
         call = rig.outbound(until)
         rig.hangup(call)
@@ -372,8 +373,8 @@ def test_an_ended_call_holds_nothing() -> None:
         call = rig.inbound(until, f"in-{until}")
         rig.request("bye", callID=call)
     rig.advance(31)
-    assert len(rig.session._hub.timers) == before
-    assert not rig.session._hub.media
+    assert len(hub_of(rig.session).timers) == before
+    assert not hub_of(rig.session).media
     assert not rig.session.calls
 
 

@@ -8,6 +8,7 @@ from telnyx_core.errors import NotConnected
 from telnyx_core.events import ErrorRaised, MediaRecovery, UserMediaError, WarningRaised
 from telnyx_core.ids import CallId
 from telnyx_core.testing.rig import EPOCH, Rig
+from tests.inside import hub_of
 
 
 def asked(*, timeout: float = 20.0) -> tuple[Rig, CallId]:
@@ -261,7 +262,7 @@ def test_the_deadline_of_the_question_ends_with_the_answer_that_an_attach_replac
     rig.advance(2)
     rig.come_back(call)
     rig.attach(call)
-    assert not rig.session._hub.timers.is_set(Timer.MEDIA_RECOVERY, call)
+    assert not hub_of(rig.session).timers.is_set(Timer.MEDIA_RECOVERY, call)
     rig.advance(19)
     rig.remote_applied()
     rig.clear()

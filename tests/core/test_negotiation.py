@@ -12,6 +12,7 @@ from telnyx_core.events import WarningRaised
 from telnyx_core.facts import RemoteApplied
 from telnyx_core.ids import CallId
 from telnyx_core.testing.rig import LOCAL_SDP, REMOTE_SDP, Rig
+from tests.inside import hub_of
 
 SRFLX = "candidate:2 1 udp 9 203.0.113.7 4615 typ srflx raddr 10.0.0.2 rport 4615"
 HOST = "candidate:1 1 udp 9 192.0.2.7 5000 typ host"
@@ -63,7 +64,7 @@ def test_a_complete_description_goes_out_at_once() -> None:
     rig.advance(0.1)
     rig.describe()
     assert rig.times("invite") == [pytest.approx(0.2)]
-    assert not rig.session._hub.timers.is_set(Timer.GATHER_WINDOW, rig.peers[next(iter(rig.peers))][-1])
+    assert not hub_of(rig.session).timers.is_set(Timer.GATHER_WINDOW, rig.peers[next(iter(rig.peers))][-1])
 
 
 def test_an_attach_waits_five_seconds_for_candidates() -> None:

@@ -20,6 +20,7 @@ from telnyx_core.journal.record import (
 )
 from telnyx_core.journal.recorded_session import Replay, ReplayDiffers
 from telnyx_core.options import CallOptions, ClientOptions
+from tests.inside import hub_of
 
 SECRETS = ("pa55word", "VSDK-routing", "S-session", "icePWD0123456789", "turn-user", "turn-pass")
 SDP = "v=0\r\na=ice-ufrag:abcd\r\na=ice-pwd:icePWD0123456789\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n"
@@ -152,7 +153,7 @@ def test_what_is_no_journal_is_refused(lines: list[str]) -> None:
 
 def test_the_dice_of_a_replay_are_the_recorded_ones() -> None:
     session = Replay.from_lines(journal_lines()).session()
-    assert session._hub.rng.getrandbits(64) == Random(7).getrandbits(64)
+    assert hub_of(session).rng.getrandbits(64) == Random(7).getrandbits(64)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from telnyx_core.facts import BinaryReceived, SocketClosed, TextReceived
 from telnyx_core.ids import CallId, SocketId, Ticket
 from telnyx_core.states import CallState, SessionState
 from telnyx_core.testing.rig import REMOTE_SDP, Rig
+from tests.inside import hub_of
 
 PONG: JsonObject = {"message": "PONG"}
 
@@ -333,7 +334,7 @@ def test_a_reply_that_comes_too_late_is_discarded_but_confirms_the_way_out() -> 
     before = dict(rig.outcomes)
     rig.say({"jsonrpc": "2.0", "id": info["id"], "result": {"message": "SENT"}})
     assert rig.outcomes == before
-    assert rig.session._hub.link.liveness.monitor.last_out_ok == rig.now
+    assert hub_of(rig.session).link.liveness.monitor.last_out_ok == rig.now
 
 
 @pytest.mark.parametrize("answer", [{"result": {}}, {"error": {"code": -32601, "message": "Invalid Method"}}])
@@ -377,7 +378,7 @@ def test_a_gateway_state_settles_its_request_and_counts_as_confirmation() -> Non
     ticket = rig.is_registered()
     rig.gateway("REGED")
     assert rig.outcomes[ticket] == Done({"registered": True})
-    assert rig.session._hub.link.liveness.monitor.last_out_ok == rig.now
+    assert hub_of(rig.session).link.liveness.monitor.last_out_ok == rig.now
 
 
 def test_losing_authentication_logs_in_again_once_and_fails_the_request() -> None:
@@ -701,6 +702,6 @@ def test_debug_frames_that_nobody_answers_are_not_remembered_without_end() -> No
     """DBG-005: their replies mean nothing, so only as many ids are kept as could still be answered."""
     rig = Rig.registered()
     for number in range(MAX_UNATTENDED + 50):
-        assert rig.session._hub.send_unattended({"id": str(number)})
-    assert len(rig.session._hub.link._unattended) == MAX_UNATTENDED
-    assert "49" not in rig.session._hub.link._unattended
+        assert hub_of(rig.session).send_unattended({"id": str(number)})
+    assert len(hub_of(rig.session).link.unattended) == MAX_UNATTENDED
+    assert "49" not in hub_of(rig.session).link.unattended

@@ -6,6 +6,7 @@ from telnyx_core import Timer
 from telnyx_core.events import ErrorRaised, Ready
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import Rig
+from tests.inside import hub_of
 
 S = SessionState
 
@@ -289,7 +290,7 @@ def test_the_retry_is_bound_to_its_socket(how: str) -> None:
     else:
         rig.disconnect()
         rig.lose(1000)
-    assert not rig.session._hub.timers.is_set(Timer.GATEWAY_RETRY)
+    assert not hub_of(rig.session).timers.is_set(Timer.GATEWAY_RETRY)
     state = rig.state
     rig.advance(6)
     assert rig.state is state

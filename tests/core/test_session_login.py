@@ -13,6 +13,7 @@ from telnyx_core.events import ErrorRaised, Ready, SocketOpen, WarningRaised
 from telnyx_core.ids import Ticket
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import EPOCH, Rig
+from tests.inside import hub_of
 
 S = SessionState
 
@@ -316,7 +317,7 @@ def test_a_token_may_live_for_a_month() -> None:
     rig = Rig(login_token=token(exp=EPOCH + 30 * 86_400))
     rig.ready()
     rig.lose()
-    assert rig.session._hub.timers._at[Timer.TOKEN_EXPIRY, None][0] == 30 * 86_400 - 120.0
+    assert hub_of(rig.session).timers.armed[Timer.TOKEN_EXPIRY, None][0] == 30 * 86_400 - 120.0
 
 
 def test_a_new_token_replaces_the_announcement() -> None:

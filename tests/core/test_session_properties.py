@@ -47,6 +47,7 @@ from telnyx_core.session import Session
 from telnyx_core.stats.snapshot import StatsSnapshot
 from telnyx_core.testing.rig import EPOCH, LOCAL_SDP, REATTACH_SDP, REMOTE_SDP, Rig
 from telnyx_core.testing.snapshot import snapshot
+from tests.inside import hub_of
 
 OPTIONS: list[dict[str, object]] = [
     {},
@@ -277,10 +278,10 @@ def hand(session: Session, method: str, arguments: tuple[object, ...], now: floa
 def at_rest(session: Session) -> None:
     """Promise 4: a closed session holds nothing."""
     assert session.next_timeout() is None
-    assert len(session._hub.timers) == 0
+    assert len(hub_of(session).timers) == 0
     assert not session.calls
-    assert not session._hub.media
-    assert len(session._hub.link._requests) == 0
+    assert not hub_of(session).media
+    assert len(hub_of(session).link.requests) == 0
     assert not session.connected
 
 

@@ -12,6 +12,7 @@ from telnyx_core.facts import NetworkChanged, SocketClosed, SocketOpened
 from telnyx_core.options import Region
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import Rig
+from tests.inside import hub_of
 
 S = SessionState
 
@@ -370,12 +371,12 @@ def test_a_login_that_is_rejected_during_the_good_byes_changes_no_plan() -> None
 def test_after_disconnect_no_timer_is_armed_and_nothing_is_opened() -> None:
     """SIG-481, SIG-532."""
     rig = Rig.registered(login_token="eyJh.eyJleHAiOjE5MDAwMDAwMDB9.x")
-    assert rig.session._hub.timers.is_set(Timer.TOKEN_EXPIRY)
+    assert hub_of(rig.session).timers.is_set(Timer.TOKEN_EXPIRY)
     rig.gateway("NOREG")
     rig.disconnect()
     rig.lose(1000)
     assert rig.session.next_timeout() is None
-    assert len(rig.session._hub.timers) == 0
+    assert len(hub_of(rig.session).timers) == 0
 
 
 def test_a_session_can_be_used_again() -> None:

@@ -10,6 +10,7 @@ from telnyx_core.facts import SocketClosed, SocketOpened, SocketRefused
 from telnyx_core.ids import SocketId
 from telnyx_core.states import SessionState
 from telnyx_core.testing.rig import Rig
+from tests.inside import hub_of
 
 S = SessionState
 
@@ -178,7 +179,7 @@ def test_t06_connect_while_closing_waits_for_the_close_and_begins_anew(intent: s
             rig.request("ping")
             rig.advance(10)
         case "fatal":
-            rig.session._hub.link.auto_reconnect = False
+            hub_of(rig.session).link.auto_reconnect = False
             rig.gateway("DOWN")
         case _:
             rig.request("punt")
@@ -375,7 +376,7 @@ def test_t15_registered_is_ready(state: str) -> None:
     rig.gateway(state)
     assert rig.state is S.READY
     assert rig.heard_of(Ready) == [Ready("session-1", state)]
-    assert not rig.session._hub.timers.is_set(Timer.REGISTRATION_WATCH)
+    assert not hub_of(rig.session).timers.is_set(Timer.REGISTRATION_WATCH)
 
 
 @pytest.mark.parametrize("state", ["UNREGED", "NOREG"])
@@ -435,7 +436,7 @@ def test_t18_a_failed_gateway_is_waited_for(state: str, start: str) -> None:
     (error,) = rig.heard_of(ErrorRaised)
     assert error.error.original is not None
     assert error.error.original.text == state
-    assert rig.session._hub.timers.is_set(Timer.GATEWAY_RETRY)
+    assert hub_of(rig.session).timers.is_set(Timer.GATEWAY_RETRY)
 
 
 def test_t18_after_a_rejected_login_a_gateway_state_means_nothing() -> None:

@@ -118,7 +118,7 @@ def test_moving_a_deadline_again_and_again_leaves_no_waste_behind() -> None:
     table = TimerTable()
     for step in range(10_000):
         table.set(Timer.KEEPALIVE, step + 35.0)
-    assert len(table._heap) <= 65  # the bound is the point; there is no other way to see it
+    assert len(table.heap) <= 65  # the bound is the point; there is no other way to see it
     assert table.next() == (9_999 + 35.0, TimerKey(Timer.KEEPALIVE))
 
 
@@ -129,7 +129,7 @@ def test_the_owners_of_stopped_deadlines_are_forgotten() -> None:
         table.set(Timer.ORPHAN, 5.0, call)
         table.stop(Timer.BYE_GUARD, call)
         table.stop(Timer.ORPHAN, call)
-    assert not table._owned
+    assert not table.owned
 
 
 Step = tuple[str, Timer, str | None, float]

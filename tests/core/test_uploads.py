@@ -22,6 +22,7 @@ from telnyx_core.options import ClientOptions
 from telnyx_core.states import CallState, SessionState
 from telnyx_core.testing.rig import Rig
 from telnyx_core.testing.sim import ALICE, Sim
+from tests.inside import hub_of
 
 
 class Platform:
@@ -481,4 +482,4 @@ def test_a_sim_s_platform_gets_every_part_once_whatever_its_mood(
     assert client.reports.missing == client.reports.given_up
     assert [mode for _, mode in client.reports.recordings] == modes
     assert not client.session.uploading
-    assert Timer.UPLOAD_LIMIT not in {key for key, _ in client.session._hub.timers._at}
+    assert Timer.UPLOAD_LIMIT not in {key for key, _ in hub_of(client.session).timers.armed}

@@ -20,6 +20,7 @@ from tests.drivers import live
 from tests.drivers.conftest import held_now, tasks_now
 from tests.drivers.live import RATE, Make, hears
 from tests.drivers.servers import Servers
+from tests.inside import hub_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.net, pytest.mark.media]
 
@@ -122,9 +123,9 @@ async def test_another_media_path_is_taken_without_a_silence(make: Make, servers
         call.on("telnyx.notification", lambda event: states.append(event.call.state.value))
 
         async def restart() -> None:
-            paths.append(set(client._session._hub.media))
+            paths.append(set(hub_of(client._session).media))
             assert await call.restart_media() is True
-            paths.append(set(client._session._hub.media))
+            paths.append(set(hub_of(client._session).media))
 
         assert await hears_all_along(call, 700.0, restart) < 13
         assert not paths[0] & paths[1], "another path"
@@ -161,7 +162,7 @@ async def test_another_region_takes_the_call_along(
         await call.play(Tone(700.0))
         await hears(call, 700.0)
         opened: list[str] = []
-        client.on(SocketOpen, lambda event: opened.append(client._session._hub.link.url))
+        client.on(SocketOpen, lambda event: opened.append(hub_of(client._session).link.url))
         await client.switch_region("eu")
         assert client.state.value == "ready"
         assert [url.partition("?")[0].rstrip("/") for url in opened] == [f"ws://eu.rtc.localhost:{port}"]

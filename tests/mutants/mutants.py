@@ -44,7 +44,7 @@ MUTANTS: Final = (
     Mutant(
         "news of a replaced socket is believed",
         "_signalling/connection.py",
-        "        if fact.socket != self._socket:\n            return\n",
+        "        if fact.socket != self.socket:\n            return\n",
         "        if fact.socket > self.generation:\n            return\n",
     ),
     Mutant(
@@ -107,7 +107,7 @@ MUTANTS: Final = (
         "a peer that fails is only warned about",
         "_call/media_path.py",
         """                self._host.act(Notify(PeerConnectionFailure(self._call, warning)))
-                if self._answered:
+                if self.answered:
                     return self._evidence("ice_failed", now)""",
         "                self._host.act(Notify(PeerConnectionFailure(self._call, warning)))",
     ),
@@ -116,9 +116,9 @@ MUTANTS: Final = (
         "_call/call.py",
         """        self._stop_tone()
         self._host.timers.stop_all(self.id)
-        self._microphone.finish()""",
+        self.microphone.finish()""",
         """        self._host.timers.stop_all(self.id)
-        self._microphone.finish()""",
+        self.microphone.finish()""",
     ),
     Mutant(
         "a hold in doubt is left in doubt",

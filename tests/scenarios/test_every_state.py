@@ -12,6 +12,7 @@ from telnyx_core.options import ClientOptions
 from telnyx_core.states import CallState, SessionState
 from telnyx_core.testing import ALICE, WONDERLAND, Connecting, Sim, SimClient
 from telnyx_core.testing.media import sdp_of
+from tests.inside import hub_of
 from tests.scenarios.story import (
     ACTIVE,
     ANSWERING,
@@ -111,7 +112,7 @@ def test_the_socket_is_lost_and_not_to_be_replaced(state: SessionState) -> None:
         sim.client.connect()
     elif state is S.GATEWAY_WAIT:
         sim, _ = in_state(state)
-        sim.client.session._hub.link.auto_reconnect = False
+        hub_of(sim.client.session).link.auto_reconnect = False
     else:
         sim, _ = in_state(state, options)
     alice = sim.client

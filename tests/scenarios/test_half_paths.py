@@ -10,6 +10,7 @@ import pytest
 from telnyx_core.events import PeerConnectionFailure, SocketClose, StatsFrame
 from telnyx_core.ids import CallId
 from telnyx_core.testing import Sim, SimClient
+from tests.inside import hub_of
 from tests.scenarios.story import ACTIVE, at_the_phone, call_and_talk, talking
 
 
@@ -120,7 +121,7 @@ def test_an_own_renewal_is_no_failure(number: str) -> None:
     sim.gateway_media.moves_at_once = True
     sim.model.disconnected_after = 1.0
     alice.spares_what_works = False
-    alice.session._hub.renew_media(call, "asked for", sim.now)
+    hub_of(alice.session).renew_media(call, "asked for", sim.now)
     alice.drain()
     alice.media.gather_time = 4.0
     sim.run(6)

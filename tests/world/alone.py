@@ -40,6 +40,7 @@ from telnyx_core.states import ESTABLISHED, CallState, SessionState
 from telnyx_core.testing import ContractChecker, OwedReply, SocketPhase, snapshot
 from telnyx_core.testing.media import sdp_of
 from telnyx_core.testing.strategies import GATEWAY_STATES, call_options, client_options, replies, requests, texts
+from tests.inside import hub_of
 from tests.world import inside
 from tests.world.secrets import ALICE, TURN, secrets_never_leave
 
@@ -605,7 +606,9 @@ class Alone(RuleBasedStateMachine):
     @invariant()
     def no_peer_without_call(self) -> None:
         inside.peers_belong_to_calls(self.session)
-        assert set(self.session._hub.media) == set(self.ledger.peers), "core and driver disagree about the open peers"
+        assert set(hub_of(self.session).media) == set(self.ledger.peers), (
+            "core and driver disagree about the open peers"
+        )
 
     @invariant()
     def what_the_application_heard_is_what_is(self) -> None:

@@ -9,6 +9,7 @@ from telnyx_core._signalling.requests import Purpose
 from telnyx_core.ids import CallId
 from telnyx_core.session import Session
 from telnyx_core.states import ESTABLISHED, CallState, SessionState
+from tests.inside import hub_of
 
 S = SessionState
 
@@ -33,65 +34,65 @@ _OF_PEERS = frozenset({Timer.GATHER_WINDOW, Timer.GATHER_SAFETY})
 
 
 def calls_of(session: Session) -> list[Call]:
-    return list(session._hub.calls.values())
+    return list(hub_of(session).calls.values())
 
 
 def pending_ids(session: Session) -> list[str]:
     """The ids of the requests that wait for a reply, oldest first."""
-    return list(session._hub.link._requests._pending)
+    return list(hub_of(session).link.requests.pending)
 
 
 def no_request_without_deadline(session: Session) -> None:
-    timers = session._hub.timers
-    for ident, pending in session._hub.link._requests._pending.items():
+    timers = hub_of(session).timers
+    for ident, pending in hub_of(session).link.requests.pending.items():
         if pending.purpose is Purpose.PROBE:  # judged by the health check (SIG-066)
-            assert session._hub.link.liveness.monitor.probed_at is not None, f"nobody waits for the probe {ident}"
+            assert hub_of(session).link.liveness.monitor.probed_at is not None, f"nobody waits for the probe {ident}"
             assert timers.is_set(Timer.HEALTH_CHECK), "a probe that nothing will judge"
         else:
             assert timers.is_set(Timer.REQUEST, ident), f"{pending.method} has no deadline"
 
 
 def no_timer_without_owner(session: Session) -> None:
-    pending = session._hub.link._requests._pending
-    for timer, owner in session._hub.timers._at:
+    pending = hub_of(session).link.requests.pending
+    for timer, owner in hub_of(session).timers.armed:
         if timer is Timer.REQUEST:
             assert owner in pending, f"the deadline of a request that is settled: {owner}"
         elif timer in _OF_UPLOADS:
-            assert owner.key in session._hub.uploads._working, f"{timer.name} of a call that uploads nothing"
+            assert owner.key in hub_of(session).uploads.working, f"{timer.name} of a call that uploads nothing"
         elif timer is Timer.UPLOADS_END:
             assert session.uploading, "a limit for reports of which none is on its way"
         elif timer in _OF_PEERS:
-            assert owner in session._hub.media, f"{timer.name} of peer {owner}, which is closed"
+            assert owner in hub_of(session).media, f"{timer.name} of peer {owner}, which is closed"
         elif owner is None:
             assert session.state in _STATES_OF[timer], f"{timer.name} while the session is {session.state.value}"
         else:
-            call = session._hub.calls.get(owner)
+            call = hub_of(session).calls.get(owner)
             assert call is not None, f"{timer.name} of call {owner}, which has ended"
             ending = timer in _OF_ENDING_CALLS
             assert (call.state is CallState.HANGUP) is ending, f"{timer.name} of a call that is {call.state.value}"
-            asked = timer is not Timer.MEDIA_RECOVERY or call._microphone.phase is Phase.WAITING
+            asked = timer is not Timer.MEDIA_RECOVERY or call.microphone.phase is Phase.WAITING
             assert asked, f"the deadline of a question about the microphone of call {owner} that is not open"
 
 
 def peers_belong_to_calls(session: Session) -> None:
     """Three at most: the one in use, the one it replaced, the one that is to replace it."""
-    for media, call in session._hub.media.items():
-        assert session._hub.calls.get(call.id) is call, f"peer {media} of call {call.id}, which has ended"
-        read_once_more = session._hub.timers.is_set(Timer.LAST_READING, call.id)
+    for media, call in hub_of(session).media.items():
+        assert hub_of(session).calls.get(call.id) is call, f"peer {media} of call {call.id}, which has ended"
+        read_once_more = hub_of(session).timers.is_set(Timer.LAST_READING, call.id)
         assert call.live or read_once_more, f"peer {media} of a call that is {call.state.value}"
     for call in calls_of(session):
-        held = [media for media, owner in session._hub.media.items() if owner is call]
+        held = [media for media, owner in hub_of(session).media.items() if owner is call]
         assert len(held) <= 3, f"call {call.id} has the peers {held}"
 
 
 def bounded_by_the_living(session: Session) -> None:
     """Nothing grows with the age of a session but what has a bound of its own."""
-    assert len(session._hub.link._requests._pending) <= 16_384
-    assert len(session._hub.tombstones) <= 8_192
-    uploads = session._hub.uploads
-    assert len(uploads._working) <= 32
-    assert all(len(queue.waiting) <= 8 for queue in uploads._queues.values())
-    assert len(session._hub.timers._heap) <= 64 + 2 * len(session._hub.timers._at)
+    assert len(hub_of(session).link.requests.pending) <= 16_384
+    assert len(hub_of(session).tombstones) <= 8_192
+    uploads = hub_of(session).uploads
+    assert len(uploads.working) <= 32
+    assert all(len(queue.waiting) <= 8 for queue in uploads.queues.values())
+    assert len(hub_of(session).timers.heap) <= 64 + 2 * len(hub_of(session).timers.armed)
 
 
 def something_ends_every_passing_state(session: Session, owed: Collection[str]) -> None:
@@ -99,9 +100,9 @@ def something_ends_every_passing_state(session: Session, owed: Collection[str]) 
 
     ``owed``: the calls for which the engine owes something. Ringing, talking and being at rest may last.
     """
-    timers, link = session._hub.timers, session._hub.link
-    gathering = {session._hub.media[owner].id for timer, owner in timers._at if timer in _OF_PEERS}
-    asked = {(pending.purpose, pending.call) for pending in link._requests._pending.values()}
+    timers, link = hub_of(session).timers, hub_of(session).link
+    gathering = {hub_of(session).media[owner].id for timer, owner in timers.armed if timer in _OF_PEERS}
+    asked = {(pending.purpose, pending.call) for pending in link.requests.pending.values()}
     ways_out = {
         S.CONNECTING: timers.is_set(Timer.CONNECT_TIMEOUT),
         S.LOGGING_IN: bool({(Purpose.LOGIN, None), (Purpose.RELOGIN, None)} & asked),
@@ -130,11 +131,11 @@ def something_ends_every_passing_state(session: Session, owed: Collection[str]) 
 
 def failed_media_is_being_mended(session: Session) -> None:
     """While the socket is up, a failed peer of an answered call is being renewed, or will be looked at again."""
-    link = session._hub.link
+    link = hub_of(session).link
     for call in calls_of(session):
         peer, media = call.media.peer, call.media
-        if call.state in ESTABLISHED and media._answered and peer is not None and not peer.alive and link.connected:
-            again = session._hub.timers.is_set(Timer.CONNECT_LIMIT, call.id)
+        if call.state in ESTABLISHED and media.answered and peer is not None and not peer.alive and link.connected:
+            again = hub_of(session).timers.is_set(Timer.CONNECT_LIMIT, call.id)
             doubted = call.id in link.liveness.monitor.waiting
             assert not media.renewal.idle or again or doubted, f"the media of call {call.id} is given up"
 
@@ -142,14 +143,14 @@ def failed_media_is_being_mended(session: Session) -> None:
 def calm(session: Session) -> bool:
     """Only what goes on as long as a session or a call does is still arranged."""
     going_on = {Timer.HEALTH_CHECK, Timer.KEEPALIVE, Timer.STATS, Timer.TOKEN_EXPIRY}
-    asked = {pending.purpose for pending in session._hub.link._requests._pending.values()}
-    return {timer for timer, _ in session._hub.timers._at} <= going_on and asked <= {Purpose.PROBE}
+    asked = {pending.purpose for pending in hub_of(session).link.requests.pending.values()}
+    return {timer for timer, _ in hub_of(session).timers.armed} <= going_on and asked <= {Purpose.PROBE}
 
 
 def has_tombstone(session: Session, call: str) -> bool:
     """The call has ended here, and the server may still speak of it."""
-    stone = session._hub.tombstones._stones.get(CallId(call))
-    return stone is not None and session._hub.now < stone.until
+    stone = hub_of(session).tombstones.stones.get(CallId(call))
+    return stone is not None and hub_of(session).now < stone.until
 
 
 def not_on_this_socket_yet(session: Session) -> list[str]:
@@ -159,21 +160,21 @@ def not_on_this_socket_yet(session: Session) -> list[str]:
 
 def waits_for_an_attach(session: Session, call: str) -> bool:
     """For a moment, whatever a list says of it."""
-    return session._hub.timers.is_set(Timer.ATTACH_WAIT, call)
+    return hub_of(session).timers.is_set(Timer.ATTACH_WAIT, call)
 
 
 def being_recovered(session: Session, call: str) -> bool:
     """An attach of this socket is being answered."""
-    found = session._hub.calls.get(CallId(call))
+    found = hub_of(session).calls.get(CallId(call))
     return found is not None and found.state is CallState.RECOVERING and found.retention.attached_here
 
 
 def at_rest(session: Session) -> None:
     """A closed session holds nothing (SIG-481)."""
-    assert not session._hub.timers._at, f"a closed session waits for {list(session._hub.timers._at)}"
-    assert not session._hub.calls, f"a closed session has the calls {list(session._hub.calls)}"
-    assert not session._hub.media, f"a closed session has the peers {list(session._hub.media)}"
-    assert not session._hub.link._requests._pending, "a closed session waits for replies"
+    assert not hub_of(session).timers.armed, f"a closed session waits for {list(hub_of(session).timers.armed)}"
+    assert not hub_of(session).calls, f"a closed session has the calls {list(hub_of(session).calls)}"
+    assert not hub_of(session).media, f"a closed session has the peers {list(hub_of(session).media)}"
+    assert not hub_of(session).link.requests.pending, "a closed session waits for replies"
     assert not session.uploading, "a closed session uploads"
-    assert session._hub.link._socket is None, "a closed session has a socket"
-    assert not session._hub.link.login._tickets, "a closed session owes the outcome of a login"
+    assert hub_of(session).link.socket is None, "a closed session has a socket"
+    assert not hub_of(session).link.login.tickets, "a closed session owes the outcome of a login"

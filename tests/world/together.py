@@ -41,6 +41,7 @@ from telnyx_core.ids import CallId
 from telnyx_core.states import ESTABLISHED, CallState, SessionState
 from telnyx_core.testing import Connecting, Sim, SimClient
 from telnyx_core.testing.strategies import GATEWAY_STATES, call_options, client_options
+from tests.inside import hub_of
 from tests.world import inside
 from tests.world.secrets import ALICE, PASSWORD, TURN, secrets_never_leave
 
@@ -521,7 +522,7 @@ class Together(RuleBasedStateMachine):
         """But for what the client says it has lost, and what goes with the next part of its call. That none arrives
         twice is asserted by the platform itself.
         """
-        reports, queues = self.alice.reports, self.alice.session._hub.uploads._queues
+        reports, queues = self.alice.reports, hub_of(self.alice.session).uploads.queues
         kept = sum(len(queue.kept) for queue in queues.values())
         assert not self.alice.session.uploading
         assert reports.missing <= reports.given_up + kept, f"{reports.missing} bodies are lost"
@@ -539,7 +540,7 @@ class Together(RuleBasedStateMachine):
     @invariant()
     def no_peer_without_call(self) -> None:
         inside.peers_belong_to_calls(self.alice.session)
-        assert set(self.alice.session._hub.media) == set(self.alice.ledger.peers) == set(self.alice.media.peers)
+        assert set(hub_of(self.alice.session).media) == set(self.alice.ledger.peers) == set(self.alice.media.peers)
 
     @invariant()
     def what_the_application_heard_is_what_is(self) -> None:

@@ -7,6 +7,7 @@ from telnyx_core._wire.json_types import JsonObject
 from telnyx_core.actions import WriteReport
 from telnyx_core.ids import CallId
 from telnyx_core.testing.rig import Rig
+from tests.inside import hub_of
 
 PING: JsonObject = {"method": "telnyx_rtc.ping"}
 
@@ -86,7 +87,7 @@ def test_nothing_is_kept_for_nobody() -> None:
     rig = reporting()
     for _ in range(10):
         rig.request("event", eventChannel="x")
-    assert rig.session._hub.common_log.written == 0
+    assert hub_of(rig.session).common_log.written == 0
 
 
 def test_a_copy_of_a_session_writes_its_own_report() -> None:

@@ -1,0 +1,9 @@
+"""What tests look at inside a session and a client: the two doors to it, which have no public name."""
+
+from telnyx_core import Session
+from telnyx_core._hub import Hub
+
+
+def hub_of(session: Session) -> Hub:
+    """What the parts of a session share: its timers, its link, its calls and their peers."""
+    return session._hub
