@@ -1,4 +1,4 @@
-"""What tests look at inside a session and a client: the two doors to it, which have no public name."""
+"""What tests look at inside a session: the one door to it, which has no public name."""
 
 from telnyx_core import Session
 from telnyx_core._hub import Hub

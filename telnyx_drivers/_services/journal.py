@@ -44,7 +44,7 @@ class Journal:
         self._process = os.getpid()
         """The process that owns the journal: the copy in the child of a fork writes none."""
         self._room = MAX_BYTES
-        self._file: TextIO | None = self._open(os.O_CREAT | os.O_TRUNC)
+        self.file: TextIO | None = self._open(os.O_CREAT | os.O_TRUNC)
 
     def write(self, entry: JsonObject) -> None:
         if self.failed is not None or self._room < 0 or self._process != os.getpid():
@@ -52,22 +52,22 @@ class Journal:
         line = json.dumps(entry, separators=(",", ":")) + "\n"
         self._room -= len(line)
         try:
-            if self._file is None:
-                self._file = self._open(0)
-            self._file.write(line if self._room >= 0 else '{"truncated":true}\n')
+            if self.file is None:
+                self.file = self._open(0)
+            self.file.write(line if self._room >= 0 else '{"truncated":true}\n')
         except OSError as error:
             self.give_up(error)
 
     def flush(self) -> None:
         try:
-            if self._file is not None:
-                self._file.flush()
+            if self.file is not None:
+                self.file.flush()
         except OSError as error:
             self.give_up(error)
 
     def close(self) -> None:
         """Let go of the file; the next line opens it again."""
-        file, self._file = self._file, None
+        file, self.file = self.file, None
         try:
             if file is not None:
                 file.close()

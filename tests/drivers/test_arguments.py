@@ -24,6 +24,7 @@ from telnyx_drivers._emitter import Emits
 from telnyx_drivers.asyncio import AudioFrame, CallHandle, TelnyxClientError
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World
+from tests.drivers.inside import driver_of
 
 FRAME = AudioFrame(bytes(640), 16_000)
 
@@ -118,7 +119,7 @@ async def test_no_junk_given_to_any_public_method_costs_the_call(
         # Whatever was accepted by chance, such as a handler, shall not be in the way of what follows.
         other = await client.new_call("+1666", on_notification=lambda event: None)
         await other.wait_for_state("active", timeout=5)
-        assert client._driver.failure is None
+        assert driver_of(client).failure is None
         assert client.state is SessionState.READY
         assert call.live
         before = len(world.server.received)
@@ -207,7 +208,7 @@ async def test_an_iterator_that_raises_what_is_no_exception_ends_its_playing_alo
             call.audio.pull(16_000)
         assert isinstance(playback.error, Exception)
         assert call.live
-        assert client._driver.failure is None
+        assert driver_of(client).failure is None
 
 
 CLIENTS = [telnyx_drivers.asyncio.TelnyxRTC, telnyx_drivers.trio.TelnyxRTC, telnyx_drivers.sync.TelnyxRTC]

@@ -12,6 +12,7 @@ from telnyx_drivers._client import Client
 from telnyx_drivers.asyncio import CallEnded, CallFailed, CallHandle, CallNotification, DriverFailed
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import SDP, World
+from tests.drivers.inside import driver_of
 
 pytestmark = pytest.mark.anyio
 
@@ -424,6 +425,6 @@ async def test_a_draining_hang_up_of_a_client_that_fails_raises_that_failure(mak
 
         group.start_soon(hang_up)
         await anyio.sleep(0.1)
-        client._driver._fail(ZeroDivisionError())
-        client._driver._audience.stopped(client._driver.failure)
-    await client._driver.aclose()
+        driver_of(client)._fail(ZeroDivisionError())
+        driver_of(client)._audience.stopped(driver_of(client).failure)
+    await driver_of(client).aclose()

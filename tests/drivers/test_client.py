@@ -9,6 +9,7 @@ from telnyx_core.states import SessionState
 from telnyx_drivers.asyncio import ConnectionFailed, LoginFailed, MediaUnavailable
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World, next_of
+from tests.drivers.inside import session_of
 
 pytestmark = pytest.mark.anyio
 
@@ -243,7 +244,7 @@ async def test_another_region(make_client: MakeClient, world: World) -> None:
     async with make_client() as client:
         await client.switch_region("eu")
         assert client.state is SessionState.READY
-        assert client._session.options.region == "eu"
+        assert session_of(client).options.region == "eu"
         assert len([frame for frame in world.server.received if frame.get("method") == "login"]) == 2
         with pytest.raises(TypeError, match="region must be a region"):
             await client.switch_region(7)  # type: ignore[arg-type]

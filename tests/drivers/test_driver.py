@@ -38,6 +38,7 @@ from telnyx_drivers._stalls import LATE, READING
 from telnyx_drivers.asyncio import ConnectionFailed, DriverFailed, MediaUnavailable
 from tests.drivers.conftest import MakeClient, tasks_now
 from tests.drivers.fakes import World
+from tests.drivers.inside import driver_of, session_of
 
 pytestmark = pytest.mark.anyio
 
@@ -309,7 +310,7 @@ async def test_a_fault_of_ours_stops_the_client_and_reaches_everybody_who_waits(
         def broken(fact: Fact, *, now: float) -> None:
             raise AssertionError("cannot be")
 
-        client._session.receive = broken  # type: ignore[method-assign]
+        session_of(client).receive = broken  # type: ignore[method-assign]
         world.server.ring("in-1")
     assert sorted(caught) == [
         "call events: DriverFailed",
@@ -340,7 +341,7 @@ async def test_leaving_the_block_raises_what_ended_the_client(make_client: MakeC
 
     async def program() -> None:
         async with make_client() as client:
-            client._session.receive = broken  # type: ignore[method-assign]
+            session_of(client).receive = broken  # type: ignore[method-assign]
             world.server.ring("in-1")
             await anyio.sleep(1)
 
@@ -375,7 +376,7 @@ def test_a_program_that_ends_stops_loading_the_engine_at_the_next_module(
 
     async def main() -> None:
         client = make_client()
-        client._driver.preload = ("loading_first", "loading_second")
+        driver_of(client).preload = ("loading_first", "loading_second")
         await client.connect()
         assert await anyio.to_thread.run_sync(signals.started.wait, 30)
         assert await client.is_registered()

@@ -18,6 +18,7 @@ from telnyx_drivers.asyncio import CallHandle, Tone
 from telnyx_drivers.gateway import Gateway
 from tests.drivers import live
 from tests.drivers.conftest import held_now, tasks_now
+from tests.drivers.inside import session_of
 from tests.drivers.live import RATE, Make, hears
 from tests.drivers.servers import Servers
 from tests.inside import hub_of
@@ -123,9 +124,9 @@ async def test_another_media_path_is_taken_without_a_silence(make: Make, servers
         call.on("telnyx.notification", lambda event: states.append(event.call.state.value))
 
         async def restart() -> None:
-            paths.append(set(hub_of(client._session).media))
+            paths.append(set(hub_of(session_of(client)).media))
             assert await call.restart_media() is True
-            paths.append(set(hub_of(client._session).media))
+            paths.append(set(hub_of(session_of(client)).media))
 
         assert await hears_all_along(call, 700.0, restart) < 13
         assert not paths[0] & paths[1], "another path"
@@ -162,7 +163,7 @@ async def test_another_region_takes_the_call_along(
         await call.play(Tone(700.0))
         await hears(call, 700.0)
         opened: list[str] = []
-        client.on(SocketOpen, lambda event: opened.append(hub_of(client._session).link.url))
+        client.on(SocketOpen, lambda event: opened.append(hub_of(session_of(client)).link.url))
         await client.switch_region("eu")
         assert client.state.value == "ready"
         assert [url.partition("?")[0].rstrip("/") for url in opened] == [f"ws://eu.rtc.localhost:{port}"]

@@ -37,6 +37,7 @@ from telnyx_drivers.asyncio import (
 )
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World, next_of
+from tests.drivers.inside import driver_of
 
 pytestmark = pytest.mark.anyio
 
@@ -298,7 +299,7 @@ async def test_a_recoverable_microphone_error_can_be_answered(
     await client.connect()
     world.server.ring("in-1")
     call = await anext(client.incoming())
-    client._driver.engine()
+    driver_of(client).engine()
     world.engines[0].refuse_source = ["permission"] * (2 if way == "resume again" else 1)
     stream = client.events()
     await call.answer()
@@ -393,7 +394,7 @@ async def test_a_handler_that_cannot_be_described_or_closes_itself_costs_nothing
         await anyio.sleep(1)
         assert await call.unhold()
         assert call.live
-        assert client._driver.failure is None
+        assert driver_of(client).failure is None
     assert "failed" in caplog.text
 
 
@@ -416,7 +417,7 @@ async def test_a_handler_or_filter_of_the_log_that_raises_costs_no_call(
             assert await call.hold()
             assert await call.unhold()
             assert call.live
-            assert client._driver.failure is None
+            assert driver_of(client).failure is None
     finally:
         logs.ROOT.removeHandler(broken)
     said = capsys.readouterr().err

@@ -23,6 +23,7 @@ from telnyx_drivers._services.journal import Journal, RecordedSession
 from telnyx_drivers.sync import TelnyxRTC
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World, next_of
+from tests.drivers.inside import journal_of
 
 
 def text_of(path: Path) -> str:
@@ -86,18 +87,17 @@ async def test_by_hand_one_file_tells_of_every_connection_and_is_closed_in_betwe
     make_client: MakeClient, world: World, path: Path
 ) -> None:
     client = make_client(journal=path)
-    assert client._journal is not None
     for _ in range(2):
         await client.connect()
-        assert client._journal._file is not None
+        assert journal_of(client).file is not None
         await client.disconnect()
-        assert client._journal._file is None, "nothing keeps the file while the session rests"
+        assert journal_of(client).file is None, "nothing keeps the file while the session rests"
     await client.leave()
     client.clear_reconnect_token()
-    assert client._journal._file is None
+    assert journal_of(client).file is None
     assert commands(path) == [*["connect", "disconnect"] * 2, "leave", "clear_reconnect_token"]
     assert Replay.from_file(str(path)).check() > 20
-    assert client._journal.failed is None
+    assert journal_of(client).failed is None
 
 
 @pytest.mark.anyio
@@ -131,16 +131,15 @@ async def test_what_goes_wrong_ends_the_recording_and_not_the_session(
             raise OSError(28, "No space left on device")
 
     client = make_client(journal=path)
-    assert client._journal is not None
     if trouble == "full disk":
-        client._journal._file = Full()
+        journal_of(client).file = Full()
     else:
         take_away(path)
     async with client:
         call = await client.new_call("+1555")
         await call.wait_for_state("active")
         await call.hangup()
-    assert client._journal.failed is not None
+    assert journal_of(client).failed is not None
     assert caplog.text.count("the journal ends here") == 1
     assert commands(path) == []
 

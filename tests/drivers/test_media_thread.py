@@ -10,6 +10,7 @@ import pytest
 from telnyx_drivers.sync import TelnyxRTC as SyncTelnyxRTC
 from telnyx_drivers.sync import Tone
 from tests.drivers import live
+from tests.drivers.inside import driver_of
 from tests.drivers.live import RATE, Make
 
 anyio_backend, servers, gateway, make = live.anyio_backend, live.servers, live.gateway, live.make
@@ -52,13 +53,13 @@ async def test_audio_goes_on_while_the_loop_is_blocked_and_what_comes_is_kept(ma
 
 @pytest.mark.anyio
 async def test_it_is_for_the_asking_on_asyncio_and_always_so_on_trio(make: Make, anyio_backend_name: str) -> None:
-    assert make()._driver.media_thread == (anyio_backend_name == "trio")
-    assert make(media_thread=True)._driver.media_thread
+    assert driver_of(make()).media_thread == (anyio_backend_name == "trio")
+    assert driver_of(make(media_thread=True)).media_thread
     if anyio_backend_name == "trio":
         with pytest.raises(ValueError, match="its libraries need asyncio"):
             make(media_thread=False)
     else:
-        assert not make(media_thread=False)._driver.media_thread
+        assert not driver_of(make(media_thread=False)).media_thread
     with pytest.raises(TypeError, match="media_thread must be True, False or None"):
         make(media_thread="yes")
 

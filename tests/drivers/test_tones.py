@@ -24,6 +24,7 @@ from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers.asyncio import AudioFrame, DriverFailed
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World
+from tests.drivers.inside import driver_of, session_of
 from tests.drivers.servers import Servers
 
 pytestmark = pytest.mark.anyio
@@ -206,8 +207,8 @@ async def test_a_call_may_have_its_own_ringback(make_client: MakeClient, world: 
         await sink.enough()
         assert sink.frequency() == pytest.approx(900, abs=4)
         await call.hangup()
-        assert client._driver.tones is not None
-        assert client._driver.tones._own == {}, "what has ended leaves nothing behind"
+        assert driver_of(client).tones is not None
+        assert driver_of(client).tones._own == {}, "what has ended leaves nothing behind"
         call = await client.new_call("+1555")
         await sink.enough()
         assert sink.frequency() == pytest.approx(600, abs=4)
@@ -315,7 +316,7 @@ async def ring_until_broken(client: Client, world: World, sink: Sink, broken: An
     async with client:
         world.server.ring("in-1")
         await sink.enough(2)
-        client._session.receive = broken  # type: ignore[method-assign]
+        session_of(client).receive = broken  # type: ignore[method-assign]
         world.server.ring("in-2")
         with pytest.raises(DriverFailed):
             async for _ in client.events():

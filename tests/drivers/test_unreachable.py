@@ -19,6 +19,7 @@ from telnyx_drivers._reach.unreachable import is_for_good
 from telnyx_drivers.asyncio import ConnectionFailed, LoginFailed
 from tests.drivers.conftest import MakeClient
 from tests.drivers.fakes import World
+from tests.drivers.inside import driver_of
 from tests.drivers.servers import Raw, Servers
 
 pytestmark = [pytest.mark.anyio, pytest.mark.net]
@@ -71,7 +72,7 @@ async def test_an_http_answer_fails_at_once(
     assert failed.value.reason is not None, "it does not go on by itself"
     assert one.state is SessionState.IDLE or not one.connected
     await one.disconnect()
-    await one._driver.aclose()
+    await driver_of(one).aclose()
 
 
 async def test_nobody_listening_is_tried_again_and_named(anyio_backend_name: str) -> None:
@@ -84,7 +85,7 @@ async def test_nobody_listening_is_tried_again_and_named(anyio_backend_name: str
     assert str(port) in str(failed.value)
     assert failed.value.reason is None, "it goes on trying"
     await one.disconnect()
-    await one._driver.aclose()
+    await driver_of(one).aclose()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ async def test_which_failures_are_for_good(error: Exception, for_good: bool) -> 
 async def test_after_the_first_success_nothing_is_for_good(make_client: MakeClient, world: World) -> None:
     one = make_client()
     async with one:
-        one._driver.cannot_work(world.server.line.socket)
+        driver_of(one).cannot_work(world.server.line.socket)
         world.server.drop()
         await one.wait_for("telnyx.ready", timeout=10)
 

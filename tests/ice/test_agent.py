@@ -29,6 +29,7 @@ from telnyx_core.ice.checklist import MAX_PAIRS
 from telnyx_core.ice.checks import MAX_SENT
 from telnyx_core.ice.generation import MAX_EARLY, MAX_REMOTE
 from telnyx_core.ice.stun import Attr, Kind, Method
+from tests.ice.inside import checks_of, current, generations
 from tests.ice.internet import Internet, Nat, NatKind, Player, StunNode, both_ways, call, player, restart
 
 HERE, THERE = Address("10.0.0.1", 1000), Address("10.0.0.2", 2000)
@@ -321,7 +322,7 @@ def test_strangers_hear_nothing(how: str) -> None:
     agent.receive(b"\x80audio", HERE, THERE, 0.1)
     told = [each for each in drain(agent) if not isinstance(each, StateChanged)]
     assert told == [Dropped(data, HERE, THERE), Dropped(b"\x80audio", HERE, THERE)]
-    assert agent._current.remotes == {}
+    assert current(agent).remotes == {}
 
 
 def refusal(agent: Agent, data: bytes) -> stun.Message:
@@ -350,7 +351,7 @@ def test_checks_that_come_before_the_description_are_kept_within_a_bound() -> No
         data = request(agent, role=Attr.ICE_CONTROLLING, nominates=port == 1)
         agent.receive(data, HERE, Address("10.0.0.2", port), 0.0)
     assert len(transmissions(agent)) == 99
-    assert len(agent._current.early) == MAX_EARLY
+    assert len(current(agent).early) == MAX_EARLY
     agent.set_remote(CREDENTIALS, 0.1)
     # The nominated one is checked at once, and the others wait for it.
     assert kinds(transmissions(agent))[0] == (Address("10.0.0.2", 1), Kind.REQUEST, False)
@@ -364,9 +365,9 @@ def test_a_far_end_that_knows_the_password_cannot_fill_the_memory() -> None:
         agent.receive(request(agent, serial=serial), HERE, source, serial * 0.001)
         agent.add_remote_candidate(remote(serial + 1, "10.0.0.3"), serial * 0.001)
         drain(agent)
-    assert len(agent._current.remotes) == MAX_REMOTE
-    assert len(agent._current.checklist.pairs) <= MAX_PAIRS
-    assert len(agent._checks.sent) <= MAX_SENT
+    assert len(current(agent).remotes) == MAX_REMOTE
+    assert len(current(agent).checklist.pairs) <= MAX_PAIRS
+    assert len(checks_of(agent).sent) <= MAX_SENT
 
 
 def test_the_pairs_are_bounded_and_the_best_are_kept() -> None:
@@ -376,7 +377,7 @@ def test_the_pairs_are_bounded_and_the_best_are_kept() -> None:
     agent.set_remote(CREDENTIALS, 0.0)
     for port in range(1, 40):
         agent.add_remote_candidate(remote(port, priority=1000 + port), 0.0)
-    pairs = agent._current.checklist.pairs
+    pairs = current(agent).checklist.pairs
     assert len(pairs) == MAX_PAIRS
     assert (Address("10.0.0.1", 1), Address("10.0.0.2", 39)) in pairs
 
@@ -820,7 +821,7 @@ def test_checks_of_the_old_generation_are_answered_for_as_long_as_consent_lasts(
     found = [stun.decode(each.data) for each in transmissions(agent)]
     assert any(each.transaction_id == b"far end \0\0\0\0" for each in found)
     agent.handle_timeout(31.2)
-    assert len(agent._generations) == 1
+    assert len(generations(agent)) == 1
 
 
 def test_a_restart_heals_a_broken_path() -> None:
@@ -866,7 +867,7 @@ def test_restarts_follow_each_other_before_any_is_answered() -> None:
     one.agent.confirm(net.now)
     for _ in range(5):
         one.agent.restart(net.now)
-    assert len(one.agent._generations) == 2
+    assert len(generations(one.agent)) == 2
     restart(one, other)
     net.run(2.0)
     assert both_ways(one, other)

@@ -19,6 +19,7 @@ from telnyx_core.ice import (
 )
 from telnyx_core.ice.stun import Attr, Kind, Method, StunError
 from telnyx_core.ice.turn import MAX_PEERS, AllocationState, StreamFramer, ToServer, TurnClient
+from tests.ice.inside import current
 from tests.ice.internet import Internet, Nat, NatKind, Player, TurnNode, both_ways, call, player
 
 PLACE, SECOND = Address("192.0.2.1", 3478), Address("192.0.2.2", 3478)
@@ -184,7 +185,7 @@ def test_a_host_that_the_server_refuses_is_given_up_and_the_others_are_not() -> 
     call(one, other)
     net.run(5.0)
     assert not one.connected
-    assert all(each.state.value == "failed" for each in one.agent._current.checklist)
+    assert all(each.state.value == "failed" for each in current(one.agent).checklist)
 
 
 def test_a_relay_that_is_lost_is_replaced() -> None:

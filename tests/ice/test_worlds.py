@@ -13,6 +13,7 @@ from telnyx_core.ice import Address, CandidateType
 from telnyx_core.ice.checklist import MAX_PAIRS
 from telnyx_core.ice.checks import MAX_SENT
 from telnyx_core.ice.generation import MAX_REMOTE
+from tests.ice.inside import checks_of, generations
 from tests.ice.internet import Internet, Nat, NatKind, Player, StunNode, TurnNode, both_ways, call, player, restart
 
 FAST = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -165,8 +166,8 @@ def audio_flows(net: Internet, one: Player, other: Player) -> None:
 def memory_is_bounded(*players: Player) -> None:
     for each in players:
         agent = each.agent
-        assert len(agent._checks.sent) <= MAX_SENT
-        for generation in agent._generations:
+        assert len(checks_of(agent).sent) <= MAX_SENT
+        for generation in generations(agent):
             assert len(generation.checklist.pairs) <= MAX_PAIRS
             assert len(generation.remotes) <= MAX_REMOTE
 

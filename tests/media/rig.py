@@ -32,8 +32,10 @@ from telnyx_drivers._webrtc.ice_socket import IceSocket
 from telnyx_drivers._webrtc.ice_transport import IceTransport
 from telnyx_drivers._webrtc.measure import dominant_frequency
 from telnyx_drivers._webrtc.peer import Peer
+from telnyx_drivers._webrtc.peer_transport import PeerTransport
 from telnyx_drivers._webrtc.settings import PeerSettings
 from telnyx_drivers.asyncio import Tone
+from tests.ice.inside import checks_of, current
 
 F = TypeVar("F", bound=MediaFact)
 CALL = CallId("call")
@@ -168,9 +170,19 @@ def peer_of(side: Side, media: int = 1) -> Peer:
     return side.engine._peers[MediaId(media)][0]
 
 
+def ground_of(side: Side, media: int = 1) -> PeerTransport:
+    """What its peer stands on: ICE and DTLS."""
+    return peer_of(side, media)._ground
+
+
+def prepared_of(side: Side) -> PeerTransport | None:
+    """What the engine holds ready for the next peer."""
+    return side.engine._standby._ground
+
+
 def ice_of(side: Side, media: int = 1) -> IceTransport:
     """Its sockets, and its ICE agent."""
-    return peer_of(side, media)._ground.ice
+    return ground_of(side, media).ice
 
 
 def other_socket(ice: IceTransport) -> IceSocket:
@@ -181,11 +193,11 @@ def other_socket(ice: IceTransport) -> IceSocket:
 
 def check_from(ice: IceTransport, socket: IceSocket) -> None:
     """A check of the far end that nominates, from any socket: as one that was on its way for long."""
-    generation = ice.agent._current
+    generation = current(ice.agent)
     assert generation.remote is not None
     attributes = [
         (Attr.USERNAME, f"{generation.remote.ufrag}:{generation.local.ufrag}".encode()),
-        stun.number(Attr.ICE_CONTROLLING, ice.agent._checks.tie_breaker, 8),
+        stun.number(Attr.ICE_CONTROLLING, checks_of(ice.agent).tie_breaker, 8),
         stun.number(Attr.PRIORITY, 1),
         (Attr.USE_CANDIDATE, b""),
     ]

@@ -20,7 +20,8 @@ from telnyx_drivers._webrtc.direct_rtp import DirectRtpPath
 from telnyx_drivers._webrtc.readings import PAIR_ROUND_TRIP
 from telnyx_drivers._webrtc.rtp_path import AgreedAudio
 from tests.drivers.servers import Servers
-from tests.media.rig import LOOPBACK, HeardAudio, Pair, Side, ice_of, peer_of, run, silent, until
+from tests.ice.inside import current
+from tests.media.rig import LOOPBACK, HeardAudio, Pair, Side, ground_of, ice_of, peer_of, run, silent, until
 from tests.media.rsa_peer import give_rsa_certificate
 from tests.media.server_end import ServerEnd
 from tests.media.test_sdp_remote import USABLE, read
@@ -177,7 +178,7 @@ def test_a_server_with_an_rsa_certificate_is_understood() -> None:
     async def main() -> None:
         pair = Pair()
         await pair.connect(opened=lambda: give_rsa_certificate(pair.caller))
-        assert peer_of(pair.callee)._ground.dtls.cipher_name == "ECDHE-RSA-AES128-GCM-SHA256"
+        assert ground_of(pair.callee).dtls.cipher_name == "ECDHE-RSA-AES128-GCM-SHA256"
         pair.caller.audio().hum(700)
         assert await pair.callee.audio().hears() == pytest.approx(700, abs=2)
         await pair.aclose()
@@ -441,7 +442,7 @@ def test_the_end_of_candidates_is_told_when_no_more_can_come(trickle: bool, name
         await side.fact(RemoteApplied, media)
         await side.fact(LocalDescribed, media, lambda fact: fact.complete)
         await asyncio.sleep(0)
-        assert ice_of(side).agent._current.ended is ended
+        assert current(ice_of(side).agent).ended is ended
         await side.engine.aclose()
 
     run(main())

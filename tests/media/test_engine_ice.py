@@ -24,7 +24,7 @@ from telnyx_drivers._webrtc.ice import GatheringTimeouts
 from telnyx_drivers._webrtc.ice_plan import IcePlan, StunServer, TurnServer, parse_url, plan
 from telnyx_drivers._webrtc.settings import settings_for
 from tests.media import servers
-from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run
+from tests.media.rig import LOOPBACK, Pair, Side, ground_of, run
 
 QUICK = GatheringTimeouts(window=0.2, stun=0.05, turn=0.1, attempt=0.3)
 
@@ -541,7 +541,7 @@ def test_servers_are_not_asked_any_more_once_the_call_is_connected() -> None:
         media = await pair.connect(caller={"ice_servers": (turn(port),), "trickle": True})
         async with asyncio.timeout(2):
             await pair.caller.fact(LocalDescribed, media, lambda fact: fact.complete)
-        assert not peer_of(pair.caller)._ground.asking
+        assert not ground_of(pair.caller).asking
         await pair.aclose()
         dead.close()
 

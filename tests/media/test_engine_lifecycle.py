@@ -42,7 +42,7 @@ from telnyx_drivers._webrtc.direct_rtp import DirectRtpPath
 from telnyx_drivers._webrtc.engine import AiortcEngine
 from telnyx_drivers._webrtc.rtp_path import AgreedAudio
 from telnyx_drivers.asyncio import Source, Tone
-from tests.media.rig import CALL, LOOPBACK, Pair, Side, ice_of, open_descriptors, peer_of, run, silent, until
+from tests.media.rig import CALL, LOOPBACK, Pair, Side, ground_of, ice_of, open_descriptors, peer_of, run, silent, until
 from tests.media.test_sdp_remote import read
 
 pytestmark = pytest.mark.media
@@ -326,7 +326,7 @@ def test_closing_is_bounded_though_a_source_does_not_let_go() -> None:
         media = side.open(1, "offer")
         side.perform(OpenSource(media, "stubborn"))
         await asyncio.sleep(0.01)
-        ice = peer_of(side)._ground.ice
+        ice = ground_of(side).ice
         async with asyncio.timeout(5.5):
             await side.engine.aclose()
         assert ice.state == "closed"
@@ -529,7 +529,7 @@ def test_every_private_name_is_where_it_is_expected() -> None:
     async def main() -> None:
         pair = Pair()
         await pair.connect()
-        keys = peer_of(pair.caller)._ground.dtls.keys
+        keys = ground_of(pair.caller).dtls.keys
         assert keys is not None
         (socket,) = ice_of(pair.caller).sockets.values()
         objects = {"srtp": keys[0], "udp transport": socket.transport}

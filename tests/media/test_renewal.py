@@ -10,7 +10,7 @@ from telnyx_core.actions import ApplyRemote, ClosePeer, CreateAnswer, CreateOffe
 from telnyx_core.facts import NegotiationFailed, RemoteRefused
 from telnyx_core.ids import MediaId
 from telnyx_drivers._webrtc.settings import PeerSettings
-from tests.media.rig import LOOPBACK, Pair, Side, ice_of, peer_of, run, until
+from tests.media.rig import LOOPBACK, Pair, Side, ground_of, ice_of, peer_of, run, until
 
 pytestmark = [pytest.mark.media, pytest.mark.net]
 
@@ -48,7 +48,7 @@ def test_a_path_is_renewed_in_place_and_no_packet_is_lost(far: PeerSettings) -> 
         pair = await talking(far)
         sides = pair.caller, pair.callee
         before = [await side.description(OLD) for side in sides]
-        grounds = [peer_of(side)._ground for side in sides]
+        grounds = [ground_of(side) for side in sides]
         path = ice_of(pair.caller).agent.path
         await pair.connect(2, caller={"renews": OLD}, callee={"renews": OLD})
         after = [await side.description(NEW) for side in sides]
@@ -56,7 +56,7 @@ def test_a_path_is_renewed_in_place_and_no_packet_is_lost(far: PeerSettings) -> 
             for name in ("fingerprint", "ssrc", "msid"):
                 assert mark(old, name) == mark(new, name)
             assert mark(old, "ice-ufrag") != mark(new, "ice-ufrag")
-            assert peer_of(side, NEW)._ground is ground
+            assert ground_of(side, NEW) is ground
             assert not ground.ice.agent.restarting
             side.perform(ClosePeer(OLD))
         assert ice_of(pair.caller, NEW).agent.path == path
@@ -92,7 +92,7 @@ def test_an_offer_that_numbers_otherwise_gets_another_stream_over_the_same_keys(
         assert old != new
         pair.close(OLD)
         await hears(pair)
-        assert peer_of(pair.callee, NEW)._ground.dtls.state == "connected"
+        assert ground_of(pair.callee, NEW).dtls.state == "connected"
         await pair.aclose()
 
     run(main())

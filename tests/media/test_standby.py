@@ -13,7 +13,7 @@ from telnyx_core.options import IceServer
 from telnyx_drivers._webrtc import transport_pool as standby
 from telnyx_drivers._webrtc.ice import GatheringTimeouts
 from tests.media import servers
-from tests.media.rig import LOOPBACK, Pair, Side, peer_of, run, until
+from tests.media.rig import LOOPBACK, Pair, Side, ground_of, prepared_of, run, until
 from tests.media.test_engine_ice import routable_address, turn
 
 pytestmark = pytest.mark.media
@@ -70,10 +70,10 @@ def test_a_call_works_on_what_was_prepared_in_either_role() -> None:
         pair = Pair()
         for side in (pair.caller, pair.callee):
             side.engine.perform(PrepareMedia((), False))
-        await until(lambda: all(side.engine._standby._ground is not None for side in (pair.caller, pair.callee)))
-        grounds = [side.engine._standby._ground for side in (pair.caller, pair.callee)]
+        await until(lambda: all(prepared_of(side) is not None for side in (pair.caller, pair.callee)))
+        grounds = [prepared_of(side) for side in (pair.caller, pair.callee)]
         await pair.connect()
-        assert [peer_of(side)._ground for side in (pair.caller, pair.callee)] == grounds
+        assert [ground_of(side) for side in (pair.caller, pair.callee)] == grounds
         pair.caller.audio().hum(700)
         assert await pair.callee.audio().hears() == pytest.approx(700, abs=2)
         await pair.aclose()
@@ -88,11 +88,11 @@ def test_other_wishes_are_not_served_from_it(config: dict[str, object]) -> None:
     async def main() -> None:
         side = Side()
         side.engine.perform(PrepareMedia((), False))
-        await until(lambda: side.engine._standby._ground is not None)
-        ground = side.engine._standby._ground
+        await until(lambda: prepared_of(side) is not None)
+        ground = prepared_of(side)
         side.open(1, "offer", **config)
-        assert peer_of(side)._ground is not ground
-        assert side.engine._standby._ground is ground
+        assert ground_of(side) is not ground
+        assert prepared_of(side) is ground
         await side.engine.aclose()
 
     run(main())
@@ -103,7 +103,7 @@ def test_it_is_not_used_once_an_address_is_gone() -> None:
         addresses = ["127.0.0.2", "127.0.0.3"]
         side = Side(evolve(LOOPBACK, addresses=lambda: list(addresses)))
         side.engine.perform(PrepareMedia((), False))
-        await until(lambda: side.engine._standby._ground is not None and not side.engine._standby._ground.asking)
+        await until(lambda: (ready := prepared_of(side)) is not None and not ready.asking)
         del addresses[0]
         media = side.open(1, "offer")
         side.perform(CreateOffer(media))
@@ -119,11 +119,11 @@ def test_it_is_not_used_after_the_machine_has_slept(monkeypatch: pytest.MonkeyPa
     async def main() -> None:
         side = Side()
         side.engine.perform(PrepareMedia((), False))
-        await until(lambda: side.engine._standby._ground is not None)
-        ground, awake = side.engine._standby._ground, time.time()
+        await until(lambda: prepared_of(side) is not None)
+        ground, awake = prepared_of(side), time.time()
         monkeypatch.setattr(time, "time", lambda: awake + 3600)
         side.open(1, "offer")
-        assert peer_of(side)._ground is not ground
+        assert ground_of(side) is not ground
         await side.engine.aclose()
 
     run(main())
@@ -140,7 +140,7 @@ def test_what_a_stun_server_sees_otherwise_is_gathered_anew() -> None:
         side = Side(evolve(LOOPBACK, addresses=lambda: [address], patience=QUICK))
         side.engine.perform(PrepareMedia(offered, False))
         await until(lambda: stun.asked >= 3)
-        ground = side.engine._standby._ground
+        ground = prepared_of(side)
         assert ground is not None
         stun.mapped = ("198.51.100.2", 4000)
         await until(lambda: any(each.address.host == "198.51.100.2" for each in ground.candidates))
@@ -176,13 +176,13 @@ def test_wishing_the_same_again_changes_nothing_and_wishing_another_replaces_it(
     async def main() -> None:
         side = Side()
         side.engine.perform(PrepareMedia((), False))
-        await until(lambda: side.engine._standby._ground is not None)
-        ground = side.engine._standby._ground
+        await until(lambda: prepared_of(side) is not None)
+        ground = prepared_of(side)
         side.engine.perform(PrepareMedia((), False))
         await asyncio.sleep(0)
-        assert side.engine._standby._ground is ground
+        assert prepared_of(side) is ground
         side.engine.perform(PrepareMedia((), True))
-        await until(lambda: side.engine._standby._ground not in (None, ground))
+        await until(lambda: prepared_of(side) not in (None, ground))
         await side.engine.aclose()
         side.engine.perform(PrepareMedia((), False))
         side.perform(CreateOffer(MediaId(1)))

@@ -15,6 +15,7 @@ from telnyx_core.ice import Timing, stun
 from telnyx_core.options import IceServer
 from telnyx_drivers._webrtc.dtls import records
 from telnyx_drivers._webrtc.settings import PeerSettings
+from tests.ice.inside import current
 from tests.media import servers
 from tests.media.attempts import Cell, Kind, Ways, attempt
 from tests.media.rig import Side, check_from, ice_of, other_socket, run, until
@@ -115,12 +116,12 @@ def test_once_a_controlling_server_has_chosen_no_other_address_is_checked() -> N
             near.perform(ApplyRemote(media, "offer", far.offer()), CreateAnswer(media), UseMedia(media))
             answer = await near.description(media)
             agent = ice_of(near).agent
-            await until(lambda: all(each.checked_at is not None for each in agent._current.checklist))
+            await until(lambda: all(each.checked_at is not None for each in current(agent).checklist))
             chosen, other = ice_of(near).sockets.values()
             sent: dict[Any, list[bytes]] = {chosen: [], other: []}
 
             def send(to: Any, data: bytes) -> None:
-                if any(pair.nominated_at is not None for pair in agent._current.checklist):
+                if any(pair.nominated_at is not None for pair in current(agent).checklist):
                     sent[to].append(data)
 
             for socket in sent:

@@ -20,6 +20,7 @@ from telnyx_drivers._webrtc.ice_plan import IcePlan
 from telnyx_drivers._webrtc.ice_socket import Arrivals
 from telnyx_drivers._webrtc.ice_transport import MOST_EARLY, IceTransport, Unwanted
 from telnyx_drivers._webrtc.peer_transport import PeerTransport
+from tests.ice.inside import checks_of, current
 from tests.media import servers
 from tests.media.rig import LOOPBACK, Pair, Side, ice_of, run, until
 from tests.media.server_end import ServerEnd
@@ -143,8 +144,8 @@ def test_an_idle_client_keeps_nothing(stranger: Stranger) -> None:
             stranger.send(ice, *[os.urandom(1) + bytes(1_400) for _ in range(10)], HANDSHAKE[2])
             await asyncio.sleep(0)
         await until(lambda: len(ice._early) == MOST_EARLY)
-        assert ice.agent._current.early == []
-        assert len(ice.agent._checks.sent) == 0
+        assert current(ice.agent).early == []
+        assert len(checks_of(ice.agent).sent) == 0
         await ground.close()
 
     run(main())

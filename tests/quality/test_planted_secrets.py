@@ -26,6 +26,7 @@ from telnyx_drivers._tools.cli.app import app
 from telnyx_drivers._tools.cli.exits import Exit
 from telnyx_drivers.asyncio import TelnyxRTC
 from telnyx_drivers.gateway import Gateway
+from tests.drivers.inside import driver_of
 from tests.programs import end_of, running
 
 PASSWORD = "pl4nt3d-Password"
@@ -109,7 +110,7 @@ class Wire:
     received: list[str] = field(factory=list[str])
 
     def watch(self, client: TelnyxRTC) -> None:
-        driver = client._driver
+        driver = driver_of(client)
         perform, tell = driver.perform, driver.tell
 
         def performed(action: Action) -> None:
