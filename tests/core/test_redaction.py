@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telnyx_core._wire.json_types import Json
-from telnyx_core._wire.redaction import DEPTH, HIDDEN, PLAIN, Redactor, digits_as_zeros, redact, redact_text
+from telnyx_core._wire.redaction import (
+    DEPTH,
+    HIDDEN,
+    PLAIN,
+    Redactor,
+    digits_as_zeros,
+    is_secret_name,
+    redact,
+    redact_text,
+)
 
 SECRET = "Hunter2-and-more"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
@@ -93,3 +102,8 @@ def test_what_is_nested_too_deep_is_hidden_as_a_whole() -> None:
 def test_digits_keep_their_number_and_their_pauses_alone() -> None:
     assert digits_as_zeros("12w3,#*AdW9") == "00w0,0000W0"
     assert PLAIN.value({"dtmf": "1234"}) == {"dtmf": HIDDEN}
+
+
+@pytest.mark.parametrize("name", ["passphrase", "sshPassphrase", "passcode", "PassKey", "user-pass", "apiKey", "cvv"])
+def test_a_name_of_a_secret_is_known_in_each_spelling(name: str) -> None:
+    assert is_secret_name(name)
