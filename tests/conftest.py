@@ -33,7 +33,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "LoadScop
     class OneInRealTime(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
-            return "real time" if in_real_time(path) else path
+            if in_real_time(path):
+                return "real time"
+            # One process has to see all of the core's tests: the last of them asks what they have travelled.
+            return "core" if path.startswith("tests/core/") else path
 
     config.option.loadscopereorder = False  # by the number of tests, which says little of their time
     return OneInRealTime(config, log)

@@ -7,7 +7,7 @@ import pytest
 
 from telnyx_core.gateway import events
 from telnyx_core.gateway.options import ROUTES
-from telnyx_drivers.gateway import Gateway
+from telnyx_drivers.gateway import Gateway, GatewayThread
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "embedded-gateway.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -27,6 +27,6 @@ def test_the_page_has_programs_and_names_every_number() -> None:
 
 def test_the_page_names_what_exists() -> None:
     for method in re.findall(r"gateway\.(\w+)\(", PAGE):
-        assert hasattr(Gateway, method) or method == "do", method
+        assert hasattr(Gateway, method) or hasattr(GatewayThread, method), method
     for kind in re.findall(r"`(Client\w+|Call[A-Z]\w+|\w+Received)`", PAGE):
         assert hasattr(events, kind) or kind == "CallPlan", kind
