@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from attrs import define
 
 from tests.network.namespaces import FAR, Host, cable, stop
-from tests.network.test_address_change import Words
+from tests.network.words import Words
 
 OTHER_NEAR, OTHER_FAR = "10.203.8.2", "10.203.8.1"
 

@@ -12,15 +12,10 @@ from collections.abc import AsyncIterator
 import numpy as np
 
 from telnyx_drivers.asyncio import CallHandle, TelnyxRTC, Tone
+from tests.network.near_end import HUM, LOUD, RATE, say
 
-RATE = 8_000
-LOUD = 500
 AGAIN_SECONDS = 0.5
 PATIENCE = 20.0
-
-
-def say(*words: object) -> None:
-    print(*words, flush=True)
 
 
 async def orders() -> AsyncIterator[str]:
@@ -64,7 +59,7 @@ class Ear:
 
 async def hears(call: CallHandle) -> Ear:
     ear = Ear(call)
-    call.audio.add_voice(Tone(600.0))
+    call.audio.add_voice(Tone(HUM))
     async with asyncio.timeout(PATIENCE):
         await ear.heard.wait()
     return ear
